@@ -1,0 +1,46 @@
+# Set-up and everyday jobs. `make demo` and `make test` set up all they need; see README.md.
+
+PYTHON ?= python3
+VENV ?= .venv
+PIP_ARGS ?=
+DEMO ?= demo
+BIN := $(VENV)/bin
+
+.PHONY: demo test setup lint types unit wheel clean
+
+# The main job: plan, simulate and reconstruct a crystal into the folder demo/.
+demo: $(VENV)/.installed
+	$(BIN)/stemscan demo $(DEMO) --overwrite
+
+# Lint, types, tests, and the built wheel in an environment of its own.
+test: lint types unit wheel
+
+setup: $(VENV)/.installed-dev
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy -p stemscan
+	$(BIN)/mypy tests benchmarks
+
+unit: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+wheel: $(VENV)/.installed-dev
+	$(BIN)/python tests/check_wheel.py
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e ".[files]"
+	touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e ".[dev]"
+	touch $@ $(VENV)/.installed
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

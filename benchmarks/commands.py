@@ -1,0 +1,55 @@
+"""Whole commands from the shell, as a user runs them: wall seconds, median of several runs after a first.
+
+python -m benchmarks.commands [--runs 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+STEMSCAN = [sys.executable, "-m", "stemscan"]
+
+
+def seconds_of(command: list[str], folder: Path, output: str | None) -> float:
+    """Wall seconds of one run; what it made is removed before."""
+    if output is not None:
+        shutil.rmtree(folder / output, ignore_errors=True)
+        (folder / output).unlink(missing_ok=True)
+    began = time.perf_counter()
+    subprocess.run([*STEMSCAN, *command], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=5)
+    options = parser.parse_args()
+    cases: list[tuple[list[str], str | None]] = [
+        (["--help"], None),
+        (["plan", "-o", "plan.yaml", "--pixel-size", "0.01nm"], "plan.yaml"),
+        (["simulate", "plan.yaml", "crystal:SrTiO3[001]", "-o", "acq.zarr"], "acq.zarr"),
+        (["info", "acq.zarr"], None),
+        (["recon", "acq.zarr", "-o", "image.tif"], "image.tif"),
+    ]
+    print("4 passes of 3/64 at 1024 x 1024\n\n| command | median s | least s | most s |\n|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for command, output in cases:
+            seconds_of(command, folder, output)  # compiled code and caches
+            seconds = [seconds_of(command, folder, output) for _ in range(options.runs)]
+            print(
+                f"| stemscan {' '.join(command)} | {statistics.median(seconds):.2f} | {min(seconds):.2f} "
+                f"| {max(seconds):.2f} |"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""What all commands share: options, output, progress, and the way from an error to an exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = [
+    "JsonOption",
+    "OutputOption",
+    "OverwriteOption",
+    "QuietOption",
+    "Talk",
+    "choice",
+    "one_sentence",
+    "table",
+]
+
+Progress = Callable[[int, int], None]
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors (and JSON, if asked for).")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it is there.")]
+OutputOption = Annotated[Path, typer.Option("--output", "-o", help="Where to write.", show_default=False)]
+
+
+def one_sentence(text: str) -> str:
+    """A message on one line."""
+    return " ".join(text.split())
+
+
+def choice(option: str, value: str, values: Sequence[str]) -> str:
+    """The value of an option, if it is one of those that the option takes.
+
+    Raises
+    ------
+    UsageError
+        If it is not.
+    """
+    if value in values:
+        return value
+    from stemscan.errors import UsageError
+
+    raise UsageError(f"{option}: expected one of {', '.join(values)}, got {value!r}")
+
+
+@dataclass(frozen=True)
+class Talk:
+    """How a command speaks: to people on stderr and stdout, or to programs as JSON on stdout.
+
+    Parameters
+    ----------
+    quiet : bool
+        Say nothing to people.
+    as_json : bool
+        Print the result as JSON and nothing else on stdout.
+    """
+
+    quiet: bool = False
+    as_json: bool = False
+
+    def result(self, data: dict[str, Any], lines: Sequence[str]) -> None:
+        """Print a command's result: `data` as JSON, or `lines` for people."""
+        if self.as_json:
+            typer.echo(json.dumps(data, indent=2, allow_nan=False, default=str))
+        else:
+            self.say(lines)
+
+    def say(self, lines: Sequence[str]) -> None:
+        """Tell people what was done so far."""
+        if not (self.quiet or self.as_json):
+            for line in lines:
+                typer.echo(line)
+
+    def warn(self, message: str) -> None:
+        """Say something that the user should know, on stderr."""
+        if not self.quiet:
+            typer.echo(f"warning: {message}", err=True)
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Progress]:
+        """A progress bar on stderr, silent when that is not a terminal or the command is quiet.
+
+        Yields
+        ------
+        callable
+            Takes (done, in all).
+        """
+        if self.quiet or not sys.stderr.isatty():
+            yield lambda done, total: None
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def table(rows: Sequence[tuple[str, str]]) -> list[str]:
+    """Lines of names and values, the values in a column."""
+    width = max((len(name) for name, _ in rows), default=0)
+    return [f"  {name.ljust(width)}  {value}" for name, value in rows]

@@ -1,0 +1,164 @@
+"""`stemscan demo`: the whole chain in a folder, ending with a picture and a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk, table
+from stemscan.cli.plan import summary_lines
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from stemscan.recon.inputs import Inputs
+    from stemscan.recon.metrics import Metrics
+    from stemscan.recon.reconstruction import Reconstruction
+
+__all__ = ["demo"]
+
+Results = list[tuple["Reconstruction", "Metrics"]]
+
+_FILES = ("plan.yaml", "acq.zarr", "panel.png", "metrics.csv")
+
+
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Folder to write into; made if its parent exists.")] = Path("demo"),
+    specimen: Annotated[str, typer.Option(help="Image file or crystal:NAME.")] = "crystal:SrTiO3[001]",
+    shape: Annotated[str, typer.Option(help="Rows x columns of the scan grid.")] = "1024x1024",
+    pixel_size: Annotated[str, typer.Option(help="Distance of neighbouring pixels.")] = "0.008nm",
+    weights: Annotated[
+        Path | None, typer.Option(help="FSHNet weights, to have its reconstruction too.", show_default=False)
+    ] = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Plan, simulate and reconstruct a crystal by every method; write a picture and a table."""
+    from stemscan.plan import ScanPlan
+    from stemscan.recon.inputs import load_inputs
+    from stemscan.recon.pictures import panel
+    from stemscan.simulators.session import simulate
+    from stemscan.summary import summarise
+    from stemscan.units import parse_length_nm, parse_shape
+
+    talk = Talk(quiet, as_json)
+    plan = ScanPlan.from_dict(
+        {
+            "pattern": {"kind": "block-random", "block": 8, "samples_per_block": 3},
+            "shape": list(parse_shape(shape)),
+            "passes": 4,
+            "dwell_ns": 1000,
+            "dose": {"electrons_per_sample": 10.0},
+            "pixel_size_nm": parse_length_nm(pixel_size),
+            "seed": 7,
+        }
+    )
+    _make_folder(folder, overwrite)
+    talk.say([f"1. The plan: {folder / 'plan.yaml'}", *summary_lines(summarise(plan))])
+    plan.save(folder / "plan.yaml", overwrite=overwrite)
+    with talk.progress("scanning") as progress:
+        done = simulate(plan, specimen, folder / "acq.zarr", fit="resample", overwrite=overwrite, progress=progress)
+    for warning in done.specimen.warnings:
+        talk.warn(warning)
+    talk.say(["", f"2. The scan of {done.specimen.name}: {folder / 'acq.zarr'} ({done.result.seconds:.2f} s)"])
+    inputs = load_inputs(folder / "acq.zarr")
+    results = _reconstruct_all(folder, inputs, done.specimen.signal, weights, talk)
+    panel(
+        inputs,
+        [reconstruction for reconstruction, _ in results],
+        inputs.truth,
+        folder / "panel.png",
+        metrics=[metrics for _, metrics in results],
+        overwrite=overwrite,
+    )
+    _write_table(folder / "metrics.csv", results, overwrite)
+    report = {
+        "folder": str(folder),
+        "methods": {
+            done.method: {**metrics.to_dict(), "seconds": done.seconds, "file": f"{done.method}.tif"}
+            for done, metrics in results
+        },
+    }
+    talk.result(report, _closing(folder, results, weights))
+
+
+def _make_folder(folder: Path, overwrite: bool) -> None:
+    """Make the folder, or see that nothing in it is overwritten unasked."""
+    from stemscan.errors import StemscanError
+    from stemscan.files import check_output
+    from stemscan.recon.methods import METHODS
+
+    if not folder.is_dir():
+        check_output(folder, overwrite=False)
+        try:
+            folder.mkdir()
+        except OSError as problem:
+            raise StemscanError(f"expected to make the folder {str(folder)!r}, got: {problem.strerror}") from problem
+    for name in (*_FILES, *(f"{method}.tif" for method in METHODS)):
+        check_output(folder / name, overwrite=overwrite)
+
+
+def _reconstruct_all(
+    folder: Path, inputs: Inputs, truth: NDArray[np.float32], weights: Path | None, talk: Talk
+) -> Results:
+    """Reconstruct by every method that has what it needs, and write each image."""
+    from stemscan.recon.methods import METHODS, reconstruct
+    from stemscan.recon.metrics import compare
+    from stemscan.recon.output import write_reconstruction
+
+    names = [name for name, method in METHODS.items() if weights is not None or not method.needs_weights]
+    results: Results = []
+    with talk.progress("reconstructing") as progress:
+        for number, name in enumerate(names):
+            progress(number, len(names))
+            done = reconstruct(inputs, name, weights=weights if METHODS[name].needs_weights else None)
+            metrics = compare(done.image, truth)
+            write_reconstruction(done, folder / f"{name}.tif", metrics=metrics, overwrite=True)
+            results.append((done, metrics))
+    return results
+
+
+def _write_table(path: Path, results: Results, overwrite: bool) -> None:
+    """Metrics and times as CSV."""
+    from stemscan.files import write_text
+
+    lines = ["method,psnr_db,psnr_affine_db,psnr_minmax_db,ssim,ssim_minmax,seconds"]
+    for done, metrics in results:
+        values = (metrics.psnr, metrics.psnr_affine, metrics.psnr_minmax, metrics.ssim, metrics.ssim_minmax)
+        lines.append(",".join([done.method, *(f"{value:.4f}" for value in values), f"{done.seconds:.3f}"]))
+    write_text(path, "\n".join(lines) + "\n", overwrite=overwrite)
+
+
+def _closing(folder: Path, results: Results, weights: Path | None) -> list[str]:
+    """What was made of it, what each file is, and what to try next."""
+    lines = ["", "3. Reconstructions, PSNR in dB:", "", "  method       absolute  affine  min-max   SSIM  seconds"]
+    lines += [
+        f"  {done.method:<12} {metrics.psnr:8.2f} {metrics.psnr_affine:7.2f} {metrics.psnr_minmax:8.2f} "
+        f"{metrics.ssim:6.3f} {done.seconds:8.2f}"
+        for done, metrics in results
+    ]
+    lines += ["", f"Files in {folder}/:"]
+    lines += table(
+        [
+            ("panel.png", "truth, one frame, coverage, reconstructions and their errors: look at it"),
+            ("metrics.csv", "the table above"),
+            ("plan.yaml", "what was scanned: edit it and scan again"),
+            ("acq.zarr", "what came back: counts in scan order, frames, visits, truth"),
+            ("METHOD.tif", "each reconstruction, 32-bit with pixel size"),
+        ]
+    )
+    lines += ["", "Next:"]
+    lines.append(f"  stemscan info {folder / 'acq.zarr'}")
+    lines.append(
+        f"  stemscan simulate {folder / 'plan.yaml'} YOUR_IMAGE.tif -o mine.zarr --fit resample --smooth paper"
+    )
+    lines.append("  stemscan recon mine.zarr -o mine.png")
+    if weights is None:
+        lines.append(
+            "  stemscan weights import FILE -o fshnet.safetensors   # then: stemscan demo --weights ... for FSHNet"
+        )
+    return lines

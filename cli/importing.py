@@ -1,0 +1,104 @@
+"""`stemscan import`: bring sparse data measured elsewhere into a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stemscan.cli.common import JsonOption, OutputOption, OverwriteOption, QuietOption, Talk, choice, table
+
+__all__ = ["import_data"]
+
+
+def import_data(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FRAMES",
+            help="Frames (passes, rows, columns), or values with --positions: npy, tif, csv, ...",
+            show_default=False,
+        ),
+    ],
+    output: OutputOption,
+    dose: Annotated[float, typer.Option(help="Dose per sample: detected electrons at signal 1.", show_default=False)],
+    mask: Annotated[
+        Path | None, typer.Option(help="Not zero where a frame was visited: npy, tif, png.", show_default=False)
+    ] = None,
+    positions: Annotated[
+        Path | None, typer.Option(help="(row, column) of each value: npy, csv, txt.", show_default=False)
+    ] = None,
+    shape: Annotated[
+        str | None, typer.Option(help="Rows x columns of the grid, with --positions.", show_default=False)
+    ] = None,
+    pixel_size: Annotated[
+        str | None, typer.Option(help="Distance of neighbouring pixels, with its unit.", show_default=False)
+    ] = None,
+    noise: Annotated[str, typer.Option(help="Statistics of the counts: poisson or eq5.")] = "poisson",
+    gain: Annotated[
+        float | None,
+        typer.Option(help="Numbers per electron, where the data are no counted electrons.", show_default=False),
+    ] = None,
+    offset: Annotated[
+        float | None,
+        typer.Option(help="With --gain: number that a sample without electrons reads (0).", show_default=False),
+    ] = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Bring sparse data measured elsewhere into an acquisition store."""
+    from stemscan.errors import UsageError
+    from stemscan.measured import read_array, samples_from_frames, samples_from_positions
+    from stemscan.sample_block import DetectorInfo
+    from stemscan.store import Acquisition
+    from stemscan.units import format_count, parse_length_nm, parse_shape
+
+    talk = Talk(quiet, as_json)
+    if gain is None and offset is not None:
+        raise UsageError(
+            f"--offset: expected --gain beside it, got {offset:g} alone; add --gain (1 if the data count electrons)"
+        )
+    if mask is not None and positions is not None:
+        raise UsageError("expected --mask or --positions, got both; keep one")
+    if positions is None:
+        if shape is not None:
+            raise UsageError("expected --shape only with --positions; frames have a shape of their own")
+        samples = samples_from_frames(read_array(data), None if mask is None else read_array(mask))
+    else:
+        if shape is None:
+            raise UsageError("expected --shape with --positions, got none; add the grid as --shape ROWSxCOLUMNS")
+        samples = samples_from_positions(read_array(data), read_array(positions), parse_shape(shape))
+    detector = DetectorInfo() if gain is None else DetectorInfo(unit="adu", gain=gain, offset=offset or 0.0)
+    if samples.left_out:
+        talk.warn(
+            f"{format_count(samples.left_out)} numbers other than zero lie where the mask says not visited: left out"
+        )
+    store = Acquisition.create_imported(
+        output,
+        counts=samples.counts,
+        positions=samples.positions,
+        samples_per_pass=samples.samples_per_pass,
+        shape=samples.shape,
+        electrons_per_sample=dose,
+        pixel_size_nm=None if pixel_size is None else parse_length_nm(pixel_size),
+        detector=detector,
+        noise=choice("--noise", noise, ("poisson", "eq5")),  # type: ignore[arg-type]
+        record={"source": data.name, "told apart by": "positions" if positions else "mask" if mask else "NaN"},
+        overwrite=overwrite,
+    )
+    ratio = store.total_samples / (store.passes * store.shape[0] * store.shape[1])
+    report = {
+        "store": str(output),
+        "shape": list(store.shape),
+        "passes": store.passes,
+        "samples": store.total_samples,
+        "sampling_ratio": ratio,
+        "plan_digest": store.plan_digest,
+    }
+    rows = [
+        ("grid", f"{store.shape[0]} x {store.shape[1]} pixels, {store.passes} passes"),
+        ("samples", f"{format_count(store.total_samples)}, {100 * ratio:.4g} % a pass"),
+    ]
+    talk.result(report, [f"{output}: complete", *table(rows)])

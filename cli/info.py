@@ -1,0 +1,109 @@
+"""`stemscan info`: what a plan, a store or a reconstruction holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stemscan.cli.common import JsonOption, QuietOption, Talk, table
+from stemscan.cli.plan import summary_lines
+
+__all__ = ["info"]
+
+Description = tuple[dict[str, Any], list[str]]
+
+
+def info(
+    path: Annotated[Path, typer.Argument(help="Plan file, store or reconstruction.", show_default=False)],
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Say what a plan, an acquisition store or a reconstruction holds."""
+    from stemscan.errors import InputNotFoundError
+
+    talk = Talk(quiet, as_json)
+    if not path.exists():
+        raise InputNotFoundError(
+            f"expected a plan, a store or a reconstruction, got {str(path)!r}, which does not exist"
+        )
+    if path.is_dir():
+        from stemscan.recon.output.zarr_image import is_reconstruction, read_record
+
+        data, lines = _reconstruction(path, read_record(path)) if is_reconstruction(path) else _store(path, talk)
+    elif path.suffix.lower() in (".tif", ".tiff", ".png"):
+        from stemscan.recon.output.image_record import read_image_record
+
+        data, lines = _reconstruction(path, read_image_record(path))
+    else:
+        data, lines = _plan(path, talk)
+    talk.result(data, lines)
+
+
+def _plan(path: Path, talk: Talk) -> Description:
+    """A plan's figures."""
+    from stemscan.plan import ScanPlan
+    from stemscan.summary import summarise
+
+    plan = ScanPlan.load(path)
+    with talk.progress("walking the path") as progress:
+        summary = summarise(plan, progress=progress)
+    rows = [("pattern", _inline(plan.to_dict()["pattern"])), ("order", plan.order.kind), ("repeat", plan.repeat)]
+    data = {"type": "plan", "plan": plan.to_dict(), **summary.to_dict()}
+    return data, [f"{path}: scan plan", *table(rows), *summary_lines(summary)]
+
+
+def _store(path: Path, talk: Talk) -> Description:
+    """What a store holds, from its record alone."""
+    from stemscan.store import Acquisition
+    from stemscan.units import format_count
+
+    store = Acquisition.open(path)
+    for warning in store.warnings:
+        talk.warn(warning)
+    data: dict[str, Any] = {
+        "type": "acquisition",
+        "state": store.state,
+        "origin": store.origin,
+        "samples_committed": store.samples_committed,
+        "samples_armed": store.samples_armed,
+        "total_samples": store.total_samples,
+        "shape": list(store.shape),
+        "passes": store.passes,
+        "electrons_per_sample": store.electrons_per_sample,
+        "pixel_size_nm": store.pixel_size_nm,
+        "noise": store.noise,
+        "detector_unit": store.detector.unit,
+        "specimen": store.specimen,
+        "seed": store.seed,
+        "plan_digest": store.plan_digest,
+        "history": store.history,
+    }
+    specimen = "none recorded" if store.specimen is None else str(store.specimen["name"])
+    pixel = "unknown" if store.pixel_size_nm is None else f"{store.pixel_size_nm:g} nm"
+    rows = [
+        ("state", store.state),
+        ("origin", store.origin),
+        ("samples", f"{format_count(store.samples_committed)} of {format_count(store.total_samples)}"),
+        ("grid", f"{store.shape[0]} x {store.shape[1]} pixels, {store.passes} passes"),
+        ("pixel size", pixel),
+        ("dose per sample", f"{store.electrons_per_sample:g} e- detected at signal 1"),
+        ("noise", store.noise),
+        ("specimen", specimen),
+        ("plan digest", store.plan_digest or "none: imported data"),
+    ]
+    return data, [f"{path}: acquisition store", *table(rows)]
+
+
+def _reconstruction(path: Path, record: dict[str, Any]) -> Description:
+    """What a reconstruction holds, from its record alone."""
+    rows = [(str(name).replace("_", " "), _inline(value)) for name, value in record.items()]
+    return {"type": "reconstruction", **record}, [f"{path}: reconstruction", *table(rows)]
+
+
+def _inline(value: Any) -> str:
+    """Plain data on one line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_inline(item)}" for name, item in value.items())
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,108 @@
+"""The `stemscan` command: puts the commands together and turns every error into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from stemscan.cli import demo, importing, info, plan, recon, simulate, weights
+from stemscan.cli.common import one_sentence
+from stemscan.errors import StemscanError
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(
+    name="stemscan",
+    invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+_INTERRUPTED = 130
+
+# Typer names no base class of its errors: it is that of BadParameter, whichever click it was built on.
+_WrongUse: Any = typer.BadParameter.__mro__[2]
+
+
+def _print_version(wanted: bool) -> None:
+    """Print the version and stop."""
+    if wanted:
+        from stemscan import __version__
+
+        typer.echo(f"stemscan {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Plan, simulate and reconstruct sparse multi-pass STEM scans."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
+
+
+app.add_typer(plan.app, name="plan")
+app.command("simulate")(simulate.simulate)
+app.command("recon")(recon.recon)
+app.command("import")(importing.import_data)
+app.command("info")(info.info)
+app.command("demo")(demo.demo)
+app.add_typer(weights.app, name="weights")
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 used wrongly, 130 interrupted."""
+    sys.exit(_run(sys.argv[1:] if arguments is None else arguments))
+
+
+def _run(arguments: list[str]) -> int:
+    """Run the command line and return the exit code."""
+    # Threads that spin while they wait for each other make a busy machine a hundred times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        code = app(arguments, prog_name="stemscan", standalone_mode=False)
+        if sys.stdout is not None:  # None where the caller closed it
+            sys.stdout.flush()
+    except _WrongUse as problem:
+        return _fail(one_sentence(problem.format_message()), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
+    except StemscanError as problem:
+        return _fail(one_sentence(str(problem) or type(problem).__name__), problem.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except OSError as problem:
+        return _fail(one_sentence(_refusal(problem)), 1)
+    except MemoryError as problem:
+        return _fail(one_sentence(f"expected enough memory, got too little ({problem}); take a smaller grid"), 1)
+    if code == _INTERRUPTED:  # typer turns Ctrl-C inside a command into this code
+        resumable = arguments[:1] == ["simulate"]
+        more = "; what was committed is kept, and --resume goes on from there" if resumable else ""
+        return _fail(f"interrupted{more}", _INTERRUPTED)
+    return code if isinstance(code, int) else 0
+
+
+def _refusal(problem: OSError) -> str:
+    """What the system refused, in words."""
+    reason = problem.strerror or str(problem) or type(problem).__name__
+    if problem.filename is None:
+        return f"expected to write the result, got: {reason}; check where it goes"
+    return f"expected to open {str(problem.filename)!r}, got: {reason}; check the path and its permissions"
+
+
+def _fail(message: str, code: int) -> int:
+    """Say what went wrong on stderr."""
+    typer.echo(f"error: {message}", err=True)
+    return code

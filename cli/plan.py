@@ -1,0 +1,185 @@
+"""`stemscan plan`: write a plan file and say what it will cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk, table
+
+if TYPE_CHECKING:
+    from stemscan.summary import PlanSummary
+
+__all__ = ["app", "summary_lines"]
+
+app = typer.Typer(rich_markup_mode=None)
+
+_PARAMETERS = {
+    "block-random": {"block": "block", "per_block": "samples_per_block"},
+    "uniform": {"ratio": "ratio"},
+    "line-hop": {"height": "height"},
+    "raster": {},
+    "serpentine": {},
+}
+_DEFAULTS = {"block": 8, "per_block": 3}
+
+
+@app.callback(invoke_without_command=True)
+def plan(
+    context: typer.Context,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Plan file to write (YAML).", show_default=False)
+    ] = None,
+    pattern: Annotated[
+        str, typer.Option(help="block-random, uniform, line-hop, raster or serpentine.")
+    ] = "block-random",
+    shape: Annotated[str, typer.Option(help="Rows x columns of the scan grid.")] = "1024x1024",
+    block: Annotated[
+        int | None, typer.Option(help="block-random: side of a block in pixels (8).", show_default=False)
+    ] = None,
+    per_block: Annotated[
+        int | None, typer.Option(help="block-random: samples in each block (3).", show_default=False)
+    ] = None,
+    ratio: Annotated[
+        float | None, typer.Option(help="uniform: visited fraction of the grid in a pass.", show_default=False)
+    ] = None,
+    height: Annotated[int | None, typer.Option(help="line-hop: rows of a band.", show_default=False)] = None,
+    passes: Annotated[int, typer.Option(help="Number of passes.")] = 4,
+    repeat: Annotated[
+        str, typer.Option(help="independent: passes may meet; exclusive: they avoid each other as long as they can.")
+    ] = "independent",
+    order: Annotated[
+        str | None,
+        typer.Option(
+            help="serpentine-blocks, raster, serpentine or random; the pattern's own unless given.",
+            show_default=False,
+        ),
+    ] = None,
+    dwell: Annotated[str, typer.Option(help="Dwell time of a sample, with its unit.")] = "1us",
+    dose: Annotated[
+        float | None,
+        typer.Option(help="Dose per sample: detected electrons at signal 1 (10).", show_default=False),
+    ] = None,
+    total_dose: Annotated[
+        float | None, typer.Option(help="Instead of --dose: detected electrons in all.", show_default=False)
+    ] = None,
+    current: Annotated[
+        str | None, typer.Option(help="Instead of --dose: probe current, with its unit.", show_default=False)
+    ] = None,
+    collection: Annotated[float, typer.Option(help="Detected share of the incident electrons at signal 1.")] = 1.0,
+    pixel_size: Annotated[
+        str | None, typer.Option(help="Distance of neighbouring pixels, with its unit.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the path.")] = 7,
+    max_dose: Annotated[
+        float | None,
+        typer.Option(help="Refuse the plan above this mean dose in incident e-/A^2.", show_default=False),
+    ] = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make a scan plan, write it and print what it will cost."""
+    if context.invoked_subcommand is not None:
+        return
+    from stemscan.errors import DoseLimitError, PlanError, UsageError
+    from stemscan.files import check_output
+    from stemscan.plan import ScanPlan
+    from stemscan.summary import summarise
+    from stemscan.units import parse_current_pa, parse_dwell_ns, parse_length_nm, parse_shape
+
+    talk = Talk(quiet, as_json)
+    if output is None:
+        raise UsageError("expected a file to write the plan to, got none; add -o plan.yaml")
+    check_output(output, overwrite=overwrite)
+    current_pa = None if current is None else parse_current_pa(current)
+    data: dict[str, Any] = {
+        "pattern": _pattern(pattern, {"block": block, "per_block": per_block, "ratio": ratio, "height": height}),
+        "shape": list(parse_shape(shape)),
+        "passes": passes,
+        "repeat": repeat,
+        "order": None if order is None else {"kind": order},
+        "dwell_ns": parse_dwell_ns(dwell),
+        "dose": {**_dose(dose, total_dose, current_pa), "collection": collection},
+        "pixel_size_nm": None if pixel_size is None else parse_length_nm(pixel_size),
+        "seed": seed,
+        "limits": {} if max_dose is None else {"max_dose_e_per_A2": max_dose},
+    }
+    try:
+        scan_plan = ScanPlan.from_dict(data)
+    except DoseLimitError:
+        raise
+    except PlanError as problem:
+        raise UsageError(str(problem)) from problem
+    with talk.progress("walking the path") as progress:
+        summary = summarise(scan_plan, progress=progress)
+    scan_plan.save(output, overwrite=overwrite)
+    talk.result({"plan": str(output), **summary.to_dict()}, [f"{output}:", *summary_lines(summary)])
+
+
+def _pattern(kind: str, options: dict[str, float | None]) -> dict[str, Any]:
+    """The plan's pattern from the options that fit its kind."""
+    from stemscan.errors import UsageError
+
+    fitting = _PARAMETERS.get(kind)
+    if fitting is None:
+        raise UsageError(f"--pattern: expected one of {', '.join(_PARAMETERS)}, got {kind!r}")
+    result: dict[str, Any] = {"kind": kind}
+    for option, value in options.items():
+        flag = "--" + option.replace("_", "-")
+        if value is not None and option not in fitting:
+            raise UsageError(f"{flag}: expected no such option with the pattern {kind}, got {value}; leave it out")
+        if option in fitting:
+            value = _DEFAULTS.get(option) if value is None else value
+            if value is None:
+                raise UsageError(f"{flag}: expected a value with the pattern {kind}, got none; add {flag}")
+            result[fitting[option]] = value
+    return result
+
+
+def _dose(dose: float | None, total: float | None, current_pa: float | None) -> dict[str, float]:
+    """The plan's dose from the one option that states it."""
+    from stemscan.errors import UsageError
+
+    stated = {"electrons_per_sample": dose, "total_electrons": total, "probe_current_pa": current_pa}
+    given = {name: value for name, value in stated.items() if value is not None}
+    if len(given) > 1:
+        raise UsageError("expected one of --dose, --total-dose and --current, got several; keep one")
+    return given or {"electrons_per_sample": 10.0}
+
+
+def summary_lines(summary: PlanSummary) -> list[str]:
+    """A plan's figures for people."""
+    from stemscan.units import format_count, format_duration, format_length
+
+    unknown = "unknown (no pixel size)"
+    rows, columns = summary.shape
+    field = summary.field_of_view_nm
+    area_dose = unknown
+    if summary.dose_e_per_A2 is not None:
+        area_dose = f"{summary.dose_e_per_A2:.4g} (at most {summary.peak_dose_e_per_A2:.4g} on one pixel), incident"
+    return table(
+        [
+            ("grid", f"{rows} x {columns} pixels"),
+            ("field of view", unknown if field is None else " x ".join(format_length(side) for side in field)),
+            ("passes", f"{summary.passes} of {format_count(summary.samples_per_pass)} samples"),
+            ("samples", format_count(summary.total_samples)),
+            ("sampling ratio a pass", f"{100 * summary.sampling_ratio:.4g} %"),
+            ("coverage of all passes", f"{100 * summary.coverage:.4g} %, at most {summary.most_visits} visits a pixel"),
+            (
+                "dose per sample",
+                f"{summary.electrons_per_sample:.4g} e- detected, {summary.incident_electrons_per_sample:.4g} incident",
+            ),
+            (
+                "total dose",
+                f"{summary.total_electrons:.4g} e- detected, {summary.incident_total_electrons:.4g} incident",
+            ),
+            ("e-/A^2", area_dose),
+            ("probe current", f"{summary.probe_current_pa:.4g} pA at {format_duration(summary.dwell_ns)} dwell"),
+            ("dwell time in all", format_duration(summary.dwell_total_ns)),
+            ("jumps", f"mean {summary.mean_jump_px:.4g} px, longest {summary.longest_jump_px:.4g} px"),
+            ("digest", summary.digest),
+        ]
+    )

@@ -1,0 +1,91 @@
+"""`stemscan recon`: from an acquisition store to an image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stemscan.cli.common import JsonOption, OutputOption, OverwriteOption, QuietOption, Talk, table
+
+if TYPE_CHECKING:
+    from stemscan.recon.metrics import Metrics
+
+__all__ = ["metric_text", "recon"]
+
+
+def recon(
+    store: Annotated[Path, typer.Argument(metavar="ACQ.zarr", help="Acquisition store.", show_default=False)],
+    output: OutputOption,
+    method: Annotated[
+        str, typer.Option(help="fourier-eb, fshnet, normconv, lowpass, linear, nearest or constant.")
+    ] = "fourier-eb",
+    weights: Annotated[Path | None, typer.Option(help="Weights of a method that has them.", show_default=False)] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="Threads at most (all).", show_default=False)] = None,
+    grid: Annotated[
+        str, typer.Option(help="plan, or native: the coarser grid of a method that works on one.")
+    ] = "plan",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="A setting of the method; may be given again.", show_default=False
+        ),
+    ] = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Reconstruct the specimen from a store: .zarr, .tif, .npy or .png, by the suffix."""
+    from stemscan.recon.inputs import load_inputs
+    from stemscan.recon.methods import reconstruct
+    from stemscan.recon.metrics import compare
+    from stemscan.recon.output import check_destination, record_of, write_reconstruction
+
+    talk = Talk(quiet, as_json)
+    check_destination(output, overwrite=overwrite)
+    inputs = load_inputs(store)
+    for warning in inputs.source["warnings"]:
+        talk.warn(warning)
+    with talk.progress(f"reconstructing by {method}"):
+        done = reconstruct(
+            inputs, method, weights=weights, device=device, threads=threads, grid=grid, **_settings(settings or [])
+        )
+    on_plan = done.factor == 1 and inputs.truth is not None
+    metrics = compare(done.image, inputs.truth) if on_plan and inputs.truth is not None else None
+    write_reconstruction(done, output, metrics=metrics, overwrite=overwrite)
+    rows = [("method", done.method), ("image", f"{done.image.shape[0]} x {done.image.shape[1]} pixels, float32")]
+    if done.std is not None:
+        rows.append(("standard deviation", f"{float(done.std.mean()):.3g} on average"))
+    if metrics is not None:
+        rows += metric_text(metrics)
+    rows.append(("time", f"{done.seconds:.2f} s"))
+    talk.result({"output": str(output), **record_of(done, metrics)}, [f"{output}:", *table(rows)])
+
+
+def metric_text(metrics: Metrics) -> list[tuple[str, str]]:
+    """All metrics for people."""
+    return [
+        ("PSNR absolute", f"{metrics.psnr:.2f} dB"),
+        ("PSNR affine", f"{metrics.psnr_affine:.2f} dB"),
+        ("PSNR min-max", f"{metrics.psnr_minmax:.2f} dB"),
+        ("SSIM", f"{metrics.ssim:.3f}, min-max {metrics.ssim_minmax:.3f}"),
+    ]
+
+
+def _settings(texts: list[str]) -> dict[str, Any]:
+    """A method's settings from KEY=VALUE, each value read as YAML."""
+    from stemscan.errors import UsageError
+    from stemscan.strict_yaml import YamlProblem, parse
+
+    settings: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.isidentifier() or key in ("inputs", "method", "weights", "device", "threads", "grid"):
+            raise UsageError(f"--set: expected KEY=VALUE with the name of a setting, got {text!r}")
+        try:
+            settings[key], _ = parse(value)
+        except YamlProblem as problem:
+            raise UsageError(f"--set: expected a plain value for {key}, got {value!r}") from problem
+    return settings

@@ -1,0 +1,113 @@
+"""`stemscan simulate`: scan a virtual specimen by a plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stemscan.cli.common import JsonOption, OutputOption, OverwriteOption, QuietOption, Talk, choice, table
+
+__all__ = ["simulate"]
+
+
+def simulate(
+    plan: Annotated[Path, typer.Argument(help="Plan file.", show_default=False)],
+    specimen: Annotated[
+        str,
+        typer.Argument(help="Image file, crystal:NAME or synthetic:SEED/INDEX.", show_default=False),
+    ],
+    output: OutputOption,
+    noise: Annotated[str, typer.Option(help="poisson, or eq5 for equation 5 of the FSHNet paper.")] = "poisson",
+    seed: Annotated[int, typer.Option(help="Seed of the detector.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted store, or begin it.")] = False,
+    fit: Annotated[
+        str, typer.Option(help="Image of another shape than the plan's: error, crop (top left) or resample.")
+    ] = "error",
+    value_range: Annotated[
+        str | None, typer.Option("--range", help="LO,HI: values that become 0 and 1.", show_default=False)
+    ] = None,
+    smooth: Annotated[
+        str | None,
+        typer.Option(
+            help="paper: Gaussian and median filter, so that a noisy image can serve as truth.", show_default=False
+        ),
+    ] = None,
+    median: Annotated[
+        int | None, typer.Option(help="How many median filters --smooth applies (1).", show_default=False)
+    ] = None,
+    frame: Annotated[
+        int | None, typer.Option(help="Which frame of a file with several, from 0.", show_default=False)
+    ] = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Scan a virtual specimen by a plan and write the acquisition store."""
+    from stemscan.errors import UsageError
+    from stemscan.plan import ScanPlan
+    from stemscan.simulators.session import simulate as run
+    from stemscan.units import format_count
+
+    if resume and overwrite:
+        raise UsageError("expected --resume or --overwrite, got both; keep one")
+    if not 0 <= seed < 2**64:
+        raise UsageError(f"--seed: expected 0 to 2**64 - 1, got {seed}")
+    if median is not None and smooth is None:
+        raise UsageError(f"--median: expected --smooth beside it, got {median} alone; add --smooth paper")
+    talk = Talk(quiet, as_json)
+    scan_plan = ScanPlan.load(plan)
+    with talk.progress("scanning") as progress:
+        done = run(
+            scan_plan,
+            specimen,
+            output,
+            noise=choice("--noise", noise, ("poisson", "eq5")),  # type: ignore[arg-type]
+            seed=seed,
+            resume=resume,
+            overwrite=overwrite,
+            progress=progress,
+            fit=choice("--fit", fit, ("error", "crop", "resample")),
+            value_range=_range(value_range),
+            smooth=None if smooth is None else choice("--smooth", smooth, ("paper",)),
+            median=1 if median is None else median,
+            frame=frame,
+        )
+    for warning in done.specimen.warnings:
+        talk.warn(warning)
+    result = done.result
+    data: dict[str, Any] = {
+        "store": str(output),
+        "specimen": done.specimen.name,
+        "specimen_sha256": done.specimen.sha256,
+        "specimen_record": done.specimen.record,
+        "samples": result.samples,
+        "total_samples": scan_plan.total_samples,
+        "resumed_from": result.resumed_from,
+        "exposed_twice_at_most": result.exposed_twice_at_most,
+        "seconds": result.seconds,
+    }
+    rows = [
+        ("specimen", done.specimen.name),
+        ("samples", f"{format_count(result.samples)} of {format_count(scan_plan.total_samples)}"),
+    ]
+    if result.resumed_from:
+        rows.append(("resumed after", f"{format_count(result.resumed_from)} samples"))
+    if result.exposed_twice_at_most:
+        rows.append(("exposed twice", f"at most {format_count(result.exposed_twice_at_most)} samples"))
+    rows.append(("time", f"{result.seconds:.2f} s"))
+    talk.result(data, [f"{output}: complete", *table(rows)])
+
+
+def _range(text: str | None) -> tuple[float, float] | None:
+    """Two numbers, as LO,HI."""
+    from stemscan.errors import UsageError
+
+    if text is None:
+        return None
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--range: expected two numbers as LO,HI, got {text!r}") from None
+    return low, high

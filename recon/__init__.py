@@ -1,0 +1,1 @@
+"""From an acquisition store to an image: inputs, methods, networks, metrics and outputs."""

@@ -1,0 +1,1 @@
+"""Methods that need no learning: interpolation, normalised convolution, low-pass."""

@@ -1,0 +1,45 @@
+"""The linear start of FSHNet as a method of its own: equations 10 and 11 of He et al., ICCV 2021.
+
+The equations are in `stemscan.recon.fshnet.initial_reconstruction`, with what was settled where the paper leaves a
+choice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stemscan.recon.fshnet.initial_reconstruction import RADIUS, initial_reconstruction, low_pass
+from stemscan.recon.reconstruction import Estimate
+
+if TYPE_CHECKING:
+    from stemscan.recon.inputs import Inputs
+
+__all__ = ["lowpass"]
+
+
+def lowpass(inputs: Inputs, *, device: str = "cpu", radius: float = RADIUS, keep_measured: bool = True) -> Estimate:
+    """Low-pass the summed samples (equation 10), then average with the measured means where there are any (11).
+
+    Parameters
+    ----------
+    inputs : Inputs
+    device : str
+        Ignored: this method runs on the CPU.
+    radius : float
+        r_i, radius of the band kept, in coefficients of a 1024 x 1024 transform: radius / 1024 cycles per pixel.
+    keep_measured : bool
+        Apply equation 11; without it the image is strictly band limited.
+
+    Returns
+    -------
+    Estimate
+        On the plan's grid, without standard deviation.
+
+    Raises
+    ------
+    ReconError
+        When the radius is negative.
+    """
+    reconstruct = initial_reconstruction if keep_measured else low_pass
+    image = reconstruct(inputs.S, inputs.V, radius)
+    return Estimate(image=image, settings={"radius": float(radius), "keep_measured": bool(keep_measured)})

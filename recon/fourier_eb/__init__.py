@@ -1,0 +1,10 @@
+"""Fourier empirical Bayes: a Gaussian process whose spectrum is learned from the samples; and its spectral oracle.
+
+`method` is the chain; `band_limit` finds the grid, `domain` and `samples` are what is computed on, `spectrum` finds the
+power spectrum, `conjugate_gradients` the estimate, `windows` refines it by region, `uncertainty` rates it.
+"""
+
+from stemscan.recon.fourier_eb.method import estimate_signal, fourier_eb
+from stemscan.recon.fourier_eb.spectral_oracle import spectral_oracle
+
+__all__ = ["estimate_signal", "fourier_eb", "spectral_oracle"]

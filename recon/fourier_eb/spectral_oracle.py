@@ -1,0 +1,76 @@
+"""Spectral oracle: the global Fourier estimator given the truth's own spectrum and variances.
+
+No stationary linear method does better, so this is the mark to measure reconstructions against. It looks at the truth
+and is no reconstruction: P = |F(u - mean u)|^2 (orthonormal F), weights lambda V / u, the whole spectrum, no windows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from stemscan.errors import ReconError
+from stemscan.recon.fourier_eb.conjugate_gradients import posterior_mean
+
+__all__ = ["spectral_oracle"]
+
+Image = npt.NDArray[np.float32]
+
+_FLOOR = 1e-3
+_STEPS = 60
+
+
+def spectral_oracle(
+    summed: Image,
+    visits: Image,
+    electrons_per_sample: float,
+    truth: Image,
+    *,
+    noise: str = "poisson",
+    steps: int = _STEPS,
+    device: str = "cpu",
+) -> Image:
+    """Estimate with the true spectrum and variances.
+
+    Parameters
+    ----------
+    summed, visits : ndarray of float32, (H, W)
+        S (samples over dose, summed) and V.
+    electrons_per_sample : float
+        Lambda.
+    truth : ndarray of float32, (H, W)
+        The signal, on the same grid.
+    noise : {"poisson", "eq5"}
+    steps : int
+        Conjugate-gradient steps, at least 40.
+    device : str
+        Of torch.
+
+    Returns
+    -------
+    ndarray of float32, (H, W)
+
+    Raises
+    ------
+    ReconError
+        When shapes differ, the noise is unknown or there are fewer than 40 steps.
+    """
+    if not (summed.shape == visits.shape == truth.shape and truth.ndim == 2):
+        raise ReconError(f"expected S, V and truth of one shape, got {summed.shape}, {visits.shape}, {truth.shape}")
+    if noise not in ("poisson", "eq5"):
+        raise ReconError(f"expected noise poisson or eq5, got {noise!r}")
+    if steps < 40:
+        raise ReconError(f"expected at least 40 conjugate-gradient steps, got {steps}; fewer have not converged")
+    counts, number, signal = (
+        torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)).to(device) for a in (summed, visits, truth)
+    )
+    mean = float(truth.mean(dtype=np.float64))
+    spectrum = torch.fft.rfft2(signal - mean, norm="ortho")
+    power = spectrum.real**2 + spectrum.imag**2
+    variance = (signal if noise == "poisson" else signal**2).clamp(min=_FLOOR) / electrons_per_sample
+    estimate, _ = posterior_mean(
+        number / variance, (counts - mean * number) / variance, power, torch.zeros_like(spectrum), steps
+    )
+    image: Image = (torch.fft.irfft2(estimate, s=truth.shape, norm="ortho") + mean).cpu().numpy()
+    return image

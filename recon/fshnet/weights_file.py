@@ -1,0 +1,274 @@
+"""Weights files: safetensors with a description of what is in them, never pickle.
+
+`save_weights` and `load_weights` are the format: tensors under this project's layer names, and as metadata the format
+and its version, the architecture, the number of frames, the convention of the inputs and where the weights come from.
+`import_published` makes such a file of the published weights, whose names it translates. A file that is not exactly
+what is expected is refused with one sentence: weights that half fit give images that look like images.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import warnings
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
+
+from stemscan.errors import InputNotFoundError, WeightsError
+from stemscan.files import check_output, write_file
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from stemscan.recon.fshnet.network import FSHNet
+
+__all__ = ["FORMAT", "Convention", "WeightsInfo", "import_published", "load_weights", "save_weights"]
+
+FORMAT: Final = "stemscan-weights"
+FORMAT_VERSION: Final = "1"
+ARCHITECTURE: Final = "fshnet"
+PUBLISHED_FRAMES: Final = 4
+
+Convention = Literal["published", "paper"]
+"""How the network's inputs are made: as the published code does, or by the paper's equations 10 and 11."""
+
+
+@dataclass(frozen=True)
+class WeightsInfo:
+    """What a weights file says of itself.
+
+    Attributes
+    ----------
+    frames : int
+        Frames that the network takes.
+    convention : {"published", "paper"}
+        How its inputs are made.
+    origin : str
+        Where the weights come from, in words.
+    source_sha256 : str
+        Digest of the file that was imported; empty for weights that were trained here.
+    """
+
+    frames: int
+    convention: Convention
+    origin: str = ""
+    source_sha256: str = ""
+
+
+def save_weights(network: FSHNet, destination: str | Path, info: WeightsInfo, *, overwrite: bool = False) -> None:
+    """Write a network's weights. The same weights give the same bytes.
+
+    Parameters
+    ----------
+    network : FSHNet
+    destination : str or Path
+    info : WeightsInfo
+    overwrite : bool
+        Whether a file that is there may be replaced.
+
+    Raises
+    ------
+    InputNotFoundError, OutputExistsError
+        When the folder is missing, or something is there.
+    """
+    from safetensors.torch import save_file
+
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    # one entry holds all, because the library writes several in random order
+    description = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "architecture": ARCHITECTURE,
+        "frames": info.frames,
+        "convention": info.convention,
+        "origin": info.origin,
+        "source_sha256": info.source_sha256,
+    }
+    metadata = {"stemscan": json.dumps(description, sort_keys=True)}
+    write_file(Path(destination), lambda path: save_file(tensors, path, metadata), overwrite=overwrite)
+
+
+def load_weights(source: str | Path) -> tuple[FSHNet, WeightsInfo]:
+    """Read a weights file and build its network, in evaluation mode on the CPU.
+
+    Parameters
+    ----------
+    source : str or Path
+
+    Returns
+    -------
+    (FSHNet, WeightsInfo)
+
+    Raises
+    ------
+    InputNotFoundError
+        When there is no such file.
+    WeightsError
+        When it is not a whole, finite set of weights of this network in this format.
+    """
+    path = Path(source)
+    tensors, metadata = _read_safetensors(path)
+    info = _described(path, metadata)
+    return _filled(info.frames, tensors, path), info
+
+
+def import_published(source: str | Path, destination: str | Path, *, overwrite: bool = False) -> WeightsInfo:
+    """Convert the published weights to this project's format.
+
+    Parameters
+    ----------
+    source : str or Path
+        The authors' own file (.pkl or .pth, read by torch without running code of it) or safetensors, with the
+        published names, with or without ``module.`` before them.
+    destination : str or Path
+        A safetensors file.
+    overwrite : bool
+        Whether a file that is there may be replaced.
+
+    Returns
+    -------
+    WeightsInfo
+
+    Raises
+    ------
+    InputNotFoundError, OutputExistsError
+        When there is no source, no folder for the destination, or something is there.
+    WeightsError
+        When the source does not hold exactly the published network's tensors.
+    """
+    from stemscan.recon.fshnet.published import translated
+
+    path, target = Path(source), Path(destination)
+    check_output(target, overwrite=overwrite)
+    tensors = _read_any(path)
+    network = _filled(PUBLISHED_FRAMES, translated(tensors, path), path)
+    info = WeightsInfo(
+        frames=network.frames,
+        convention="published",
+        origin="published weights of He et al., ICCV 2021",
+        source_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+    )
+    save_weights(network, target, info, overwrite=overwrite)
+    return info
+
+
+def _existing(path: Path) -> None:
+    """Refuse a path without a file."""
+    if not path.is_file():
+        raise InputNotFoundError(f"expected a weights file, got {str(path)!r}, which does not exist; check the name")
+
+
+def _is_pickle(path: Path) -> bool:
+    """Whether a file is one of torch's: a zip archive or a bare pickle."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    if start[4:] == b"\0\0\0\0{":  # safetensors: length of the header in 8 bytes, then JSON; may begin like a pickle
+        return False
+    return zipfile.is_zipfile(path) or (start[:1] == b"\x80" and 2 <= start[1] <= pickle.HIGHEST_PROTOCOL)
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a safetensors file."""
+    from safetensors import SafetensorError, safe_open
+
+    _existing(path)
+    if _is_pickle(path):
+        raise WeightsError(
+            f"expected weights in the safetensors format, got {str(path)!r}, which is a pickle; "
+            f"convert it: stemscan weights import {path.name} -o {path.stem}.safetensors"
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError) as problem:
+        raise WeightsError(
+            f"expected a whole safetensors file, got {str(path)!r}, which cannot be read ({problem}); "
+            "copy or download it again"
+        ) from problem
+
+
+def _read_any(path: Path) -> dict[str, Tensor]:
+    """Tensors of a safetensors file or of a file of torch's, which may hold tensors only."""
+    _existing(path)
+    if not _is_pickle(path):
+        return _read_safetensors(path)[0]
+    import torch
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of unusual pickle protocols: what matters is whether it can be read
+            loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as problem:  # a damaged pickle raises anything, IndexError for one
+        raise WeightsError(
+            f"expected a whole file of tensors only, got {str(path)!r}, which torch refuses "
+            f"({(str(problem).splitlines() or ['?'])[0]}); download it again from where the authors put it"
+        ) from problem
+    if not isinstance(loaded, dict) or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
+        raise WeightsError(
+            f"expected named tensors, got {str(path)!r}, which holds something else; give the file of the weights alone"
+        )
+    return cast("dict[str, Tensor]", loaded)
+
+
+def _described(path: Path, metadata: dict[str, str]) -> WeightsInfo:
+    """The description in a file's metadata, or an error that says what is wrong with it."""
+    try:
+        description = json.loads(metadata["stemscan"])
+        found = tuple(str(description[key]) for key in ("format", "format_version", "architecture"))
+        info = WeightsInfo(
+            frames=int(description["frames"]),
+            convention=description["convention"],
+            origin=str(description["origin"]),
+            source_sha256=str(description["source_sha256"]),
+        )
+    except (KeyError, TypeError, ValueError) as problem:
+        raise WeightsError(
+            f"expected a weights file of this project, got {str(path)!r}, which has no such description; "
+            f"convert published weights first: stemscan weights import {path.name} -o fshnet.safetensors"
+        ) from problem
+    if found != (FORMAT, FORMAT_VERSION, ARCHITECTURE):
+        raise WeightsError(
+            f"expected {ARCHITECTURE} weights in version {FORMAT_VERSION} of the format {FORMAT}, "
+            f"got {found[2]} in version {found[1]} of {found[0]} in {str(path)!r}; give weights of this method"
+        )
+    if info.convention not in get_args(Convention) or not 1 <= info.frames <= 256:
+        raise WeightsError(
+            f"expected 1 to 256 frames in the convention 'published' or 'paper', got {info.frames} frames in "
+            f"{info.convention!r} in {str(path)!r}; the file was made by something else, make it again"
+        )
+    return info
+
+
+def _filled(frames: int, tensors: dict[str, Tensor], path: Path) -> FSHNet:
+    """A network made of the tensors, all of them and nothing else, in evaluation mode."""
+    import torch
+
+    from stemscan.recon.fshnet.network import FSHNet
+
+    with torch.device("meta"):  # no initialisation: it would be thrown away, and draws from the global generator
+        network = FSHNet(frames)
+    wanted = network.state_dict()
+    for fault, names in (
+        ("missing", [name for name in wanted if name not in tensors]),
+        ("unknown", [name for name in tensors if name not in wanted]),
+    ):
+        if names:
+            raise WeightsError(
+                f"expected the {len(wanted)} tensors of {ARCHITECTURE}, got {str(path)!r} with {len(names)} {fault} "
+                f"({names[0]}); give weights of this method"
+            )
+    for name, tensor in tensors.items():
+        if tensor.shape != wanted[name].shape or tensor.dtype != wanted[name].dtype:
+            raise WeightsError(
+                f"expected {name} of shape {tuple(wanted[name].shape)} and {wanted[name].dtype}, got "
+                f"{tuple(tensor.shape)} and {tensor.dtype} in {str(path)!r}; give weights of this method"
+            )
+        if not bool(torch.isfinite(tensor).all()):
+            raise WeightsError(
+                f"expected finite weights, got NaN or infinity in {name} in {str(path)!r}; take an earlier checkpoint"
+            )
+    network.load_state_dict(tensors, assign=True)
+    return network.eval()

@@ -1,0 +1,293 @@
+"""What every reconstruction method is given: counts and visits of a sparse scan, and what is known of them.
+
+`Inputs` is an immutable, validated value. `frames` and `visits` keep the passes apart; `S` and `V` are what most
+methods need: on the absolute scale, S / V is an unbiased estimate of the specimen's signal wherever V > 0, and (S, V)
+is a sufficient statistic for Poisson counts of a specimen that stands still. A pixel without a visit holds no
+information at all; zero visits is not zero counts, and every method must tell the two apart by V.
+
+`load_inputs` makes an `Inputs` of an acquisition store, `Inputs.from_arrays` of arrays that were measured elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, cast, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from stemscan.errors import ReconError
+
+__all__ = ["Inputs", "Noise", "load_inputs"]
+
+Noise = Literal["poisson", "eq5"]
+
+_UINT16_MAX = 65535
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Counts and visits of one acquisition. Make one with `Inputs.from_arrays` or `load_inputs`, which validate.
+
+    Attributes
+    ----------
+    frames : ndarray of float32, (T, H, W)
+        Electrons summed per pass and pixel, not divided by the dose; zero where not visited.
+    visits : ndarray of uint16, (T, H, W)
+        Samples per pass and pixel.
+    electrons_per_sample : float
+        Lambda: expected electrons of one visit of a pixel with signal 1.
+    noise : {"poisson", "eq5"}
+        Counts are Poisson(lambda u), or u Poisson(lambda) (equation 5 as printed).
+    pixel_size_nm : float or None
+        Spacing of the scan grid in nm, where it is known.
+    truth : ndarray of float32, (H, W), or None
+        The specimen's signal, of simulations only. No method may look at it.
+    source : mapping
+        Where the data come from: ``path``, ``store_digest``, ``plan_digest`` (None where measured elsewhere),
+        ``state``, ``warnings`` (list of str).
+    """
+
+    frames: npt.NDArray[np.float32]
+    visits: npt.NDArray[np.uint16]
+    electrons_per_sample: float
+    noise: Noise = "poisson"
+    pixel_size_nm: float | None = None
+    truth: npt.NDArray[np.float32] | None = None
+    source: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    @classmethod
+    def from_arrays(
+        cls,
+        frames: npt.ArrayLike,
+        visits: npt.ArrayLike,
+        electrons_per_sample: float,
+        *,
+        noise: str = "poisson",
+        pixel_size_nm: float | None = None,
+        truth: npt.ArrayLike | None = None,
+        source: Mapping[str, Any] | None = None,
+    ) -> Inputs:
+        """Validate arrays and make an `Inputs` of them.
+
+        Parameters
+        ----------
+        frames : array_like of real numbers, (T, H, W)
+            Electrons summed per pass and pixel: finite, at least 0, and 0 where not visited. May be 0 everywhere.
+        visits : array_like of integers or bool, (T, H, W)
+            Samples per pass and pixel, 0..65535, not 0 everywhere.
+        electrons_per_sample : float
+            Lambda, above 0.
+        noise : {"poisson", "eq5"}
+        pixel_size_nm : float, optional
+            Above 0.
+        truth : array_like of real numbers, (H, W), optional
+            Finite.
+        source : mapping, optional
+
+        Returns
+        -------
+        Inputs
+
+        Raises
+        ------
+        ReconError
+            Where one of these expectations is not met.
+
+        Examples
+        --------
+        >>> inputs = Inputs.from_arrays([[[4.0, 0.0]], [[6.0, 0.0]]], [[[1, 0]], [[1, 1]]], 10.0)
+        >>> inputs.S, inputs.V
+        (array([[1., 0.]], dtype=float32), array([[2., 1.]], dtype=float32))
+        """
+        dose = _positive(electrons_per_sample, "electrons per sample")
+        if noise not in get_args(Noise):
+            raise ReconError(f"expected the noise model to be 'poisson' or 'eq5', got {noise!r}; give one of the two")
+        counted = _frames(frames)
+        visited = _visits(visits, counted.shape)
+        _check_unvisited(counted, visited)
+        return cls(
+            frames=counted,
+            visits=visited,
+            electrons_per_sample=dose,
+            noise=cast(Noise, noise),
+            pixel_size_nm=None if pixel_size_nm is None else _positive(pixel_size_nm, "pixel size in nm"),
+            truth=None if truth is None else _truth(truth, counted.shape[1:]),
+            source=MappingProxyType(dict(source or {})),
+        )
+
+    @property
+    def T(self) -> int:
+        """Number of passes."""
+        return int(self.frames.shape[0])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the scan grid."""
+        return int(self.frames.shape[1]), int(self.frames.shape[2])
+
+    @cached_property
+    def S(self) -> npt.NDArray[np.float32]:
+        """Counts over dose, summed over passes, (H, W): S = V times the signal in expectation."""
+        summed: npt.NDArray[np.float32] = np.add.reduce(self.frames, axis=0)
+        summed *= np.float32(1.0 / self.electrons_per_sample)
+        return summed
+
+    @cached_property
+    def V(self) -> npt.NDArray[np.float32]:
+        """Visits summed over passes, (H, W), as float32 because they serve as weights."""
+        summed: npt.NDArray[np.float32] = np.add.reduce(self.visits, axis=0, dtype=np.float32)
+        return summed
+
+    @cached_property
+    def samples(self) -> int:
+        """Number of samples of all passes."""
+        return int(np.add.reduce(self.visits, axis=None, dtype=np.int64))
+
+    @cached_property
+    def mean(self) -> float:
+        """Mean signal of the samples: all counts over dose and samples. The best constant image."""
+        return float(np.add.reduce(self.frames, axis=None, dtype=np.float64)) / (
+            self.electrons_per_sample * self.samples
+        )
+
+
+def load_inputs(path: str | Path) -> Inputs:
+    """Read an acquisition store.
+
+    Raw values become electrons by the detector's gain and offset. A store that is incomplete is read as far as it was
+    committed, and says so in ``source["warnings"]``.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder of a store (``acq.zarr``).
+
+    Returns
+    -------
+    Inputs
+
+    Raises
+    ------
+    InputNotFoundError, StoreError
+        Where there is no store, or a damaged one.
+    ReconError
+        Where the store holds nothing to reconstruct.
+    """
+    from stemscan.store import Acquisition
+
+    acquisition = Acquisition.open(Path(path))
+    visits = acquisition.visits()
+    warnings = list(acquisition.warnings)
+    frames = _electrons(acquisition.frames(), visits, acquisition.detector, warnings)
+    return Inputs.from_arrays(
+        frames,
+        visits,
+        acquisition.electrons_per_sample,
+        noise=acquisition.noise,
+        pixel_size_nm=acquisition.pixel_size_nm,
+        truth=acquisition.truth,
+        source={
+            "path": str(path),
+            "store_digest": acquisition.digest(),
+            "plan_digest": acquisition.plan_digest,
+            "state": acquisition.state,
+            "warnings": warnings,
+        },
+    )
+
+
+def _electrons(raw: npt.NDArray[Any], visits: npt.NDArray[Any], detector: Any, warnings: list[str]) -> npt.NDArray[Any]:
+    """Raw sums in electrons: every visit adds the detector's offset once; below it lies no electron."""
+    if detector.unit == "electron":
+        return raw
+    electrons: npt.NDArray[Any] = (raw - detector.offset * visits.astype(np.float32)) / detector.gain
+    below = int(np.count_nonzero(electrons < 0))
+    if below:
+        warnings.append(f"{below} pixels lay below the detector's offset and were taken as zero electrons")
+        np.maximum(electrons, 0, out=electrons)
+    return electrons
+
+
+def _positive(value: float, name: str) -> float:
+    """A finite number above zero, or an error that names it."""
+    number = float(value)
+    if not (np.isfinite(number) and number > 0):
+        raise ReconError(f"expected {name} to be a finite number above 0, got {value!r}; give the value of the scan")
+    return number
+
+
+def _real(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float32]:
+    """An array of finite real numbers as float32."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "buif":
+        raise ReconError(f"expected {name} of real numbers, got dtype {array.dtype}; convert them first")
+    with np.errstate(over="ignore"):  # what overflows is found as infinite below
+        converted = np.ascontiguousarray(array, dtype=np.float32)
+    if converted.size and not (np.isfinite(converted.min()) and np.isfinite(converted.max())):
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(converted))[0])
+        raise ReconError(
+            f"expected {name} to be finite, got {converted[where]} at index {where}; remove these samples (no visit)"
+        )
+    return converted
+
+
+def _frames(values: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """Frames as (T, H, W) float32, finite and at least 0."""
+    frames = _real(values, "frames")
+    if frames.ndim != 3 or frames.size == 0:
+        raise ReconError(
+            f"expected frames of shape (passes, rows, columns), got shape {frames.shape}; "
+            "give one pass as (1, rows, columns)"
+        )
+    lowest = frames.min()
+    if lowest < 0:
+        where = tuple(int(i) for i in np.argwhere(frames < 0)[0])
+        raise ReconError(
+            f"expected counts of at least 0 electrons, got {frames[where]} at index {where}; "
+            "subtract no background from counts"
+        )
+    return frames
+
+
+def _visits(values: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[np.uint16]:
+    """Visits as uint16 of the frames' shape, not all zero."""
+    visits = np.asarray(values)
+    if visits.shape != shape:
+        raise ReconError(
+            f"expected visits of the frames' shape {shape}, got {visits.shape}; give one number per pass and pixel"
+        )
+    if visits.dtype.kind not in "bui":
+        raise ReconError(f"expected visits as integers, got dtype {visits.dtype}; give the number of samples per pixel")
+    lowest, highest = int(visits.min()), int(visits.max())
+    if lowest < 0 or highest > _UINT16_MAX:
+        raise ReconError(
+            f"expected visits of 0 to {_UINT16_MAX}, got {lowest} to {highest}; give the number of samples per pixel"
+        )
+    if highest == 0:
+        raise ReconError("expected at least one visited pixel, got none; acquire at least one sample first")
+    return np.ascontiguousarray(visits, dtype=np.uint16)
+
+
+def _check_unvisited(frames: npt.NDArray[np.float32], visits: npt.NDArray[np.uint16]) -> None:
+    """Refuse counts where nothing was visited; a pass at a time to spare memory."""
+    for index, (frame, visit) in enumerate(zip(frames, visits, strict=True)):
+        stray = (frame != 0) & (visit == 0)
+        if stray.any():
+            row, column = (int(i) for i in np.argwhere(stray)[0])
+            raise ReconError(
+                f"expected zero counts where nothing was visited, got {frame[row, column]} in pass {index} "
+                f"at row {row}, column {column}; correct the visits"
+            )
+
+
+def _truth(values: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+    """Truth as float32 of the grid's shape."""
+    truth = _real(values, "truth")
+    if truth.shape != shape:
+        raise ReconError(f"expected a truth of shape {shape}, got {truth.shape}; render the specimen on the scan grid")
+    return truth

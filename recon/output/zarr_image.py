@@ -1,0 +1,192 @@
+"""The zarr form of a reconstruction: an OME-Zarr 0.5 image, its standard deviation, and its record.
+
+    recon.zarr/
+      zarr.json   attributes: `ome` (multiscales over `image`, axes y, x), `stemscan` (the record)
+      image       (H, W) float32
+      std         (H, W) float32, where there is one
+
+The folder is made beside its place and renamed when it is whole. A coarser grid than the plan's has a translation in
+its coordinates, so that the centres of its pixels lie where they belong on the plan's grid.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from stemscan.errors import InputNotFoundError, StemscanError, StoreError
+
+if TYPE_CHECKING:
+    from stemscan.recon.reconstruction import Reconstruction
+
+__all__ = ["SCHEMA", "is_reconstruction", "read_reconstruction", "read_record", "write_zarr"]
+
+SCHEMA: Final = 1
+_CHUNK = 1024
+
+
+def is_reconstruction(path: str | Path) -> bool:
+    """Whether a path is a reconstruction in the zarr form."""
+    try:
+        return isinstance(read_record(path), dict)
+    except (StemscanError, OSError):
+        return False
+
+
+def read_record(path: str | Path) -> dict[str, Any]:
+    """What a reconstruction's zarr form says about it; see `stemscan.recon.output.record_of`.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    InputNotFoundError
+        When there is nothing.
+    StoreError
+        When it is not a reconstruction.
+    """
+    root = Path(path) / "zarr.json"
+    if not Path(path).exists():
+        raise InputNotFoundError(f"expected a reconstruction, got {str(path)!r}, which does not exist")
+    try:
+        record = json.loads(root.read_bytes())["attributes"]["stemscan"]
+        kind, schema = record["kind"], record["schema"]
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise StoreError(f"expected a reconstruction at {str(path)!r}, got none; give a folder it wrote") from problem
+    if kind != "reconstruction" or schema != SCHEMA:
+        raise StoreError(
+            f"expected a reconstruction of schema {SCHEMA} at {str(path)!r}, got {kind!r} of schema {schema!r}; use "
+            "the release of stemscan that wrote it"
+        )
+    return dict(record)
+
+
+def read_reconstruction(path: str | Path) -> Reconstruction:
+    """Read the zarr form of a reconstruction.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    Reconstruction
+
+    Raises
+    ------
+    InputNotFoundError, StoreError
+        As `read_record`, and when data are damaged.
+    """
+    from stemscan.recon.reconstruction import Reconstruction
+
+    record = read_record(path)
+    folder = Path(path)
+    return Reconstruction(
+        image=_read_array(folder, "image", record),
+        std=_read_array(folder, "std", record) if (folder / "std").exists() else None,
+        method=record["method"],
+        settings=record["settings"],
+        seconds=record["seconds"],
+        factor=record["factor"],
+        native_factor=record["native_factor"],
+        pixel_size_nm=record["pixel_size_nm"],
+        source=record["source"],
+    )
+
+
+def write_zarr(reconstruction: Reconstruction, record: Mapping[str, Any], path: Path) -> None:
+    """Write the zarr form; what is at `path` is replaced.
+
+    Parameters
+    ----------
+    reconstruction : Reconstruction
+    record : mapping
+        Of `stemscan.recon.output.record_of`.
+    path : Path
+        In an existing folder.
+
+    Raises
+    ------
+    StemscanError
+        When the system refuses to write.
+    """
+    mark = uuid.uuid4().hex[:8]
+    partial, old = path.with_name(f".{path.name}.{mark}.partial"), path.with_name(f".{path.name}.{mark}.old")
+    try:
+        _fill(partial, reconstruction, record)
+        if path.exists():
+            os.rename(path, old)
+        try:
+            os.rename(partial, path)
+        except OSError:
+            if old.exists():
+                os.rename(old, path)
+            raise
+    except OSError as problem:
+        if isinstance(problem, StemscanError):
+            raise
+        raise StemscanError(f"expected to write {str(path)!r}, got: {problem.strerror or problem}") from problem
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _fill(folder: Path, reconstruction: Reconstruction, record: Mapping[str, Any]) -> None:
+    """Write everything into a new folder."""
+    from stemscan.store.arrays import ArrayWriter, create_array
+    from stemscan.store.schema import ArraySpec
+
+    folder.mkdir()
+    for name, array in (("image", reconstruction.image), ("std", reconstruction.std)):
+        if array is not None:
+            chunks = tuple(min(_CHUNK, side) for side in array.shape)
+            spec = ArraySpec(name, array.shape, chunks, np.dtype(np.float32), ("y", "x"))
+            create_array(folder, spec)
+            writer = ArrayWriter(folder, spec)
+            writer.write((0, 0), array)
+            writer.sync()
+    attributes = {"ome": _ome(reconstruction), "stemscan": dict(record)}
+    root = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+    (folder / "zarr.json").write_text(json.dumps(root, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _ome(reconstruction: Reconstruction) -> dict[str, Any]:
+    """OME-Zarr 0.5 metadata: axes, pixel size where it is known (else one plan pixel is the unit)."""
+    size, factor = reconstruction.pixel_size_nm, reconstruction.factor
+    axes = [{"name": name, "type": "space"} | ({} if size is None else {"unit": "nanometer"}) for name in "yx"]
+    step = float(factor) if size is None else size
+    transformations: list[dict[str, Any]] = [{"type": "scale", "scale": [step, step]}]
+    if factor > 1:
+        shift = step * (factor - 1) / (2 * factor)
+        transformations.append({"type": "translation", "translation": [shift, shift]})
+    dataset = {"path": "image", "coordinateTransformations": transformations}
+    return {"version": "0.5", "multiscales": [{"name": "image", "axes": axes, "datasets": [dataset]}]}
+
+
+def _read_array(folder: Path, name: str, record: Mapping[str, Any]) -> Any:
+    """One array, of the shape that the record says."""
+    from stemscan.store.arrays import ArrayReader
+    from stemscan.store.schema import ArraySpec
+
+    shape = tuple(int(side) for side in record["shape"])
+    chunks = tuple(min(_CHUNK, side) for side in shape)
+    array = ArrayReader(folder, ArraySpec(name, shape, chunks, np.dtype(np.float32), ("y", "x"))).all()
+    if array.shape != shape or array.dtype != np.float32:
+        raise StoreError(
+            f"expected float32 of shape {shape} at {str(folder / name)!r}, got {array.dtype} {array.shape}; restore it "
+            "from a copy"
+        )
+    return array

@@ -1,0 +1,63 @@
+"""How many threads a method may use: one number for torch, numba and scipy alike.
+
+`limit_threads` holds for the calling thread's context and is undone afterwards. Results do not depend on it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+
+from stemscan.errors import UsageError
+
+__all__ = ["limit_threads", "workers"]
+
+_limit: ContextVar[int | None] = ContextVar("stemscan_threads", default=None)
+
+
+def workers() -> int:
+    """Threads that code may start now: the limit in force, else the processors of this process."""
+    limit = _limit.get()
+    if limit is not None:
+        return limit
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def limit_threads(threads: int | None) -> Iterator[None]:
+    """Limit torch, numba and `workers` to a number of threads, and put back what was set before.
+
+    torch and numba are set if they are loaded already: methods import what they compute with at their modules' top.
+
+    Parameters
+    ----------
+    threads : int or None
+        At least 1; None changes nothing.
+
+    Raises
+    ------
+    UsageError
+        When `threads` is below 1.
+    """
+    if threads is None:
+        yield
+        return
+    if threads < 1:
+        raise UsageError(f"expected threads of at least 1, got {threads}; leave it out to use all processors")
+    with ExitStack() as stack:
+        token = _limit.set(threads)
+        stack.callback(_limit.reset, token)
+        if "torch" in sys.modules:
+            import torch
+
+            stack.callback(torch.set_num_threads, torch.get_num_threads())
+            torch.set_num_threads(threads)
+        if "numba" in sys.modules:
+            import numba
+
+            stack.callback(numba.set_num_threads, numba.get_num_threads())
+            numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+        yield

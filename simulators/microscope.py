@@ -1,0 +1,172 @@
+"""The virtual microscope: a `ScanController` like any other, whose specimen is an array and whose beam never drifts.
+
+It keeps no state between samples: what sample `i` counts follows from plan, specimen, noise and seed. So it can be
+armed anywhere on a path, read in blocks of any size, aborted and armed again, and always delivers the same counts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemscan.controller import Capabilities
+from stemscan.errors import ControllerError, SpecimenError
+from stemscan.sample_block import DetectorInfo, SampleBlock
+from stemscan.simulators.detector import Noise, check_means, check_settings, count_dtype, detect
+
+if TYPE_CHECKING:
+    from stemscan.path import ScanPath
+    from stemscan.plan import ScanPlan
+    from stemscan.simulators.specimen import Specimen
+
+__all__ = ["VirtualMicroscope", "expose"]
+
+_MAX_BLOCK: Final = 1 << 20
+
+
+def expose(
+    signal: NDArray[np.float32],
+    path: ScanPath,
+    start: int,
+    stop: int,
+    *,
+    noise: Noise = "poisson",
+    seed: int,
+    threads: int = 1,
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Counts of samples start .. stop - 1 of a path.
+
+    Parameters
+    ----------
+    signal : float32 (H, W)
+        C-contiguous, on the grid of the path's plan.
+    path : ScanPath
+    start, stop : int
+    noise : {"poisson", "eq5"}
+    seed : int
+        Of the detector, 0 to 2**64 - 1.
+    threads : int
+
+    Returns
+    -------
+    counts : uint16, uint32 or float32 (n,)
+        See `stemscan.simulators.detector.detect`.
+    pixels : int64 (n,)
+        row * W + column of each sample.
+    """
+    positions = path.positions(start, stop)
+    pixels = positions[:, 0].astype(np.int64) * signal.shape[1] + positions[:, 1]
+    counts = detect(
+        signal.reshape(-1).take(pixels),
+        electrons_per_sample=path.plan.electrons_per_sample,
+        noise=noise,
+        seed=seed,
+        start=start,
+        threads=threads,
+    )
+    return counts, pixels
+
+
+class VirtualMicroscope:
+    """A scan controller that counts electrons from a specimen.
+
+    Parameters
+    ----------
+    specimen : Specimen
+        On the plan's grid.
+    plan : ScanPlan
+        What will be scanned; its dose sets the type of the counts.
+    noise : {"poisson", "eq5"}
+        Statistics of the counts, see `stemscan.simulators.detector.detect`.
+    seed : int
+        Of the detector, 0 to 2**64 - 1; the path has the plan's own.
+    threads : int
+        Threads of the detector; the counts do not depend on it.
+
+    Raises
+    ------
+    SpecimenError
+        If the specimen is not on the plan's grid.
+    UsageError
+        If noise or seed is none, or the dose is too large.
+    """
+
+    def __init__(
+        self, specimen: Specimen, plan: ScanPlan, *, noise: Noise = "poisson", seed: int, threads: int = 1
+    ) -> None:
+        if specimen.shape != plan.shape:
+            raise SpecimenError(
+                f"expected a specimen on the plan's grid of {plan.shape[0]} x {plan.shape[1]} pixels, got "
+                f"{specimen.shape[0]} x {specimen.shape[1]} ({specimen.name!r}), load it for that shape"
+            )
+        check_settings(noise, seed)
+        check_means(specimen.signal.reshape(-1), plan.electrons_per_sample)
+        self.specimen = specimen
+        self.noise = noise
+        self.seed = seed
+        self._threads = threads
+        self._digest = plan.digest()
+        self._dtype = count_dtype(noise, plan.electrons_per_sample)
+        self._path: ScanPath | None = None
+        self._at = self._stop = 0
+        self._running = False
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do: any range of any path on its grid, without positions other than the commanded."""
+        return Capabilities(name="the virtual microscope", max_block=_MAX_BLOCK, actual_positions=False, resumable=True)
+
+    @property
+    def detector(self) -> DetectorInfo:
+        """Counted electrons."""
+        names = {np.dtype(np.uint16): "uint16", np.dtype(np.uint32): "uint32", np.dtype(np.float32): "float32"}
+        return DetectorInfo(unit="electron", dtype=names[self._dtype])  # type: ignore[arg-type]
+
+    def arm(self, path: ScanPath, start: int, stop: int) -> None:
+        """Get ready for samples start .. stop - 1; what was armed before is dropped.
+
+        Raises
+        ------
+        ControllerError
+            If the path is not that of its plan or the range is not inside it.
+        """
+        if path.plan.digest() != self._digest:
+            raise ControllerError(
+                f"expected a path of plan {self._digest[:12]}, got one of {path.plan.digest()[:12]}; make a virtual "
+                "microscope for each plan"
+            )
+        if not 0 <= start <= stop <= len(path):
+            raise ControllerError(f"expected a range inside samples 0 to {len(path)}, got {start} to {stop}")
+        self._path, self._at, self._stop, self._running = path, start, stop, False
+
+    def start(self) -> None:
+        """Begin to expose the armed range."""
+        if self._path is None:
+            raise ControllerError("expected an armed range before the start, got none, call arm first")
+        self._running = True
+
+    def read(self, max_samples: int) -> SampleBlock | None:
+        """The next 1 .. max_samples samples; None when the armed range was delivered."""
+        if self._path is None or not self._running:
+            raise ControllerError("expected a started scan to read from, got none, call arm and start first")
+        if max_samples < 1:
+            raise ControllerError(f"expected to read at least 1 sample, got {max_samples}")
+        start, stop = self._at, min(self._at + min(max_samples, _MAX_BLOCK), self._stop)
+        if start == stop:
+            self._path, self._running = None, False
+            return None
+        counts, _ = expose(
+            self.specimen.signal, self._path, start, stop, noise=self.noise, seed=self.seed, threads=self._threads
+        )
+        self._at = stop
+        return SampleBlock(start, counts)
+
+    def abort(self) -> None:
+        """Drop the armed range."""
+        self._path, self._running = None, False
+
+    def close(self) -> None:
+        """Nothing to release; it can be armed again."""
+        self.abort()

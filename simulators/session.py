@@ -1,0 +1,104 @@
+"""One simulated acquisition, from a plan and a specimen's name to a complete store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stemscan.controller import AcquireResult, acquire
+from stemscan.files import check_output
+from stemscan.simulators.detector import Noise
+from stemscan.simulators.microscope import VirtualMicroscope
+from stemscan.simulators.specimen import Specimen, load_specimen
+from stemscan.store import Acquisition
+
+if TYPE_CHECKING:
+    from stemscan.plan import ScanPlan
+
+__all__ = ["Simulation", "simulate"]
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What `simulate` did.
+
+    Parameters
+    ----------
+    specimen : Specimen
+        What was scanned.
+    result : AcquireResult
+        Samples and times.
+    """
+
+    specimen: Specimen
+    result: AcquireResult
+
+
+def simulate(
+    plan: ScanPlan,
+    specimen: Specimen | str | Path,
+    output: str | Path,
+    *,
+    noise: Noise = "poisson",
+    seed: int = 1,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    **specimen_options: Any,
+) -> Simulation:
+    """Scan a virtual specimen by a plan and write the acquisition store.
+
+    Parameters
+    ----------
+    plan : ScanPlan
+    specimen : Specimen, str or Path
+        A specimen on the plan's grid, or an image file or ``crystal:NAME``; see `load_specimen`.
+    output : str or Path
+        Folder of the store.
+    noise : {"poisson", "eq5"}
+        Statistics of the counts.
+    seed : int
+        Of the detector, 0 to 2**64 - 1.
+    resume : bool
+        Go on with the store after its last committed sample, or begin it where there is none.
+    overwrite : bool
+        Whether a store that is there may be replaced.
+    progress : callable, optional
+        Called with (samples done, samples in all).
+    **specimen_options
+        `fit`, `value_range`, `smooth`, `median`, `frame` of `load_specimen`.
+
+    Returns
+    -------
+    Simulation
+
+    Raises
+    ------
+    StemscanError
+        As `load_specimen`, `Acquisition.create`, `Acquisition.resume` and `acquire`.
+    """
+    if not resume:
+        check_output(Path(output), overwrite=overwrite)
+    if isinstance(specimen, Specimen):
+        scanned = specimen
+    else:
+        scanned = load_specimen(specimen, plan.shape, pixel_size_nm=plan.pixel_size_nm, **specimen_options)
+    microscope = VirtualMicroscope(scanned, plan, noise=noise, seed=seed, threads=os.cpu_count() or 1)
+    identity: dict[str, Any] = {
+        "detector": microscope.detector,
+        "seed": seed,
+        "noise": noise,
+        "specimen_name": scanned.name,
+        "specimen_sha256": scanned.sha256,
+        "specimen_record": scanned.record,
+        "truth": scanned.signal,
+    }
+    if resume:
+        store = Acquisition.resume(output, plan, **identity)
+    else:
+        store = Acquisition.create(output, plan, overwrite=overwrite, **identity)
+    with store:
+        return Simulation(scanned, acquire(plan, microscope, store, progress=progress))

@@ -1,0 +1,1 @@
+"""Synthetic specimens: any number of varied atomic-resolution pictures, each a function of (seed, index) alone."""

@@ -1,0 +1,105 @@
+"""All dose arithmetic: dwell time, probe current, dose per sample, total dose, electrons per square angstrom.
+
+Symbols: lambda is the dose per sample, the expected number of electrons that the detector counts in one visit of a
+pixel with signal 1; Lambda is the total dose, lambda times the number of samples. Both count *detected* electrons.
+Incident electrons are detected electrons / collection, and doses per area count incident ones.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = ["ELECTRONS_PER_PA_NS", "DoseSettings", "Limits", "area_dose", "electrons_from_current"]
+
+ELECTRONS_PER_PA_NS = 1e-21 / 1.602176634e-19
+"""Electrons in one picoampere nanosecond (elementary charge of the SI, 2019)."""
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+def electrons_from_current(current_pa: float, dwell_ns: int) -> float:
+    """Incident electrons of one sample from the probe current in pA and the dwell time in ns.
+
+    Examples
+    --------
+    >>> round(electrons_from_current(10.0, 1000), 3)
+    62.415
+    """
+    return current_pa * dwell_ns * ELECTRONS_PER_PA_NS
+
+
+def area_dose(incident_electrons: float, shape: tuple[int, int], pixel_size_nm: float) -> float:
+    """Mean dose over the field of view in electrons per square angstrom.
+
+    Parameters
+    ----------
+    incident_electrons : float
+        Incident electrons of the whole scan.
+    shape : tuple of int
+        Rows and columns of the scan grid.
+    pixel_size_nm : float
+        Distance of neighbouring pixels in nanometres.
+
+    Examples
+    --------
+    >>> area_dose(100.0, (10, 10), 0.1)
+    1.0
+    """
+    return incident_electrons / (shape[0] * shape[1] * (10.0 * pixel_size_nm) ** 2)
+
+
+class DoseSettings(BaseModel):
+    """How much dose a scan gives, stated in one of three ways.
+
+    Parameters
+    ----------
+    electrons_per_sample : float, optional
+        lambda, detected electrons of one visit of a pixel with signal 1.
+    total_electrons : float, optional
+        Lambda, detected electrons over all samples of all passes at signal 1.
+    probe_current_pa : float, optional
+        Probe current in pA; lambda follows from the plan's dwell time and the collection.
+    collection : float
+        Share of the incident electrons that the detector counts at signal 1, above 0, at most 1.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    electrons_per_sample: Positive | None = None
+    total_electrons: Positive | None = None
+    probe_current_pa: Positive | None = None
+    collection: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    @model_validator(mode="after")
+    def _stated_once(self) -> Self:
+        names = ("electrons_per_sample", "total_electrons", "probe_current_pa")
+        given = [name for name in names if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"expected exactly one of {', '.join(names)}, got {', '.join(given) or 'none'}")
+        return self
+
+    def per_sample(self, dwell_ns: int, samples: int) -> float:
+        """Dose per sample lambda, in detected electrons, of a plan with this dwell time and number of samples."""
+        if self.electrons_per_sample is not None:
+            return float(self.electrons_per_sample)
+        if self.total_electrons is not None:
+            return self.total_electrons / samples
+        if self.probe_current_pa is not None:
+            return electrons_from_current(self.probe_current_pa, dwell_ns) * self.collection
+        raise AssertionError("a validated dose is stated in one way")
+
+
+class Limits(BaseModel):
+    """Bounds that a plan sets itself; a plan that exceeds one is refused.
+
+    Parameters
+    ----------
+    max_dose_e_per_A2 : float, optional
+        Largest mean dose over the field of view, in incident electrons per square angstrom.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    max_dose_e_per_A2: Positive | None = None

@@ -1,0 +1,74 @@
+"""Every error that stemscan raises on purpose.
+
+Each derives from `StemscanError` and from the built-in that fits, so that callers can catch either. Messages read
+"expected ..., got ..., do ..." in one sentence. `exit_code` is what the command line returns: 2 where the command was
+used wrongly, 1 where the input or the machine failed.
+"""
+
+
+class StemscanError(Exception):
+    """Base of all errors of this project."""
+
+    exit_code = 1
+
+
+class UsageError(StemscanError, ValueError):
+    """A command or function was called with arguments that cannot be meant."""
+
+    exit_code = 2
+
+
+class PlanError(StemscanError, ValueError):
+    """A scan plan is malformed, impossible or refused by its own limits."""
+
+
+class DoseLimitError(PlanError):
+    """A plan exceeds the dose limit that it sets itself."""
+
+
+class SpecimenError(StemscanError, ValueError):
+    """A specimen cannot be read, rendered or fitted to the plan's grid."""
+
+
+class ControllerError(StemscanError, RuntimeError):
+    """A scan controller failed or broke its protocol."""
+
+
+class StoreError(StemscanError, ValueError):
+    """An acquisition store is missing parts, damaged or of another schema."""
+
+
+class StoreMismatchError(StoreError):
+    """A store was begun with another plan, specimen or seed than the one to go on with."""
+
+
+class DiskSpaceError(StemscanError, OSError):
+    """The disk cannot hold what is about to be written."""
+
+
+class InputNotFoundError(StemscanError, FileNotFoundError):
+    """A file or folder that was named does not exist."""
+
+    exit_code = 2
+
+
+class OutputExistsError(StemscanError, FileExistsError):
+    """An output is already there and overwriting was not asked for."""
+
+    exit_code = 2
+
+
+class DataError(StemscanError, ValueError):
+    """A file of measured data is damaged or of another format than its name says."""
+
+
+class ReconError(StemscanError, ValueError):
+    """A reconstruction method cannot work on these inputs or settings."""
+
+
+class WeightsError(StemscanError, ValueError):
+    """A weights file is missing, damaged, or belongs to another network."""
+
+
+class MissingDependencyError(StemscanError, ImportError):
+    """An optional package is needed for what was asked."""

@@ -1,0 +1,92 @@
+"""Writing output files whole or not at all, and never over another unasked."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from stemscan.errors import InputNotFoundError, OutputExistsError, StemscanError
+
+__all__ = ["check_output", "require_folder", "write_file", "write_text"]
+
+
+def require_folder(path: Path) -> None:
+    """Refuse an output path whose folder is not there; none is created.
+
+    Raises
+    ------
+    InputNotFoundError
+        When the parent is missing or no folder.
+    """
+    parent = path.parent
+    if not parent.is_dir():
+        reason = "is no folder; choose another" if parent.exists() else "does not exist; create it first"
+        raise InputNotFoundError(f"expected an existing folder for {str(path)!r}, got {str(parent)!r}, which {reason}")
+
+
+def check_output(path: Path, *, overwrite: bool) -> None:
+    """Refuse an output path whose folder is missing, or that exists and may not be overwritten.
+
+    Raises
+    ------
+    InputNotFoundError
+        When the parent folder does not exist; none is created.
+    OutputExistsError
+        When something is there and `overwrite` is false, or it is a device, pipe or socket, which is never replaced.
+    """
+    require_folder(path)
+    if not overwrite and (path.exists() or path.is_symlink()):
+        raise OutputExistsError(
+            f"expected a new path, got {str(path)!r}, which exists; choose another name or --overwrite it"
+        )
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OutputExistsError(
+            f"expected a file path, got {str(path)!r}, which is a device or pipe; choose another name"
+        )
+
+
+def write_file(path: Path, write: Callable[[Path], None], *, overwrite: bool = False) -> None:
+    """Let `write` fill a temporary file beside `path`, then put it in place at once.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Where the file shall stand.
+    write : callable
+        Gets the temporary path, which has the same suffix, and writes the file there.
+    overwrite : bool
+        Whether a file that is there may be replaced.
+
+    Raises
+    ------
+    InputNotFoundError, OutputExistsError
+        As `check_output`.
+    StemscanError
+        When the system refuses to write.
+    """
+    check_output(path, overwrite=overwrite)
+    if path.is_dir():
+        raise OutputExistsError(f"expected a file path, got {str(path)!r}, which is a folder; choose another name")
+    temporary = path.with_name(f".{uuid.uuid4().hex}.partial{path.suffix}")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    except OSError as problem:
+        if isinstance(problem, StemscanError):
+            raise
+        raise StemscanError(f"expected to write {str(path)!r}, got: {problem.strerror or problem}") from problem
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str, *, overwrite: bool = False) -> None:
+    """Write a UTF-8 text file whole or not at all; see `write_file`."""
+    write_file(path, lambda temporary: _write(temporary, text), overwrite=overwrite)
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")

@@ -1,0 +1,229 @@
+"""Sparse data measured elsewhere, brought into the form of samples: counts, positions and samples of each pass.
+
+What was not visited must be told from what was visited and counted nothing: by a mask, by positions, or by NaN.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stemscan.errors import DataError, InputNotFoundError, MissingDependencyError, StemscanError, UsageError
+
+__all__ = ["Samples", "read_array", "samples_from_frames", "samples_from_positions"]
+
+_NEED_MORE_PACKAGES = {"MRCZ", "ZSPY"}  # readers of suffixes that others read too
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Samples in the order in which they are taken to have been measured.
+
+    Attributes
+    ----------
+    counts : ndarray, (N,)
+    positions : ndarray of int32, (N, 2)
+        (row, column).
+    samples_per_pass : tuple of int
+    shape : tuple of int
+        Rows and columns of the grid.
+    left_out : int
+        Numbers other than zero where the mask says not visited.
+    """
+
+    counts: Array
+    positions: npt.NDArray[np.int32]
+    samples_per_pass: tuple[int, ...]
+    shape: tuple[int, int]
+    left_out: int = 0
+
+
+def samples_from_frames(frames: Array, mask: Array | None = None) -> Samples:
+    """Samples of frames in which each visited pixel was visited once a pass, row by row.
+
+    Parameters
+    ----------
+    frames : ndarray, (T, H, W) or (H, W)
+        Counts; without a mask, NaN where not visited.
+    mask : ndarray, (T, H, W) or (H, W), optional
+        Not zero where visited; one for all passes or one each.
+
+    Raises
+    ------
+    UsageError
+        When the shapes do not fit, nothing or not even an unvisited pixel is told apart, or a visited pixel is NaN.
+    """
+    frames = _stack(frames, "frames")
+    if mask is None:
+        visited = ~np.isnan(frames) if frames.dtype.kind == "f" else np.ones(frames.shape, bool)
+        if visited.all():
+            raise UsageError(
+                "expected a mask or positions, or NaN where nothing was visited, got frames of finite values alone; "
+                "zero counts cannot be told from pixels that were not visited"
+            )
+    else:
+        visited = _mask(mask, frames.shape)
+    if not visited.any():
+        raise UsageError(
+            "expected at least one visited pixel, got none; check the mask, which is not zero where visited"
+        )
+    passes, rows, columns = np.nonzero(visited)
+    counts = frames[passes, rows, columns]
+    if counts.dtype.kind == "f" and not np.isfinite(counts).all():
+        bad = int(np.argmin(np.isfinite(counts)))
+        place = (int(passes[bad]), int(rows[bad]), int(columns[bad]))
+        raise UsageError(f"expected finite counts where the mask says visited, got {counts[bad]} at {place}")
+    per_pass = tuple(int(number) for number in visited.sum(axis=(1, 2)))
+    positions = np.stack((rows, columns), axis=1).astype(np.int32)
+    left_out = 0 if mask is None else int(np.count_nonzero(frames)) - int(np.count_nonzero(counts))
+    return Samples(counts, positions, per_pass, (frames.shape[1], frames.shape[2]), left_out)
+
+
+def samples_from_positions(values: Array, positions: Array, shape: tuple[int, int]) -> Samples:
+    """Samples of values with positions.
+
+    Parameters
+    ----------
+    values : ndarray, (N,) or (T, N)
+        Counts in the order of measurement.
+    positions : ndarray, (N, 2) or (T, N, 2)
+        Whole (row, column) of each value; one list for all passes or one each.
+    shape : tuple of int
+        Rows and columns of the grid.
+
+    Raises
+    ------
+    UsageError
+        When the shapes do not fit, or a position is not whole.
+    """
+    if values.ndim == 2 and 1 in values.shape and positions.ndim == 2 and len(positions) == values.size:
+        values = values.reshape(-1)
+    values = values[np.newaxis] if values.ndim == 1 else values
+    if values.ndim != 2:
+        raise UsageError(f"expected values of shape (samples,) or (passes, samples), got {values.shape}")
+    expected = (*values.shape, 2)
+    if positions.shape not in (expected, expected[1:]):
+        raise UsageError(
+            f"expected positions of shape {expected[1:]} or {expected}, one (row, column) for each value, "
+            f"got {positions.shape}"
+        )
+    if positions.dtype.kind not in "iuf":
+        raise UsageError(f"expected positions as numbers, got {positions.dtype}; save whole (row, column)")
+    if not np.isfinite(positions).all():
+        raise UsageError("expected finite positions, got NaN or infinity; leave such samples out")
+    if not np.array_equal(positions, np.trunc(positions)):
+        raise UsageError("expected positions in whole pixels, got fractions; round them to the grid first")
+    every = np.broadcast_to(positions, expected).reshape(-1, 2)
+    if every.size and (every.min() < 0 or (every >= shape).any()):
+        bad = int(np.argmax(((every < 0) | (every >= np.array(shape))).any(axis=1)))
+        raise UsageError(
+            f"expected positions inside the grid of {shape[0]} x {shape[1]}, got "
+            f"({every[bad, 0]:g}, {every[bad, 1]:g}) at sample {bad}; positions are (row, column) from the top left"
+        )
+    return Samples(values.reshape(-1), every.astype(np.int32), (values.shape[1],) * len(values), shape)
+
+
+def read_array(path: Path) -> Array:
+    """Read an array from npy, csv or txt, tif, png, or a format of RosettaSciIO.
+
+    Raises
+    ------
+    InputNotFoundError
+        When there is no such file.
+    UsageError
+        When the file is not one of these.
+    DataError
+        When it is damaged.
+    MissingDependencyError
+        When RosettaSciIO would be needed and is not installed.
+    """
+    if not path.is_file():
+        raise InputNotFoundError(f"expected a file of data, got {str(path)!r}, which is not there")
+    try:
+        return _read(path)
+    except StemscanError:
+        raise
+    except (OSError, ValueError, TypeError, EOFError, KeyError, IndexError) as problem:
+        reason = _one_line(problem)
+        raise DataError(
+            f"expected readable data in {str(path)!r}, got: {reason}; restore the file or convert it"
+        ) from problem
+
+
+def _read(path: Path) -> Array:
+    """Read by the suffix."""
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        return np.asarray(np.load(path, allow_pickle=False))
+    if suffix in (".csv", ".txt"):
+        delimiter = "," if suffix == ".csv" else None
+        return np.asarray(np.loadtxt(path, delimiter=delimiter, ndmin=1))
+    if suffix in (".tif", ".tiff"):
+        import tifffile
+
+        return np.asarray(tifffile.imread(path))
+    if suffix == ".png":
+        from PIL import Image
+
+        with Image.open(path) as image:
+            return np.asarray(image)
+    return _read_microscope_file(path)
+
+
+def _read_microscope_file(path: Path) -> Array:
+    """Read the first signal of a file of RosettaSciIO."""
+    try:
+        import rsciio
+    except ImportError as problem:
+        raise MissingDependencyError(
+            f'expected RosettaSciIO to read {str(path)!r}, got none; pip install "stemscan[files]", or give npy or tif'
+        ) from problem
+    from importlib import import_module
+
+    suffix = path.suffix.lower().lstrip(".")
+    plugins = [
+        plugin["api"]
+        for plugin in rsciio.IO_PLUGINS
+        if suffix in plugin["file_extensions"] and plugin["name"] not in _NEED_MORE_PACKAGES
+    ]
+    if not suffix or not plugins:
+        raise UsageError(f"expected npy, csv, txt, tif, png or a format of RosettaSciIO, got {path.name!r}")
+    try:
+        return np.asarray(import_module(plugins[0]).file_reader(str(path))[0]["data"])
+    except Exception as problem:
+        reason = _one_line(problem)
+        raise DataError(
+            f"expected readable data in {str(path)!r}, got: {reason}; restore the file or convert it"
+        ) from problem
+
+
+def _one_line(problem: Exception) -> str:
+    """The message of an error, or its name, short and on one line."""
+    return " ".join(str(problem).split())[:200] or type(problem).__name__
+
+
+def _stack(frames: Array, what: str) -> Array:
+    """Frames as (T, H, W)."""
+    if frames.dtype.kind not in "biuf":
+        raise UsageError(f"expected {what} of real numbers, got {frames.dtype}")
+    if frames.ndim == 2:
+        frames = frames[np.newaxis]
+    if frames.ndim != 3 or 0 in frames.shape:
+        raise UsageError(f"expected {what} of shape (passes, rows, columns) or (rows, columns), got {frames.shape}")
+    return frames
+
+
+def _mask(mask: Array, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """The mask for all passes, (T, H, W)."""
+    stack = _stack(mask, "a mask")
+    if stack.shape not in (shape, (1, *shape[1:])):
+        raise UsageError(f"expected a mask of shape {shape[1:]} or {shape}, as the frames, got {mask.shape}")
+    if stack.dtype.kind == "f" and np.isnan(stack).any():
+        raise UsageError("expected a mask without NaN, not zero where visited, got NaN")
+    return np.broadcast_to(stack != 0, shape)

@@ -1,0 +1,36 @@
+"""Uniform random: a fixed number of pixels drawn without repeats from the whole grid."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from stemscan.patterns.base import DEFAULT_TILE, PatternBase
+
+__all__ = ["Uniform"]
+
+
+class Uniform(PatternBase):
+    """round(ratio H W) pixels of the grid in each pass, every subset equally likely.
+
+    Parameters
+    ----------
+    ratio : float
+        Sampling ratio of one pass, above 0, at most 1.
+    """
+
+    default_order: ClassVar[str] = "random"
+    kind: Literal["uniform"] = "uniform"
+    ratio: Annotated[float, Field(gt=0, le=1)]
+
+    @property
+    def tile(self) -> tuple[int, int]:
+        """Tiles for orders that go over blocks."""
+        return DEFAULT_TILE, DEFAULT_TILE
+
+    @property
+    def fraction(self) -> Fraction:
+        """The ratio as the exact value of its shortest decimal."""
+        return Fraction(repr(float(self.ratio)))

@@ -1,0 +1,132 @@
+"""Blocks of samples as a detector delivers them, what their numbers mean, and the check that they can be kept.
+
+A store keeps counts unchanged or not at all: nothing is clipped, wrapped, rounded or filled in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemscan.errors import ControllerError, UsageError
+
+__all__ = ["DetectorInfo", "SampleBlock", "check_block"]
+
+
+@dataclass(frozen=True)
+class DetectorInfo:
+    """What the numbers of a detector mean: electrons = (counts - offset) / gain for each sample.
+
+    Parameters
+    ----------
+    unit : {"electron", "adu"}
+        Counted electrons, or numbers of an analogue-to-digital converter.
+    gain : float
+        Numbers per electron, above 0.
+    offset : float
+        Number that a sample without electrons reads.
+    dtype : {"uint16", "uint32", "float32"}
+        Of the counts.
+    """
+
+    unit: Literal["electron", "adu"] = "electron"
+    gain: float = 1.0
+    offset: float = 0.0
+    dtype: Literal["uint16", "uint32", "float32"] = "uint16"
+
+    def __post_init__(self) -> None:
+        if self.unit not in ("electron", "adu"):
+            raise UsageError(f"expected the detector's unit to be 'electron' or 'adu', got {self.unit!r}")
+        if self.dtype not in ("uint16", "uint32", "float32"):
+            raise UsageError(f"expected the detector's dtype to be uint16, uint32 or float32, got {self.dtype!r}")
+        if not (np.isfinite(self.gain) and self.gain > 0 and np.isfinite(self.offset)):
+            raise UsageError(
+                f"expected a finite detector gain above 0 and a finite offset, got {self.gain!r} and {self.offset!r}"
+            )
+        if self.unit == "electron" and (self.gain != 1 or self.offset != 0):
+            raise UsageError(
+                f"expected gain 1 and offset 0 for a detector that counts electrons, got {self.gain!r} and "
+                f"{self.offset!r}; say unit 'adu'"
+            )
+
+
+@dataclass(frozen=True)
+class SampleBlock:
+    """Consecutive samples in scan order.
+
+    Parameters
+    ----------
+    start : int
+        Index of the first sample in the path.
+    counts : ndarray
+        (n,) raw values of the detector; integers of any width, or float32.
+    actual : ndarray, optional
+        (n, 2) positions of the beam (row, column) in pixels, where the controller knows them.
+    """
+
+    start: int
+    counts: NDArray[Any]
+    actual: NDArray[np.floating[Any]] | None = None
+
+
+def check_block(block: SampleBlock, start: int, stop: int, dtype: np.dtype[Any], *, actual: bool) -> None:
+    """Refuse a block that does not continue at `start`, passes `stop`, or holds what `dtype` cannot keep unchanged.
+
+    Raises
+    ------
+    ControllerError
+        Naming what was expected and what came.
+    """
+    counts = np.asarray(block.counts)
+    if counts.ndim != 1 or counts.size == 0:
+        raise ControllerError(f"expected a block of counts of shape (n,) with n >= 1, got shape {counts.shape}")
+    if block.start != start:
+        what = "overlap" if block.start < start else "gap"
+        raise ControllerError(f"expected a block that starts at sample {start}, got {block.start}: {what}")
+    if start + counts.size > stop:
+        raise ControllerError(
+            f"expected samples up to {stop}, as armed, got a block that ends at {start + counts.size}"
+        )
+    if dtype.kind == "f":
+        _check_floats(counts, start, dtype)
+    else:
+        _check_integers(counts, start, dtype)
+    if actual != (block.actual is not None):
+        expected, got = ("with", "none") if actual else ("without", "some")
+        raise ControllerError(f"expected blocks {expected} actual positions, got {got} at sample {start}")
+    if block.actual is not None:
+        positions = np.asarray(block.actual)
+        if positions.shape != (counts.size, 2) or positions.dtype.kind != "f" or not np.isfinite(positions).all():
+            raise ControllerError(
+                f"expected finite actual positions of shape ({counts.size}, 2), got {positions.dtype} of shape "
+                f"{positions.shape} at sample {start}"
+            )
+
+
+def _check_floats(counts: NDArray[Any], start: int, dtype: np.dtype[Any]) -> None:
+    """Refuse floats of another width, not finite or below zero."""
+    if counts.dtype != dtype:
+        raise ControllerError(f"expected counts of dtype {dtype}, got {counts.dtype} at sample {start}")
+    bad = ~(np.isfinite(counts) & (counts >= 0))
+    if bad.any():
+        first = int(bad.argmax())
+        raise ControllerError(f"expected finite counts of at least 0, got {counts[first]} at sample {start + first}")
+
+
+def _check_integers(counts: NDArray[Any], start: int, dtype: np.dtype[Any]) -> None:
+    """Refuse what is no integer, below zero, or above the largest value of `dtype`."""
+    if counts.dtype.kind not in "iu":
+        raise ControllerError(f"expected integer counts ({dtype}), got {counts.dtype} at sample {start}")
+    highest = int(np.iinfo(dtype).max)
+    if counts.min() < 0:
+        first = int((counts < 0).argmax())
+        raise ControllerError(f"expected counts of at least 0, got {counts[first]} at sample {start + first}")
+    if counts.max() > highest:
+        first = int((counts > highest).argmax())
+        raise ControllerError(
+            f"expected counts of at most {highest} ({dtype}), got {counts[first]} at sample {start + first}; "
+            "lower the dose per sample or check the detector"
+        )

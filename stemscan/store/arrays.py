@@ -1,0 +1,209 @@
+"""The zarr side of a store: arrays written durably and read without silent zeros.
+
+Every array is a zarr store of its own folder, so that creating one writes nothing elsewhere. Chunks are compressed with
+Blosc (zstd, bit shuffle) and carry a CRC-32C; chunks of zeros are written like any other, and a missing chunk is an
+error when read. This module imports zarr: import it only when arrays are touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.abc.store import ByteRequest
+from zarr.codecs import BloscCodec, Crc32cCodec
+from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.core.sync import sync
+from zarr.storage import LocalStore
+
+from stemscan.errors import StemscanError, StoreError
+from stemscan.store.files import sync_folder, write_durably, writing
+from stemscan.store.schema import ArraySpec
+
+__all__ = ["ArrayReader", "ArrayWriter", "SampleReader", "create_array"]
+_SETTLING = "waiting for the rest of a failed write"
+
+
+class _DurableStore(LocalStore):
+    """Syncs every file before it gets its name, and remembers the folders that are still to be synced."""
+
+    def __init__(self, root: Path | str, *, read_only: bool = False) -> None:
+        super().__init__(root, read_only=read_only)
+        self._unsynced: set[Path] = set()
+
+    async def set(self, key: str, value: Buffer) -> None:
+        await asyncio.to_thread(self.set_sync, key, value)
+
+    def set_sync(self, key: str, value: Buffer) -> None:
+        self._check_writable()
+        path = self.root / key
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(path, value.to_bytes())
+        folder = path.parent
+        while folder not in self._unsynced:
+            self._unsynced.add(folder)
+            if folder == self.root:
+                break
+            folder = folder.parent
+
+    def sync(self) -> None:
+        """Bring the names of all files written so far to the disk."""
+        while self._unsynced:
+            sync_folder(self._unsynced.pop())
+
+
+class _StrictStore(LocalStore):
+    """Refuses to read a missing chunk as zeros."""
+
+    async def get(
+        self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        return self._present(key, await super().get(key, prototype, byte_range))
+
+    def get_sync(
+        self, key: str, *, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        return self._present(key, super().get_sync(key, prototype=prototype, byte_range=byte_range))
+
+    def _present(self, key: str, value: Buffer | None) -> Buffer | None:
+        if value is None and key.startswith("c/"):
+            raise StoreError(f"expected a chunk at {str(self.root / key)!r}, got none; restore it from a copy")
+        return value
+
+
+def create_array(folder: Path, spec: ArraySpec) -> None:
+    """Write the metadata of an array into the store `folder`."""
+    codecs = BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle", typesize=spec.dtype.itemsize), Crc32cCodec()
+    root = folder / spec.path
+    with writing(root):
+        root.mkdir(parents=True, exist_ok=True)
+    store = _DurableStore(root)
+    zarr.create_array(
+        store,
+        shape=spec.shape,
+        chunks=spec.chunks,
+        dtype=spec.dtype,
+        filters=None,
+        compressors=codecs,
+        fill_value=0,
+        dimension_names=spec.dimension_names,
+    )
+    store.sync()
+    sync_folder(root)
+
+
+class ArrayWriter:
+    """Writes whole chunks of one array.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store.
+    spec : ArraySpec
+    """
+
+    def __init__(self, folder: Path, spec: ArraySpec) -> None:
+        self._store = _DurableStore(folder / spec.path)
+        with _reading(folder / spec.path):
+            array = zarr.open_array(self._store, mode="r+")
+        self._array = array.with_config({"write_empty_chunks": True})
+
+    def write(self, origin: tuple[int, ...], block: NDArray[Any]) -> None:
+        """Write `block` with its first element at `origin`; it must cover whole chunks or reach the array's end."""
+        region = tuple(slice(at, at + size) for at, size in zip(origin, block.shape, strict=True))
+        try:
+            self._array[region] = block
+        except BaseException:
+            sync(_settle())
+            raise
+
+    def sync(self) -> None:
+        """Make what was written last beyond a power failure."""
+        self._store.sync()
+
+
+class ArrayReader:
+    """Reads one array, keeping the chunk that was decoded last.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store.
+    spec : ArraySpec
+    """
+
+    def __init__(self, folder: Path, spec: ArraySpec) -> None:
+        self._where = folder / spec.path
+        self._spec = spec
+        with _reading(self._where):
+            self._array = zarr.open_array(_StrictStore(self._where, read_only=True), mode="r")
+        self._kept: tuple[int, NDArray[Any]] | None = None
+
+    def all(self) -> NDArray[Any]:
+        """The whole array."""
+        with _reading(self._where):
+            return np.asarray(self._array[...])
+
+    def rows(self, start: int, stop: int) -> NDArray[Any]:
+        """Elements start .. stop - 1 along the first axis."""
+        if stop <= start:
+            return np.empty((0, *self._spec.shape[1:]), self._spec.dtype)
+        size = self._spec.chunks[0]
+        index = start // size
+        first = index * size
+        if stop > first + size:
+            with _reading(self._where):
+                return np.asarray(self._array[start:stop])
+        if self._kept is None or self._kept[0] != index:
+            with _reading(self._where):
+                self._kept = index, np.asarray(self._array[first : first + size])
+        return self._kept[1][start - first : stop - first].copy()
+
+
+class SampleReader:
+    """Reads the record of samples.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store.
+    specs : dict
+        Its arrays by path.
+    """
+
+    def __init__(self, folder: Path, specs: dict[str, ArraySpec]) -> None:
+        self._counts = ArrayReader(folder, specs["samples/counts"])
+        self._positions = ArrayReader(folder, specs["samples/position"])
+        self.chunk = specs["samples/counts"].chunks[0]
+
+    def __call__(self, start: int, stop: int) -> tuple[NDArray[Any], NDArray[np.int32]]:
+        """Counts (n,) and positions (n, 2) of samples start .. stop - 1."""
+        return self._counts.rows(start, stop), self._positions.rows(start, stop)
+
+
+async def _settle() -> None:
+    """Wait for what a failed write left running in zarr's event loop: its other chunks."""
+    current = asyncio.current_task()
+    if current is not None:
+        current.set_name(_SETTLING)  # two threads may both wait, but not for each other
+    tasks = [task for task in asyncio.all_tasks() if task.get_name() != _SETTLING]
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextmanager
+def _reading(where: Path) -> Iterator[None]:
+    """Turn what zarr and its codecs raise on damaged data into one sentence."""
+    try:
+        yield
+    except (StemscanError, MemoryError):
+        raise
+    except Exception as problem:
+        reason = " ".join(str(problem).split()) or type(problem).__name__
+        raise StoreError(f"expected sound data in {str(where)!r}, got: {reason}; restore it from a copy") from problem

@@ -1,0 +1,171 @@
+"""Making the folder of a store: claimed by a lock, filled, and a store only when its record is written, last.
+
+Killed at any moment before that, the folder is recognised as half made; it holds no sample, so it is emptied and begun
+again when that is asked for. Nothing that is not recognised as a store is ever touched.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemscan.errors import OutputExistsError, StoreError, UsageError
+from stemscan.failpoints import failpoint
+from stemscan.files import require_folder
+from stemscan.store.files import (
+    ROOT,
+    FolderKind,
+    StoreLock,
+    folder_kind,
+    read_json,
+    remove_store,
+    require_space,
+    size_on_disk,
+    sync_folder,
+    write_durably,
+    writing,
+)
+from stemscan.store.record import StoreRecord
+from stemscan.store.schema import ArraySpec, Json, Layout, ome_attributes
+
+__all__ = ["RootFile", "checked_truth", "claim_folder", "fill_folder", "load_root"]
+
+
+class RootFile:
+    """The root's `zarr.json`: the record, and attributes that are not ours, which stay as they are.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store.
+    document : dict
+        Content of the file.
+    record : StoreRecord
+        Its `stemscan` attribute.
+    """
+
+    def __init__(self, folder: Path, document: Json, record: StoreRecord) -> None:
+        self.folder = folder
+        self.record = record
+        self._document = document
+
+    @classmethod
+    def new(cls, folder: Path, layout: Layout, record: StoreRecord) -> RootFile:
+        """A root that is not written yet."""
+        document = {"attributes": {"ome": ome_attributes(layout)}, "zarr_format": 3, "node_type": "group"}
+        return cls(folder, document, record)
+
+    def save(self, **changes: Any) -> None:
+        """Change fields of the record and write it durably."""
+        record = self.record.model_copy(update=changes)
+        self._document["attributes"]["stemscan"] = record.to_json()
+        write_durably(self.folder / ROOT, (json.dumps(self._document, indent=2) + "\n").encode())
+        sync_folder(self.folder)
+        self.record = record
+
+
+def load_root(folder: Path) -> RootFile:
+    """Read the root of a store.
+
+    Raises
+    ------
+    StoreError
+        When the folder is no store, a half-made one, damaged, or of another schema.
+    """
+    kind = folder_kind(folder)
+    if kind == "half-made":
+        raise StoreError(
+            f"expected an acquisition store at {str(folder)!r}, got one whose creation was cut short, without samples; "
+            "resume it to begin"
+        )
+    if kind not in ("store", "damaged"):
+        raise StoreError(f"expected an acquisition store at {str(folder)!r}, got something else; check the path")
+    document = read_json(folder / ROOT)
+    record = StoreRecord.from_json(document["attributes"]["stemscan"], str(folder / ROOT))
+    return RootFile(folder, document, record)
+
+
+def claim_folder(path: Path, need: int, *, overwrite: bool, resume: bool) -> StoreLock:
+    """Make an empty, locked folder for a store of at most `need` bytes.
+
+    Raises
+    ------
+    InputNotFoundError
+        When the parent folder does not exist.
+    OutputExistsError
+        When something is there that may not be removed.
+    DiskSpaceError, StoreError
+        When the disk is too small, or another writer is at work.
+    """
+    require_folder(path)
+    kind = folder_kind(path)
+    _refuse(path, kind, overwrite=overwrite, resume=resume)
+    old = size_on_disk(path) if kind not in ("missing", "empty") else 0
+    require_space(path.parent, need - old)
+    with writing(path):
+        path.mkdir(exist_ok=True)
+    failpoint("create:folder")
+    lock = StoreLock(path)
+    try:
+        now = folder_kind(path)
+        if now != "half-made":
+            _refuse(path, now, overwrite=overwrite, resume=resume)
+        sync_folder(path.parent)
+        failpoint("create:locked")
+        remove_store(path)
+    except BaseException:
+        lock.release()
+        raise
+    return lock
+
+
+def _refuse(path: Path, kind: FolderKind, *, overwrite: bool, resume: bool) -> None:
+    """Refuse a path at which no store may be made."""
+    if kind == "foreign":
+        raise OutputExistsError(
+            f"expected a new path or a stemscan store, got {str(path)!r}, which is something else; choose another name"
+        )
+    if kind == "half-made" and not (overwrite or resume):
+        raise OutputExistsError(
+            f"expected a new path, got {str(path)!r}, a store whose creation was cut short; resume or overwrite it"
+        )
+    if kind in ("store", "damaged") and not overwrite:
+        raise OutputExistsError(
+            f"expected a new path, got {str(path)!r}, which is a store; choose another name, resume or overwrite it"
+        )
+
+
+def fill_folder(folder: Path, specs: dict[str, ArraySpec], truth: NDArray[np.float32] | None) -> None:
+    """Write the metadata of all arrays, and the truth, beyond a power failure; the record is still to come."""
+    from stemscan.store.arrays import ArrayWriter, create_array
+
+    for spec in specs.values():
+        create_array(folder, spec)
+    group = {"attributes": {}, "zarr_format": 3, "node_type": "group"}
+    write_durably(folder / "samples" / ROOT, (json.dumps(group, indent=2) + "\n").encode())
+    failpoint("create:arrays")
+    if truth is not None:
+        writer = ArrayWriter(folder, specs["truth"])
+        writer.write((0, 0), truth)
+        writer.sync()
+    failpoint("create:truth")
+    sync_folder(folder / "samples")
+    sync_folder(folder)
+    failpoint("create:synced")
+
+
+def checked_truth(truth: NDArray[Any] | None, shape: tuple[int, int]) -> NDArray[np.float32] | None:
+    """The truth as float32, or an error when it does not fit the grid or is not finite."""
+    if truth is None:
+        return None
+    array = np.asarray(truth)
+    if array.shape != shape or array.dtype.kind not in "fiu":
+        raise UsageError(f"expected a truth of real numbers of shape {shape}, got {array.dtype} of shape {array.shape}")
+    converted = np.ascontiguousarray(array, np.float32)
+    if not np.isfinite(converted).all():
+        raise UsageError("expected a truth of finite numbers, got NaN or infinity; mend the specimen")
+    return converted

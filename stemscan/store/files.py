@@ -1,0 +1,227 @@
+"""Files of a store: locked by one writer, written whole and durably, and deleted only where they are ours.
+
+A file is written beside its place, synced, and renamed; folders are synced when a step ends. A folder is recognised
+as a store by the record in its `zarr.json`, and as one whose creation was cut short by its lock file without a record.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+import uuid
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from stemscan.errors import DiskSpaceError, StemscanError, StoreError
+from stemscan.failpoints import failpoint
+
+__all__ = [
+    "ROOT",
+    "FolderKind",
+    "StoreLock",
+    "folder_kind",
+    "read_json",
+    "remove_store",
+    "require_space",
+    "size_on_disk",
+    "sweep_partials",
+    "sync_folder",
+    "write_durably",
+    "writing",
+]
+
+LOCK = ".stemscan.lock"
+ROOT = "zarr.json"
+ARRAYS = ("frames", "visits", "samples/counts", "samples/position", "samples/actual", "truth")
+GROUPS = ("samples",)
+
+FolderKind = Literal["missing", "empty", "half-made", "store", "damaged", "foreign"]
+
+
+class StoreLock:
+    """The right to write a store, held by one process at a time and given back by the kernel when it dies.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store; it must exist.
+
+    Raises
+    ------
+    StoreError
+        When another writer holds it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        with writing(folder):
+            handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self._release = weakref.finalize(self, os.close, handle)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as problem:
+            self.release()
+            raise StoreError(
+                f"expected to be the only writer of {str(folder)!r}, got one at work already; wait for it or stop it"
+            ) from problem
+        except OSError as problem:
+            self.release()
+            raise StoreError(
+                f"expected a file system with locks for {str(folder)!r}, got: {problem.strerror}; write to a local disk"
+            ) from problem
+
+    def release(self) -> None:
+        """Give the right back; again is harmless."""
+        self._release()
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to write into one of our errors.
+
+    Raises
+    ------
+    DiskSpaceError
+        When the disk or quota is full.
+    StoreError
+        On any other refusal.
+    """
+    try:
+        yield
+    except StemscanError:
+        raise
+    except OSError as problem:
+        if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskSpaceError(
+                f"expected room to write {str(path)!r}, got a full disk; free some space and resume"
+            ) from problem
+        raise StoreError(f"expected to write {str(path)!r}, got: {problem.strerror or problem}") from problem
+
+
+def write_durably(path: Path, data: bytes | memoryview) -> None:
+    """Put a file in place at once, with its content on the disk before its name; its folder is not synced."""
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
+    with writing(path):
+        try:
+            with partial.open("wb") as file:
+                file.write(data)
+                file.flush()
+                failpoint("file:written")
+                os.fsync(file.fileno())
+            failpoint("file:synced")
+            os.replace(partial, path)
+        except BaseException:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+            raise
+    failpoint("file:placed")
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk."""
+    with writing(folder):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def read_json(path: Path) -> Any:
+    """Content of a JSON file of a store.
+
+    Raises
+    ------
+    StoreError
+        When it is missing or damaged.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as problem:
+        raise StoreError(
+            f"expected JSON in {str(path)!r}, got damaged text ({problem}); restore it from a copy"
+        ) from problem
+    except OSError as problem:
+        raise StoreError(
+            f"expected to read {str(path)!r}, got: {problem.strerror}; restore it from a copy"
+        ) from problem
+
+
+def folder_kind(path: Path) -> FolderKind:
+    """What is at a path: nothing, an empty folder, a store (whole, half made, damaged), or something not ours."""
+    if not path.is_dir():
+        return "foreign" if path.exists() or path.is_symlink() else "missing"
+    root, locked = path / ROOT, (path / LOCK).exists()
+    if not root.exists():
+        return "half-made" if locked else "foreign" if any(path.iterdir()) else "empty"
+    try:
+        attributes = read_json(root)["attributes"]
+        return "store" if isinstance(attributes["stemscan"], dict) else "foreign"
+    except (KeyError, TypeError):
+        return "foreign"
+    except StoreError:
+        return "damaged" if locked else "foreign"
+
+
+def remove_store(folder: Path) -> None:
+    """Delete the arrays and the record of a store, the record first; what is not ours stays."""
+    failpoint("remove:begin")
+    with writing(folder):
+        (folder / ROOT).unlink(missing_ok=True)
+        sync_folder(folder)
+        failpoint("remove:record")
+        for name in (*ARRAYS, *GROUPS):
+            part = folder / name
+            shutil.rmtree(part / "c", ignore_errors=True)
+            (part / ROOT).unlink(missing_ok=True)
+        sweep_partials(folder)
+        for name in (*ARRAYS, *GROUPS):
+            with suppress(OSError):
+                (folder / name).rmdir()
+    failpoint("remove:done")
+
+
+def sweep_partials(folder: Path) -> int:
+    """Delete what killed writers left of unfinished files; their number."""
+    found = [path for name in ("", *GROUPS) for path in (folder / name).glob(f"{ROOT}.*.partial")]
+    found += [path for name in ARRAYS for path in (folder / name).rglob("*.partial")]
+    with writing(folder):
+        for partial in found:
+            partial.unlink(missing_ok=True)
+    return len(found)
+
+
+def size_on_disk(folder: Path) -> int:
+    """Bytes that the files under a folder take."""
+    total = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(os.path.join(where, name)).st_blocks * 512
+    return total
+
+
+def require_space(folder: Path, need: int) -> None:
+    """Refuse to start what the disk of `folder` cannot hold.
+
+    Raises
+    ------
+    DiskSpaceError
+        Naming what is needed and what is free.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise DiskSpaceError(
+            f"expected {_amount(need)} free for the store in {str(folder)!r}, got {_amount(free)}; free some space or "
+            "choose another disk",
+        )
+
+
+def _amount(size: int) -> str:
+    """A number of bytes for people."""
+    return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.2f} MB"

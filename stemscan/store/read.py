@@ -1,0 +1,293 @@
+"""Reading an acquisition store, whole or not: what is in the record, the samples, and the pictures.
+
+A store that is not complete is read as far as it was committed: its pictures are drawn from those samples, whatever
+its `frames` and `visits` hold, and `warnings` says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemscan.errors import InputNotFoundError, PlanError, StoreError, UsageError
+from stemscan.sample_block import DetectorInfo
+from stemscan.store.create import RootFile, load_root
+from stemscan.store.record import State, StoreRecord
+from stemscan.store.schema import (
+    ArraySpec,
+    Json,
+    Layout,
+    Noise,
+    array_specs,
+    counts_dtype,
+    spec_on_disk,
+)
+
+if TYPE_CHECKING:
+    from stemscan.plan import ScanPlan
+
+__all__ = ["StoreReader", "open_root"]
+
+
+class StoreReader:
+    """What can be asked of a store. Made by `Acquisition.open`."""
+
+    def __init__(self, root: RootFile) -> None:
+        self._root = root
+        self.path: Path = root.folder
+        self.plan, self.layout = _plan_and_layout(root.record, root.folder)
+        _check_progress(root.record, self.layout, root.folder)
+        self._specs = _specs(root.record, self.layout, root.folder)
+        self._drawn: tuple[int, dict[str, NDArray[Any]]] = (-1, {})
+
+    plan: ScanPlan | None
+    """The plan; None for data measured elsewhere."""
+
+    layout: Layout
+    """Grid, samples of each pass, dose per sample, pixel size."""
+
+    # ------------------------------------------------------------------ the record
+
+    @property
+    def state(self) -> State:
+        """`acquiring`, `complete` or `aborted`."""
+        return self._root.record.state
+
+    @property
+    def samples_committed(self) -> int:
+        """Samples that are in the store for good."""
+        return self._root.record.samples_committed
+
+    @property
+    def samples_armed(self) -> int:
+        """Samples that may have been exposed."""
+        return self._root.record.samples_armed
+
+    @property
+    def total_samples(self) -> int:
+        """Samples of the whole scan, N."""
+        return self.layout.total_samples
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the grid."""
+        return self.layout.shape
+
+    @property
+    def passes(self) -> int:
+        """Number of passes, T."""
+        return self.layout.passes
+
+    @property
+    def electrons_per_sample(self) -> float:
+        """Dose per sample, lambda: expected detected electrons of one visit of a pixel with signal 1."""
+        return self.layout.electrons_per_sample
+
+    @property
+    def pixel_size_nm(self) -> float | None:
+        """Distance of neighbouring pixels in nanometres, where it is known."""
+        return self.layout.pixel_size_nm
+
+    @property
+    def plan_digest(self) -> str | None:
+        """Digest of the plan; None for data measured elsewhere."""
+        return self._root.record.plan_digest
+
+    @property
+    def origin(self) -> str:
+        """`acquired` from a plan, or `imported`."""
+        return self._root.record.origin
+
+    @property
+    def noise(self) -> Noise:
+        """Statistics of the counts: `poisson` or `eq5`."""
+        return self._root.record.noise
+
+    @property
+    def seed(self) -> int | None:
+        """Seed of the virtual detector; None for real ones."""
+        return self._root.record.seed
+
+    @property
+    def detector(self) -> DetectorInfo:
+        """What the counts mean."""
+        return self._root.record.detector.info()
+
+    @property
+    def specimen(self) -> Json | None:
+        """Name, sha256 and record of a simulation's specimen."""
+        specimen = self._root.record.specimen
+        return None if specimen is None else specimen.model_dump(mode="json")
+
+    @property
+    def imported(self) -> Json | None:
+        """What was recorded of data measured elsewhere."""
+        imported = self._root.record.imported
+        return None if imported is None else imported.model_dump(mode="json")
+
+    @property
+    def history(self) -> list[Json]:
+        """Times, versions, interruptions; not part of the data."""
+        return [dict(entry) for entry in self._root.record.history]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a user of the data must know, one sentence each; empty for a complete store."""
+        if self.state == "complete":
+            return []
+        return [
+            f"{self.path} is not complete ({self.state}): {self.samples_committed} of {self.total_samples} samples are "
+            "committed; frames and visits were drawn from those"
+        ]
+
+    # ------------------------------------------------------------------ samples
+
+    def counts(self, start: int = 0, stop: int | None = None) -> NDArray[Any]:
+        """Raw counts of samples start .. stop - 1 in scan order, (n,) uint16, uint32 or float32.
+
+        Raises
+        ------
+        UsageError
+            When the range is not among the committed samples.
+        StoreError
+            When the data are damaged.
+        """
+        return self._rows("samples/counts", start, stop)
+
+    def positions(self, start: int = 0, stop: int | None = None) -> NDArray[np.int32]:
+        """Pixels (row, column) of samples start .. stop - 1 as commanded, (n, 2) int32; raises as `counts`."""
+        return self._rows("samples/position", start, stop)
+
+    def actual(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32] | None:
+        """Positions where the beam really was, (n, 2) float32 in pixels; None where not known; raises as `counts`."""
+        return self._rows("samples/actual", start, stop) if "samples/actual" in self._specs else None
+
+    def _rows(self, name: str, start: int, stop: int | None) -> NDArray[Any]:
+        """Committed elements of a sample array."""
+        from stemscan.store.arrays import ArrayReader
+
+        stop = self.samples_committed if stop is None else stop
+        if not 0 <= start <= stop <= self.samples_committed:
+            raise UsageError(
+                f"expected 0 <= start <= stop <= {self.samples_committed} (committed samples), got start {start} and "
+                f"stop {stop}"
+            )
+        return ArrayReader(self.path, self._specs[name]).rows(start, stop)
+
+    # ------------------------------------------------------------------ pictures
+
+    def frames(self) -> NDArray[Any]:
+        """Counts of each pass summed on the grid, (T, H, W), of the counts' type; zero where not visited.
+
+        Raises
+        ------
+        StoreError
+            When the data are damaged.
+        """
+        return self._picture("frames")
+
+    def visits(self) -> NDArray[Any]:
+        """How many samples hit each pixel in each pass, (T, H, W) uint8 or uint16; raises as `frames`."""
+        return self._picture("visits")
+
+    def _picture(self, name: str) -> NDArray[Any]:
+        """Frames or visits, read when the store is complete, else drawn."""
+        from stemscan.store.arrays import ArrayReader, SampleReader
+        from stemscan.store.pictures import draw_stack
+
+        if self.state == "complete":
+            return ArrayReader(self.path, self._specs[name]).all()
+        committed = self.samples_committed
+        if self._drawn[0] != committed:
+            samples = SampleReader(self.path, self._specs)
+            frames, visits = draw_stack(
+                samples,
+                self.layout,
+                committed=committed,
+                piece=samples.chunk,
+                counts=self._specs["frames"].dtype,
+                visits=self._specs["visits"].dtype,
+            )
+            frames.flags.writeable = visits.flags.writeable = False
+            self._drawn = committed, {"frames": frames, "visits": visits}
+        return self._drawn[1][name]
+
+    @cached_property
+    def truth(self) -> NDArray[np.float32] | None:
+        """The specimen's signal, (H, W) float32; None for measurements."""
+        from stemscan.store.arrays import ArrayReader
+
+        return ArrayReader(self.path, self._specs["truth"]).all() if "truth" in self._specs else None
+
+    def digest(self) -> str:
+        """SHA-256, 64 hexadecimal digits, of the data: plan, meaning of the counts, committed samples.
+
+        Does not depend on the history, on how often the acquisition was interrupted, or on the truth.
+        """
+        record = self._root.record.to_json()
+        named = {name: record[name] for name in ("schema", "plan_digest", "imported", "detector", "noise")}
+        digest = hashlib.sha256(json.dumps([named, self.samples_committed], sort_keys=True).encode())
+        names = ["samples/counts", "samples/position" if self.plan is None else "", "samples/actual"]
+        step = self._specs["samples/counts"].chunks[0]
+        for name in (name for name in names if name in self._specs):
+            for start in range(0, self.samples_committed, step):
+                rows = self._rows(name, start, min(start + step, self.samples_committed))
+                digest.update(rows.astype(rows.dtype.newbyteorder("<"), copy=False).tobytes())
+        return digest.hexdigest()
+
+
+def open_root(path: str | Path) -> RootFile:
+    """The root of the store at a path.
+
+    Raises
+    ------
+    InputNotFoundError
+        When there is nothing.
+    StoreError
+        When there is no store, or a damaged one.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputNotFoundError(f"expected an acquisition store, got {str(path)!r}, which does not exist")
+    return load_root(path)
+
+
+def _plan_and_layout(record: StoreRecord, folder: Path) -> tuple[ScanPlan | None, Layout]:
+    """The plan, and what follows from it or from the record of an import."""
+    from stemscan.plan import ScanPlan
+
+    where = f"expected a sound record in {str(folder / 'zarr.json')!r}"
+    if record.origin == "imported":
+        if record.imported is None:
+            raise StoreError(f"{where}, got imported data without its record; restore it from a copy")
+        return None, Layout.of_import(record.imported)
+    try:
+        plan = ScanPlan.from_dict(record.plan)
+    except PlanError as problem:
+        raise StoreError(f"{where}, got a damaged plan ({problem}); restore it from a copy") from problem
+    if plan.digest() != record.plan_digest:
+        raise StoreError(f"{where}, got a plan that does not have its digest; restore it from a copy")
+    return plan, Layout.of_plan(plan)
+
+
+def _check_progress(record: StoreRecord, layout: Layout, folder: Path) -> None:
+    """Refuse a record whose numbers contradict one another."""
+    committed, armed, total = record.samples_committed, record.samples_armed, layout.total_samples
+    if not committed <= armed <= total or (record.state == "complete" and committed != total):
+        raise StoreError(
+            f"expected a sound record in {str(folder / 'zarr.json')!r}, got state {record.state} with {committed} "
+            f"committed and {armed} armed of {total} samples; restore it from a copy"
+        )
+
+
+def _specs(record: StoreRecord, layout: Layout, folder: Path) -> dict[str, ArraySpec]:
+    """The arrays that must be there, as they are."""
+    dtype = counts_dtype(record.detector.info(), record.noise, layout.electrons_per_sample)
+    expected = array_specs(layout, dtype, actual=record.actual_positions, truth=record.truth)
+    return {name: spec_on_disk(folder, spec) for name, spec in expected.items()}

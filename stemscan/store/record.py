@@ -1,0 +1,231 @@
+"""The record of a store: the `stemscan` attribute of its root, and what must agree between it and a resumption."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from stemscan import __version__
+from stemscan.errors import StoreError, StoreMismatchError, UsageError
+from stemscan.sample_block import DetectorInfo
+from stemscan.store.schema import Json, Noise
+
+if TYPE_CHECKING:
+    from stemscan.plan import ScanPlan
+
+__all__ = [
+    "SCHEMA",
+    "ImportedRecord",
+    "SpecimenRecord",
+    "State",
+    "StoreRecord",
+    "check_same",
+    "event",
+    "new_record",
+    "plain_json",
+    "specimen_of",
+]
+
+SCHEMA: Final = 1
+
+State = Literal["acquiring", "complete", "aborted"]
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Part(BaseModel):
+    """Part of the record: strict; fields of later releases are kept, not understood."""
+
+    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False, populate_by_name=True)
+
+
+class ImportedRecord(_Part):
+    """What stands in the place of a plan for data measured elsewhere."""
+
+    shape: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+    samples_per_pass: list[Count]
+    electrons_per_sample: Annotated[float, Field(gt=0)]
+    pixel_size_nm: Annotated[float, Field(gt=0)] | None
+    record: Json
+
+
+class SpecimenRecord(_Part):
+    """Ground truth of a simulation: its name, the digest of its signal, and what was done to it."""
+
+    name: str
+    sha256: str
+    record: Json
+
+
+class DetectorRecord(_Part):
+    """`DetectorInfo` as stored."""
+
+    unit: Literal["electron", "adu"]
+    gain: float
+    offset: float
+    dtype: Literal["uint16", "uint32", "float32"]
+
+    def info(self) -> DetectorInfo:
+        """The public form."""
+        return DetectorInfo(unit=self.unit, gain=self.gain, offset=self.offset, dtype=self.dtype)
+
+
+class StoreRecord(_Part):
+    """The `stemscan` attribute of the root."""
+
+    schema_version: Literal[1] = Field(default=SCHEMA, alias="schema")
+    origin: Literal["acquired", "imported"]
+    state: State
+    plan: Json | None
+    plan_digest: str | None
+    imported: ImportedRecord | None
+    detector: DetectorRecord
+    noise: Noise
+    seed: int | None
+    specimen: SpecimenRecord | None
+    actual_positions: bool
+    truth: bool
+    samples_armed: Count
+    samples_committed: Count
+    history: list[Json]
+
+    def to_json(self) -> Json:
+        """Plain data for the file."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    @classmethod
+    def from_json(cls, data: object, where: str) -> Self:
+        """Read the attribute; `where` names the file in errors.
+
+        Raises
+        ------
+        StoreError
+            When the schema is another one or a field is missing or of the wrong kind.
+        """
+        schema = data.get("schema") if isinstance(data, dict) else None
+        if schema != SCHEMA:
+            raise StoreError(
+                f"expected a stemscan store of schema {SCHEMA} in {where!r}, got schema {schema!r}; use the release of "
+                "stemscan that wrote it"
+            )
+        try:
+            record = cls.model_validate_json(json.dumps(data))
+            record.detector.info()
+            return record
+        except UsageError as problem:
+            raise StoreError(f"expected a sound record in {where!r}, got a damaged one: {problem}") from problem
+        except ValidationError as problem:
+            first = problem.errors(include_url=False)[0]
+            name, reason = ".".join(str(part) for part in first["loc"]), first["msg"].lower()
+            raise StoreError(
+                f"expected a sound record in {where!r}, got {name!r} damaged ({reason}); restore it from a copy"
+            ) from problem
+
+
+def plain_json(data: Mapping[str, object], name: str) -> Json:
+    """A copy of a mapping as JSON would give it back.
+
+    Raises
+    ------
+    UsageError
+        When it holds what JSON cannot.
+    """
+    try:
+        copy: Json = json.loads(json.dumps(dict(data), allow_nan=False))
+    except (TypeError, ValueError) as problem:
+        raise UsageError(
+            f"expected {name} of plain data for JSON, got: {problem}; use str, int, float, list, dict"
+        ) from (problem)
+    return copy
+
+
+def new_record(
+    detector: DetectorInfo,
+    noise: Noise,
+    *,
+    plan: ScanPlan | None = None,
+    imported: ImportedRecord | None = None,
+    seed: int | None = None,
+    specimen: SpecimenRecord | None = None,
+    actual_positions: bool = False,
+    truth: bool = False,
+) -> StoreRecord:
+    """The record of a store before its first sample."""
+    if noise not in ("poisson", "eq5"):
+        raise UsageError(f"expected noise 'poisson' or 'eq5', got {noise!r}")
+    return StoreRecord(
+        origin="acquired" if imported is None else "imported",
+        state="acquiring",
+        plan=None if plan is None else plan.to_dict(),
+        plan_digest=None if plan is None else plan.digest(),
+        imported=imported,
+        detector=DetectorRecord(
+            unit=detector.unit, gain=float(detector.gain), offset=float(detector.offset), dtype=detector.dtype
+        ),
+        noise=noise,
+        seed=None if seed is None else int(seed),
+        specimen=specimen,
+        actual_positions=actual_positions,
+        truth=truth,
+        samples_armed=0,
+        samples_committed=0,
+        history=[],
+    )
+
+
+def specimen_of(name: str | None, sha256: str | None, record: Mapping[str, object] | None) -> SpecimenRecord | None:
+    """The specimen of a simulation, or None where there is none."""
+    if name is None and sha256 is None and record is None:
+        return None
+    if name is None or sha256 is None:
+        raise UsageError(f"expected a specimen's name and sha256 together, got name {name!r} and sha256 {sha256!r}")
+    return SpecimenRecord(name=name, sha256=sha256, record=plain_json(record or {}, "a specimen record"))
+
+
+def event(name: str, session: Mapping[str, object] | None = None, **more: int) -> Json:
+    """An entry of the history: what happened, when, by which versions."""
+    extra = {} if session is None else {"session": plain_json(session, "a session")}
+    versions = {package: version(package) for package in ("numpy", "zarr")}
+    versions |= {"stemscan": __version__, "python": platform.python_version()}
+    return {"event": name, "time": datetime.now(UTC).isoformat(timespec="seconds"), "versions": versions} | more | extra
+
+
+def check_same(begun: StoreRecord, now: StoreRecord, path: Path) -> None:
+    """Refuse to go on with a store that was begun with something else.
+
+    Raises
+    ------
+    StoreMismatchError
+        Naming what differs.
+    """
+    pairs: dict[str, tuple[object, object]] = {
+        "plan": (_short(begun.plan_digest), _short(now.plan_digest)),
+        "noise": (begun.noise, now.noise),
+        "seed": (begun.seed, now.seed),
+        "specimen": (_specimen(begun), _specimen(now)),
+        "detector": (begun.detector, now.detector),
+        "actual positions": (begun.actual_positions, now.actual_positions),
+        "truth": (begun.truth, now.truth),
+    }
+    for name, (old, new) in pairs.items():
+        if old != new:
+            raise StoreMismatchError(
+                f"expected the {name} with which {str(path)!r} was begun ({old}), got another ({new}); give the same, "
+                "or choose another store"
+            )
+
+
+def _specimen(record: StoreRecord) -> str:
+    """The specimen's identity: its signal, not its name."""
+    return "none" if record.specimen is None else _short(record.specimen.sha256)
+
+
+def _short(digest: str | None) -> str:
+    """Enough of a digest for people."""
+    return "none" if digest is None else digest[:12]

@@ -1,0 +1,231 @@
+"""What an acquisition store holds: its arrays, and how large it may grow (contract 2).
+
+A `Layout` says what was or will be scanned; `array_specs` which arrays there are and of what shape, chunks and type.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
+
+import numpy as np
+
+from stemscan.errors import StoreError
+from stemscan.sample_block import DetectorInfo
+from stemscan.store.files import read_json
+
+if TYPE_CHECKING:
+    from stemscan.plan import ScanPlan
+    from stemscan.store.record import ImportedRecord
+
+__all__ = [
+    "FRAME_CHUNK",
+    "SAMPLE_CHUNK",
+    "ArraySpec",
+    "Layout",
+    "Noise",
+    "array_specs",
+    "counts_dtype",
+    "ome_attributes",
+    "spec_on_disk",
+    "worst_case_bytes",
+]
+
+FRAME_CHUNK = 1024
+SAMPLE_CHUNK = 1 << 18
+UINT16_LIMIT: Final = 60000.0
+"""Electrons per sample up to which counts are uint16."""
+
+_KINDS = {
+    "frames": ("uint16", "uint32", "float32"),
+    "visits": ("uint8", "uint16"),
+    "samples/counts": ("uint16", "uint32", "float32"),
+    "samples/position": ("int32",),
+    "samples/actual": ("float32",),
+    "truth": ("float32",),
+}
+
+Noise = Literal["poisson", "eq5"]
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a store is to hold: the grid, the samples of each pass, and the units.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Rows and columns of the grid.
+    samples_per_pass : tuple of int
+        Samples of each pass; passes follow one another in scan order.
+    electrons_per_sample : float
+        Dose per sample, lambda.
+    pixel_size_nm : float, optional
+    seconds_per_pass : float, optional
+        Total dwell time of a pass.
+    """
+
+    shape: tuple[int, int]
+    samples_per_pass: tuple[int, ...]
+    electrons_per_sample: float
+    pixel_size_nm: float | None
+    seconds_per_pass: float | None
+
+    @classmethod
+    def of_plan(cls, plan: ScanPlan) -> Self:
+        """The layout of a planned scan."""
+        per_pass = plan.samples_per_pass
+        return cls(
+            shape=plan.shape,
+            samples_per_pass=(per_pass,) * plan.passes,
+            electrons_per_sample=plan.electrons_per_sample,
+            pixel_size_nm=plan.pixel_size_nm,
+            seconds_per_pass=plan.dwell_ns * per_pass / 1e9,
+        )
+
+    @classmethod
+    def of_import(cls, imported: ImportedRecord) -> Self:
+        """The layout of data measured elsewhere."""
+        return cls(
+            shape=imported.shape,
+            samples_per_pass=tuple(imported.samples_per_pass),
+            electrons_per_sample=imported.electrons_per_sample,
+            pixel_size_nm=imported.pixel_size_nm,
+            seconds_per_pass=None,
+        )
+
+    @property
+    def passes(self) -> int:
+        """Number of passes, T."""
+        return len(self.samples_per_pass)
+
+    @property
+    def total_samples(self) -> int:
+        """Samples of all passes, N."""
+        return self.pass_starts[-1]
+
+    @cached_property
+    def pass_starts(self) -> tuple[int, ...]:
+        """Index of the first sample of each pass, and the total at the end: T + 1 numbers."""
+        return (0, *accumulate(self.samples_per_pass))
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """One array of a store."""
+
+    path: str
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...]
+    dtype: np.dtype[Any]
+    dimension_names: tuple[str, ...]
+
+
+def counts_dtype(detector: DetectorInfo, noise: Noise, electrons_per_sample: float) -> np.dtype[Any]:
+    """Data type of counts: the detector's own for float32 and ADU; uint16 up to 60000 electrons per sample, or uint32.
+
+    Parameters
+    ----------
+    detector : DetectorInfo
+    noise : {"poisson", "eq5"}
+        Samples under eq5 are float32.
+    electrons_per_sample : float
+        Dose per sample, lambda.
+
+    Returns
+    -------
+    numpy.dtype
+    """
+    if noise == "eq5" or detector.dtype == "float32":
+        return np.dtype(np.float32)
+    if detector.unit == "adu":
+        return np.dtype(detector.dtype)
+    return np.dtype(np.uint16 if electrons_per_sample <= UINT16_LIMIT else np.uint32)
+
+
+def array_specs(
+    layout: Layout,
+    counts: np.dtype[Any],
+    *,
+    frames: np.dtype[Any] | None = None,
+    visits: np.dtype[Any] | None = None,
+    actual: bool,
+    truth: bool,
+) -> dict[str, ArraySpec]:
+    """The arrays of a store by path; frames are of the counts' type and visits uint8 unless told otherwise."""
+    total, passes, (rows, columns) = layout.total_samples, layout.passes, layout.shape
+    chunk = min(SAMPLE_CHUNK, total)
+    tile = (min(FRAME_CHUNK, rows), min(FRAME_CHUNK, columns))
+    stack, grid = (passes, rows, columns), ("t", "y", "x")
+    specs = [
+        ArraySpec("frames", stack, (1, *tile), frames or counts, grid),
+        ArraySpec("visits", stack, (1, *tile), visits or np.dtype(np.uint8), grid),
+        ArraySpec("samples/counts", (total,), (chunk,), counts, ("sample",)),
+        ArraySpec("samples/position", (total, 2), (chunk, 2), np.dtype(np.int32), ("sample", "axis")),
+    ]
+    if actual:
+        specs.append(ArraySpec("samples/actual", (total, 2), (chunk, 2), np.dtype(np.float32), ("sample", "axis")))
+    if truth:
+        specs.append(ArraySpec("truth", (rows, columns), tile, np.dtype(np.float32), ("y", "x")))
+    return {spec.path: spec for spec in specs}
+
+
+def spec_on_disk(folder: Path, spec: ArraySpec) -> ArraySpec:
+    """The array as its metadata says it is: of the expected shape, of an allowed type, with the chunks it was given.
+
+    Raises
+    ------
+    StoreError
+        When the array is missing or another one.
+    """
+    where = folder / spec.path / "zarr.json"
+    if not where.exists():
+        raise StoreError(f"expected an array at {str(where.parent)!r}, got none; restore it from a copy")
+    try:
+        found = read_json(where)
+        shape, dtype = tuple(found["shape"]), found["data_type"]
+        chunks = tuple(found["chunk_grid"]["configuration"]["chunk_shape"])
+    except (KeyError, TypeError) as problem:
+        raise StoreError(f"expected array metadata in {str(where)!r}, got none; restore it from a copy") from problem
+    fits = len(chunks) == len(shape) and all(isinstance(side, int) and side > 0 for side in chunks)
+    if shape != spec.shape or dtype not in _KINDS[spec.path] or not fits:
+        raise StoreError(
+            f"expected an array of shape {spec.shape} and type {' or '.join(_KINDS[spec.path])} in {str(where)!r}, got "
+            f"shape {shape} and type {dtype} in chunks {chunks}; restore it from a copy"
+        )
+    return replace(spec, chunks=chunks, dtype=np.dtype(dtype))
+
+
+def worst_case_bytes(specs: Iterable[ArraySpec], layout: Layout) -> int:
+    """Most bytes that a store of these arrays takes on disk.
+
+    Samples and truth count uncompressed. A sparse frame compresses whatever its counts are: its bit planes hold at
+    most one bit a sample, so it takes a few bytes a sample and a small share of its pixels, never more than it is.
+    """
+    need = 64 * 1024
+    for spec in specs:
+        size = math.prod(spec.shape) * spec.dtype.itemsize
+        if spec.path in ("frames", "visits"):
+            size = min(size, 4 * spec.dtype.itemsize * layout.total_samples + size // 64)
+        chunks = math.prod(-(-side // chunk) for side, chunk in zip(spec.shape, spec.chunks, strict=True))
+        need += size + size // 128 + 4096 * chunks
+    return need
+
+
+def ome_attributes(layout: Layout) -> Json:
+    """The `ome` attribute: `frames` as an OME-Zarr 0.5 image; what is not known has scale 1 and no unit."""
+    axes: list[Json] = [{"name": "t", "type": "time"}, {"name": "y", "type": "space"}, {"name": "x", "type": "space"}]
+    scale = [1.0, 1.0, 1.0]
+    if layout.seconds_per_pass is not None:
+        axes[0]["unit"], scale[0] = "second", layout.seconds_per_pass
+    if layout.pixel_size_nm is not None:
+        axes[1]["unit"] = axes[2]["unit"] = "nanometer"
+        scale[1] = scale[2] = layout.pixel_size_nm
+    dataset = {"path": "frames", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
+    return {"version": "0.5", "multiscales": [{"name": "frames", "axes": axes, "datasets": [dataset]}]}

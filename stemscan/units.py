@@ -1,0 +1,162 @@
+"""Quantities with units, as people type them and as people read them."""
+
+from __future__ import annotations
+
+import math
+import re
+from fractions import Fraction
+
+from stemscan.errors import UsageError
+
+__all__ = [
+    "format_count",
+    "format_duration",
+    "format_length",
+    "parse_current_pa",
+    "parse_dwell_ns",
+    "parse_length_nm",
+    "parse_shape",
+]
+
+_QUANTITY = re.compile(r"\s*([-+]?(?:\d{1,18}\.?\d{0,18}|\.\d{1,18})(?:[eE][-+]?\d{1,2})?)\s*([^\d\s]*)\s*")
+_TIME_NS = {"ns": 1, "us": 1_000, "µs": 1_000, "μs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+_LENGTH_NM = {
+    "pm": Fraction(1, 1000),
+    "A": Fraction(1, 10),
+    "Å": Fraction(1, 10),
+    "nm": Fraction(1),
+    "um": Fraction(1000),
+    "µm": Fraction(1000),
+}
+_CURRENT_PA = {"fA": Fraction(1, 1000), "pA": Fraction(1), "nA": Fraction(1000)}
+
+
+def _parse(text: str, units: dict[str, int] | dict[str, Fraction], what: str, example: str) -> Fraction:
+    """Exact value of a positive quantity in the base unit."""
+    match = _QUANTITY.fullmatch(text)
+    if match is None or match[2] not in units:
+        raise UsageError(f"expected {what} with a unit ({', '.join(units)}), got {text!r}; write it like {example}")
+    value = Fraction(match[1]) * units[match[2]]
+    if value <= 0:
+        raise UsageError(f"expected {what} above zero, got {text!r}")
+    return value
+
+
+def parse_dwell_ns(text: str) -> int:
+    """Dwell time in whole nanoseconds.
+
+    Raises
+    ------
+    UsageError
+        When the unit is missing or unknown, or the time is not a whole number of nanoseconds above zero.
+
+    Examples
+    --------
+    >>> parse_dwell_ns("1.5us")
+    1500
+    """
+    value = _parse(text, _TIME_NS, "a dwell time", "1us or 500ns")
+    if value.denominator != 1:
+        raise UsageError(f"expected a dwell time of whole nanoseconds, got {text!r}; round it")
+    return int(value)
+
+
+def parse_length_nm(text: str) -> float:
+    """Length in nanometres.
+
+    Raises
+    ------
+    UsageError
+        When the unit is missing or unknown, or the length is not above zero.
+
+    Examples
+    --------
+    >>> parse_length_nm("0.1A")
+    0.01
+    """
+    return float(_parse(text, _LENGTH_NM, "a length", "0.01nm or 0.1A"))
+
+
+def parse_current_pa(text: str) -> float:
+    """Probe current in picoampere.
+
+    Raises
+    ------
+    UsageError
+        When the unit is missing or unknown, or the current is not above zero.
+
+    Examples
+    --------
+    >>> parse_current_pa("0.03nA")
+    30.0
+    """
+    return float(_parse(text, _CURRENT_PA, "a probe current", "30pA"))
+
+
+def parse_shape(text: str) -> tuple[int, int]:
+    """Rows and columns.
+
+    Raises
+    ------
+    UsageError
+        When the text is not two whole numbers above zero.
+
+    Examples
+    --------
+    >>> parse_shape("512x1024")
+    (512, 1024)
+    """
+    match = re.fullmatch(r"\s*(\d{1,9})\s*[xX×,]\s*(\d{1,9})\s*", text)
+    if match is None or not (int(match[1]) and int(match[2])):
+        raise UsageError(f"expected a shape as rows x columns, got {text!r}; write it like 1024x1024")
+    return int(match[1]), int(match[2])
+
+
+def format_duration(ns: float) -> str:
+    """A duration for people.
+
+    Examples
+    --------
+    >>> format_duration(196_608_000), format_duration(90e9)
+    ('196.6 ms', '1.500 min')
+    """
+    for limit, divisor, unit in (
+        (1e3, 1, "ns"),
+        (1e6, 1e3, "us"),
+        (1e9, 1e6, "ms"),
+        (60e9, 1e9, "s"),
+        (3600e9, 60e9, "min"),
+    ):
+        if ns < limit:
+            return f"{_four(ns / divisor)} {unit}"
+    return f"{_four(ns / 3600e9)} h"
+
+
+def format_length(nm: float) -> str:
+    """A length for people.
+
+    Examples
+    --------
+    >>> format_length(10.24), format_length(0.01)
+    ('10.24 nm', '10.00 pm')
+    """
+    if nm < 0.1:
+        return f"{_four(nm * 1000)} pm"
+    return f"{_four(nm)} nm" if nm < 1000 else f"{_four(nm / 1000)} um"
+
+
+def format_count(count: int) -> str:
+    """A whole number with thin groups of thousands.
+
+    Examples
+    --------
+    >>> format_count(196608)
+    '196,608'
+    """
+    return f"{count:,}"
+
+
+def _four(value: float) -> str:
+    """Four significant digits without exponent."""
+    digits = 3 - math.floor(math.log10(value)) if value > 0 else 0
+    return f"{value:.{max(0, min(digits, 12))}f}"

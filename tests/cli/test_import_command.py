@@ -1,0 +1,102 @@
+"""`stemscan import`: measured frames and positions, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stemscan.store import Acquisition
+from tests.cli.conftest import Stemscan
+
+
+@pytest.fixture
+def measured(stemscan: Stemscan) -> None:
+    """Frames, masks and positions of a small scan."""
+    rng = np.random.default_rng(1)
+    mask = rng.random((3, 20, 30)) < 0.2
+    frames = np.where(mask, rng.poisson(8, mask.shape), 0).astype(np.uint16)
+    np.save("frames.npy", frames)
+    np.save("mask.npy", mask)
+    np.save("one.npy", mask[0])
+    np.save("nan.npy", np.where(mask, frames, np.nan).astype(np.float32))
+    points = np.argwhere(mask[0])
+    np.savetxt("points.csv", points, fmt="%d", delimiter=",")
+    np.savetxt("values.csv", frames[0][mask[0]], fmt="%d", delimiter=",")
+    np.save("outside.npy", points + 20)
+    np.save("object.npy", np.array([{}], dtype=object), allow_pickle=True)
+
+
+def test_frames_with_masks(stemscan: Stemscan, measured: None) -> None:
+    done = stemscan(
+        "import", "frames.npy", "--mask", "mask.npy", "--dose", 10, "--pixel-size", "0.05nm", "-o", "a.zarr"
+    )
+    assert (done.code, done.err) == (0, "")
+    store = Acquisition.open("a.zarr")
+    mask = np.load("mask.npy")
+    np.testing.assert_array_equal(store.frames(), np.load("frames.npy"))
+    np.testing.assert_array_equal(store.visits(), mask)
+    assert (store.origin, store.state, store.pixel_size_nm) == ("imported", "complete", 0.05)
+
+
+def test_nan_is_not_visited(stemscan: Stemscan, measured: None) -> None:
+    assert stemscan("import", "nan.npy", "--dose", 10, "-o", "a.zarr").code == 0
+    np.testing.assert_array_equal(Acquisition.open("a.zarr").visits(), np.load("mask.npy"))
+
+
+def test_positions(stemscan: Stemscan, measured: None) -> None:
+    options = ("--positions", "points.csv", "--shape", "20x30", "--dose", 10, "--json")
+    report = json.loads(stemscan("import", "values.csv", *options, "-o", "a.zarr").out)
+    mask = np.load("mask.npy")[0]
+    assert report["samples"] == mask.sum()
+    np.testing.assert_array_equal(Acquisition.open("a.zarr").frames()[0], np.load("frames.npy")[0])
+
+
+def test_imported_store_is_reconstructed(stemscan: Stemscan, measured: None) -> None:
+    stemscan("import", "frames.npy", "--mask", "mask.npy", "--dose", 10, "-o", "a.zarr")
+    assert stemscan("recon", "a.zarr", "--method", "normconv", "-o", "image.npy").code == 0
+    assert np.load("image.npy").shape == (20, 30)
+
+
+BAD = [
+    (["frames.npy", "--dose", "10"], "cannot be told"),
+    (["frames.npy", "--mask", "one.npy", "--positions", "points.csv", "--dose", "10"], "keep one"),
+    (["values.csv", "--positions", "points.csv", "--dose", "10"], "--shape"),
+    (["frames.npy", "--mask", "one.npy", "--shape", "2x2", "--dose", "10"], "--shape"),
+    (["values.csv", "--positions", "outside.npy", "--shape", "20x30", "--dose", "10"], "inside the grid"),
+    (["frames.npy", "--mask", "points.csv", "--dose", "10"], "mask of shape"),
+    (["frames.npy", "--mask", "missing.npy", "--dose", "10"], "missing.npy"),
+    (["frames.npy", "--mask", "mask.npy", "--dose", "10", "--offset", "30"], "--gain"),
+    (["frames.npy", "--mask", "mask.npy", "--dose", "0"], "0"),
+    (["frames.npy", "--mask", "mask.npy"], "--dose"),
+    (["frames.npy", "--mask", "mask.npy", "--dose", "10", "--noise", "x"], "--noise"),
+    (["thing.xyz", "--dose", "10"], "thing.xyz"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), BAD, ids=[" ".join(arguments) for arguments, _ in BAD])
+def test_bad_data_is_one_sentence(stemscan: Stemscan, measured: None, arguments: list[str], words: str) -> None:
+    Path("thing.xyz").write_text("?")
+    done = stemscan("import", *arguments, "-o", "a.zarr")
+    assert done.code == 2
+    assert done.err.startswith("error: ")
+    assert done.err.count("\n") == 1
+    assert words in done.err
+    assert not Path("a.zarr").exists()
+
+
+def test_damaged_data_is_code_1(stemscan: Stemscan, measured: None) -> None:
+    done = stemscan("import", "frames.npy", "--mask", "object.npy", "--dose", 10, "-o", "a.zarr")
+    assert done.code == 1
+    assert done.err.startswith("error: expected readable data in 'object.npy'")
+    assert done.err.count("\n") == 1
+
+
+def test_counts_outside_the_mask_are_said(stemscan: Stemscan, tmp_path: Path) -> None:
+    np.save("f.npy", np.array([[3, 0], [4, 5]]))
+    np.save("m.npy", np.array([[1, 1], [0, 0]]))
+    done = stemscan("import", "f.npy", "--mask", "m.npy", "--dose", 10, "-o", "a.zarr")
+    assert done.code == 0
+    assert done.err == "warning: 2 numbers other than zero lie where the mask says not visited: left out\n"

@@ -1,0 +1,161 @@
+"""`stemscan plan`, `stemscan info PLAN`, and how the command line fails."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stemscan import __version__
+from stemscan.plan import ScanPlan
+from tests.cli.conftest import Stemscan
+
+
+def test_defaults_are_the_contract(stemscan: Stemscan) -> None:
+    done = stemscan("plan", "-o", "plan.yaml")
+    assert done.code == 0
+    assert done.err == ""
+    plan = ScanPlan.load("plan.yaml")
+    assert plan.to_dict() == {
+        "version": 1,
+        "pattern": {"kind": "block-random", "block": 8, "samples_per_block": 3},
+        "shape": [1024, 1024],
+        "passes": 4,
+        "dwell_ns": 1000,
+        "dose": {"electrons_per_sample": 10},
+        "seed": 7,
+    }
+    for words in ("196,608", "4.688 %", "unknown (no pixel size)", "1.602 pA", plan.digest()):
+        assert words in done.out
+
+
+def test_every_option(stemscan: Stemscan) -> None:
+    done = stemscan(
+        *("plan", "-o", "plan.yaml", "--pattern", "uniform", "--ratio", 0.1, "--shape", "64x32", "--passes", 3),
+        *("--repeat", "exclusive", "--order", "raster", "--dwell", "2us", "--current", "3pA", "--collection", 0.5),
+        *("--pixel-size", "0.2A", "--seed", 9, "--max-dose", 1e6, "--json"),
+    )
+    assert done.code == 0
+    report = json.loads(done.out)
+    plan = ScanPlan.load("plan.yaml")
+    assert report["digest"] == plan.digest()
+    assert report["total_samples"] == plan.total_samples == 3 * 205
+    assert report["dose_e_per_A2"] == pytest.approx(plan.dose_e_per_A2)
+    assert (plan.order.kind, plan.repeat, plan.pixel_size_nm) == ("raster", "exclusive", 0.02)
+
+
+def test_line_hop_and_total_dose(stemscan: Stemscan) -> None:
+    options = ("--pattern", "line-hop", "--height", 4, "--shape", "8x8", "--total-dose", 640)
+    assert stemscan("plan", "-o", "plan.yaml", *options, "--quiet").out == ""
+    assert ScanPlan.load("plan.yaml").electrons_per_sample == pytest.approx(10)
+
+
+# Wrong use, and what the one sentence must say.
+WRONG = [
+    (["plan"], "add -o"),
+    (["plan", "-o", "p.yaml", "--passes", "300"], "256"),
+    (["plan", "-o", "p.yaml", "--passes", "x"], "--passes"),
+    (["plan", "-o", "p.yaml", "--pattern", "spiral"], "--pattern: expected one of block-random"),
+    (["plan", "-o", "p.yaml", "--pattern", "uniform"], "--ratio"),
+    (["plan", "-o", "p.yaml", "--pattern", "raster", "--per-block", "3"], "--per-block"),
+    (["plan", "-o", "p.yaml", "--order", "zigzag"], "zigzag"),
+    (["plan", "-o", "p.yaml", "--dwell", "1"], "unit"),
+    (["plan", "-o", "p.yaml", "--dose", "1", "--current", "1pA"], "keep one"),
+    (["plan", "-o", "p.yaml", "--dose", "nan"], "dose.electrons_per_sample"),
+    (["plan", "-o", "p.yaml", "--shape", "big"], "1024x1024"),
+    (["plan", "-o", "p.yaml", "--max-dose", "1"], "pixel_size_nm"),
+    (["plan", "-o", "nowhere/p.yaml"], "'nowhere', which does not exist"),
+    (["plan", "nonsense"], "nonsense"),
+    (["--frobnicate"], "--frobnicate"),
+    (["frobnicate"], "frobnicate"),
+    (["info", "nothing"], "'nothing', which does not exist"),
+    (["info"], "path"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), WRONG, ids=[" ".join(arguments)[:60] for arguments, _ in WRONG])
+def test_wrong_use_is_one_sentence_and_code_2(stemscan: Stemscan, arguments: list[str], words: str) -> None:
+    done = stemscan(*arguments)
+    assert done.code == 2
+    assert done.out == ""
+    assert done.err.startswith("error: ")
+    assert done.err.count("\n") == 1
+    assert words in done.err
+    assert list(Path().iterdir()) == []
+
+
+def test_refused_dose_is_code_1_and_writes_nothing(stemscan: Stemscan) -> None:
+    done = stemscan("plan", "-o", "p.yaml", "--pixel-size", "0.01nm", "--max-dose", 100)
+    assert done.code == 1
+    assert "expected at most 100 e-/A^2, got a plan of 187.5" in done.err
+    assert list(Path().iterdir()) == []
+
+
+def test_overwriting_is_asked_for(stemscan: Stemscan) -> None:
+    Path("plan.yaml").write_text("precious")
+    assert stemscan("plan", "-o", "plan.yaml").code == 2
+    assert Path("plan.yaml").read_text() == "precious"
+    assert stemscan("plan", "-o", "plan.yaml", "--overwrite", "--quiet").code == 0
+    assert ScanPlan.load("plan.yaml").passes == 4
+
+
+def test_info_on_a_plan(stemscan: Stemscan) -> None:
+    stemscan("plan", "-o", "plan.yaml", "--shape", "64x64")
+    done = stemscan("info", "plan.yaml")
+    assert done.code == 0
+    assert "block-random" in done.out
+    report = json.loads(stemscan("info", "plan.yaml", "--json").out)
+    assert report["type"] == "plan"
+    assert report["plan"] == ScanPlan.load("plan.yaml").to_dict()
+
+
+def test_info_on_a_broken_plan(stemscan: Stemscan) -> None:
+    Path("plan.yaml").write_text("version: 1\npasses: [")
+    done = stemscan("info", "plan.yaml")
+    assert done.code == 1
+    assert done.err.startswith("error: plan.yaml: expected YAML")
+
+
+def test_info_on_an_image(stemscan: Stemscan) -> None:
+    for name in ("image.tif", "image.png"):
+        Path(name).write_bytes(b"II*")
+        done = stemscan("info", name)
+        assert done.code == 1
+        assert f"got {name!r}" in done.err
+        assert done.err.count("\n") == 1
+
+
+def test_no_arguments_shows_help(stemscan: Stemscan) -> None:
+    done = stemscan()
+    assert done.code == 2
+    assert "simulate" in done.out
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["plan", "--help"], ["simulate", "-h"], ["weights", "import", "--help"]]
+)
+def test_help(stemscan: Stemscan, arguments: list[str]) -> None:
+    done = stemscan(*arguments)
+    assert done.code == 0
+    assert "Usage: stemscan" in done.out
+
+
+def test_module_and_version() -> None:
+    done = subprocess.run([sys.executable, "-m", "stemscan", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"stemscan {__version__}\n"
+
+
+def test_closed_stdout_is_no_error(stemscan: Stemscan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    assert stemscan("plan", "-o", "plan.yaml", "--shape", "16x16").code == 0
+    assert Path("plan.yaml").exists()
+
+
+def test_what_the_system_refuses_is_told_in_words(stemscan: Stemscan) -> None:
+    done = stemscan("plan", "-o", "x" * 300)
+    assert done.code == 1
+    assert done.err.startswith("error: expected to open 'xxx")
+    assert "Errno" not in done.err

@@ -1,0 +1,155 @@
+"""`stemscan recon`, `info` on a reconstruction, `weights import` and `demo` through the real command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from stemscan.recon.inputs import load_inputs
+from stemscan.recon.methods import METHODS, reconstruct
+from stemscan.recon.output import read_reconstruction
+from stemscan.store import Acquisition
+from tests.cli.conftest import Stemscan
+
+
+@pytest.fixture
+def acquired(stemscan: Stemscan) -> None:
+    """A small acquisition in acq.zarr."""
+    assert stemscan("plan", "-o", "plan.yaml", "--shape", "96x80", "--pixel-size", "0.02nm").code == 0
+    assert stemscan("simulate", "plan.yaml", "crystal:SrTiO3", "-o", "acq.zarr").code == 0
+
+
+@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if not method.needs_weights])
+def test_every_method_gives_the_library_s_image(stemscan: Stemscan, acquired: None, method: str) -> None:
+    done = stemscan("recon", "acq.zarr", "-o", "image.npy", "--method", method)
+    assert (done.code, done.err) == (0, "")
+    assert "PSNR absolute" in done.out
+    image = np.load("image.npy")
+    assert (image.shape, image.dtype) == ((96, 80), np.float32)
+    np.testing.assert_array_equal(image, reconstruct(load_inputs("acq.zarr"), method).image)
+
+
+def test_every_suffix(stemscan: Stemscan, acquired: None) -> None:
+    for suffix in ("zarr", "tif", "npy", "png"):
+        assert stemscan("recon", "acq.zarr", "-o", f"image.{suffix}", "-q").code == 0
+    image = np.load("image.npy")
+    np.testing.assert_array_equal(tifffile.imread("image.tif"), image)
+    stored = read_reconstruction("image.zarr")
+    np.testing.assert_array_equal(stored.image, image)
+    assert stored.std is not None
+    assert Path("image.png").read_bytes().startswith(b"\x89PNG")
+    told = [json.loads(stemscan("info", f"image.{suffix}", "--json").out) for suffix in ("zarr", "tif", "png")]
+    for one in told:
+        one.pop("seconds")
+    assert told[0] == told[1] == told[2]
+
+
+def test_json_and_info(stemscan: Stemscan, acquired: None) -> None:
+    report = json.loads(stemscan("recon", "acq.zarr", "-o", "image.zarr", "--json").out)
+    assert report["method"] == "fourier-eb"
+    assert report["metrics"]["psnr"] > 20
+    assert report["source"]["store_digest"] == Acquisition.open("acq.zarr").digest()
+    told = json.loads(stemscan("info", "image.zarr", "--json").out)
+    assert told["type"] == "reconstruction"
+    assert told["metrics"] == report["metrics"]
+    assert "fourier-eb" in stemscan("info", "image.zarr").out
+
+
+def test_native_grid_and_settings(stemscan: Stemscan, acquired: None) -> None:
+    options = ("--grid", "native", "--set", "factor=2", "--set", "windows=false", "--threads", 1, "--json")
+    report = json.loads(stemscan("recon", "acq.zarr", "-o", "image.npy", *options).out)
+    assert np.load("image.npy").shape == (48, 40)
+    assert report["settings"]["windows"] is False
+    assert report["metrics"] is None
+
+
+BAD = [
+    (["missing.zarr", "-o", "a.tif"], 2, "missing.zarr"),
+    (["plan.yaml", "-o", "a.tif"], 1, "plan.yaml"),
+    (["folder", "-o", "a.tif"], 1, "folder"),
+    (["acq.zarr", "-o", "a.bmp"], 2, ".zarr, .tif"),
+    (["acq.zarr", "-o", "none/a.tif"], 2, "none"),
+    (["acq.zarr", "-o", "a.tif", "--method", "magic"], 2, "fourier-eb"),
+    (["acq.zarr", "-o", "a.tif", "--method", "fshnet"], 1, "weights import"),
+    (["acq.zarr", "-o", "a.tif", "--method", "fshnet", "--weights", "none.safetensors"], 2, "none.safetensors"),
+    (["acq.zarr", "-o", "a.tif", "--method", "fshnet", "--weights", "plan.yaml"], 1, "plan.yaml"),
+    (["acq.zarr", "-o", "a.tif", "--weights", "plan.yaml"], 2, "weights"),
+    (["acq.zarr", "-o", "a.tif", "--device", "abacus"], 2, "abacus"),
+    (["acq.zarr", "-o", "a.tif", "--grid", "fine"], 2, "plan, native"),
+    (["acq.zarr", "-o", "a.tif", "--threads", "0"], 2, "0"),
+    (["acq.zarr", "-o", "a.tif", "--set", "color=red"], 2, "color"),
+    (["acq.zarr", "-o", "a.tif", "--set", "windows"], 2, "KEY=VALUE"),
+    (["acq.zarr", "-o", "a.tif", "--set", "windows=[1"], 2, "windows"),
+    (["acq.zarr", "-o", "a.tif", "--set", "windows=maybe"], 2, "windows"),
+    (["acq.zarr", "-o", "a.tif", "--set", "factor=3"], 1, "factor"),
+    (["acq.zarr", "-o", "acq.zarr", "--overwrite"], 2, "acq.zarr"),
+    (["acq.zarr", "-o", "plan.yaml"], 2, "plan.yaml"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "words"), BAD, ids=[" ".join(arguments) for arguments, _, _ in BAD])
+def test_bad_use_is_one_sentence(
+    stemscan: Stemscan, acquired: None, arguments: list[str], code: int, words: str
+) -> None:
+    Path("folder").mkdir()
+    before = sorted(Path().iterdir())
+    done = stemscan("recon", *arguments)
+    assert done.code == code, done.err
+    assert done.err.startswith("error: ")
+    assert done.err.count("\n") == 1
+    assert words in done.err
+    assert sorted(Path().iterdir()) == before
+
+
+def test_damaged_store_is_one_sentence(stemscan: Stemscan, acquired: None) -> None:
+    chunk = next(path for path in Path("acq.zarr/samples/counts/c").rglob("*") if path.is_file())
+    data = bytearray(chunk.read_bytes())
+    data[len(data) // 2] ^= 1
+    chunk.write_bytes(data)
+    for path in Path("acq.zarr/frames/c").rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[:-3])
+    done = stemscan("recon", "acq.zarr", "-o", "a.tif")
+    assert done.code == 1
+    assert done.err.count("\n") == 1
+    assert not Path("a.tif").exists()
+
+
+def test_weights_from_the_authors_file(stemscan: Stemscan, acquired: None, shared_dir: Path) -> None:
+    published = shared_dir / "reference" / "fshnet-published.safetensors"
+    done = stemscan("weights", "import", published, "-o", "w.safetensors")
+    assert done.code == 0
+    report = json.loads(
+        stemscan("recon", "acq.zarr", "-o", "f.npy", "--method", "fshnet", "--weights", "w.safetensors", "--json").out
+    )
+    assert report["metrics"]["psnr_affine"] > 15
+    assert stemscan("weights", "import", published, "-o", "w.safetensors").code == 2
+
+
+def test_weights_that_are_none(stemscan: Stemscan) -> None:
+    Path("w.pkl").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    Path("w.safetensors").write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{")
+    for name in ("w.pkl", "w.safetensors"):
+        done = stemscan("weights", "import", name, "-o", "out.safetensors")
+        assert done.code == 1
+        assert done.err.count("\n") == 1
+    assert not Path("out.safetensors").exists()
+
+
+def test_demo(stemscan: Stemscan) -> None:
+    done = stemscan("demo", "show", "--shape", "128x128", "--pixel-size", "0.02nm")
+    assert (done.code, done.err) == (0, "")
+    methods = [name for name, method in METHODS.items() if not method.needs_weights]
+    files = {"plan.yaml", "acq.zarr", "panel.png", "metrics.csv", *(f"{name}.tif" for name in methods)}
+    assert {path.name for path in Path("show").iterdir()} == files
+    for name in ("panel.png", "metrics.csv", "acq.zarr", "Next:", *methods):
+        assert name in done.out
+    table = Path("show/metrics.csv").read_text().splitlines()
+    assert len(table) == len(methods) + 1
+    assert stemscan("demo", "show", "--shape", "128x128").code == 2
+    report = json.loads(stemscan("demo", "show", "--shape", "128x128", "--overwrite", "--json").out)
+    assert set(report["methods"]) == set(methods)

@@ -1,0 +1,164 @@
+"""`stemscan simulate`, `stemscan info STORE`: good and bad paths through the real command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stemscan.plan import ScanPlan
+from stemscan.simulators.api import load_specimen, sampled_frames
+from stemscan.store import Acquisition
+from tests.cli.conftest import Stemscan
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """All files of a store; the root without its history."""
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    root = json.loads(files["zarr.json"])
+    del root["attributes"]["stemscan"]["history"]
+    files["zarr.json"] = json.dumps(root).encode()
+    return files
+
+
+@pytest.fixture
+def plan(stemscan: Stemscan) -> ScanPlan:
+    """A small plan in plan.yaml."""
+    assert stemscan("plan", "-o", "plan.yaml", "--shape", "96x64", "--pixel-size", "0.02nm").code == 0
+    return ScanPlan.load("plan.yaml")
+
+
+def test_store_holds_what_the_library_samples(stemscan: Stemscan, plan: ScanPlan) -> None:
+    done = stemscan("simulate", "plan.yaml", "crystal:SrTiO3[001]", "-o", "acq.zarr", "--seed", 5)
+    assert (done.code, done.err) == (0, "")
+    assert "complete" in done.out
+    signal_ = load_specimen("crystal:SrTiO3[001]", plan.shape, pixel_size_nm=plan.pixel_size_nm).signal
+    frames, visits = sampled_frames(signal_, plan, seed=5)
+    store = Acquisition.open("acq.zarr")
+    np.testing.assert_array_equal(store.frames(), frames)
+    np.testing.assert_array_equal(store.visits(), visits)
+    np.testing.assert_array_equal(store.truth, signal_)
+
+
+def test_json_and_info(stemscan: Stemscan, plan: ScanPlan) -> None:
+    options = ("--noise", "eq5", "--json")
+    report = json.loads(stemscan("simulate", "plan.yaml", "crystal:Si", "-o", "acq.zarr", *options).out)
+    assert report["samples"] == report["total_samples"] == plan.total_samples
+    told = json.loads(stemscan("info", "acq.zarr", "--json").out)
+    assert told["type"] == "acquisition"
+    assert (told["state"], told["noise"], told["plan_digest"]) == ("complete", "eq5", plan.digest())
+    assert told["specimen"]["sha256"] == report["specimen_sha256"]
+    assert "crystal:Si" in stemscan("info", "acq.zarr").out
+
+
+def test_resume_on_nothing_begins_and_on_complete_changes_nothing(stemscan: Stemscan, plan: ScanPlan) -> None:
+    assert stemscan("simulate", "plan.yaml", "crystal:Si", "-o", "acq.zarr", "--resume").code == 0
+    before = {path: path.stat().st_mtime_ns for path in Path("acq.zarr").rglob("*")}
+    done = stemscan("simulate", "plan.yaml", "crystal:Si", "-o", "acq.zarr", "--resume")
+    assert done.code == 0
+    assert {path: path.stat().st_mtime_ns for path in Path("acq.zarr").rglob("*")} == before
+    for other in (("--seed", 2), ("--noise", "eq5")):
+        done = stemscan("simulate", "plan.yaml", "crystal:Si", "-o", "acq.zarr", "--resume", *other)
+        assert done.code == 1
+        assert other[0].lstrip("-") in done.err
+    assert "specimen" in stemscan("simulate", "plan.yaml", "crystal:Ge", "-o", "acq.zarr", "--resume").err
+
+
+def test_overwriting_is_asked_for(stemscan: Stemscan, plan: ScanPlan) -> None:
+    assert stemscan("simulate", "plan.yaml", "crystal:Si", "-o", "acq.zarr").code == 0
+    before = tree(Path("acq.zarr"))
+    done = stemscan("simulate", "plan.yaml", "crystal:Si", "-o", "acq.zarr", "--seed", 2)
+    assert done.code == 2
+    assert tree(Path("acq.zarr")) == before
+    assert stemscan("simulate", "plan.yaml", "crystal:Si", "-o", "acq.zarr", "--seed", 2, "--overwrite").code == 0
+    assert tree(Path("acq.zarr")) != before
+
+
+BAD = [
+    (["missing.yaml", "crystal:Si", "-o", "a.zarr"], 2, "missing.yaml"),
+    (["plan.yaml", "crystal:Unobtainium", "-o", "a.zarr"], 1, "SrTiO3"),
+    (["plan.yaml", "crystal:Si[x]", "-o", "a.zarr"], 1, "zone"),
+    (["plan.yaml", "missing.tif", "-o", "a.zarr"], 2, "missing.tif"),
+    (["plan.yaml", "text.tif", "-o", "a.zarr"], 1, "text.tif"),
+    (["plan.yaml", "wide.npy", "-o", "a.zarr"], 1, "96 x 64"),
+    (["plan.yaml", "nan.npy", "-o", "a.zarr"], 1, "nan"),
+    (["plan.yaml", "stack.npy", "-o", "a.zarr"], 1, "frame"),
+    (["plan.yaml", "crystal:Si", "-o", "none/a.zarr"], 2, "none"),
+    (["plan.yaml", "crystal:Si", "-o", "a.zarr", "--noise", "gauss"], 2, "poisson, eq5"),
+    (["plan.yaml", "crystal:Si", "-o", "a.zarr", "--fit", "stretch"], 2, "error, crop, resample"),
+    (["plan.yaml", "crystal:Si", "-o", "a.zarr", "--seed", "-1"], 2, "--seed"),
+    (["plan.yaml", "wide.npy", "-o", "a.zarr", "--range", "0"], 2, "LO,HI"),
+    (["plan.yaml", "crystal:Si", "-o", "a.zarr", "--resume", "--overwrite"], 2, "keep one"),
+    (["plan.yaml", "crystal:Si", "-o", "folder", "--overwrite"], 2, "folder"),
+    (["plan.yaml", "wide.npy", "-o", "a.zarr", "--median", "3"], 2, "--smooth"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "words"), BAD, ids=[" ".join(arguments) for arguments, _, _ in BAD])
+def test_bad_input_is_one_sentence(
+    stemscan: Stemscan, plan: ScanPlan, arguments: list[str], code: int, words: str
+) -> None:
+    rng = np.random.default_rng(0)
+    np.save("wide.npy", rng.random((50, 200)))
+    np.save("stack.npy", rng.random((3, 96, 64)))
+    np.save("nan.npy", np.full((96, 64), np.nan))
+    Path("text.tif").write_text("this is no image")
+    Path("folder").mkdir()
+    (Path("folder") / "precious").write_text("keep")
+    done = stemscan("simulate", *arguments)
+    assert done.code == code, done.err
+    assert done.err.startswith("error: ")
+    assert done.err.count("\n") == 1
+    assert words.lower() in done.err.lower()
+    assert not Path("a.zarr").exists()
+    assert (Path("folder") / "precious").read_text() == "keep"
+
+
+def test_image_is_fitted_and_recorded(stemscan: Stemscan, plan: ScanPlan) -> None:
+    np.save("big.npy", np.random.default_rng(0).integers(0, 4000, (200, 128)).astype(np.uint16))
+    options = ("--fit", "crop", "--smooth", "paper", "--json")
+    report = json.loads(stemscan("simulate", "plan.yaml", "big.npy", "-o", "acq.zarr", *options).out)
+    text = json.dumps(report["specimen_record"])
+    for word in ("crop", "gaussian", "median"):
+        assert word in text.lower()
+    truth = Acquisition.open("acq.zarr").truth
+    assert truth is not None
+    assert (truth.min(), truth.max()) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_interrupted_command_leaves_a_store_that_resumes_to_the_same_bytes(
+    stemscan: Stemscan, tmp_path: Path, kill: signal.Signals
+) -> None:
+    stemscan("plan", "-o", "plan.yaml", "--shape", "2048x2048", "--passes", "6", "--per-block", "16", "-q")
+    command = [sys.executable, "-m", "stemscan", "simulate", "plan.yaml", "crystal:Si", "-o", "cut.zarr"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment
+    ) as run:
+        deadline = time.monotonic() + 60
+        while not list(Path("cut.zarr").glob("samples/counts/c/*")) and run.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        run.send_signal(kill)
+        _, err = run.communicate(timeout=60)
+    if kill == signal.SIGKILL:
+        assert run.returncode == -signal.SIGKILL
+    else:
+        assert run.returncode == 130
+        assert err.startswith("error: interrupted")
+        assert "--resume" in err
+        assert "Traceback" not in err
+    told = json.loads(stemscan("info", "cut.zarr", "--json").out)
+    assert told["state"] == "acquiring"
+    assert 0 <= told["samples_committed"] < told["total_samples"]
+    assert stemscan("simulate", "plan.yaml", "crystal:Si", "-o", "cut.zarr", "--resume").code == 0
+    assert stemscan("simulate", "plan.yaml", "crystal:Si", "-o", "whole.zarr").code == 0
+    assert tree(Path("cut.zarr")) == tree(Path("whole.zarr"))

@@ -1,0 +1,182 @@
+"""The virtual microscope as a scan controller, and frames without a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from stemscan.controller import ScanController, acquire
+from stemscan.errors import ControllerError, SpecimenError, UsageError
+from stemscan.path import ScanPath
+from stemscan.plan import ScanPlan
+from stemscan.simulators.api import (
+    Specimen,
+    VirtualMicroscope,
+    poisson,
+    render_specimen,
+    sampled_frames,
+)
+from stemscan.store import Acquisition
+from stemscan.testing import plans
+
+
+def make_plan(shape: tuple[int, int] = (32, 40), passes: int = 3, dose: float = 10, **more: Any) -> ScanPlan:
+    return ScanPlan.from_dict(
+        {
+            "pattern": {"kind": "block-random", "block": 8, "samples_per_block": 3},
+            "shape": list(shape),
+            "passes": passes,
+            "dwell_ns": 1000,
+            "dose": {"electrons_per_sample": dose},
+            "seed": 7,
+            **more,
+        }
+    )
+
+
+PLAN = make_plan()
+SPECIMEN = render_specimen("SrTiO3", (32, 40), pixel_size_nm=0.03)
+
+
+def read_all(microscope: VirtualMicroscope, path: ScanPath, start: int, stop: int, size: int) -> NDArray[Any]:
+    microscope.arm(path, start, stop)
+    microscope.start()
+    counts = []
+    at = start
+    while (block := microscope.read(size)) is not None:
+        assert block.start == at
+        assert 1 <= block.counts.size <= size
+        assert block.actual is None
+        at += block.counts.size
+        counts.append(block.counts)
+    assert at == stop
+    return np.concatenate(counts) if counts else np.empty(0)
+
+
+def test_it_is_a_scan_controller() -> None:
+    microscope = VirtualMicroscope(SPECIMEN, PLAN, seed=1)
+    assert isinstance(microscope, ScanController)
+    assert microscope.capabilities.resumable
+    assert not microscope.capabilities.actual_positions
+
+
+@pytest.mark.parametrize(
+    ("noise", "dose", "dtype"), [("poisson", 10, "uint16"), ("poisson", 70000, "uint32"), ("eq5", 10, "float32")]
+)
+def test_the_detector_says_what_its_numbers_are(noise: Any, dose: float, dtype: str) -> None:
+    plan = make_plan(dose=dose)
+    microscope = VirtualMicroscope(SPECIMEN, plan, noise=noise, seed=1)
+    detector = microscope.detector
+    assert (detector.unit, detector.gain, detector.offset, detector.dtype) == ("electron", 1, 0, dtype)
+    assert read_all(microscope, ScanPath(plan), 0, 10, 10).dtype == dtype
+
+
+def test_counts_are_poisson_of_dose_times_the_signal_under_the_beam() -> None:
+    path = ScanPath(PLAN)
+    counts = read_all(VirtualMicroscope(SPECIMEN, PLAN, seed=5), path, 0, len(path), 1000)
+    rows, columns = path.positions(0, len(path)).T
+    np.testing.assert_array_equal(counts, poisson(10.0 * SPECIMEN.signal[rows, columns].astype(np.float64), seed=5))
+
+
+def test_the_mean_over_many_passes_is_the_specimen() -> None:
+    plan = make_plan(shape=(16, 16), passes=250, pattern={"kind": "raster"})
+    signal = render_specimen("Au", (16, 16), pixel_size_nm=0.02).signal
+    for noise, variance in (("poisson", signal * 10), ("eq5", signal**2 * 10)):
+        frames, visits = sampled_frames(signal, plan, noise=noise, seed=3)  # type: ignore[arg-type]
+        assert (visits == 1).all()
+        off = (frames.mean(axis=0) - 10 * signal) / np.sqrt(variance / 250)
+        assert np.abs(off).max() < 5
+        assert 0.8 < float((off**2).mean()) < 1.2
+
+
+@settings(max_examples=25, deadline=None)
+@given(plan=plans(max_side=16, max_passes=3), size=st.integers(1, 50), data=st.data())
+def test_any_range_in_any_blocks_gives_the_same_counts(plan: ScanPlan, size: int, data: st.DataObject) -> None:
+    signal = np.linspace(1, 0, plan.shape[0] * plan.shape[1], dtype=np.float32).reshape(plan.shape)
+    specimen = Specimen(signal, "ramp")
+    if plan.electrons_per_sample * float(signal.max()) >= 2**25:
+        with pytest.raises(UsageError, match="electrons in each sample"):
+            VirtualMicroscope(specimen, plan, seed=1)
+        return
+    microscope = VirtualMicroscope(specimen, plan, seed=plan.seed)
+    path = ScanPath(plan)
+    whole = read_all(microscope, path, 0, len(path), len(path))
+    start = data.draw(st.integers(0, len(path)))
+    stop = data.draw(st.integers(start, len(path)))
+    np.testing.assert_array_equal(read_all(microscope, path, start, stop, size), whole[start:stop])
+
+
+def test_armed_again_or_aborted_it_forgets_what_was_armed() -> None:
+    microscope = VirtualMicroscope(SPECIMEN, PLAN, seed=1)
+    path = ScanPath(PLAN)
+    microscope.arm(path, 0, 100)
+    microscope.start()
+    microscope.read(10)
+    np.testing.assert_array_equal(read_all(microscope, path, 50, 60, 4), read_all(microscope, path, 50, 60, 10))
+    microscope.arm(path, 0, 10)
+    microscope.abort()
+    with pytest.raises(ControllerError, match="call arm"):
+        microscope.start()
+    with pytest.raises(ControllerError, match="call arm"):
+        microscope.read(1)
+    microscope.abort()
+    microscope.close()
+
+
+def test_misuse_is_refused() -> None:
+    microscope = VirtualMicroscope(SPECIMEN, PLAN, seed=1)
+    path = ScanPath(PLAN)
+    with pytest.raises(ControllerError, match="call arm"):
+        microscope.start()
+    microscope.arm(path, 0, 10)
+    with pytest.raises(ControllerError, match="start first"):
+        microscope.read(1)
+    microscope.start()
+    with pytest.raises(ControllerError, match="at least 1"):
+        microscope.read(0)
+    for start, stop in ((-1, 5), (5, 4), (0, len(path) + 1)):
+        with pytest.raises(ControllerError, match="range inside"):
+            microscope.arm(path, start, stop)
+    with pytest.raises(ControllerError, match="another|expected a path of plan"):
+        microscope.arm(ScanPath(make_plan(dose=11)), 0, 1)
+    for wrong in ({"seed": -1}, {"seed": 2**64}, {"seed": 1, "noise": "gauss"}):
+        with pytest.raises(UsageError, match="expected (a seed|noise)"):
+            VirtualMicroscope(SPECIMEN, PLAN, **wrong)
+    with pytest.raises(SpecimenError, match=r"32 x 41 pixels, got 32 x 40 \('crystal:SrTiO3\[001\]'\)"):
+        VirtualMicroscope(SPECIMEN, make_plan(shape=(32, 41)), seed=1)
+
+
+@pytest.mark.parametrize("noise", ["poisson", "eq5"])
+def test_frames_without_a_store_are_those_of_a_store(tmp_path: Path, noise: Any) -> None:
+    microscope = VirtualMicroscope(SPECIMEN, PLAN, noise=noise, seed=9)
+    store = Acquisition.create(tmp_path / "a.zarr", PLAN, detector=microscope.detector, seed=9, noise=noise)
+    acquire(PLAN, microscope, store, block_samples=17, commit_samples=50)
+    frames, visits = sampled_frames(SPECIMEN.signal, PLAN, noise=noise, seed=9)
+    opened = Acquisition.open(tmp_path / "a.zarr")
+    np.testing.assert_array_equal(frames, opened.frames())
+    np.testing.assert_array_equal(visits, opened.visits())
+    assert (str(frames.dtype), str(visits.dtype)) == ("float32", "uint16")
+
+
+@settings(max_examples=25, deadline=None)
+@given(plan=plans(max_side=20, max_passes=4))
+def test_frames_hold_every_sample_once(plan: ScanPlan) -> None:
+    signal = np.full(plan.shape, 1e-6, np.float32)
+    frames, visits = sampled_frames(signal, plan, seed=2)
+    assert frames.shape == visits.shape == (plan.passes, *plan.shape)
+    assert (visits.sum(axis=(1, 2)) == plan.samples_per_pass).all()
+    assert not frames[visits == 0].any()
+
+
+def test_signals_off_the_grid_or_below_zero_are_refused() -> None:
+    with pytest.raises(SpecimenError, match=r"\(32, 40\), got \(40, 32\)"):
+        sampled_frames(SPECIMEN.signal.T, PLAN, seed=1)
+    for wrong in (-1.0, np.nan):
+        with pytest.raises(UsageError, match="electrons in each sample"):
+            sampled_frames(np.full(PLAN.shape, wrong), PLAN, seed=1)

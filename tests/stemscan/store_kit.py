@@ -1,0 +1,136 @@
+"""A plan, a controller and a comparison of stores, for the tests of the store and of the acquire loop."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemscan.controller import Capabilities, DetectorInfo, SampleBlock
+from stemscan.path import ScanPath
+from stemscan.plan import ScanPlan
+from stemscan.store import Acquisition
+
+
+@contextmanager
+def memory_folder() -> Iterator[Path]:
+    """A temporary folder, in memory where the system has one: syncing a file costs nothing there."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as name:
+        yield Path(name)
+
+
+def make_plan(**changes: Any) -> ScanPlan:
+    """A plan of 2 passes of 12 samples on 16 x 16 pixels, or as changed."""
+    data = {
+        "pattern": {"kind": "block-random", "block": 8, "samples_per_block": 3},
+        "shape": [16, 16],
+        "passes": 2,
+        "dwell_ns": 1000,
+        "dose": {"electrons_per_sample": 10},
+        "pixel_size_nm": 0.01,
+        "seed": 7,
+    }
+    return ScanPlan.from_dict(data | changes)
+
+
+def expected_counts(start: int, stop: int, dtype: str = "uint16") -> NDArray[Any]:
+    """What `ScriptedController` counts: zeros among them."""
+    index = np.arange(start, stop, dtype=np.int64)
+    return ((index * 7919 + 3) % 23).astype(dtype)
+
+
+class ScriptedController:
+    """Counts that depend on the sample alone; remembers what it exposed."""
+
+    def __init__(self, *, max_block: int = 1 << 18, resumable: bool = True, actual: bool = False) -> None:
+        self.capabilities = Capabilities("scripted", max_block, actual_positions=actual, resumable=resumable)
+        self.detector = DetectorInfo()
+        self.armed: list[tuple[int, int]] = []
+        self.exposed: list[tuple[int, int]] = []
+        self.aborted = 0
+        self._at = self._stop = 0
+
+    def arm(self, path: ScanPath, start: int, stop: int) -> None:
+        """Get ready."""
+        self.armed.append((start, stop))
+        self._at, self._stop, self._path = start, stop, path
+
+    def start(self) -> None:
+        """Nothing to do."""
+
+    def read(self, max_samples: int) -> SampleBlock | None:
+        """The next samples."""
+        if self._at == self._stop:
+            return None
+        start, stop = self._at, min(self._stop, self._at + max_samples)
+        self.exposed.append((start, stop))
+        self._at = stop
+        actual = None
+        if self.capabilities.actual_positions:
+            actual = self._path.positions(start, stop).astype(np.float32) + np.float32(0.25)
+        return SampleBlock(start, expected_counts(start, stop), actual)
+
+    def abort(self) -> None:
+        """Drop the armed range."""
+        self.aborted += 1
+        self._stop = self._at
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+IDENTITY: dict[str, Any] = {
+    "detector": DetectorInfo(),
+    "seed": 1,
+    "specimen_name": "ramp",
+    "specimen_sha256": "0123456789abcdef",
+    "specimen_record": {"fit": "error"},
+}
+
+
+def ramp(plan: ScanPlan) -> NDArray[np.float32]:
+    """A truth."""
+    rows, columns = plan.shape
+    return np.linspace(0, 1, rows * columns, dtype=np.float32).reshape(rows, columns)
+
+
+def create(path: Path, plan: ScanPlan, **changes: Any) -> Acquisition:
+    """A new store of the simulation of a ramp."""
+    return Acquisition.create(path, plan, truth=ramp(plan), **(IDENTITY | changes))
+
+
+def resume(path: Path, plan: ScanPlan, **changes: Any) -> Acquisition:
+    """The same store, gone on with."""
+    return Acquisition.resume(path, plan, truth=ramp(plan), **(IDENTITY | changes))
+
+
+def contents(folder: Path) -> dict[str, object]:
+    """Every file of a store: its bytes, and the root's JSON without the history."""
+    files: dict[str, object] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            files[str(path.relative_to(folder))] = path.read_bytes()
+    root = json.loads((folder / "zarr.json").read_text())
+    root["attributes"]["stemscan"].pop("history")
+    files["zarr.json"] = json.dumps(root)
+    return files
+
+
+def pictures(plan: ScanPlan, committed: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Frames and visits of the first samples, drawn the slow way."""
+    frames = np.zeros((plan.passes, *plan.shape), np.uint16)
+    visits = np.zeros(frames.shape, np.uint8)
+    positions, counts = ScanPath(plan).positions(0, committed), expected_counts(0, committed)
+    for index in range(committed):
+        where = (index // plan.samples_per_pass, *positions[index])
+        frames[where] += counts[index]
+        visits[where] += 1
+    return frames, visits

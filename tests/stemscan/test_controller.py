@@ -1,0 +1,437 @@
+"""The acquire loop: order of events, checks of blocks, failures and interruptions."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stemscan import failpoints
+from stemscan.controller import Capabilities, DetectorInfo, SampleBlock, ScanController, acquire
+from stemscan.errors import ControllerError, DiskSpaceError, StoreError, StoreMismatchError, UsageError
+from stemscan.interrupts import Interrupted
+from stemscan.path import ScanPath
+from stemscan.sample_block import check_block
+from stemscan.store import Acquisition, schema
+from tests.stemscan.store_kit import (
+    ScriptedController,
+    contents,
+    create,
+    expected_counts,
+    make_plan,
+    memory_folder,
+    resume,
+)
+
+PLAN = make_plan()
+TOTAL = PLAN.total_samples
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder in memory, for every commit is synced."""
+    with memory_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several chunks of samples and of frames in a small plan."""
+    monkeypatch.setattr(schema, "SAMPLE_CHUNK", 10)
+    monkeypatch.setattr(schema, "FRAME_CHUNK", 8)
+
+
+@pytest.fixture
+def reference(tmp_path: Path) -> dict[str, object]:
+    """Files of an undisturbed acquisition."""
+    path = tmp_path / "reference.zarr"
+    with create(path, PLAN) as store:
+        acquire(PLAN, ScriptedController(), store)
+    return contents(path)
+
+
+class Faulty(ScriptedController):
+    """Does something else at one of its reads."""
+
+    def __init__(self, at: int, fault: Callable[[Faulty, SampleBlock | None], SampleBlock | None]) -> None:
+        super().__init__()
+        self.reads, self._fault_at, self._fault = 0, at, fault
+
+    def read(self, max_samples: int) -> SampleBlock | None:
+        """The next samples, or the fault."""
+        block = super().read(max_samples)
+        self.reads += 1
+        return self._fault(self, block) if self.reads == self._fault_at else block
+
+
+def changed(**fields: Any) -> Callable[[Faulty, SampleBlock | None], SampleBlock | None]:
+    """A fault that changes fields of the block; callables get the old block."""
+
+    def fault(_: Faulty, block: SampleBlock | None) -> SampleBlock | None:
+        assert block is not None
+        old: dict[str, Any] = {"start": block.start, "counts": block.counts, "actual": block.actual}
+        return SampleBlock(**(old | {name: value(block) for name, value in fields.items()}))
+
+    return fault
+
+
+def test_scripted_controller_is_a_scan_controller() -> None:
+    assert isinstance(ScriptedController(), ScanController)
+
+
+def test_acquires_everything_and_tells(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    controller = ScriptedController()
+    with create(tmp_path / "a.zarr", PLAN) as store:
+        result = acquire(
+            PLAN, controller, store, progress=lambda *at: seen.append(at), block_samples=5, commit_samples=16
+        )
+    assert (result.samples, result.resumed_from, result.exposed_twice_at_most) == (TOTAL, 0, 0)
+    assert result.seconds > 0
+    assert seen == [(5, TOTAL), (10, TOTAL), (15, TOTAL), (16, TOTAL), (21, TOTAL), (TOTAL, TOTAL)]
+    assert controller.armed == [(0, 16), (16, TOTAL)]
+    assert controller.aborted == 0
+    assert store.state == "complete"
+    np.testing.assert_array_equal(store.counts(), expected_counts(0, TOTAL))
+
+
+@pytest.mark.parametrize(("block", "commit", "most"), [(1, 1, 9), (7, 3, 9), (9, 10, 4), (24, 5, 24), (100, 1000, 100)])
+def test_bytes_depend_on_no_size(
+    tmp_path: Path, reference: dict[str, object], block: int, commit: int, most: int
+) -> None:
+    with create(tmp_path / "b.zarr", PLAN) as store:
+        acquire(PLAN, ScriptedController(max_block=most), store, block_samples=block, commit_samples=commit)
+    assert contents(tmp_path / "b.zarr") == reference
+
+
+def test_armed_is_recorded_before_the_beam_is_on(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    seen: list[tuple[int, int]] = []
+
+    class Watching(ScriptedController):
+        def arm(self, scan: ScanPath, start: int, stop: int) -> None:
+            seen.append((Acquisition.open(path).samples_armed, stop))
+            super().arm(scan, start, stop)
+
+    with create(path, PLAN) as store:
+        acquire(PLAN, Watching(), store, commit_samples=9)
+    assert seen == [(9, 9), (18, 18), (24, 24)]
+
+
+def test_a_complete_store_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    with create(path, PLAN) as store:
+        acquire(PLAN, ScriptedController(), store)
+    before = (path / "zarr.json").read_bytes()
+    controller = ScriptedController()
+    with resume(path, PLAN) as store:
+        result = acquire(PLAN, controller, store)
+    assert (result.samples, result.resumed_from, controller.armed) == (0, TOTAL, [])
+    assert (path / "zarr.json").read_bytes() == before
+
+
+def test_another_plan_is_refused(tmp_path: Path) -> None:
+    with create(tmp_path / "a.zarr", PLAN) as store, pytest.raises(StoreMismatchError, match="expected the plan of"):
+        acquire(make_plan(seed=8), ScriptedController(), store)
+
+
+def test_sizes_below_one_are_refused(tmp_path: Path) -> None:
+    with create(tmp_path / "a.zarr", PLAN) as store:
+        with pytest.raises(UsageError, match="at least 1"):
+            acquire(PLAN, ScriptedController(), store, block_samples=0)
+        with pytest.raises(ControllerError, match="blocks of at least 1 sample"):
+            acquire(PLAN, ScriptedController(max_block=0), store)
+
+
+BAD_BLOCKS: list[tuple[str, dict[str, Any], str]] = [
+    ("gap", {"start": lambda b: b.start + 1}, "starts at sample 5, got 6: gap"),
+    ("overlap", {"start": lambda b: 0}, "starts at sample 5, got 0: overlap"),
+    ("negative", {"counts": lambda b: -b.counts.astype(np.int64) - 1}, "at least 0, got -"),
+    ("too large", {"counts": lambda b: b.counts.astype(np.int64) + 65536}, "at most 65535 "),
+    ("float", {"counts": lambda b: b.counts.astype(np.float32)}, "expected integer counts"),
+    ("empty", {"counts": lambda b: b.counts[:0]}, "n >= 1"),
+    ("two axes", {"counts": lambda b: b.counts[None]}, "shape"),
+    ("too many", {"counts": lambda b: np.zeros(6, np.uint16)}, "at most 5 samples a block"),
+    ("positions", {"actual": lambda b: np.zeros((5, 2), np.float32)}, "without actual positions"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), [bad[1:] for bad in BAD_BLOCKS], ids=[bad[0] for bad in BAD_BLOCKS])
+def test_bad_blocks_end_the_scan_and_keep_what_came(
+    tmp_path: Path, reference: dict[str, object], changes: dict[str, Any], message: str
+) -> None:
+    path = tmp_path / "a.zarr"
+    controller = Faulty(2, changed(**changes))
+    with create(path, PLAN) as store, pytest.raises(ControllerError, match=message):
+        acquire(PLAN, controller, store, block_samples=5)
+    assert controller.aborted == 1
+    assert (store.state, store.samples_committed, store.samples_armed) == ("acquiring", 5, TOTAL)
+    healthy = ScriptedController()
+    with resume(path, PLAN) as store:
+        result = acquire(PLAN, healthy, store)
+    assert (result.samples, result.resumed_from, result.exposed_twice_at_most) == (TOTAL - 5, 5, TOTAL - 5)
+    assert healthy.exposed[0][0] == 5
+    assert contents(path) == reference
+
+
+def test_samples_past_the_armed_range_are_refused(tmp_path: Path) -> None:
+    past = Faulty(3, lambda *_: SampleBlock(9, expected_counts(9, 12)))
+    with create(tmp_path / "a.zarr", PLAN) as store:
+        with pytest.raises(ControllerError, match="up to 9, as armed, got a block that ends at 12"):
+            acquire(PLAN, past, store, block_samples=5, commit_samples=9)
+        assert store.samples_committed == 9
+
+
+def test_an_early_end_is_an_error(tmp_path: Path) -> None:
+    with create(tmp_path / "a.zarr", PLAN) as store:
+        with pytest.raises(ControllerError, match="samples up to 24 from scripted, got an end after 5"):
+            acquire(PLAN, Faulty(2, lambda *_: None), store, block_samples=5)
+        assert store.samples_committed == 5
+
+
+def test_what_a_controller_raises_becomes_its_error(tmp_path: Path) -> None:
+    def fault(controller: Faulty, block: SampleBlock | None) -> SampleBlock | None:
+        raise ConnectionResetError("the cable is out")
+
+    with create(tmp_path / "a.zarr", PLAN) as store:
+        with pytest.raises(ControllerError, match="expected scripted to work, got ConnectionResetError: the cable"):
+            acquire(PLAN, Faulty(3, fault), store, block_samples=5)
+        assert store.samples_committed == 10
+
+
+def test_a_failing_abort_hides_nothing(tmp_path: Path) -> None:
+    class Broken(Faulty):
+        def abort(self) -> None:
+            raise RuntimeError("cannot abort either")
+
+    with create(tmp_path / "a.zarr", PLAN) as store:
+        with pytest.raises(ControllerError, match="an end after 5"):
+            acquire(PLAN, Broken(2, lambda *_: None), store, block_samples=5)
+        assert store.samples_committed == 5
+
+
+def test_a_controller_that_only_runs_whole_scans(tmp_path: Path, reference: dict[str, object]) -> None:
+    path = tmp_path / "a.zarr"
+    controller = ScriptedController(resumable=False)
+    commits: list[str] = []
+    with create(path, PLAN) as store, failpoints.installed(commits.append):
+        acquire(PLAN, controller, store, block_samples=5, commit_samples=9)
+    assert controller.armed == [(0, TOTAL)]
+    assert commits.count("commit:recorded") == 3
+    assert contents(path) == reference
+
+    with create(path, PLAN, overwrite=True) as store:
+        with pytest.raises(ControllerError, match="end after 5"):
+            acquire(PLAN, Faulty(2, lambda *_: None), store, block_samples=5)
+        with pytest.raises(ControllerError, match="begin at sample 5, got scripted, which only runs whole scans"):
+            acquire(PLAN, controller, store)
+
+
+def test_actual_positions_are_kept(tmp_path: Path) -> None:
+    with create(tmp_path / "a.zarr", PLAN, actual_positions=True) as store:
+        acquire(PLAN, ScriptedController(actual=True), store, block_samples=7, commit_samples=11)
+    actual = store.actual()
+    assert actual is not None
+    np.testing.assert_array_equal(actual, store.positions() + 0.25)
+    np.testing.assert_array_equal(store.actual(8, 15), actual[8:15])
+    with create(tmp_path / "b.zarr", PLAN, actual_positions=True) as store:
+        with pytest.raises(ControllerError, match="with actual positions, got none"):
+            acquire(PLAN, ScriptedController(), store)
+        assert store.samples_committed == 0
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_waiting_for_the_hardware(tmp_path: Path, reference: dict[str, object], signum: int) -> None:
+    path = tmp_path / "a.zarr"
+
+    def fault(controller: Faulty, block: SampleBlock | None) -> SampleBlock | None:
+        os.kill(os.getpid(), signum)
+        raise AssertionError("the signal came too late")
+
+    controller = Faulty(3, fault)
+    before = signal.getsignal(signum)
+    with create(path, PLAN) as store:
+        with pytest.raises(Interrupted) as caught:
+            acquire(PLAN, controller, store, block_samples=5)
+        assert caught.value.signum == signum
+        assert isinstance(caught.value, KeyboardInterrupt)
+    assert signal.getsignal(signum) is before
+    assert controller.aborted == 1
+    assert (store.state, store.samples_committed) == ("acquiring", 10)
+    with resume(path, PLAN) as store:
+        acquire(PLAN, ScriptedController(), store)
+    assert contents(path) == reference
+
+
+@pytest.mark.parametrize("at", ["commit:begin", "file:written", "commit:recorded", "draw:pass"])
+def test_a_signal_while_committing_waits_for_the_commit(tmp_path: Path, reference: dict[str, object], at: str) -> None:
+    path = tmp_path / "a.zarr"
+    sent: list[str] = []
+
+    def hook(name: str) -> None:
+        exposing.append(name == "arm:recorded")
+        if name == at and not sent and any(exposing):
+            sent.append(name)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    exposing: list[bool] = []
+    controller = ScriptedController()
+    with create(path, PLAN) as store, failpoints.installed(hook), pytest.raises(Interrupted):
+        acquire(PLAN, controller, store, commit_samples=12)
+    assert sent
+    assert controller.aborted == 1
+    assert store.samples_committed == 12
+    with resume(path, PLAN) as store:
+        acquire(PLAN, ScriptedController(), store)
+    assert contents(path) == reference
+
+
+def test_a_signal_in_the_last_commit_is_not_lost(tmp_path: Path, reference: dict[str, object]) -> None:
+    path = tmp_path / "a.zarr"
+
+    def hook(name: str) -> None:
+        if name == "commit:recorded":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with create(path, PLAN) as store, failpoints.installed(hook), pytest.raises(Interrupted):
+        acquire(PLAN, ScriptedController(), store)
+    assert (store.state, store.samples_committed) == ("acquiring", TOTAL)
+    with resume(path, PLAN) as store:
+        assert acquire(PLAN, ScriptedController(), store).samples == 0
+    assert contents(path) == reference
+
+
+def test_ignored_signals_stay_ignored(tmp_path: Path) -> None:
+    def send(controller: Faulty, block: SampleBlock | None) -> SampleBlock | None:
+        os.kill(os.getpid(), signal.SIGINT)
+        return block
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with create(tmp_path / "a.zarr", PLAN) as store:
+            acquire(PLAN, Faulty(1, send), store)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert store.state == "complete"
+
+
+def test_acquires_in_another_thread(tmp_path: Path, reference: dict[str, object]) -> None:
+    path = tmp_path / "a.zarr"
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with create(path, PLAN) as store:
+                acquire(PLAN, ScriptedController(), store)
+        except BaseException as error:
+            errors.append(error)
+            raise
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert not errors
+    assert contents(path) == reference
+
+
+@pytest.mark.parametrize("at", range(4))
+def test_a_full_disk_ends_the_scan_and_leaves_it_resumable(
+    tmp_path: Path, reference: dict[str, object], at: int
+) -> None:
+    path = tmp_path / "a.zarr"
+    left = [at * 7]
+
+    def hook(name: str) -> None:
+        if name == "file:written":
+            left[0] -= 1
+            if left[0] < 0:
+                raise OSError(28, "No space left on device")
+
+    controller = ScriptedController()
+    full = pytest.raises(DiskSpaceError, match="free some space and resume")
+    with create(path, PLAN) as store, failpoints.installed(hook), full:
+        acquire(PLAN, controller, store, commit_samples=9)
+    assert not list(path.rglob("*.partial"))
+    with resume(path, PLAN) as store:
+        acquire(PLAN, ScriptedController(), store)
+    assert contents(path) == reference
+
+
+def test_a_commit_can_be_tried_again_after_a_full_disk(tmp_path: Path, reference: dict[str, object]) -> None:
+    path = tmp_path / "a.zarr"
+
+    def full(name: str) -> None:
+        if name == "file:written":
+            raise OSError(28, "No space left on device")
+
+    with create(path, PLAN) as store:
+        store.arm(TOTAL)
+        store.append(SampleBlock(0, expected_counts(0, 10)))
+        with failpoints.installed(full), pytest.raises(DiskSpaceError):
+            store.commit()
+        store.append(SampleBlock(10, expected_counts(10, TOTAL)))
+        for name in ("file:written", "draw:pass"):
+            hits = iter([name] * 1)
+
+            def once(point: str, name: str = name, hits: Any = hits) -> None:
+                if point == name and next(hits, None):
+                    raise OSError(28, "No space left on device")
+
+            with failpoints.installed(once), pytest.raises((DiskSpaceError, OSError)):
+                store.complete()
+        store.complete()
+    assert contents(path) == reference
+
+
+def test_a_refused_write_is_a_store_error(tmp_path: Path) -> None:
+    def refuse(name: str) -> None:
+        if name == "file:written":
+            raise PermissionError(13, "Permission denied")
+
+    denied = pytest.raises(StoreError, match="expected to write .*Permission denied")
+    with create(tmp_path / "a.zarr", PLAN) as store, failpoints.installed(refuse), denied:
+        acquire(PLAN, ScriptedController(), store)
+
+
+def test_float_counts_are_checked() -> None:
+    dtype = np.dtype(np.float32)
+    good = np.array([0.5, 2], np.float32)
+    check_block(SampleBlock(3, good), 3, 5, dtype, actual=False)
+    bad: list[tuple[Any, str]] = [
+        (np.array([0.5, np.nan], np.float32), "finite counts of at least 0, got nan at sample 4"),
+        (np.array([-1, np.inf], np.float32), "got -1.0 at sample 3"),
+        (good.astype(np.float64), "dtype float32, got float64"),
+    ]
+    for counts, message in bad:
+        with pytest.raises(ControllerError, match=message):
+            check_block(SampleBlock(3, counts), 3, 5, dtype, actual=False)
+    wrong: list[Any] = [np.zeros((3, 2), np.float32), np.full((2, 2), np.nan, np.float32), np.zeros((2, 2), np.int32)]
+    for actual in wrong:
+        with pytest.raises(ControllerError, match="finite actual positions of shape"):
+            check_block(SampleBlock(3, good, actual), 3, 5, dtype, actual=True)
+
+
+def test_detector_info_refuses_nonsense() -> None:
+    assert DetectorInfo(unit="adu", gain=12.5, offset=100).dtype == "uint16"
+    bad: list[dict[str, Any]] = [
+        {"unit": "volt"},
+        {"dtype": "int16"},
+        {"unit": "adu", "gain": 0},
+        {"unit": "adu", "gain": float("nan")},
+        {"unit": "adu", "offset": float("inf")},
+        {"gain": 2.0},
+        {"offset": 1.0},
+    ]
+    for fields in bad:
+        with pytest.raises(UsageError, match="expected"):
+            DetectorInfo(**fields)
+
+
+def test_capabilities_are_plain_values() -> None:
+    assert Capabilities("x") == Capabilities("x", max_block=1 << 18, actual_positions=False, resumable=True)

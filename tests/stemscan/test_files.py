@@ -1,0 +1,48 @@
+"""Output files: written whole or not at all, never over a device, never into a folder that is not there."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from stemscan.errors import InputNotFoundError, OutputExistsError, StemscanError
+from stemscan.files import check_output, require_folder, write_text
+
+
+def test_pipe_or_device_is_never_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    link = tmp_path / "link"
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        with pytest.raises(OutputExistsError, match="device or pipe"):
+            write_text(path, "x", overwrite=True)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert link.is_symlink()
+
+
+def test_folder_of_an_output(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputNotFoundError, match="is no folder"):
+        check_output(tmp_path / "file" / "a.yaml", overwrite=False)
+    with pytest.raises(InputNotFoundError, match="does not exist"):
+        require_folder(tmp_path / "missing" / "a.yaml")
+
+
+def test_long_names_that_the_disk_allows_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 250 + ".yaml")
+    write_text(path, "a")
+    write_text(path, "b", overwrite=True)
+    assert path.read_text() == "b"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
+    with pytest.raises(OutputExistsError, match="folder"):
+        write_text(tmp_path, "x", overwrite=True)
+    with pytest.raises((StemscanError, OSError)):
+        write_text(tmp_path / ("x" * 300), "x")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,104 @@
+"""Measured data as samples: what is told apart, and files of every kind."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from stemscan.errors import DataError, InputNotFoundError, MissingDependencyError, UsageError
+from stemscan.measured import read_array, samples_from_frames, samples_from_positions
+
+FRAMES = np.arange(24.0).reshape(2, 3, 4)
+MASK = np.array([[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 0, 1]])
+
+
+def test_one_mask_for_all_passes() -> None:
+    samples = samples_from_frames(FRAMES, MASK)
+    assert samples.samples_per_pass == (4, 4)
+    assert samples.shape == (3, 4)
+    assert samples.counts.tolist() == [0, 3, 5, 11, 12, 15, 17, 23]
+    assert samples.positions[:4].tolist() == [[0, 0], [0, 3], [1, 1], [2, 3]]
+
+
+def test_single_frame_and_nan() -> None:
+    frame = np.where(MASK, FRAMES[0], np.nan)
+    samples = samples_from_frames(frame)
+    assert samples.counts.tolist() == [0, 3, 5, 11]
+
+
+def test_positions_for_each_pass() -> None:
+    positions = np.array([[[0, 0], [1, 2]], [[2, 3], [0, 1]]])
+    samples = samples_from_positions(np.array([[1, 2], [3, 4]]), positions, (3, 4))
+    assert samples.samples_per_pass == (2, 2)
+    assert samples.positions.tolist() == [[0, 0], [1, 2], [2, 3], [0, 1]]
+
+
+def test_column_of_values_is_one_pass() -> None:
+    samples = samples_from_positions(np.array([[1], [2]]), np.array([[0, 0], [1, 2]]), (3, 4))
+    assert samples.samples_per_pass == (2,)
+
+
+@pytest.mark.parametrize(
+    ("frames", "mask", "words"),
+    [
+        (FRAMES, None, "cannot be told"),
+        (FRAMES[0, 0], MASK, "shape"),
+        (FRAMES, MASK[:2], "mask of shape"),
+        (FRAMES, np.where(MASK, 1.0, np.nan), "NaN"),
+        (np.full((3, 4), np.nan), MASK, "finite"),
+        (FRAMES.astype(complex), MASK, "complex"),
+        (FRAMES[:, :0], MASK, "shape"),
+        (FRAMES, MASK * 0, "at least one visited pixel"),
+    ],
+)
+def test_frames_that_cannot_be_samples(frames: np.ndarray, mask: np.ndarray | None, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        samples_from_frames(frames, mask)
+
+
+@pytest.mark.parametrize(
+    ("values", "positions", "words"),
+    [
+        (np.ones((2, 2, 2)), np.ones((2, 2)), "shape"),
+        (np.ones(3), np.ones((2, 2)), "positions of shape"),
+        (np.ones(1), np.array([[0.5, 1]]), "whole"),
+        (np.ones(1), np.array([["0", "1"]]), "numbers"),
+        (np.ones(2), np.array([[0, 0], [3, 0]]), "sample 1"),
+        (np.ones(2), np.array([[0, -1], [0, 0]]), "sample 0"),
+    ],
+)
+def test_positions_that_cannot_be_samples(values: np.ndarray, positions: np.ndarray, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        samples_from_positions(values, positions, (3, 4))
+
+
+def test_files(tmp_path: Path) -> None:
+    data = FRAMES[0].astype(np.uint8)
+    np.save(tmp_path / "a.npy", data)
+    np.savetxt(tmp_path / "a.csv", data, delimiter=",", fmt="%d")
+    np.savetxt(tmp_path / "a.txt", data, fmt="%d")
+    tifffile.imwrite(tmp_path / "a.tif", data)
+    for name in ("a.npy", "a.csv", "a.txt", "a.tif"):
+        np.testing.assert_array_equal(read_array(tmp_path / name), data)
+
+
+def test_bad_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputNotFoundError, match="missing"):
+        read_array(tmp_path / "missing.npy")
+    for name in ("a.npy", "a.tif", "a.csv", "a.png", "a.hspy"):
+        (tmp_path / name).write_bytes(b"this is, no data\n1")
+        with pytest.raises(DataError, match=name):
+            read_array(tmp_path / name)
+    monkeypatch.setitem(sys.modules, "rsciio", None)
+    with pytest.raises(MissingDependencyError, match=r"stemscan\[files\]"):
+        read_array(tmp_path / "a.hspy")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_positions_must_be_finite(bad: float) -> None:
+    with pytest.raises(UsageError, match="finite"):
+        samples_from_positions(np.array([1.0]), np.array([[0.0, bad]]), (3, 4))

@@ -1,0 +1,221 @@
+"""Damaged stores: one sentence that names the file, never a traceback of zarr, never silent zeros."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stemscan.controller import acquire
+from stemscan.errors import DiskSpaceError, OutputExistsError, StoreError
+from stemscan.store import Acquisition, arrays
+from stemscan.store.arrays import ArrayWriter, create_array
+from stemscan.store.schema import ArraySpec
+from tests.stemscan.store_kit import ScriptedController, contents, create, make_plan, memory_folder, resume
+
+PLAN = make_plan()
+
+
+@pytest.fixture(scope="module")
+def sound() -> Iterator[Path]:
+    """A complete store."""
+    with memory_folder() as folder:
+        with create(folder / "a.zarr", PLAN, actual_positions=True) as store:
+            acquire(PLAN, ScriptedController(actual=True), store)
+        yield folder / "a.zarr"
+
+
+@pytest.fixture
+def store(sound: Path) -> Iterator[Path]:
+    """A copy to damage."""
+    with memory_folder() as folder:
+        shutil.copytree(sound, folder / "a.zarr")
+        yield folder / "a.zarr"
+
+
+def read(path: Path) -> None:
+    """Read everything."""
+    store = Acquisition.open(path)
+    for part in (store.frames, store.visits, store.counts, store.positions, store.actual, store.digest):
+        part()
+    assert store.truth is not None
+
+
+def one_sentence(path: Path) -> str:
+    """The error of reading a damaged store."""
+    with pytest.raises(StoreError) as caught:
+        read(path)
+    message = str(caught.value)
+    assert message.startswith("expected ")
+    assert "\n" not in message
+    return message
+
+
+def record(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the record of a store."""
+    root = json.loads((path / "zarr.json").read_text())
+    change(root["attributes"]["stemscan"])
+    (path / "zarr.json").write_text(json.dumps(root))
+
+
+CHUNKS = ["frames/c/1/0/0", "visits/c/0/0/0", "samples/counts/c/0", "samples/position/c/0/0", "truth/c/0/0"]
+ARRAYS = ["frames", "visits", "samples/counts", "samples/position", "samples/actual", "truth"]
+
+
+@pytest.mark.parametrize("chunk", [*CHUNKS, "samples/actual/c/0/0"])
+@pytest.mark.parametrize("where", [0, 5, 17, -5, -1])
+def test_a_flipped_bit_is_found(store: Path, chunk: str, where: int) -> None:
+    data = bytearray((store / chunk).read_bytes())
+    data[where] ^= 4
+    (store / chunk).write_bytes(data)
+    message = one_sentence(store)
+    assert chunk.split("/c/")[0] in message
+    assert "restore it from a copy" in message
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+@pytest.mark.parametrize("size", [0, 3, 20])
+def test_a_truncated_chunk_is_found(store: Path, chunk: str, size: int) -> None:
+    (store / chunk).write_bytes((store / chunk).read_bytes()[:size])
+    one_sentence(store)
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+def test_a_missing_chunk_is_not_zeros(store: Path, chunk: str) -> None:
+    (store / chunk).unlink()
+    assert f"{chunk}', got none" in one_sentence(store)
+
+
+@pytest.mark.parametrize("array", ARRAYS)
+def test_a_missing_array_is_found_on_opening(store: Path, array: str) -> None:
+    shutil.rmtree(store / array)
+    with pytest.raises(StoreError, match=f"expected an array at '.*{array}', got none"):
+        Acquisition.open(store)
+
+
+@pytest.mark.parametrize("array", ARRAYS)
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (r'"shape": \[\s*\d+', '"shape": [ 3'),
+        (r'"data_type": "\w+"', '"data_type": "int8"'),
+        (r'"chunk_shape": \[\s*\d+', '"chunk_shape": [ 0'),
+        (r'"shape"', '"form"'),
+        (r'"bitshuffle"', '"bitschuffel"'),
+        (r'"crc32c"', '"crc31c"'),
+        (r'"node_type": "array"', '"node_type": "tree"'),
+    ],
+)
+def test_damaged_metadata_of_an_array(store: Path, array: str, old: str, new: str) -> None:
+    file = store / array / "zarr.json"
+    text = file.read_text()
+    assert re.search(old, text)
+    file.write_text(re.sub(old, new, text, count=1))
+    assert array in one_sentence(store)
+
+
+@pytest.mark.parametrize("name", ["zarr.json", "frames/zarr.json", "samples/counts/zarr.json"])
+@pytest.mark.parametrize("data", [b"", b'{"attributes": {"stemscan": {', b"\xff\xfe\x00", b"[1, 2]", b"[" * 100_000])
+def test_truncated_json(store: Path, name: str, data: bytes) -> None:
+    (store / name).write_bytes(data)
+    one_sentence(store)
+
+
+def test_another_schema(store: Path) -> None:
+    for schema in (2, "1", None):
+
+        def change(stored: dict[str, Any], schema: object = schema) -> None:
+            stored.update(schema=schema)
+
+        record(store, change)
+        assert f"schema 1 in '{store}/zarr.json', got schema {schema!r}" in one_sentence(store)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda stored: stored.pop("noise"), "got 'noise' damaged"),
+        (lambda stored: stored.update(state="finished"), "got 'state' damaged"),
+        (lambda stored: stored.update(samples_committed=-1), "got 'samples_committed' damaged"),
+        (lambda stored: stored.update(samples_committed="24"), "got 'samples_committed' damaged"),
+        (lambda stored: stored.update(samples_committed=23), "state complete with 23 committed and 24 armed of 24"),
+        (lambda stored: stored.update(samples_armed=99), "24 committed and 99 armed of 24"),
+        (lambda stored: stored.update(state="acquiring", samples_armed=3), "24 committed and 3 armed"),
+        (lambda stored: stored["plan"].update(seed=8), "a plan that does not have its digest"),
+        (lambda stored: stored["plan"].update(shape=[0, 1]), "got a damaged plan"),
+        (lambda stored: stored.update(plan=None), "got a damaged plan"),
+        (lambda stored: stored.update(origin="imported"), "imported data without its record"),
+        (lambda stored: stored["detector"].update(gain=None), "got 'detector.gain' damaged"),
+        (lambda stored: stored["detector"].update(gain=-1.0, unit="adu"), "finite detector gain above 0"),
+    ],
+)
+def test_a_damaged_record(store: Path, change: Callable[[dict[str, Any]], object], message: str) -> None:
+    record(store, change)
+    assert message in one_sentence(store)
+
+
+def test_damaged_stores_are_not_resumed_but_may_be_overwritten(store: Path) -> None:
+    (store / "zarr.json").write_bytes(b'{"attributes": {"stem')
+    with pytest.raises(StoreError, match="expected JSON in"):
+        resume(store, PLAN)
+    with pytest.raises(OutputExistsError, match="which is a store"):
+        create(store, PLAN)
+    create(store, PLAN, overwrite=True).close()
+    assert Acquisition.open(store).samples_committed == 0
+
+
+def test_damage_found_while_resuming(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    with create(path, PLAN) as store:
+        store.arm(9)
+        controller = ScriptedController()
+        controller.arm(store.scan_path, 0, 9)
+        block = controller.read(9)
+        assert block is not None
+        store.append(block)
+        store.commit()
+    chunk = path / "samples" / "counts" / "c" / "0"
+    chunk.write_bytes(chunk.read_bytes()[:-1] + b"x")
+    before = contents(path)
+    with resume(path, PLAN) as store, pytest.raises(StoreError, match="samples/counts.*restore it from a copy"):
+        acquire(PLAN, ScriptedController(), store)
+    assert contents(path) == before
+    with resume(path, PLAN) as again:
+        assert again.samples_committed == 9
+
+
+def test_positions_outside_the_grid_are_found(store: Path) -> None:
+    import numpy as np
+    import zarr
+
+    record(store, lambda stored: stored.update(state="acquiring"))
+    array = zarr.open_array(store / "samples" / "position", mode="r+")
+    array[3] = np.array([16, 0], np.int32)
+    message = one_sentence(store)
+    assert "expected positions inside the grid (16, 16), got rows" in message
+
+
+def test_failed_write_leaves_no_other_chunk_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = ArraySpec("truth", (64, 8), (1, 8), np.dtype("float32"), ("y", "x"))
+    create_array(tmp_path, spec)
+    writer = ArrayWriter(tmp_path, spec)
+    began, ended = [], []
+
+    def slow_or_refused(path: Path, data: bytes) -> None:
+        began.append(path)
+        if path.parent.name == "3":
+            raise DiskSpaceError("full")
+        time.sleep(0.05)
+        ended.append(path)
+
+    monkeypatch.setattr(arrays, "write_durably", slow_or_refused)
+    with pytest.raises(DiskSpaceError, match="full"):
+        writer.write((0, 0), np.ones((64, 8), np.float32))
+    assert len(began) == len(ended) + 1

@@ -1,0 +1,99 @@
+"""The rooms and the direction of the arrows between them, the list of packages, and what importing costs."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = {"stemscan": ROOT / "stemscan", "recon": ROOT / "recon", "simulators": ROOT / "simulators", "cli": ROOT / "cli"}
+# What each room may import of the others; a module where only that one may be.
+ALLOWED = {
+    "stemscan": set(),
+    "simulators": {"stemscan"},
+    "recon": {"stemscan"},
+    "cli": {"stemscan", "recon", "simulators"},
+}
+SIMULATOR_API_USERS = {"training", "evaluation"}
+
+
+def modules(room: str) -> list[Path]:
+    """Python files of a room, without those of the rooms that are linked into it."""
+    linked = {"recon", "simulators", "cli"} if room == "stemscan" else set()
+    files = ROOMS[room].rglob("*.py")
+    return sorted(file for file in files if file.relative_to(ROOMS[room]).parts[0] not in linked)
+
+
+def imported(file: Path) -> set[str]:
+    """Absolute names of all modules that a file imports, wherever it does so."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def room_of(name: str) -> str | None:
+    """The room of an imported name; None for what is not ours."""
+    parts = name.split(".")
+    if parts[0] != "stemscan":
+        assert parts[0] not in ("recon", "simulators", "cli"), f"{name}: import rooms through stemscan"
+        return None
+    return parts[1] if len(parts) > 1 and parts[1] in ("recon", "simulators", "cli") else "stemscan"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_arrows(room: str) -> None:
+    assert modules(room)
+    for file in modules(room):
+        if file == ROOMS["stemscan"] / "__main__.py":
+            continue
+        for name in imported(file):
+            target = room_of(name)
+            by_api = name.startswith("stemscan.simulators.api") and file.stem.split("_")[0] in SIMULATOR_API_USERS
+            allowed = target in (None, room) or target in ALLOWED[room] or (room == "recon" and by_api)
+            assert allowed, f"{file.relative_to(ROOT)} imports {name}"
+
+
+def test_list_of_packages_is_what_is_on_disk() -> None:
+    """A forgotten package works in an editable install and is missing from the wheel."""
+    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+    found = set()
+    for room, folder in ROOMS.items():
+        for file in modules(room):
+            inner = file.parent.relative_to(folder).parts
+            found.add(".".join(("stemscan", *(() if room == "stemscan" else (room,)), *inner)))
+    assert listed == found
+
+
+def test_rooms_are_linked() -> None:
+    for room in ("recon", "simulators", "cli"):
+        link = ROOT / "stemscan" / room
+        assert link.is_symlink()
+        assert link.resolve() == ROOMS[room]
+
+
+HEAVY = ("torch", "numba", "scipy", "skimage", "matplotlib", "zarr", "ase", "rsciio", "pydantic", "numpy", "rich")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import stemscan",
+        "import stemscan.cli.main as m; m._run(['--help'])",
+        "import stemscan.cli.main as m; m._run(['--version'])",
+    ],
+)
+def test_imports_are_lazy(statement: str) -> None:
+    """Neither importing the package nor asking for help waits for heavy libraries."""
+    code = f"import sys; {statement}; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.splitlines()[-1] == "[]"
