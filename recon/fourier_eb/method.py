@@ -19,7 +19,8 @@ var_i = x_i^2 / lambda, floored at a fraction of its mean.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +38,7 @@ from stemscan.recon.reconstruction import Estimate
 if TYPE_CHECKING:
     from stemscan.recon.inputs import Inputs
 
-__all__ = ["estimate_signal", "fourier_eb"]
+__all__ = ["FourierAnalysis", "analyse", "estimate_signal", "fourier_eb"]
 
 Image = npt.NDArray[np.float32]
 
@@ -46,6 +47,38 @@ _STEPS = 5
 _EQ5_ROUNDS = 3
 _EQ5_STEPS = 8
 _EQ5_WINDOW_STEPS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class FourierAnalysis:
+    """Everything that the model says of a scan, on the grid of `factor`; images are not clipped.
+
+    Attributes
+    ----------
+    image : ndarray of float32, (ceil(H / factor), ceil(W / factor))
+        The estimate.
+    pilot : ndarray of float32, of the image's shape
+        The stationary estimate, from which windows start.
+    parts : tuple of ndarray of float32, of the image's shape
+        What the estimate is the mean of: the whole image's filter, then the windows', wide and narrow. The estimate
+        alone where there are none, and under equation 5.
+    std : ndarray of float32, of the image's shape
+        Standard deviation of the estimate's error.
+    factor : int
+        Scan pixels per pixel of the images, in each direction.
+    variance : float
+        Mean variance of one sample, on the squared signal scale.
+    settings : dict
+        What was set and found.
+    """
+
+    image: Image
+    pilot: Image
+    parts: tuple[Image, ...]
+    std: Image
+    factor: int
+    variance: float
+    settings: dict[str, Any]
 
 
 def fourier_eb(
@@ -140,6 +173,43 @@ def estimate_signal(
     ReconError
         When an argument is out of range.
     """
+    found = analyse(
+        summed,
+        visits,
+        electrons_per_sample,
+        noise=noise,
+        signed=signed,
+        device=device,
+        windows=windows,
+        factor=factor,
+        band_limit=band_limit,
+        rounds=rounds,
+        steps=steps,
+    )
+    image = found.image if signed else np.maximum(found.image, np.float32(0))
+    return Estimate(image=image, std=found.std, factor=found.factor, settings=found.settings)
+
+
+def analyse(
+    summed: Image,
+    visits: Image,
+    electrons_per_sample: float,
+    *,
+    noise: str = "poisson",
+    signed: bool = False,
+    device: str = "cpu",
+    windows: bool = True,
+    factor: int | None = None,
+    band_limit: float | None = None,
+    rounds: int = _ROUNDS,
+    steps: int = _STEPS,
+) -> FourierAnalysis:
+    """What `estimate_signal` is made of; same parameters, same errors.
+
+    Returns
+    -------
+    FourierAnalysis
+    """
     check_samples(summed, visits, electrons_per_sample, noise, signed, factor, band_limit, rounds, steps)
     place = torch.device(device)
     mean, variance = mean_and_variance(summed, visits, electrons_per_sample, noise)
@@ -157,20 +227,27 @@ def estimate_signal(
         electrons_per_sample,
         noise,
     )
-    deviation, power, level = _stationary(samples, limit * chosen, rounds, steps)
+    pilot, power, level = _stationary(samples, limit * chosen, rounds, steps)
     if noise == "eq5":
-        deviation = _refine_eq5(samples, deviation, power)
+        pilot = _refine_eq5(samples, pilot, power)
     windowed = windows and has_windows(domain)
-    if windowed:
-        deviation = _follow(samples, deviation)
-    image = deviation + mean
-    std = _uncertainty(samples, image, power, level)
+    parts = _follow(samples, pilot) if windowed else (pilot,)
+    deviation = torch.stack(parts).mean(dim=0) if len(parts) > 1 else parts[0]
+    std = _uncertainty(samples, deviation + mean, power, level)
     rows, columns = domain.image_shape
-    values = image[:rows, :columns].cpu().numpy()
-    return Estimate(
-        image=values.copy() if signed else np.maximum(values, np.float32(0)),
-        std=std[:rows, :columns].cpu().numpy().copy(),
+
+    def cut(image: torch.Tensor) -> Image:
+        """An image on the torus without its margin."""
+        held: Image = image[:rows, :columns].cpu().numpy().copy()
+        return held
+
+    return FourierAnalysis(
+        image=cut(deviation + mean),
+        pilot=cut(pilot + mean),
+        parts=tuple(cut(part + mean) for part in parts),
+        std=cut(std),
         factor=chosen,
+        variance=variance,
         settings={
             "windows": windowed,
             "factor": chosen,
@@ -237,15 +314,15 @@ def _eq5_precision(samples: Samples, deviation: torch.Tensor) -> tuple[torch.Ten
     return samples.visits / variance, samples.deviation / variance
 
 
-def _follow(samples: Samples, pilot: torch.Tensor) -> torch.Tensor:
-    """The windowed estimate from the global one."""
+def _follow(samples: Samples, pilot: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """The windowed estimates from the global one, whose mean is the estimate; one alone under equation 5."""
     per_pixel = float(samples.visits.mean())
     if samples.noise == "poisson":
         prior = WindowPrior(pilot, samples.variance / per_pixel, samples.domain)
-        return prior.apply(pilot + (samples.deviation - samples.visits * pilot) / per_pixel)
+        return prior.parts(pilot + (samples.deviation - samples.visits * pilot) / per_pixel)
     precision, weighted = _eq5_precision(samples, pilot)
     prior = WindowPrior(pilot, 1 / float(precision.mean()), samples.domain)
-    return prior.refine(pilot, precision, weighted, _EQ5_WINDOW_STEPS)
+    return (prior.refine(pilot, precision, weighted, _EQ5_WINDOW_STEPS),)
 
 
 def _uncertainty(samples: Samples, image: torch.Tensor, power: torch.Tensor, level: float) -> torch.Tensor:

@@ -85,11 +85,24 @@ class WindowPrior:
 
     def apply(self, image: torch.Tensor) -> torch.Tensor:
         """D image, for an image on the torus."""
-        shape = (int(image.shape[0]), int(image.shape[1]))
-        filtered: torch.Tensor = torch.fft.irfft2(torch.fft.rfft2(image) * self._gain, s=shape)
+        filtered = self._whole(image)
         for rows, columns in self._cuts:
             self._add_windows(filtered, image, rows, columns)
         return filtered.div_(1 + len(self._cuts))
+
+    def parts(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """What D image is the mean of: by the whole image's filter, then by the windows', wide and narrow."""
+        filtered = [self._whole(image)]
+        for rows, columns in self._cuts:
+            filtered.append(torch.zeros_like(image))
+            self._add_windows(filtered[-1], image, rows, columns)
+        return tuple(filtered)
+
+    def _whole(self, image: torch.Tensor) -> torch.Tensor:
+        """The image filtered with the whole pilot's spectrum."""
+        shape = (int(image.shape[0]), int(image.shape[1]))
+        filtered: torch.Tensor = torch.fft.irfft2(torch.fft.rfft2(image) * self._gain, s=shape)
+        return filtered
 
     def refine(self, start: torch.Tensor, precision: torch.Tensor, weighted: torch.Tensor, steps: int) -> torch.Tensor:
         """Posterior mean under the prior (D^-1 - 1) / s for a precision that varies from pixel to pixel.

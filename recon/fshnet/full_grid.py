@@ -1,0 +1,123 @@
+"""FSHNet on the full scan grid: the hybrid of the paper with a better start, and an output for every scan pixel.
+
+The parts are the paper's: a branch at the finest grid on the samples (`shuffle`), an encoder of the initial
+reconstruction down to a sixteenth of the scan grid (`prior`), residual blocks there (`middle`), a decoder that comes
+back by doublings, and a `fusion` of the two. What differs, each for a reason that an ablation measures
+(docs/fshnet.md): the initial reconstruction is the Fourier empirical-Bayes estimate and the network corrects it, so
+that without a correction (as it is initialised) it is no worse; visits are an input; all four phases of the scan grid
+are put out; any number of passes enters through (S, V); and a standard deviation comes with the image. There is no
+batch norm: the features have their scale by construction (`full_grid_features`), and results do not depend on what
+else is in a batch.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from stemscan.recon.fshnet.full_grid_features import CHANNELS, PHASES
+
+__all__ = ["WIDTHS", "Correction", "FullGridNet"]
+
+WIDTHS: Final = (24, 32, 48, 64)
+"""Channels at a half, a quarter, an eighth and a sixteenth of the scan grid."""
+
+_SLOPE: Final = 0.1
+_LARGEST_LOG: Final = 2.0
+
+
+class Correction(NamedTuple):
+    """What the network says of an estimate.
+
+    Attributes
+    ----------
+    image : Tensor of float32, (N, 1, 2 h, 2 w)
+        To add to the estimate, in its unit, on the scan grid.
+    log_ratio : Tensor of float32, (N, 1, h, w)
+        Natural logarithm of the corrected image's standard deviation over the estimate's.
+    """
+
+    image: Tensor
+    log_ratio: Tensor
+
+
+class Residual(nn.Module):
+    """Two 3 x 3 convolutions, added to the input; the second starts at zero.
+
+    Parameters
+    ----------
+    channels : int
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(cast(Tensor, self.second.bias))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, channels, h, w) to the same."""
+        return x + cast(Tensor, self.second(functional.leaky_relu(self.first(x), _SLOPE)))
+
+
+class FullGridNet(nn.Module):
+    """The network.
+
+    Parameters
+    ----------
+    channels : int
+        Of the input.
+    blocks : int
+        Residual blocks in the middle.
+    """
+
+    def __init__(self, channels: int = CHANNELS, blocks: int = 4, widths: tuple[int, int, int, int] = WIDTHS) -> None:
+        super().__init__()
+        half, quarter, eighth, sixteenth = widths
+        self.shuffle = nn.Sequential(nn.Conv2d(channels, half, 3, padding=1), Residual(half))
+        self.prior = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(fine, coarse, 3, stride=2, padding=1), Residual(coarse))
+            for fine, coarse in ((half, quarter), (quarter, eighth))
+        )
+        self.prior_end = nn.Conv2d(eighth, sixteenth, 3, stride=2, padding=1)
+        self.middle = nn.Sequential(*(Residual(sixteenth) for _ in range(blocks)))
+        self.narrow = nn.ModuleList(
+            nn.Conv2d(coarse, fine, 1) for coarse, fine in ((sixteenth, eighth), (eighth, quarter), (quarter, half))
+        )
+        self.decoder = nn.ModuleList((Residual(eighth), Residual(quarter)))
+        self.fusion = Residual(half)
+        self.end = nn.Conv2d(half, PHASES + 1, 3, padding=1)
+        nn.init.zeros_(self.end.weight)
+        nn.init.zeros_(cast(Tensor, self.end.bias))
+
+    def forward(self, channels: Tensor) -> Correction:
+        """Correct an estimate.
+
+        Parameters
+        ----------
+        channels : Tensor of float, (N, CHANNELS, h, w)
+            Features; h and w are multiples of 8.
+
+        Returns
+        -------
+        Correction
+        """
+        fine = self.shuffle(channels)
+        quarter = self.prior[0](fine)
+        eighth = self.prior[1](quarter)
+        x = self.middle(self.prior_end(eighth))
+        x = self.decoder[0](eighth + _doubled(self.narrow[0](x)))
+        x = self.decoder[1](quarter + _doubled(self.narrow[1](x)))
+        x = functional.leaky_relu(self.fusion(fine + _doubled(self.narrow[2](x))), _SLOPE)
+        out = self.end(x).float()
+        ratio = _LARGEST_LOG * torch.tanh(out[:, PHASES:] / _LARGEST_LOG)
+        return Correction(functional.pixel_shuffle(out[:, :PHASES], 2), ratio)
+
+
+def _doubled(x: Tensor) -> Tensor:
+    """Nearest-neighbour upsampling by 2."""
+    return functional.interpolate(x, scale_factor=2.0, mode="nearest")
