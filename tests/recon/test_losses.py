@@ -90,4 +90,4 @@ def test_loss_of_the_joint_batch_is_the_mean_over_its_images() -> None:
 )
 def test_shapes_that_would_broadcast_are_refused(shapes: tuple[tuple[int, ...], ...]) -> None:
     with pytest.raises(ReconError, match="expected estimate, reference and structure of one shape"):
-        fshnet_loss(*(torch.zeros(shape) for shape in shapes))
+        fshnet_loss(torch.zeros(shapes[0]), torch.zeros(shapes[1]), torch.zeros(shapes[2]))
