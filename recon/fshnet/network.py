@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stemscan.errors import ReconError
+from stemscan.recon.padding import mirrored
 
 __all__ = ["FACTOR", "FRAMES", "UNUSED_PARAMETERS", "FSHNet", "infer", "multiply_accumulates", "parameter_count_paper"]
 
@@ -164,7 +165,7 @@ class FSHNet(nn.Module):
             When the shapes do not fit each other or the network.
         """
         height, width = self._check(frames, prior)
-        frames, prior = _mirrored(frames), _mirrored(prior)
+        frames, prior = mirrored(frames, _MULTIPLE), mirrored(prior, _MULTIPLE)
         shuffled = self.shuffle(frames)
         prior_eighth = self.prior(prior)
         pooled = self.blocks(functional.max_pool2d(frames, 8))
@@ -280,16 +281,6 @@ def multiply_accumulates(shape: tuple[int, int], frames: int = FRAMES) -> dict[s
 def _doubled(x: Tensor) -> Tensor:
     """Nearest-neighbour upsampling by 2."""
     return functional.interpolate(x, scale_factor=2, mode="nearest")
-
-
-def _mirrored(x: Tensor) -> Tensor:
-    """Continue the far sides by their mirror image, edge pixel included, to a multiple of 16."""
-    for axis in (2, 3):
-        size = x.shape[axis]
-        if size % _MULTIPLE:
-            place = torch.arange(size + -size % _MULTIPLE, device=x.device) % (2 * size)
-            x = x.index_select(axis, torch.minimum(place, 2 * size - 1 - place))
-    return x
 
 
 @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""Methods that the paper compares with: dictionary learning, thresholding, other networks."""
