@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from stemscan.recon.fshnet.network import FSHNet, infer, multiply_accumulates, parameter_count_paper
-from stemscan.recon.fshnet.weights_file import load_weights
+from stemscan.recon.weights_file import load_weights
 
 
 def seconds(call: Callable[[], object]) -> float:

@@ -14,7 +14,7 @@ from stemscan.recon.fourier_eb import estimate_signal
 from stemscan.recon.fshnet.network import infer
 from stemscan.recon.fshnet.published import prior_input
 from stemscan.recon.fshnet.published_protocol import PublishedScan, published_scan
-from stemscan.recon.fshnet.weights_file import load_weights
+from stemscan.recon.weights_file import load_weights
 from stemscan.recon.reconstruction import Reconstruction
 
 __all__ = ["published_rows"]

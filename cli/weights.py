@@ -33,7 +33,7 @@ def import_weights(
     """Convert the published FSHNet weights for `stemscan recon --method fshnet --weights`."""
     from dataclasses import asdict
 
-    from stemscan.recon.fshnet.weights_file import import_published
+    from stemscan.recon.weights_file import import_published
 
     info = asdict(import_published(file, output, overwrite=overwrite))
     rows = [(name.replace("_", " "), str(value)) for name, value in info.items()]

@@ -41,7 +41,7 @@ class Method(NamedTuple):
     description : str
         One line for people.
     needs_weights : bool
-        Whether it takes a file of trained weights.
+        Whether it runs trained weights, shipped ones or a file.
     uses_torch : bool
         Whether it computes with torch, and so on other devices than the CPU.
     """
@@ -69,6 +69,20 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
             "stemscan.recon.fshnet.method",
             "fshnet",
             "FSHNet, the hybrid frequency-spatial network, with the non-local step",
+            needs_weights=True,
+            uses_torch=True,
+        ),
+        "csnet": Method(
+            "stemscan.recon.baselines.trained",
+            "csnet",
+            "CSNet, learned block sampling and a convolutional network; weights by training",
+            needs_weights=True,
+            uses_torch=True,
+        ),
+        "reconnet": Method(
+            "stemscan.recon.baselines.trained",
+            "reconnet",
+            "ReconNet, learned block sampling and two small units; weights by training",
             needs_weights=True,
             uses_torch=True,
         ),
@@ -121,7 +135,7 @@ def reconstruct(
     method : str
         A name in `METHODS`.
     weights : str or Path, optional
-        File of trained weights, for a method that needs them.
+        File of trained weights, or the name of shipped ones, for a method that runs them.
     device : str
         "cpu", "cuda", "cuda:1", "mps", ...; "auto" takes CUDA where the method can use it and there is one, else the
         CPU.
@@ -162,7 +176,7 @@ def reconstruct(
     _check_settings(method, settings)
     arguments: dict[str, Any] = {"device": _device(method, device), **settings}
     if chosen.needs_weights:
-        arguments["weights"] = None if weights is None else Path(weights)
+        arguments["weights"] = weights
     with limit_threads(threads):
         start = time.perf_counter()
         estimate = function(inputs, **arguments)

@@ -70,5 +70,9 @@ class WeightsError(StemscanError, ValueError):
     """A weights file is missing, damaged, or belongs to another network."""
 
 
+class TrainingError(StemscanError, ValueError):
+    """A training run cannot begin, go on, or has gone wrong."""
+
+
 class MissingDependencyError(StemscanError, ImportError):
     """An optional package is needed for what was asked."""

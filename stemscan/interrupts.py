@@ -57,6 +57,11 @@ class Interrupts:
             self._immediate = False
             raise Interrupted(signum)
 
+    @property
+    def pending(self) -> bool:
+        """Whether a signal came since the context was entered."""
+        return self._signum is not None
+
     def check(self) -> None:
         """Raise `Interrupted` if a signal came since the context was entered."""
         if self._signum is not None:

@@ -30,6 +30,7 @@ class Stream:
     CROSS_VALIDATION: Final = 32
     SPECIMEN: Final = 48
     SYNTHETIC: Final = 49
+    TRAINING: Final = 64
 
 
 _M0 = np.uint64(0xD2511F53)

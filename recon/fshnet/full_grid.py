@@ -14,15 +14,21 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple, cast
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stemscan.recon.fshnet.full_grid_features import CHANNELS, PHASES
+from stemscan.recon.fshnet.full_grid_features import CHANNELS, PHASES, Features
+from stemscan.recon.fshnet.network import exact_convolutions
+from stemscan.recon.grids import upsample_linear
 
-__all__ = ["WIDTHS", "Correction", "FullGridNet"]
+__all__ = ["WIDTHS", "Correction", "FullGridNet", "correct"]
 
-WIDTHS: Final = (24, 32, 48, 64)
+Image = npt.NDArray[np.float32]
+
+WIDTHS: Final = (16, 32, 48, 48)
 """Channels at a half, a quarter, an eighth and a sixteenth of the scan grid."""
 
 _SLOPE: Final = 0.1
@@ -121,3 +127,32 @@ class FullGridNet(nn.Module):
 def _doubled(x: Tensor) -> Tensor:
     """Nearest-neighbour upsampling by 2."""
     return functional.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+def correct(network: FullGridNet, made: Features, device: str = "cpu") -> tuple[Image, Image]:
+    """Run the network on a scan's features.
+
+    Parameters
+    ----------
+    network : FullGridNet
+        It is moved to the device and set to evaluation mode.
+    made : Features
+    device : str
+        A torch device.
+
+    Returns
+    -------
+    image : ndarray of float32, (H, W)
+        The corrected estimate, not clipped.
+    std : ndarray of float32, (H, W)
+        Standard deviation of its error.
+    """
+    target = torch.device(device)
+    network = network.to(device=target, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    with torch.inference_mode(), exact_convolutions():
+        correction = network(made.channels[None].to(target, memory_format=torch.channels_last))
+        image = made.estimate + made.unit * correction.image[0, 0]
+        half = made.std * torch.exp(correction.log_ratio[0, 0])
+    rows, columns = made.shape
+    coarse = half.cpu().numpy()[: -(-rows // 2), : -(-columns // 2)]
+    return image[:rows, :columns].cpu().numpy().copy(), upsample_linear(np.ascontiguousarray(coarse), 2, made.shape)

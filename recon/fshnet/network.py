@@ -27,7 +27,16 @@ from torch.nn import functional
 from stemscan.errors import ReconError
 from stemscan.recon.padding import mirrored
 
-__all__ = ["FACTOR", "FRAMES", "UNUSED_PARAMETERS", "FSHNet", "infer", "multiply_accumulates", "parameter_count_paper"]
+__all__ = [
+    "FACTOR",
+    "FRAMES",
+    "UNUSED_PARAMETERS",
+    "FSHNet",
+    "exact_convolutions",
+    "infer",
+    "multiply_accumulates",
+    "parameter_count_paper",
+]
 
 FRAMES: Final = 4
 """Frames of the published network."""
@@ -214,7 +223,7 @@ def infer(
     try:
         target = torch.device(device)
         network = network.to(device=target, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        with torch.inference_mode(), _exact_convolutions():
+        with torch.inference_mode(), exact_convolutions():
             frames_there = torch.from_numpy(frames)[None].to(target, memory_format=torch.channels_last)
             prior_there = torch.from_numpy(prior)[None, None].to(target, memory_format=torch.channels_last)
             output = network(frames_there, prior_there)
@@ -284,7 +293,7 @@ def _doubled(x: Tensor) -> Tensor:
 
 
 @contextlib.contextmanager
-def _exact_convolutions() -> Iterator[None]:
+def exact_convolutions() -> Iterator[None]:
     """Forbid what a GPU does to convolutions unasked: 10-bit mantissas, and algorithms that differ between runs."""
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
         yield

@@ -12,7 +12,7 @@ from stemscan.errors import ReconError
 from stemscan.recon.fshnet.method import sample_scale, standardised_frames
 from stemscan.recon.fshnet.network import FSHNet, infer, multiply_accumulates, parameter_count_paper
 from stemscan.recon.fshnet.published import prior_input
-from stemscan.recon.fshnet.weights_file import import_published, load_weights
+from stemscan.recon.weights_file import import_published, load_weights
 from tests.recon.fshnet_kit import lattice, seeded_network, sparse_scan, uniform
 
 GOLDEN = Path(__file__).with_name("data") / "fshnet-seeded.npz"

@@ -10,7 +10,7 @@ import pytest
 
 from stemscan.errors import InputNotFoundError, ReconError, WeightsError
 from stemscan.recon.fshnet.method import fshnet, refit, sample_scale, standardised_frames
-from stemscan.recon.fshnet.weights_file import Convention, WeightsInfo, import_published, save_weights
+from stemscan.recon.weights_file import Convention, WeightsInfo, import_published, save_weights
 from stemscan.recon.grids import bin_mean, coarse_shape
 from stemscan.recon.inputs import Inputs
 from tests.recon.fshnet_kit import lattice, seeded_network, sparse_scan, uniform

@@ -12,7 +12,7 @@ from stemscan.errors import ReconError
 from stemscan.recon.fshnet.network import infer
 from stemscan.recon.fshnet.published import prior_input
 from stemscan.recon.fshnet.published_protocol import published_scan
-from stemscan.recon.fshnet.weights_file import import_published, load_weights
+from stemscan.recon.weights_file import import_published, load_weights
 from tests.recon.fshnet_kit import lattice, uniform
 
 TRUTH = lattice((96, 64)).astype(np.float64)

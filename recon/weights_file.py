@@ -1,9 +1,10 @@
 """Weights files: safetensors with a description of what is in them, never pickle.
 
 `save_weights` and `load_weights` are the format: tensors under this project's layer names, and as metadata the format
-and its version, the architecture, the number of frames, the convention of the inputs and where the weights come from.
-`import_published` makes such a file of the published weights, whose names it translates. A file that is not exactly
-what is expected is refused with one sentence: weights that half fit give images that look like images.
+and its version, the architecture (`stemscan.recon.networks`), the number of frames, the convention of the inputs and
+where the weights come from. `import_published` makes such a file of the published FSHNet weights, whose names it
+translates. A file that is not exactly what is expected is refused with one sentence: weights that half fit give images
+that look like images.
 """
 
 from __future__ import annotations
@@ -21,19 +22,17 @@ from stemscan.errors import InputNotFoundError, WeightsError
 from stemscan.files import check_output, write_file
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
-    from stemscan.recon.fshnet.network import FSHNet
-
-__all__ = ["FORMAT", "Convention", "WeightsInfo", "import_published", "load_weights", "save_weights"]
+__all__ = ["FORMAT", "Convention", "WeightsInfo", "import_published", "load_weights", "read_tensors", "save_weights"]
 
 FORMAT: Final = "stemscan-weights"
 FORMAT_VERSION: Final = "1"
-ARCHITECTURE: Final = "fshnet"
+PUBLISHED: Final = "fshnet"
 PUBLISHED_FRAMES: Final = 4
 
-Convention = Literal["published", "paper"]
-"""How the network's inputs are made: as the published code does, or by the paper's equations 10 and 11."""
+Convention = Literal["published", "paper", "analysis"]
+"""How the network's inputs are made: as the published code does, by the paper's equations, or by Fourier analysis."""
 
 
 @dataclass(frozen=True)
@@ -43,27 +42,31 @@ class WeightsInfo:
     Attributes
     ----------
     frames : int
-        Frames that the network takes.
-    convention : {"published", "paper"}
+        Frames that the network takes, where it is built for a number of them.
+    convention : {"published", "paper", "analysis"}
         How its inputs are made.
     origin : str
         Where the weights come from, in words.
     source_sha256 : str
         Digest of the file that was imported; empty for weights that were trained here.
+    architecture : str
+        Name in `stemscan.recon.networks.ARCHITECTURES`.
     """
 
     frames: int
     convention: Convention
     origin: str = ""
     source_sha256: str = ""
+    architecture: str = PUBLISHED
 
 
-def save_weights(network: FSHNet, destination: str | Path, info: WeightsInfo, *, overwrite: bool = False) -> None:
+def save_weights(network: nn.Module, destination: str | Path, info: WeightsInfo, *, overwrite: bool = False) -> None:
     """Write a network's weights. The same weights give the same bytes.
 
     Parameters
     ----------
-    network : FSHNet
+    network : Module
+        Of the architecture that `info` names.
     destination : str or Path
     info : WeightsInfo
     overwrite : bool
@@ -81,7 +84,7 @@ def save_weights(network: FSHNet, destination: str | Path, info: WeightsInfo, *,
     description = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "architecture": ARCHITECTURE,
+        "architecture": info.architecture,
         "frames": info.frames,
         "convention": info.convention,
         "origin": info.origin,
@@ -91,28 +94,30 @@ def save_weights(network: FSHNet, destination: str | Path, info: WeightsInfo, *,
     write_file(Path(destination), lambda path: save_file(tensors, path, metadata), overwrite=overwrite)
 
 
-def load_weights(source: str | Path) -> tuple[FSHNet, WeightsInfo]:
+def load_weights(source: str | Path, method: str = "fshnet") -> tuple[nn.Module, WeightsInfo]:
     """Read a weights file and build its network, in evaluation mode on the CPU.
 
     Parameters
     ----------
     source : str or Path
+    method : str
+        The method that shall run the network.
 
     Returns
     -------
-    (FSHNet, WeightsInfo)
+    (Module, WeightsInfo)
 
     Raises
     ------
     InputNotFoundError
         When there is no such file.
     WeightsError
-        When it is not a whole, finite set of weights of this network in this format.
+        When it is not a whole, finite set of weights of one of the method's networks in this format.
     """
     path = Path(source)
-    tensors, metadata = _read_safetensors(path)
-    info = _described(path, metadata)
-    return _filled(info.frames, tensors, path), info
+    tensors, metadata = read_tensors(path)
+    info = _described(path, metadata, method)
+    return _filled(info.architecture, info.frames, tensors, path), info
 
 
 def import_published(source: str | Path, destination: str | Path, *, overwrite: bool = False) -> WeightsInfo:
@@ -144,9 +149,9 @@ def import_published(source: str | Path, destination: str | Path, *, overwrite: 
     path, target = Path(source), Path(destination)
     check_output(target, overwrite=overwrite)
     tensors = _read_any(path)
-    network = _filled(PUBLISHED_FRAMES, translated(tensors, path), path)
+    network = _filled(PUBLISHED, PUBLISHED_FRAMES, translated(tensors, path), path)
     info = WeightsInfo(
-        frames=network.frames,
+        frames=PUBLISHED_FRAMES,
         convention="published",
         origin="published weights of He et al., ICCV 2021",
         source_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -170,8 +175,16 @@ def _is_pickle(path: Path) -> bool:
     return zipfile.is_zipfile(path) or (start[:1] == b"\x80" and 2 <= start[1] <= pickle.HIGHEST_PROTOCOL)
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and metadata of a safetensors file."""
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a safetensors file.
+
+    Raises
+    ------
+    InputNotFoundError
+        When there is no such file.
+    WeightsError
+        When it is a pickle, damaged, or something else.
+    """
     from safetensors import SafetensorError, safe_open
 
     _existing(path)
@@ -194,7 +207,7 @@ def _read_any(path: Path) -> dict[str, Tensor]:
     """Tensors of a safetensors file or of a file of torch's, which may hold tensors only."""
     _existing(path)
     if not _is_pickle(path):
-        return _read_safetensors(path)[0]
+        return read_tensors(path)[0]
     import torch
 
     try:
@@ -213,43 +226,47 @@ def _read_any(path: Path) -> dict[str, Tensor]:
     return cast("dict[str, Tensor]", loaded)
 
 
-def _described(path: Path, metadata: dict[str, str]) -> WeightsInfo:
+def _described(path: Path, metadata: dict[str, str], method: str) -> WeightsInfo:
     """The description in a file's metadata, or an error that says what is wrong with it."""
+    from stemscan.recon.networks import ARCHITECTURES
+
     try:
         description = json.loads(metadata["stemscan"])
-        found = tuple(str(description[key]) for key in ("format", "format_version", "architecture"))
+        found = tuple(str(description[key]) for key in ("format", "format_version"))
         info = WeightsInfo(
             frames=int(description["frames"]),
             convention=description["convention"],
             origin=str(description["origin"]),
             source_sha256=str(description["source_sha256"]),
+            architecture=str(description["architecture"]),
         )
     except (KeyError, TypeError, ValueError) as problem:
         raise WeightsError(
             f"expected a weights file of this project, got {str(path)!r}, which has no such description; "
             f"convert published weights first: stemscan weights import {path.name} -o fshnet.safetensors"
         ) from problem
-    if found != (FORMAT, FORMAT_VERSION, ARCHITECTURE):
+    known = [name for name, one in ARCHITECTURES.items() if one.method == method]
+    if found != (FORMAT, FORMAT_VERSION) or info.architecture not in known:
         raise WeightsError(
-            f"expected {ARCHITECTURE} weights in version {FORMAT_VERSION} of the format {FORMAT}, "
-            f"got {found[2]} in version {found[1]} of {found[0]} in {str(path)!r}; give weights of this method"
+            f"expected {' or '.join(known)} weights in version {FORMAT_VERSION} of the format {FORMAT}, "
+            f"got {info.architecture} in version {found[1]} of {found[0]} in {str(path)!r}; give weights of this method"
         )
     if info.convention not in get_args(Convention) or not 1 <= info.frames <= 256:
         raise WeightsError(
-            f"expected 1 to 256 frames in the convention 'published' or 'paper', got {info.frames} frames in "
-            f"{info.convention!r} in {str(path)!r}; the file was made by something else, make it again"
+            f"expected 1 to 256 frames in one of the conventions {', '.join(get_args(Convention))}, got {info.frames} "
+            f"frames in {info.convention!r} in {str(path)!r}; the file was made by something else, make it again"
         )
     return info
 
 
-def _filled(frames: int, tensors: dict[str, Tensor], path: Path) -> FSHNet:
+def _filled(architecture: str, frames: int, tensors: dict[str, Tensor], path: Path) -> nn.Module:
     """A network made of the tensors, all of them and nothing else, in evaluation mode."""
     import torch
 
-    from stemscan.recon.fshnet.network import FSHNet
+    from stemscan.recon.networks import build
 
     with torch.device("meta"):  # no initialisation: it would be thrown away, and draws from the global generator
-        network = FSHNet(frames)
+        network = build(architecture, frames)
     wanted = network.state_dict()
     for fault, names in (
         ("missing", [name for name in wanted if name not in tensors]),
@@ -257,7 +274,7 @@ def _filled(frames: int, tensors: dict[str, Tensor], path: Path) -> FSHNet:
     ):
         if names:
             raise WeightsError(
-                f"expected the {len(wanted)} tensors of {ARCHITECTURE}, got {str(path)!r} with {len(names)} {fault} "
+                f"expected the {len(wanted)} tensors of {architecture}, got {str(path)!r} with {len(names)} {fault} "
                 f"({names[0]}); give weights of this method"
             )
     for name, tensor in tensors.items():

@@ -1,0 +1,246 @@
+"""What a training run is told: a YAML file, validated like a plan.
+
+Numbers that the FSHNet paper gives (Section 4) are in `configs/paper.yaml`, ours in `configs/default.yaml`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from stemscan.errors import InputNotFoundError, TrainingError
+from stemscan.recon.networks import ARCHITECTURES
+from stemscan.strict_yaml import MAX_BYTES, YamlProblem, parse
+
+__all__ = ["TEST_SEEDS_FROM", "DataSettings", "LossSettings", "OptimiserSettings", "TrainingConfig"]
+
+TEST_SEEDS_FROM: Final = 2**63
+"""Specimen seeds from here on are for testing; no training may use them."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+def _as_tuple(value: object) -> object:
+    """Let a list, as YAML gives it, stand for a tuple."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+class _Settings(BaseModel):
+    """Immutable, strict settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class DataSettings(_Settings):
+    """What the network is shown.
+
+    Parameters
+    ----------
+    generator : str
+        `physical`: scans of synthetic specimens with Poisson counts on the absolute scale. `paper`: Section 4.1, the
+        specimen at half the size smoothed and doubled, counts by equation 5.
+    size : int
+        Rows and columns of a scan, a multiple of 64.
+    crop : int
+        Rows and columns of what the network sees of it, a multiple of 64.
+    crops_per_scan : int
+        Crops taken of every scan, at random.
+    specimens : int, optional
+        Number of different specimens, which then return with other noise; every scan has its own without.
+    samples_per_block : tuple of int
+        Samples in 8 x 8 pixels a pass; one of them at random.
+    passes : tuple of int
+        Passes; one of them at random.
+    dose : tuple of float
+        Least and largest electrons per sample; uniform in the logarithm.
+    smoothed : float
+        Share of physical scans whose specimens are prepared as the paper's are.
+    eq5 : float
+        Share of physical scans that follow equation 5 instead of counting.
+    """
+
+    generator: Literal["physical", "paper"] = "physical"
+    size: Annotated[int, Field(ge=64, le=4096, multiple_of=64)] = 1024
+    crop: Annotated[int, Field(ge=64, le=4096, multiple_of=64)] = 256
+    crops_per_scan: Annotated[int, Field(ge=1, le=256)] = 4
+    specimens: Count | None = None
+    samples_per_block: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=64)], ...], BeforeValidator(_as_tuple), Field(min_length=1)
+    ] = (3,)
+    passes: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=256)], ...], BeforeValidator(_as_tuple), Field(min_length=1)
+    ] = (4,)
+    dose: Annotated[
+        tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0, le=1e6)]], BeforeValidator(_as_tuple)
+    ] = (10.0, 10.0)
+    smoothed: Share = 0.0
+    eq5: Share = 0.0
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.crop > self.size:
+            raise ValueError(f"data.crop: expected at most the size {self.size}, got {self.crop}")
+        if self.dose[0] > self.dose[1]:
+            raise ValueError(f"data.dose: expected the least and the largest, got {list(self.dose)}")
+        return self
+
+
+class OptimiserSettings(_Settings):
+    """Adam and its schedule.
+
+    Parameters
+    ----------
+    learning_rate : float
+        At its largest.
+    warmup_steps : int
+        Steps over which it rises to that.
+    schedule : str
+        `step`: halved every `halve_epochs`; `cosine`: to a hundredth at the end; `constant`.
+    halve_epochs : int
+        For `step`.
+    clip : float, optional
+        Largest norm of the gradient.
+    """
+
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-4
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    schedule: Literal["step", "cosine", "constant"] = "step"
+    halve_epochs: Count = 50
+    clip: Annotated[float, Field(gt=0)] | None = None
+
+
+class LossSettings(_Settings):
+    """Weights of equation 15, for the networks that are trained by it.
+
+    Parameters
+    ----------
+    guidance, variation : float
+        Lambda_1 and lambda_2.
+    """
+
+    guidance: Annotated[float, Field(ge=0)] = 0.2
+    variation: Annotated[float, Field(ge=0)] = 0.01
+
+
+class TrainingConfig(_Settings):
+    """A training run.
+
+    Parameters
+    ----------
+    version : int
+        Of this format: 1.
+    network : str
+        In `stemscan.recon.networks.ARCHITECTURES`.
+    seed : int
+        Drives specimens, scans and initial weights; 0 to 2**63 - 1, so that test sets (`TEST_SEEDS_FROM` and beyond)
+        are disjoint from every training set.
+    epochs, steps_per_epoch : int
+        Length of the run; an epoch is what the schedule counts in.
+    batch : int
+        Crops a step, over all processes together.
+    frames : int
+        Frames of a network that is built for a number of them.
+    average : float
+        Memory of the running mean of the weights, which is what is kept; 0 keeps the last weights.
+    precision : str
+        `float32` or `bfloat16` (convolutions only).
+    data, optimiser, loss
+        See their classes.
+
+    Raises
+    ------
+    TrainingError
+        From `from_yaml` and `load`, with the key, what was expected and the line.
+    """
+
+    version: Literal[1] = 1
+    network: str
+    seed: Annotated[int, Field(ge=0, lt=TEST_SEEDS_FROM)] = 1
+    epochs: Count = 100
+    steps_per_epoch: Count = 200
+    batch: Annotated[int, Field(ge=1, le=4096)] = 4
+    frames: Annotated[int, Field(ge=1, le=256)] = 4
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    precision: Literal["float32", "bfloat16"] = "float32"
+    data: DataSettings = DataSettings()
+    optimiser: OptimiserSettings = OptimiserSettings()
+    loss: LossSettings = LossSettings()
+
+    @model_validator(mode="after")
+    def _network_fits(self) -> Self:
+        if self.network not in ARCHITECTURES:
+            raise ValueError(f"network: expected one of {', '.join(ARCHITECTURES)}, got {self.network!r}")
+        if ARCHITECTURES[self.network].takes_frames and min(self.data.passes) < self.frames:
+            raise ValueError(
+                f"data.passes: expected at least the {self.frames} frames of the network, got {min(self.data.passes)}"
+            )
+        return self
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return self.epochs * self.steps_per_epoch
+
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON of all settings."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @classmethod
+    def from_yaml(cls, text: str, *, source: str = "configuration") -> Self:
+        """Read the text of a configuration; `source` names it in errors."""
+        try:
+            data, lines = parse(text)
+        except YamlProblem as problem:
+            raise TrainingError(f"{source}: {problem}") from problem
+        if not isinstance(data, dict):
+            raise TrainingError(f"{source}: expected a mapping with the key network, got {type(data).__name__}")
+        try:
+            return cls.model_validate(data)
+        except ValidationError as problem:
+            raise TrainingError(f"{source}: {_sentence(problem, lines)}") from problem
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a configuration file.
+
+        Raises
+        ------
+        InputNotFoundError
+            When there is no such file.
+        TrainingError
+            When it is no configuration.
+        """
+        path = Path(path)
+        try:
+            with path.open("rb") as file:
+                text = file.read(MAX_BYTES + 1).decode()
+        except FileNotFoundError as problem:
+            raise InputNotFoundError(
+                f"expected a training configuration, got {str(path)!r}, which does not exist"
+            ) from problem
+        except (OSError, UnicodeDecodeError) as problem:
+            raise TrainingError(f"{path}: expected a readable text file in UTF-8, got: {problem}") from problem
+        return cls.from_yaml(text, source=str(path))
+
+
+def _sentence(problem: ValidationError, lines: dict[tuple[str | int, ...], int]) -> str:
+    """The first of pydantic's errors: key, line, what was expected, what was there."""
+    error: Any = sorted(problem.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")[0]
+    location = tuple(error["loc"])
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    key = ".".join(map(str, location)) or "configuration"
+    line = next((lines[location[:n]] for n in range(len(location), 0, -1) if location[:n] in lines), None)
+    where = f"{key} (line {line})" if line is not None else key
+    if error["type"] == "extra_forbidden":
+        return f"{where}: expected a key that configurations have, got {key!r}; remove or correct it"
+    if error["type"] == "missing":
+        return f"{where}: expected this key, got none; add it"
+    message = error["msg"].removeprefix("Input should be ")
+    return f"{where}: expected {message[0].lower() + message[1:]}, got {error['input']!r}"

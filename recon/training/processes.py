@@ -1,0 +1,111 @@
+"""Several training processes that act as one: `torchrun --nproc-per-node N -m stemscan train ...`.
+
+Every process makes its own crops of the joint batch, batch norms are taken over the joint batch (`sync_norm`), and
+gradients and losses are means over it, weighted by crops. So the run is that of one process with the joint batch, up
+to the rounding of sums.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, distributed, nn
+
+from stemscan.errors import UsageError
+
+__all__ = ["ALONE", "Processes", "joined"]
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The processes of a run, seen from one of them.
+
+    Attributes
+    ----------
+    rank, count : int
+        Which of how many.
+    """
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this one writes files and speaks."""
+        return self.rank == 0
+
+    def share(self, batch: int) -> float:
+        """This process's part of a batch."""
+        return len(range(self.rank, batch, self.count)) / batch
+
+    def join_gradients(self, network: nn.Module, share: float) -> None:
+        """Turn gradients of local means into those of the joint mean."""
+        if self.count == 1:
+            return
+        gradients = [p.grad for p in network.parameters() if p.grad is not None]
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients]) * share
+        distributed.all_reduce(flat)
+        begin = 0
+        for gradient in gradients:
+            gradient.copy_(flat[begin : begin + gradient.numel()].reshape(gradient.shape))
+            begin += gradient.numel()
+
+    def join(self, values: Tensor, share: float) -> Tensor:
+        """Joint mean of local means."""
+        if self.count == 1:
+            return values
+        joint = values * share
+        distributed.all_reduce(joint)
+        return joint
+
+    def any(self, flag: bool, device: torch.device) -> bool:
+        """Whether it is true in any process."""
+        if self.count == 1:
+            return flag
+        found = torch.tensor(float(flag), device=device)
+        distributed.all_reduce(found, op=distributed.ReduceOp.MAX)
+        return bool(found)
+
+    def wait(self) -> None:
+        """Until all are here."""
+        if self.count > 1:
+            distributed.barrier()
+
+
+ALONE = Processes()
+
+
+@contextmanager
+def joined(device: torch.device, batch: int) -> Iterator[Processes]:
+    """Join the processes that torchrun started; alone where it started none.
+
+    Parameters
+    ----------
+    device : torch.device
+    batch : int
+        Crops of the joint batch, at least one a process.
+
+    Yields
+    ------
+    Processes
+
+    Raises
+    ------
+    UsageError
+        When there are more processes than crops.
+    """
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
+        yield ALONE
+        return
+    if count > batch:
+        raise UsageError(f"expected at most {batch} processes for a batch of {batch}, got {count}; start fewer")
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Processes(distributed.get_rank(), count)
+    finally:
+        distributed.destroy_process_group()

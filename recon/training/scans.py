@@ -1,0 +1,122 @@
+"""Training scans by index: specimen, plan, counts. Scan i of a configuration is the same wherever and whenever made."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from stemscan.plan import ScanPlan
+from stemscan.random import Stream, random_words
+from stemscan.recon.grids import bin_mean
+from stemscan.recon.inputs import Inputs
+from stemscan.recon.training.config import DataSettings
+from stemscan.simulators.api import paper_smoothed, resampled, sampled_frames, synthetic_specimen
+
+__all__ = ["Scan", "crop_origin", "training_scan"]
+
+Image = npt.NDArray[np.float32]
+
+_BLOCK: Final = 8
+_DWELL_NS: Final = 1000
+_ALIGNMENT: Final = 64  # of crops, so that every network sees its blocks as in a whole scan
+_DRAWS: Final = 8  # words of a scan; those of its crops follow
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """A scan to learn from.
+
+    Attributes
+    ----------
+    inputs : Inputs
+        Counts and visits, with the truth.
+    truth : ndarray of float32, (H, W)
+        The specimen's signal on the scan grid.
+    half : ndarray of float32, (H / 2, W / 2)
+        The same on the grid of half the size: what was doubled, or the means over 2 x 2 pixels.
+    """
+
+    inputs: Inputs
+    truth: Image
+    half: Image
+
+
+def training_scan(data: DataSettings, seed: int, index: int) -> Scan:
+    """Make a scan.
+
+    Parameters
+    ----------
+    data : DataSettings
+    seed : int
+        Of the run.
+    index : int
+        Number of the scan, at least 0.
+
+    Returns
+    -------
+    Scan
+    """
+    specimen = index if data.specimens is None else index % data.specimens
+    noise: Literal["poisson", "eq5"] = "poisson"
+    if data.generator == "paper":
+        truth, half = _as_in_the_paper(data.size, seed, specimen)
+        noise = "eq5"
+    else:
+        if _unit(seed, index, 0) < data.smoothed:
+            truth, half = _as_in_the_paper(data.size, seed, specimen)
+        else:
+            truth = synthetic_specimen((data.size, data.size), seed=seed, index=specimen).signal
+            half = bin_mean(truth, 2)
+        noise = "eq5" if _unit(seed, index, 1) < data.eq5 else "poisson"
+    plan = _plan(data, seed, index)
+    frames, visits = sampled_frames(truth, plan, noise=noise, seed=_word64(seed, index, 2))
+    inputs = Inputs.from_arrays(frames, visits, plan.electrons_per_sample, noise=noise, truth=truth)
+    return Scan(inputs, truth, half)
+
+
+def crop_origin(data: DataSettings, seed: int, index: int, number: int) -> tuple[int, int]:
+    """Row and column where crop `number` of a scan begins."""
+    places = (data.size - data.crop) // _ALIGNMENT + 1
+    row, column = (int(_unit(seed, index, _DRAWS + 2 * number + axis) * places) for axis in (0, 1))
+    return row * _ALIGNMENT, column * _ALIGNMENT
+
+
+def _plan(data: DataSettings, seed: int, index: int) -> ScanPlan:
+    """How the scan is made."""
+    low, high = data.dose
+    per_block = data.samples_per_block[int(_unit(seed, index, 3) * len(data.samples_per_block))]
+    return ScanPlan.from_dict(
+        {
+            "pattern": {"kind": "block-random", "block": _BLOCK, "samples_per_block": per_block},
+            "shape": [data.size, data.size],
+            "passes": data.passes[int(_unit(seed, index, 4) * len(data.passes))],
+            "dwell_ns": _DWELL_NS,
+            "dose": {"electrons_per_sample": low * math.exp(math.log(high / low) * _unit(seed, index, 5))},
+            "seed": _word64(seed, index, 6),
+        }
+    )
+
+
+def _as_in_the_paper(size: int, seed: int, specimen: int) -> tuple[Image, Image]:
+    """Section 4.1: a specimen of half the size, smoothed, scaled to [0, 1], and doubled by a cubic."""
+    drawn = synthetic_specimen((size // 2, size // 2), seed=seed, index=specimen).signal
+    smooth = paper_smoothed(drawn.astype(np.float64))
+    low, high = float(smooth.min()), float(smooth.max())
+    half = (smooth - low) / (high - low) if high > low else np.full_like(smooth, 0.5)
+    truth = np.clip(resampled(half, (size, size)), 0.0, 1.0)
+    return truth.astype(np.float32), half.astype(np.float32)
+
+
+def _unit(seed: int, index: int, draw: int) -> float:
+    """A number in [0, 1) for this draw of a scan."""
+    return int(random_words(np.uint64(seed), Stream.TRAINING, np.uint64(index), draw)[0]) * 2.0**-32
+
+
+def _word64(seed: int, index: int, draw: int) -> int:
+    """A seed for this draw of a scan."""
+    words = random_words(np.uint64(seed), Stream.TRAINING, np.uint64(index), draw)
+    return (int(words[0]) << 32) | int(words[1])

@@ -1,0 +1,108 @@
+"""Validation: weights as users run them, on scans that no training sees, against the truth.
+
+The images are those of a folder, prepared as the paper prepares its ground truth (top left 512 x 512, smoothed,
+doubled), or synthetic specimens of a seed that training may not use. Every image is scanned at a sparse and a usual
+sampling ratio with the same seeds each time, so that the figures of a run can be compared with each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from stemscan.errors import StemscanError, TrainingError
+from stemscan.plan import ScanPlan
+from stemscan.recon.inputs import Inputs
+from stemscan.recon.methods import reconstruct
+from stemscan.recon.metrics import compare
+from stemscan.recon.training.config import TEST_SEEDS_FROM
+from stemscan.simulators.api import Specimen, load_specimen, resample_specimen, sampled_frames, synthetic_specimen
+
+__all__ = ["Validation", "validation_specimens"]
+
+_SEED: Final = TEST_SEEDS_FROM + 2
+_SYNTHETIC: Final = 8
+_SIZE: Final = 1024
+_CORNER: Final = 512
+_PER_BLOCK: Final = (1, 3)
+_DOSE: Final = 10.0
+_SUFFIXES: Final = {".tif", ".tiff", ".png", ".jpg", ".npy", ".dm3", ".dm4", ".emd", ".mrc", ".ser", ".hspy"}
+
+
+def validation_specimens(folder: Path | None) -> list[Specimen]:
+    """The images of a folder, or synthetic ones without.
+
+    Raises
+    ------
+    TrainingError
+        When the folder holds no image that can be used.
+    """
+    if folder is None:
+        return [synthetic_specimen((_SIZE, _SIZE), seed=_SEED, index=index) for index in range(_SYNTHETIC)]
+    found = []
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    for path in files:
+        if path.suffix.lower() not in _SUFFIXES:
+            continue
+        try:
+            whole = load_specimen(path, (_CORNER, _CORNER), fit="crop", smooth="paper")
+        except StemscanError:
+            continue  # smaller than the corner, or not to be read
+        found.append(resample_specimen(whole, (2 * _CORNER, 2 * _CORNER)))
+    if not found:
+        raise TrainingError(
+            f"expected images of at least {_CORNER} x {_CORNER} pixels to validate on, got none in {str(folder)!r}; "
+            "name another folder or leave it out"
+        )
+    return found
+
+
+class Validation:
+    """Scans to validate on, made once.
+
+    Parameters
+    ----------
+    specimens : sequence of Specimen
+    passes : int
+        Of every scan.
+    """
+
+    def __init__(self, specimens: Sequence[Specimen], passes: int) -> None:
+        self._scans = [
+            (per_block, _scan(specimen, per_block, passes, number))
+            for per_block in _PER_BLOCK
+            for number, specimen in enumerate(specimens)
+        ]
+
+    def run(self, method: str, weights: Path, device: str = "cpu") -> dict[str, float]:
+        """Mean absolute PSNR in dB by sampling ratio, and the share of errors within one standard deviation."""
+        psnr: dict[int, list[float]] = {}
+        within: list[float] = []
+        for per_block, inputs in self._scans:
+            if inputs.truth is None:  # it was made with one
+                continue
+            done = reconstruct(inputs, method, weights=weights, device=device)
+            psnr.setdefault(per_block, []).append(compare(done.image, inputs.truth).psnr)
+            if done.std is not None:
+                within.append(float((np.abs(done.image - inputs.truth) <= done.std).mean()))
+        found = {f"psnr_{per_block}_of_64": float(np.mean(values)) for per_block, values in psnr.items()}
+        return found | ({"within_1_sd": float(np.mean(within))} if within else {})
+
+
+def _scan(specimen: Specimen, per_block: int, passes: int, number: int) -> Inputs:
+    """Scan a specimen; counts are Poisson."""
+    plan = ScanPlan.from_dict(
+        {
+            "pattern": {"kind": "block-random", "block": 8, "samples_per_block": per_block},
+            "shape": list(specimen.shape),
+            "passes": passes,
+            "dwell_ns": 1000,
+            "dose": {"electrons_per_sample": _DOSE},
+            "seed": number,
+        }
+    )
+    frames, visits = sampled_frames(specimen.signal, plan, seed=number)
+    return Inputs.from_arrays(frames, visits, _DOSE, truth=specimen.signal)

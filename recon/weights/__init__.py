@@ -1,0 +1,45 @@
+"""The weights that come with the package, each with a model card beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from stemscan.errors import WeightsError
+
+__all__ = ["SHIPPED", "find_weights"]
+
+_FOLDER: Final = Path(__file__).parent
+
+SHIPPED: Final = ("fshnet", "fshnet-paper")
+"""Names of shipped weights."""
+
+
+def find_weights(weights: str | Path | None, method: str) -> Path:
+    """The file of some weights.
+
+    Parameters
+    ----------
+    weights : str or Path or None
+        A file, or the name of shipped weights; those named like the method when not given.
+    method : str
+
+    Returns
+    -------
+    Path
+        A shipped file, or `weights` as it is, whether it exists or not.
+
+    Raises
+    ------
+    WeightsError
+        When no weights are given and none are shipped for the method.
+    """
+    name = method if weights is None else str(weights)
+    if name in SHIPPED and not Path(name).exists():
+        return _FOLDER / f"{name}.safetensors"
+    if weights is None:
+        raise WeightsError(
+            f"expected a weights file for method {method}, got none, and none is shipped; train one with "
+            "'stemscan train configs/NAME.yaml -o RUN' and give --weights RUN/weights.safetensors"
+        )
+    return Path(weights)
