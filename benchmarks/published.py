@@ -14,8 +14,8 @@ from stemscan.recon.fourier_eb import estimate_signal
 from stemscan.recon.fshnet.network import infer
 from stemscan.recon.fshnet.published import prior_input
 from stemscan.recon.fshnet.published_protocol import PublishedScan, published_scan
-from stemscan.recon.weights_file import load_weights
 from stemscan.recon.reconstruction import Reconstruction
+from stemscan.recon.weights_file import load_weights
 
 __all__ = ["published_rows"]
 

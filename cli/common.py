@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +103,39 @@ class Talk:
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(what, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
+
+    @contextmanager
+    def live_progress(self, what: str) -> Iterator[Callable[[int, int, Mapping[str, float]], None]]:
+        """A progress bar that shows the latest numbers beside it; silent as `progress` is.
+
+        Yields
+        ------
+        callable
+            Takes (done, in all, numbers by name).
+        """
+        shown: dict[str, float] = {}
+        if self.quiet or not sys.stderr.isatty():
+            yield lambda done, total, numbers: None
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[numbers]}"),
+        )
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(what, total=None, numbers="")
+
+            def report(done: int, total: int, numbers: Mapping[str, float]) -> None:
+                shown.update(numbers)
+                text = ", ".join(f"{name} {value:.3g}" for name, value in shown.items())
+                bar.update(task, completed=done, total=total, numbers=text)
+
+            yield report
 
 
 def table(rows: Sequence[tuple[str, str]]) -> list[str]:

@@ -62,7 +62,10 @@ ARCHITECTURES: Final[Mapping[str, Architecture]] = MappingProxyType(
             f"{_FSHNET}.ablations", "FSHNetWithoutInitial", "fshnet", "FSHNet without initial reconstruction"
         ),
         "fshnet-linear-initial": Architecture(
-            f"{_FSHNET}.ablations", "FSHNetLinearInitial", "fshnet", "FSHNet with a learned linear initial reconstruction"
+            f"{_FSHNET}.ablations",
+            "FSHNetLinearInitial",
+            "fshnet",
+            "FSHNet with a learned linear start",
         ),
         "csnet": Architecture(f"{_BASELINES}.csnet", "CSNet", "csnet", "CSNet on zero-filled frames"),
         "csnet-mask": Architecture(

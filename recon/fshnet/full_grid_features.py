@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal, cast
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,7 @@ PHASES: Final = 4
 """Scan pixels per pixel of the features."""
 
 CHANNELS: Final = 21
-"""Phases of estimate, residual and precision; four differences of estimates; error; two smoothed residuals; two scalars."""
+"""Phases of estimate, residual and precision; four differences of estimates; error; two residual means; two scalars."""
 
 MULTIPLE: Final = 16
 """Sides of the continued scan grid are multiples of it."""
@@ -115,9 +115,7 @@ def features(
     residual, precision, snr = _of_samples(sums, times, estimate, found.variance, electrons_per_sample, noise, unit)
     inside = estimate[: shape[0], : shape[1]]
     mean, contrast = float(inside.mean()), math.sqrt(float(inside.var(correction=0)) + unit**2)
-    differences = [
-        _halved(_at_half(part - found.image, found.factor, shape), device) / unit for part in _four(found)
-    ]
+    differences = [_halved(_at_half(part - found.image, found.factor, shape), device) / unit for part in _four(found)]
     scalars = [torch.full_like(std, math.log(unit / contrast)), torch.full_like(std, math.log(snr))]
     channels = torch.cat(
         [
@@ -201,4 +199,4 @@ def _continued(image: Tensor, *, zero: bool = False, multiple: int = MULTIPLE) -
 
 def _phases(image: Tensor) -> Tensor:
     """(2 h, 2 w) to (4, h, w)."""
-    return cast(Tensor, functional.pixel_unshuffle(image[None, None], _FACTOR)[0])
+    return functional.pixel_unshuffle(image[None, None], _FACTOR)[0]

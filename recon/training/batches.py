@@ -72,7 +72,7 @@ def batches(
             whole = next(made)
         except RuntimeError as problem:
             raise TrainingError(
-                f"expected workers to make training data, got: {str(problem).splitlines()[0]}; resume with fewer workers"
+                f"expected workers to make data, got: {str(problem).splitlines()[0]}; resume with fewer workers"
             ) from problem
         for number, batch in enumerate(whole):
             if start <= group * each + number < config.steps:

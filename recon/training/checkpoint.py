@@ -115,7 +115,7 @@ def load_checkpoint(state: State, folder: Path, digest: str) -> None:
         ) from problem
     if found != digest:
         raise TrainingError(
-            f"expected to resume with the configuration that {str(folder)!r} was begun with ({found[:12]}), got another "
+            f"expected the configuration that {str(folder)!r} was begun with ({found[:12]}), got another "
             f"({digest[:12]}); give the first one, or another folder"
         )
     try:

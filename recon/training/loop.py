@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from torch import nn
 
 from stemscan.errors import OutputExistsError, TrainingError
 from stemscan.files import require_folder, write_text
@@ -82,7 +81,7 @@ def train(
     device: str = "auto",
     workers: int = 1,
     images: Path | None = None,
-    pace: Pace = Pace(),  # noqa: B008 - immutable
+    pace: Pace = Pace(),
     report: Report = lambda done, total, numbers: None,
 ) -> dict[str, float]:
     """Train a network, or go on with it.
@@ -225,10 +224,10 @@ def _numbers(run: _Run, losses: Losses, share: float) -> dict[str, float]:
 def _average(state: State, memory: float) -> None:
     """Follow the weights with their running mean, quickly at first; statistics of batch norms are taken as they are."""
     memory = min(memory, (1 + state.step) / (10 + state.step)) if memory else 0.0
-    for mean, now in zip(state.average.parameters(), state.network.parameters(), strict=True):
-        mean.lerp_(now, 1 - memory)
-    for mean, now in zip(state.average.buffers(), state.network.buffers(), strict=True):
-        mean.copy_(now)
+    for kept, weight in zip(state.average.parameters(), state.network.parameters(), strict=True):
+        kept.lerp_(weight, 1 - memory)
+    for held, statistic in zip(state.average.buffers(), state.network.buffers(), strict=True):
+        held.copy_(statistic)
 
 
 def _between(run: _Run, interrupts: Interrupts) -> None:
@@ -280,4 +279,3 @@ def _validate(run: _Run) -> None:
         run.history.draw()
         write_text(run.folder / "card.md", card(config, run.state, run.history, run.images is not None), overwrite=True)
     run.processes.wait()
-

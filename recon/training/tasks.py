@@ -105,7 +105,7 @@ class FullGridTask:
                 "channels": (2, made.channels),
                 "estimate": (1, made.estimate[None]),
                 "std": (2, made.std[None]),
-                "truth": (1, torch.from_numpy(scan.truth)[None]),
+                "truth": (1, torch.tensor(scan.truth)[None]),
             },
             {"unit": made.unit},
         )
@@ -163,9 +163,7 @@ class FSHNetTask:
         """Equation 15 and its parts."""
         frames = batch["frames"]
         estimate = network(frames, batch["prior"]) if self._with_prior else network(frames)
-        parts = fshnet_loss(
-            estimate, batch["truth"], batch.get("structure"), self._loss.guidance, self._loss.variation
-        )
+        parts = fshnet_loss(estimate, batch["truth"], batch.get("structure"), self._loss.guidance, self._loss.variation)
         return {
             "loss": parts.total,
             "discrepancy": parts.discrepancy.detach(),

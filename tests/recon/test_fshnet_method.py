@@ -10,9 +10,9 @@ import pytest
 
 from stemscan.errors import InputNotFoundError, ReconError, WeightsError
 from stemscan.recon.fshnet.method import fshnet, refit, sample_scale, standardised_frames
-from stemscan.recon.weights_file import Convention, WeightsInfo, import_published, save_weights
 from stemscan.recon.grids import bin_mean, coarse_shape
 from stemscan.recon.inputs import Inputs
+from stemscan.recon.weights_file import Convention, WeightsInfo, import_published, save_weights
 from tests.recon.fshnet_kit import lattice, seeded_network, sparse_scan, uniform
 
 
