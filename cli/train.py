@@ -29,7 +29,7 @@ def train(
     ] = None,
     log_every: Annotated[int, typer.Option(help="Steps between rows of metrics.csv.", min=1)] = 10,
     save_every: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 100,
-    validate_every: Annotated[int, typer.Option(help="Steps between validations.", min=1)] = 1000,
+    validate_every: Annotated[int, typer.Option(help="Steps between validations; 0 for none.", min=0)] = 1000,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

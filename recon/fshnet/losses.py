@@ -2,8 +2,10 @@
 
 The guidance compares the edges of the network's image with those of the global structure (equation 12), and has a
 gradient: the mask of equation 17 multiplies the filter's response (`edges`). The published code thresholds the response
-to 0 and 1 instead, which leaves that term without any influence on training. Total variation is the anisotropic one,
-of absolute differences; the published code squares them, which punishes edges more than ripples.
+to 0 and 1 instead, which leaves that term without any influence on training. The filter is taken in the image's own
+unit here (its centre weight is 1): the paper gives no scale, and with the integer filter the guidance is some forty
+times the discrepancy, so that the network learns the structure instead of the image. Total variation is the
+anisotropic one, of absolute differences; the published code squares them, which punishes edges more than ripples.
 
 All of it is computed in at least single precision, whatever precision the network ran in: the filter's weights cancel
 each other, and 8 bits of mantissa would leave noise of the image's size.
@@ -27,6 +29,9 @@ GUIDANCE = 0.2
 
 VARIATION = 0.01
 """The paper's lambda_2."""
+
+
+_FILTER_SCALE = 16.0  # centre weight of the integer filter in `edges`
 
 
 class LossParts(NamedTuple):
@@ -89,7 +94,7 @@ def guidance_loss(estimate: Tensor, structure: Tensor) -> Tensor:
     -------
     Tensor of float, scalar
     """
-    return functional.mse_loss(edges(estimate), edges(structure.detach()))
+    return functional.mse_loss(edges(estimate), edges(structure.detach())) / _FILTER_SCALE**2
 
 
 def total_variation(image: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ class Pace:
     Attributes
     ----------
     log, save, validate : int
-        Steps between rows of the history, between checkpoints, and between validations.
+        Steps between rows of the history, between checkpoints, and between validations (0: no validation at all).
     """
 
     log: int = 10
@@ -183,9 +183,9 @@ def _step(run: _Run, batch: Batch) -> None:
     state.optimiser.zero_grad(set_to_none=True)
     with torch.autocast(run.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
         losses = run.task.losses(state.network, placed)
-    losses["loss"].backward()  # type: ignore[no-untyped-call]
     share = run.processes.share(config.batch)
-    run.processes.join_gradients(state.network, share)
+    (losses["loss"] * share).backward()  # type: ignore[no-untyped-call]
+    run.processes.join_gradients(state.network)
     norm = torch.nn.utils.clip_grad_norm_(state.network.parameters(), config.optimiser.clip or math.inf)
     numbers = _numbers(run, losses, share) | {"gradient": float(norm)}
     if not (math.isfinite(numbers["loss"]) and math.isfinite(numbers["gradient"])):
@@ -240,8 +240,8 @@ def _between(run: _Run, interrupts: Interrupts) -> None:
         state.recent.clear()
         run.report(state.step, run.config.steps, means)
     stop = run.processes.any(interrupts.pending, run.device)
-    if state.step % pace.validate == 0 or last:
-        _validate(run)
+    if last or (pace.validate and state.step % pace.validate == 0):
+        _keep_weights(run)
     if state.step % pace.save == 0 or last or stop:
         _save(run)
     if stop:
@@ -257,7 +257,7 @@ def _save(run: _Run) -> None:
     run.processes.wait()
 
 
-def _validate(run: _Run) -> None:
+def _keep_weights(run: _Run) -> None:
     """Write the weights as they are kept, try them, and write their card."""
     if run.processes.leads:
         config, architecture = run.config, ARCHITECTURES[run.config.network]
@@ -270,11 +270,12 @@ def _validate(run: _Run) -> None:
             architecture=config.network,
         )
         save_weights(run.state.average, path, info, overwrite=True)
-        if run.validation is None:
-            run.validation = Validation(validation_specimens(run.images), max(4, config.frames))
-        found = run.validation.run(architecture.method, path, str(run.device))
-        run.history.add(run.state.step, found)
-        run.report(run.state.step, config.steps, found)
+        if run.pace.validate:
+            if run.validation is None:
+                run.validation = Validation(validation_specimens(run.images), max(4, config.frames))
+            found = run.validation.run(architecture.method, path, str(run.device))
+            run.history.add(run.state.step, found)
+            run.report(run.state.step, config.steps, found)
         run.history.write()
         run.history.draw()
         write_text(run.folder / "card.md", card(config, run.state, run.history, run.images is not None), overwrite=True)

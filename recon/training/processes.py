@@ -42,12 +42,15 @@ class Processes:
         """This process's part of a batch."""
         return len(range(self.rank, batch, self.count)) / batch
 
-    def join_gradients(self, network: nn.Module, share: float) -> None:
-        """Turn gradients of local means into those of the joint mean."""
+    def join_gradients(self, network: nn.Module) -> None:
+        """Sum gradients over processes. Losses must have been weighted by their share before they were taken.
+
+        (Not after: what comes back through a joint batch norm is the sum of all processes' gradients already.)
+        """
         if self.count == 1:
             return
         gradients = [p.grad for p in network.parameters() if p.grad is not None]
-        flat = torch.cat([gradient.reshape(-1) for gradient in gradients]) * share
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
         distributed.all_reduce(flat)
         begin = 0
         for gradient in gradients:

@@ -1,0 +1,31 @@
+"""A training run in a process of its own: `python -m tests.recon.training_process FOLDER CONFIG.json [DIE_AT]`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from stemscan.recon.training.config import TrainingConfig
+from stemscan.recon.training.loop import train
+from tests.recon.training_kit import QUICK
+
+
+def main(folder: str, config: str, die_at: int = 0) -> None:
+    """Train; at step `die_at` kill this process."""
+    torch.set_num_threads(1)
+
+    def report(done: int, total: int, numbers: Mapping[str, float]) -> None:
+        if done == die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    settings = TrainingConfig.from_yaml(Path(config).read_text())
+    train(settings, folder, resume=True, device="cpu", workers=0, pace=QUICK, report=report)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))
