@@ -77,7 +77,7 @@ def save_weights(network: nn.Module, destination: str | Path, info: WeightsInfo,
     InputNotFoundError, OutputExistsError
         When the folder is missing, or something is there.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     # one entry holds all, because the library writes several in random order
@@ -91,7 +91,7 @@ def save_weights(network: nn.Module, destination: str | Path, info: WeightsInfo,
         "source_sha256": info.source_sha256,
     }
     metadata = {"stemscan": json.dumps(description, sort_keys=True)}
-    write_file(Path(destination), lambda path: save_file(tensors, path, metadata), overwrite=overwrite)
+    write_file(Path(destination), lambda path: path.write_bytes(save(tensors, metadata)), overwrite=overwrite)
 
 
 def load_weights(source: str | Path, method: str = "fshnet") -> tuple[nn.Module, WeightsInfo]:

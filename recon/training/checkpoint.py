@@ -61,7 +61,7 @@ def save_checkpoint(state: State, folder: Path, digest: str) -> None:
     digest : str
         Of the configuration.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors: dict[str, Tensor] = {}
     for part, module in (("network", state.network), ("average", state.average)):
@@ -77,8 +77,9 @@ def save_checkpoint(state: State, folder: Path, digest: str) -> None:
     }
 
     def write(path: Path) -> None:
-        save_file(tensors, path, {"stemscan": json.dumps(about)})
-        with path.open("rb") as file:
+        with path.open("wb") as file:
+            file.write(save(tensors, {"stemscan": json.dumps(about)}))
+            file.flush()
             os.fsync(file.fileno())
 
     write_file(folder / NAME, write, overwrite=True)

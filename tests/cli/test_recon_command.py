@@ -74,7 +74,7 @@ BAD = [
     (["acq.zarr", "-o", "a.bmp"], 2, ".zarr, .tif"),
     (["acq.zarr", "-o", "none/a.tif"], 2, "none"),
     (["acq.zarr", "-o", "a.tif", "--method", "magic"], 2, "fourier-eb"),
-    (["acq.zarr", "-o", "a.tif", "--method", "fshnet"], 1, "weights import"),
+    (["acq.zarr", "-o", "a.tif", "--method", "csnet"], 1, "stemscan train"),
     (["acq.zarr", "-o", "a.tif", "--method", "fshnet", "--weights", "none.safetensors"], 2, "none.safetensors"),
     (["acq.zarr", "-o", "a.tif", "--method", "fshnet", "--weights", "plan.yaml"], 1, "plan.yaml"),
     (["acq.zarr", "-o", "a.tif", "--weights", "plan.yaml"], 2, "weights"),

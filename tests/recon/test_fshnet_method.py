@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from stemscan.errors import InputNotFoundError, ReconError, WeightsError
-from stemscan.recon.fshnet.method import fshnet, refit, sample_scale, standardised_frames
+from stemscan.recon.baselines.trained import csnet
+from stemscan.recon.fshnet.method import fshnet
+from stemscan.recon.fshnet.scale import refit, sample_scale, standardised_frames
 from stemscan.recon.grids import bin_mean, coarse_shape
 from stemscan.recon.inputs import Inputs
 from stemscan.recon.weights_file import Convention, WeightsInfo, import_published, save_weights
@@ -156,9 +158,17 @@ def test_too_few_passes_are_an_error(weights: Path, passes: int) -> None:
         fshnet(sparse_scan(lattice((16, 16)), passes=passes), weights=weights)
 
 
+def test_without_weights_the_shipped_ones_are_taken() -> None:
+    inputs = sparse_scan(lattice((16, 16)))
+    made, named = fshnet(inputs), fshnet(inputs, weights="fshnet")
+    np.testing.assert_array_equal(made.image, named.image)
+    assert made.settings["architecture"] == "fshnet-full"
+    assert made.std is not None
+
+
 def test_without_weights_the_error_says_how_to_get_them() -> None:
-    with pytest.raises(WeightsError, match="stemscan weights import FILE -o fshnet.safetensors"):
-        fshnet(sparse_scan(lattice((16, 16))))
+    with pytest.raises(WeightsError, match=r"stemscan train configs/NAME.yaml -o RUN"):
+        csnet(sparse_scan(lattice((16, 16))))
 
 
 def test_missing_weights_file_and_device(weights: Path, tmp_path: Path) -> None:

@@ -179,7 +179,10 @@ def infinite(tensors: dict[str, torch.Tensor], _: dict[str, Any]) -> None:
         (infinite, "NaN or infinity in prior.0.conv.weight"),
         (lambda t, d: d.update(architecture="othernet"), "got othernet in version 1"),
         (lambda t, d: d.update(format_version="2"), "got fshnet in version 2"),
-        (lambda t, d: d.update(convention="unheard"), "convention 'published' or 'paper', got 4 frames in 'unheard'"),
+        (
+            lambda t, d: d.update(convention="unheard"),
+            "published, paper, analysis, got 4 frames in 'unheard'",
+        ),
         (lambda t, d: d.update(frames=0), "1 to 256 frames"),
         (lambda t, d: d.update(frames="many"), "no such description"),
         (lambda t, d: d.update(frames=5), r"of shape \(8, 5, 3, 3\) .*, got \(8, 4, 3, 3\)"),

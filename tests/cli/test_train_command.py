@@ -1,0 +1,49 @@
+"""`stemscan train` through the real command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Stemscan
+
+CONFIG = """\
+network: csnet-mask
+epochs: 1
+steps_per_epoch: 2
+batch: 1
+data: {size: 64, crop: 64, crops_per_scan: 1}
+"""
+QUICKLY = ("--workers", "0", "--log-every", "1", "--save-every", "1", "--validate-every", "0", "--device", "cpu")
+
+
+def test_train_and_use_the_weights(stemscan: Stemscan) -> None:
+    Path("config.yaml").write_text(CONFIG)
+    done = stemscan("train", "config.yaml", "-o", "run", *QUICKLY, "--json")
+    assert done.code == 0, done.err
+    said = json.loads(done.out)
+    assert said["run"] == "run"
+    assert said["step"] == 2
+    again = stemscan("train", "config.yaml", "-o", "run", *QUICKLY)
+    assert again.code == 2
+    assert "--resume" in again.err
+    resumed = stemscan("train", "config.yaml", "-o", "run", *QUICKLY, "--resume")
+    assert resumed.code == 0, resumed.err
+    assert "run/weights.safetensors" in resumed.out
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "words"),
+    [(None, 2, "does not exist"), ("network: unet", 1, "expected one of fshnet"), ("network: [", 1, "config.yaml")],
+)
+def test_bad_configurations(stemscan: Stemscan, text: str | None, code: int, words: str) -> None:
+    if text is not None:
+        Path("config.yaml").write_text(text)
+    done = stemscan("train", "config.yaml", "-o", "run", *QUICKLY)
+    assert done.code == code, done.err
+    assert done.err.startswith("error: ")
+    assert done.err.count("\n") == 1
+    assert words in done.err
+    assert not Path("run").exists()
