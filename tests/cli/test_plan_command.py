@@ -154,6 +154,22 @@ def test_closed_stdout_is_no_error(stemscan: Stemscan, monkeypatch: pytest.Monke
     assert Path("plan.yaml").exists()
 
 
+def test_an_interrupted_command_leaves_without_tidying() -> None:
+    tidying = "import atexit, stemscan.cli.main as main; atexit.register(print, 'tidying'); "
+    for code, said in ((130, ""), (1, "tidying\n")):
+        program = tidying + f"main._run = lambda arguments: {code}; main.run([])"
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (code, said, "")
+
+
+@pytest.mark.parametrize("command", [["weights"], ["recon"], ["recon", "--colour"], ["info"], ["paint"]])
+def test_what_the_parser_refuses_tells_where_to_read_on(stemscan: Stemscan, command: list[str]) -> None:
+    done = stemscan(*command)
+    assert done.code == 2
+    assert done.err.count("\n") == 1
+    assert done.err.endswith(" --help\n")
+
+
 def test_what_the_system_refuses_is_told_in_words(stemscan: Stemscan) -> None:
     done = stemscan("plan", "-o", "x" * 300)
     assert done.code == 1
