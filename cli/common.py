@@ -19,6 +19,7 @@ __all__ = [
     "QuietOption",
     "Talk",
     "choice",
+    "count_of_passes",
     "one_sentence",
     "table",
 ]
@@ -103,6 +104,11 @@ class Talk:
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(what, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def count_of_passes(passes: int) -> str:
+    """A number of passes for people."""
+    return f"{passes} pass{'' if passes == 1 else 'es'}"
 
 
 def table(rows: Sequence[tuple[str, str]]) -> list[str]:

@@ -134,7 +134,7 @@ def scaled(
     if low == high:
         raise SpecimenError(
             f"expected a picture with contrast, got the same value {low:g} everywhere in {name!r}; for a uniform "
-            "specimen state the range of values"
+            "specimen state the range of values (--range LO,HI)"
         )
     if floating and low >= 0 and high <= 1 and np.float32(low) < np.float32(high):
         return values, {"step": "scale", "kind": "none", "values": [low, high]}

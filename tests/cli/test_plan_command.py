@@ -128,6 +128,14 @@ def test_info_on_an_image(stemscan: Stemscan) -> None:
         assert done.err.count("\n") == 1
 
 
+def test_info_on_bare_numbers(stemscan: Stemscan) -> None:
+    Path("image.npy").write_bytes(b"\x93NUMPY\x01\x00")
+    done = stemscan("info", "image.npy")
+    assert done.code == 2
+    assert "'image.npy', which holds numbers without a record" in done.err
+    assert done.err.count("\n") == 1
+
+
 def test_no_arguments_shows_help(stemscan: Stemscan) -> None:
     done = stemscan()
     assert done.code == 2
