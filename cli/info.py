@@ -48,8 +48,8 @@ def _refuse_arrays(path: Path) -> None:
         from stemscan.errors import UsageError
 
         raise UsageError(
-            f"expected a plan, a store or a reconstruction as .zarr, .tif or .png, got {str(path)!r}, which holds numbers "
-            "without a record of what they are"
+            f"expected a plan, a store or a reconstruction as .zarr, .tif or .png, got {str(path)!r}, which holds "
+            "numbers without a record of what they are"
         )
 
 
