@@ -19,6 +19,7 @@ __all__ = [
     "QuietOption",
     "Talk",
     "choice",
+    "count_of_passes",
     "one_sentence",
     "table",
 ]
@@ -136,6 +137,11 @@ class Talk:
                 bar.update(task, completed=done, total=total, numbers=text)
 
             yield report
+
+
+def count_of_passes(passes: int) -> str:
+    """A number of passes for people."""
+    return f"{passes} pass{'' if passes == 1 else 'es'}"
 
 
 def table(rows: Sequence[tuple[str, str]]) -> list[str]:

@@ -42,6 +42,7 @@ def demo(
     from stemscan.recon.inputs import load_inputs
     from stemscan.recon.pictures import panel
     from stemscan.simulators.session import simulate
+    from stemscan.simulators.specimen import load_specimen
     from stemscan.summary import summarise
     from stemscan.units import parse_length_nm, parse_shape
 
@@ -57,11 +58,14 @@ def demo(
             "seed": 7,
         }
     )
-    _make_folder(folder, overwrite)
+    _check_folder(folder, overwrite)
+    scanned = load_specimen(specimen, plan.shape, pixel_size_nm=plan.pixel_size_nm, fit="resample")
+    _check_weights(weights)
+    _make_folder(folder)
     talk.say([f"1. The plan: {folder / 'plan.yaml'}", *summary_lines(summarise(plan))])
     plan.save(folder / "plan.yaml", overwrite=overwrite)
     with talk.progress("scanning") as progress:
-        done = simulate(plan, specimen, folder / "acq.zarr", fit="resample", overwrite=overwrite, progress=progress)
+        done = simulate(plan, scanned, folder / "acq.zarr", overwrite=overwrite, progress=progress)
     for warning in done.specimen.warnings:
         talk.warn(warning)
     talk.say(["", f"2. The scan of {done.specimen.name}: {folder / 'acq.zarr'} ({done.result.seconds:.2f} s)"])
@@ -86,18 +90,32 @@ def demo(
     talk.result(report, _closing(folder, results, weights))
 
 
-def _make_folder(folder: Path, overwrite: bool) -> None:
-    """Make the folder, or see that nothing in it is overwritten unasked."""
+def _check_weights(weights: Path | None) -> None:
+    """See that the weights can be used before anything is written."""
+    if weights is not None:
+        from stemscan.recon.fshnet.weights_file import load_weights
+
+        load_weights(weights)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder if it is not there."""
     from stemscan.errors import StemscanError
+
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as problem:
+        raise StemscanError(f"expected to make the folder {str(folder)!r}, got: {problem.strerror}") from problem
+
+
+def _check_folder(folder: Path, overwrite: bool) -> None:
+    """See that the folder can be made, or that nothing in it is overwritten unasked."""
     from stemscan.files import check_output
     from stemscan.recon.methods import METHODS
 
     if not folder.is_dir():
         check_output(folder, overwrite=False)
-        try:
-            folder.mkdir()
-        except OSError as problem:
-            raise StemscanError(f"expected to make the folder {str(folder)!r}, got: {problem.strerror}") from problem
+        return
     for name in (*_FILES, *(f"{method}.tif" for method in METHODS)):
         check_output(folder / name, overwrite=overwrite)
 

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from stemscan.cli.common import JsonOption, OutputOption, OverwriteOption, QuietOption, Talk, choice, table
+from stemscan.cli.common import (
+    JsonOption,
+    OutputOption,
+    OverwriteOption,
+    QuietOption,
+    Talk,
+    choice,
+    count_of_passes,
+    table,
+)
 
 __all__ = ["import_data"]
 
@@ -75,19 +84,22 @@ def import_data(
         talk.warn(
             f"{format_count(samples.left_out)} numbers other than zero lie where the mask says not visited: left out"
         )
-    store = Acquisition.create_imported(
-        output,
-        counts=samples.counts,
-        positions=samples.positions,
-        samples_per_pass=samples.samples_per_pass,
-        shape=samples.shape,
-        electrons_per_sample=dose,
-        pixel_size_nm=None if pixel_size is None else parse_length_nm(pixel_size),
-        detector=detector,
-        noise=choice("--noise", noise, ("poisson", "eq5")),  # type: ignore[arg-type]
-        record={"source": data.name, "told apart by": "positions" if positions else "mask" if mask else "NaN"},
-        overwrite=overwrite,
-    )
+    if noise == "poisson" and gain is None and not samples.whole:
+        talk.warn("not all numbers are whole, as counted electrons are; if they are detector units, add --gain")
+    with talk.progress("importing"):
+        store = Acquisition.create_imported(
+            output,
+            counts=samples.counts,
+            positions=samples.positions,
+            samples_per_pass=samples.samples_per_pass,
+            shape=samples.shape,
+            electrons_per_sample=dose,
+            pixel_size_nm=None if pixel_size is None else parse_length_nm(pixel_size),
+            detector=detector,
+            noise=choice("--noise", noise, ("poisson", "eq5")),  # type: ignore[arg-type]
+            record={"source": data.name, "told apart by": "positions" if positions else "mask" if mask else "NaN"},
+            overwrite=overwrite,
+        )
     ratio = store.total_samples / (store.passes * store.shape[0] * store.shape[1])
     report = {
         "store": str(output),
@@ -98,7 +110,7 @@ def import_data(
         "plan_digest": store.plan_digest,
     }
     rows = [
-        ("grid", f"{store.shape[0]} x {store.shape[1]} pixels, {store.passes} passes"),
+        ("grid", f"{store.shape[0]} x {store.shape[1]} pixels, {count_of_passes(store.passes)}"),
         ("samples", f"{format_count(store.total_samples)}, {100 * ratio:.4g} % a pass"),
     ]
     talk.result(report, [f"{output}: complete", *table(rows)])

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stemscan.cli.common import JsonOption, QuietOption, Talk, table
+from stemscan.cli.common import JsonOption, QuietOption, Talk, count_of_passes, table
 from stemscan.cli.plan import summary_lines
 
 __all__ = ["info"]
@@ -37,8 +37,20 @@ def info(
 
         data, lines = _reconstruction(path, read_image_record(path))
     else:
+        _refuse_arrays(path)
         data, lines = _plan(path, talk)
     talk.result(data, lines)
+
+
+def _refuse_arrays(path: Path) -> None:
+    """Say that files of bare numbers hold no record, rather than that they are no plans."""
+    if path.suffix.lower() in (".npy", ".safetensors", ".csv"):
+        from stemscan.errors import UsageError
+
+        raise UsageError(
+            f"expected a plan, a store or a reconstruction as .zarr, .tif or .png, got {str(path)!r}, which holds "
+            "numbers without a record of what they are"
+        )
 
 
 def _plan(path: Path, talk: Talk) -> Description:
@@ -86,7 +98,7 @@ def _store(path: Path, talk: Talk) -> Description:
         ("state", store.state),
         ("origin", store.origin),
         ("samples", f"{format_count(store.samples_committed)} of {format_count(store.total_samples)}"),
-        ("grid", f"{store.shape[0]} x {store.shape[1]} pixels, {store.passes} passes"),
+        ("grid", f"{store.shape[0]} x {store.shape[1]} pixels, {count_of_passes(store.passes)}"),
         ("pixel size", pixel),
         ("dose per sample", f"{store.electrons_per_sample:g} e- detected at signal 1"),
         ("noise", store.noise),

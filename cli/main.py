@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any
+from contextlib import suppress
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -68,7 +69,18 @@ app.add_typer(weights.app, name="weights")
 
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 used wrongly, 130 interrupted."""
-    sys.exit(_run(sys.argv[1:] if arguments is None else arguments))
+    code = _run(sys.argv[1:] if arguments is None else arguments)
+    if code == _INTERRUPTED:
+        _leave_at_once(code)
+    sys.exit(code)
+
+
+def _leave_at_once(code: int) -> NoReturn:
+    """End the process without the interpreter's tidying, in which zarr's background thread complains of lost tasks."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # closed, broken or None
+            stream.flush()
+    os._exit(code)
 
 
 def _run(arguments: list[str]) -> int:
@@ -80,7 +92,7 @@ def _run(arguments: list[str]) -> int:
         if sys.stdout is not None:  # None where the caller closed it
             sys.stdout.flush()
     except _WrongUse as problem:
-        return _fail(one_sentence(problem.format_message()), 2)
+        return _fail(_misuse(problem), 2)
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     except StemscanError as problem:
@@ -96,6 +108,13 @@ def _run(arguments: list[str]) -> int:
         more = _AFTER_INTERRUPT.get(arguments[0] if arguments else "", "")
         return _fail(f"interrupted{more}", _INTERRUPTED)
     return code if isinstance(code, int) else 0
+
+
+def _misuse(problem: Any) -> str:
+    """What typer found wrong with the command, and where to read what is right."""
+    message = one_sentence(problem.format_message()).rstrip(".")
+    context = getattr(problem, "ctx", None)
+    return message if context is None else f"{message}; see {context.command_path} --help"
 
 
 def _refusal(problem: OSError) -> str:

@@ -35,6 +35,8 @@ def import_weights(
 
     from stemscan.recon.weights_file import import_published
 
-    info = asdict(import_published(file, output, overwrite=overwrite))
+    talk = Talk(quiet, as_json)
+    with talk.progress("converting"):
+        info = asdict(import_published(file, output, overwrite=overwrite))
     rows = [(name.replace("_", " "), str(value)) for name, value in info.items()]
-    Talk(quiet, as_json).result({"weights": str(output), **info}, [f"{output}: FSHNet weights", *table(rows)])
+    talk.result({"weights": str(output), **info}, [f"{output}: FSHNet weights", *table(rows)])

@@ -134,7 +134,7 @@ def scaled(
     if low == high:
         raise SpecimenError(
             f"expected a picture with contrast, got the same value {low:g} everywhere in {name!r}; for a uniform "
-            "specimen state the range of values"
+            "specimen state the range of values (--range LO,HI)"
         )
     if floating and low >= 0 and high <= 1 and np.float32(low) < np.float32(high):
         return values, {"step": "scale", "kind": "none", "values": [low, high]}
@@ -156,7 +156,8 @@ def _scaled_by_range(
 ) -> tuple[NDArray[np.float64], Step]:
     """Bring the stated range to 0 and 1 and clip what lies outside."""
     bottom, top = value_range
-    if high <= bottom or low >= top:
+    uniform_at_an_end = low == high and low in (bottom, top)
+    if (high <= bottom or low >= top) and not uniform_at_an_end:
         raise SpecimenError(
             f"expected a range that overlaps the values {low:g} to {high:g} of {name!r}, got {bottom:g} to {top:g}"
         )

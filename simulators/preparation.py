@@ -53,13 +53,13 @@ class Preparation:
         known = f"got {have[0]} x {have[1]} pixels in {self.name!r}"
         if fit == "error":
             raise SpecimenError(
-                f"expected the plan's grid of {shape[0]} x {shape[1]} pixels, {known}; choose fit 'resample' or "
-                "'crop', or a plan of that shape"
+                f"expected the plan's grid of {shape[0]} x {shape[1]} pixels, {known}; choose fit 'crop' or "
+                "'resample' (--fit), or a plan of that shape"
             )
         if have[0] < shape[0] or have[1] < shape[1]:
             raise SpecimenError(
                 f"expected at least the plan's {shape[0]} x {shape[1]} pixels to crop, {known}; choose fit 'resample' "
-                "or a smaller plan"
+                "(--fit) or a smaller plan"
             )
         self.values = np.ascontiguousarray(self.values[: shape[0], : shape[1]])
         self.steps.append({"step": "crop", "corner": "top left", "from": list(have), "to": list(shape)})

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stemscan.controller import AcquireResult, acquire
+from stemscan.errors import OutputExistsError
 from stemscan.files import check_output
 from stemscan.simulators.detector import Noise
 from stemscan.simulators.microscope import VirtualMicroscope
 from stemscan.simulators.specimen import Specimen, load_specimen
 from stemscan.store import Acquisition
+from stemscan.store.files import folder_kind
 
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
@@ -81,7 +83,7 @@ def simulate(
         As `load_specimen`, `Acquisition.create`, `Acquisition.resume` and `acquire`.
     """
     if not resume:
-        check_output(Path(output), overwrite=overwrite)
+        _check_place(Path(output), overwrite=overwrite)
     if isinstance(specimen, Specimen):
         scanned = specimen
     else:
@@ -102,3 +104,13 @@ def simulate(
         store = Acquisition.create(output, plan, overwrite=overwrite, **identity)
     with store:
         return Simulation(scanned, acquire(plan, microscope, store, progress=progress))
+
+
+def _check_place(output: Path, *, overwrite: bool) -> None:
+    """Refuse a place that is taken, before anything slow is done; a store there may be gone on with."""
+    if not overwrite and folder_kind(output) in ("store", "half-made"):
+        raise OutputExistsError(
+            f"expected a new path, got {str(output)!r}, which is a store; choose another name, --resume or "
+            "--overwrite it"
+        )
+    check_output(output, overwrite=overwrite)

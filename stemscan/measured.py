@@ -43,6 +43,11 @@ class Samples:
     shape: tuple[int, int]
     left_out: int = 0
 
+    @property
+    def whole(self) -> bool:
+        """Whether all counts are whole numbers, as counted electrons are."""
+        return self.counts.dtype.kind != "f" or bool((self.counts == np.trunc(self.counts)).all())
+
 
 def samples_from_frames(frames: Array, mask: Array | None = None) -> Samples:
     """Samples of frames in which each visited pixel was visited once a pass, row by row.
@@ -81,8 +86,13 @@ def samples_from_frames(frames: Array, mask: Array | None = None) -> Samples:
         raise UsageError(f"expected finite counts where the mask says visited, got {counts[bad]} at {place}")
     per_pass = tuple(int(number) for number in visited.sum(axis=(1, 2)))
     positions = np.stack((rows, columns), axis=1).astype(np.int32)
-    left_out = 0 if mask is None else int(np.count_nonzero(frames)) - int(np.count_nonzero(counts))
-    return Samples(counts, positions, per_pass, (frames.shape[1], frames.shape[2]), left_out)
+    return Samples(counts, positions, per_pass, (frames.shape[1], frames.shape[2]), _measured(frames[~visited]))
+
+
+def _measured(values: Array) -> int:
+    """How many values are neither zero nor NaN, as only measured ones are."""
+    missing = int(np.count_nonzero(np.isnan(values))) if values.dtype.kind == "f" else 0
+    return int(np.count_nonzero(values)) - missing
 
 
 def samples_from_positions(values: Array, positions: Array, shape: tuple[int, int]) -> Samples:
@@ -143,8 +153,12 @@ def read_array(path: Path) -> Array:
     MissingDependencyError
         When RosettaSciIO would be needed and is not installed.
     """
-    if not path.is_file():
+    if not path.exists():
         raise InputNotFoundError(f"expected a file of data, got {str(path)!r}, which is not there")
+    if path.is_dir():
+        raise UsageError(
+            f"expected a file of data, got {str(path)!r}, which is a folder; give npy, csv, txt, tif or png"
+        )
     try:
         return _read(path)
     except StemscanError:
@@ -160,10 +174,9 @@ def _read(path: Path) -> Array:
     """Read by the suffix."""
     suffix = path.suffix.lower()
     if suffix == ".npy":
-        return np.asarray(np.load(path, allow_pickle=False))
+        return _read_npy(path)
     if suffix in (".csv", ".txt"):
-        delimiter = "," if suffix == ".csv" else None
-        return np.asarray(np.loadtxt(path, delimiter=delimiter, ndmin=1))
+        return _read_text(path, "," if suffix == ".csv" else None)
     if suffix in (".tif", ".tiff"):
         import tifffile
 
@@ -174,6 +187,42 @@ def _read(path: Path) -> Array:
         with Image.open(path) as image:
             return np.asarray(image)
     return _read_microscope_file(path)
+
+
+def _read_npy(path: Path) -> Array:
+    """Read a numpy array of numbers; nothing is ever unpickled."""
+    with path.open("rb") as file:
+        if file.read(6) != b"\x93NUMPY":
+            raise ValueError("no numpy array")
+    try:
+        return np.asarray(np.load(path, allow_pickle=False))
+    except ValueError as problem:
+        reason = "Python objects, which are never loaded" if "Object arrays" in str(problem) else str(problem)
+        raise ValueError(reason) from problem
+
+
+def _read_text(path: Path, delimiter: str | None) -> Array:
+    """Read numbers in lines, below a line of column names if there is one."""
+    with path.open(encoding="utf-8-sig") as file:
+        lines = [line for line in file if line.strip() and not line.lstrip().startswith("#")]
+    if len(lines) > 1 and _are_names(lines[0].split(delimiter), lines[1].split(delimiter)):
+        del lines[0]
+    if not lines:
+        raise ValueError("no numbers")
+    return np.asarray(np.loadtxt(lines, delimiter=delimiter, ndmin=1))
+
+
+def _are_names(first: list[str], second: list[str]) -> bool:
+    """Whether the first line of a text file names the columns of the second."""
+
+    def is_number(field: str) -> bool:
+        try:
+            float(field)
+        except ValueError:
+            return False
+        return True
+
+    return len(first) == len(second) and not any(map(is_number, first))
 
 
 def _read_microscope_file(path: Path) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ __all__ = ["describe"]
 
 Location = tuple[str | int, ...]
 _KINDS = ("block-random", "raster", "serpentine", "uniform", "line-hop")
+_MOST_DIGITS = 10**15
 _EXAMPLES = {"dose": "{electrons_per_sample: 10}", "limits": "{max_dose_e_per_A2: 500}"}
 _KNOWN_KEYS = frozenset(
     "version pattern shape passes repeat order dwell_ns dose pixel_size_nm seed limits kind block samples_per_block "  # noqa: SIM905
@@ -90,7 +92,15 @@ def _short(value: object) -> str:
 def _yaml_hint(error: ErrorDetails) -> str:
     """Explain the number that YAML reads as text."""
     value = error["input"]
-    if looks_like_number(value) and error["type"] in ("float_type", "int_type"):
-        number = float(str(value).replace("_", ""))
-        return f", which YAML 1.1 reads as text; write it without quotes and with a signed exponent, as {number:g}"
+    number = float(str(value).replace("_", "")) if looks_like_number(value) else math.nan
+    if math.isfinite(number) and error["type"] in ("float_type", "int_type"):
+        return f", which YAML 1.1 reads as text; write it without quotes, as {_yaml_number(number)}"
     return ""
+
+
+def _yaml_number(number: float) -> str:
+    """A number as YAML 1.1 reads it: whole numbers in digits, else a point and a signed exponent."""
+    if number.is_integer() and abs(number) < _MOST_DIGITS:
+        return str(int(number))
+    mantissa, letter, exponent = repr(number).partition("e")
+    return mantissa + (".0" if letter and "." not in mantissa else "") + letter + exponent

@@ -17,6 +17,7 @@ __all__ = ["MAX_BYTES", "YamlProblem", "looks_like_number", "parse"]
 
 MAX_BYTES = 1_000_000
 _MAX_DEPTH = 20
+_MOST_DIGITS = 400
 _NUMBER = re.compile(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 _SURPRISE = re.compile(r"[-+]?0[0-7_]+$|.*:")  # octal, and base 60
@@ -112,6 +113,11 @@ def _construct(loader: _Loader, node: yaml.Node, path: Path, lines: dict[Path, i
             lines[(*path, index)] = child.start_mark.line + 1
             items.append(_construct(loader, child, (*path, index), lines))
         return items
+    if node.tag in _NUMBER_TAGS and len(node.value) > _MOST_DIGITS:
+        raise YamlProblem(
+            f"expected numbers of at most {_MOST_DIGITS} digits, got {len(node.value)} in line "
+            f"{node.start_mark.line + 1}; write the number that you mean"
+        )
     if node.tag in _NUMBER_TAGS and _SURPRISE.match(node.value):
         value = loader.construct_object(node)
         raise YamlProblem(

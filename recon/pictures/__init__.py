@@ -113,9 +113,11 @@ def panel(
     if truth is not None:
         add_frame(axes[0][0], inputs.shape, _CROP)
     _annotate(figure, layout, inputs, limits, largest if errors else None)
-    add_legend(figure, layout, 0, 2 if truth is not None else 1, legend)
-    if inputs.pixel_size_nm is not None:
-        add_scale_bar(figure, axes[0][0], measured[0].rgb.shape[1], inputs.pixel_size_nm)
+    coverage = 1 if truth is None else 2
+    add_legend(figure, layout, 0, coverage, legend)
+    for column, tile in enumerate(measured):
+        if column != coverage:
+            add_scale_bar(figure, axes[0][column], tile.rgb.shape[1], inputs.pixel_size_nm)
     save_figure(figure, path, overwrite=overwrite)
 
 

@@ -17,15 +17,15 @@ class ScaleBar(NamedTuple):
     label: str
 
 
-def scale_bar(width: int, pixel_size_nm: float, share: float = 0.25) -> ScaleBar:
+def scale_bar(width: int, pixel_size_nm: float | None, share: float = 0.25) -> ScaleBar:
     """The longest bar of 1, 2 or 5 times a power of ten that takes at most a share of the width.
 
     Parameters
     ----------
     width : int
         Of the picture, in pixels.
-    pixel_size_nm : float
-        Above 0.
+    pixel_size_nm : float or None
+        Above 0; without it the bar is whole pixels long, at least one.
     share : float
         Of the width, at most 1.
 
@@ -39,10 +39,19 @@ def scale_bar(width: int, pixel_size_nm: float, share: float = 0.25) -> ScaleBar
     ScaleBar(pixels=200.0, label='2 nm')
     >>> scale_bar(512, 0.002)
     ScaleBar(pixels=100.0, label='2 Å')
+    >>> scale_bar(512, None)
+    ScaleBar(pixels=100.0, label='100 px')
     """
-    longest = share * width * pixel_size_nm
-    power = 10.0 ** math.floor(math.log10(longest))
-    # One part in 10^9 more, so that a length that just fits is not lost to rounding.
-    length = max(step for step in (0.5 * power, power, 2 * power, 5 * power) if step <= longest * (1 + 1e-9))
+    if pixel_size_nm is None:
+        pixels = max(1.0, _round_length(share * width))
+        return ScaleBar(pixels=pixels, label=f"{pixels:.0f} px")
+    length = _round_length(share * width * pixel_size_nm)
     size, unit = next(((s, u) for s, u in _UNITS if length >= s * (1 - 1e-9)), _UNITS[-1])
     return ScaleBar(pixels=length / pixel_size_nm, label=f"{length / size:.6g} {unit}")
+
+
+def _round_length(longest: float) -> float:
+    """The longest length of 1, 2 or 5 times a power of ten that is not above another."""
+    power = 10.0 ** math.floor(math.log10(longest))
+    # One part in 10^9 more, so that a length that just fits is not lost to rounding.
+    return max(step for step in (0.5 * power, power, 2 * power, 5 * power) if step <= longest * (1 + 1e-9))

@@ -40,7 +40,7 @@ def draw_picture(
     path : Path
         Replaced if it is there; `stemscan.files.write_file` writes it whole or not at all.
     pixel_size_nm : float, optional
-        For the scale bar; without it the strip gives the size in pixels.
+        For the scale bar, which is in pixels without it.
     visited : ndarray of bool, (H, W), optional
         Pixels where this is false get a colour of their own: for pictures of frames.
     text : mapping, optional
@@ -58,14 +58,11 @@ def draw_picture(
     figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor="white")
     figure.figimage(rgb, xo=(width - columns * zoom) // 2, yo=strip, origin="upper")
     size, middle, margin = 0.42 * strip * 72 / _DPI, 0.46 * strip / height, 0.3 * strip
-    if pixel_size_nm is None:
-        figure.text(margin / width, middle, f"{columns} × {rows} pixels", va="center", color=INK, size=size)
-    else:
-        bar, thick = scale_bar(columns, pixel_size_nm), max(4.0, 0.14 * strip)
-        corner = margin / width, middle - 0.5 * thick / height
-        figure.add_artist(Rectangle(corner, bar.pixels * zoom / width, thick / height, color=INK, lw=0))
-        right = (margin + bar.pixels * zoom + 0.2 * strip) / width
-        figure.text(right, middle, bar.label, va="center", color=INK, size=size)
+    bar, thick = scale_bar(columns, pixel_size_nm), max(4.0, 0.14 * strip)
+    corner = margin / width, middle - 0.5 * thick / height
+    figure.add_artist(Rectangle(corner, bar.pixels * zoom / width, thick / height, color=INK, lw=0))
+    right = (margin + bar.pixels * zoom + 0.2 * strip) / width
+    figure.text(right, middle, bar.label, va="center", color=INK, size=size)
     said = f"grey {limits[0]:.3g} to {limits[1]:.3g} (0.1 to 99.9 %)"
     figure.text(1 - margin / width, middle, said, va="center", ha="right", color=QUIET, size=0.8 * size)
     figure.savefig(path, format="png", dpi=_DPI, metadata=dict(text or {}))

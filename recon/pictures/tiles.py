@@ -26,9 +26,10 @@ __all__ = ["DPI", "Layout", "Tile", "add_legend", "add_scale_bar", "detail", "dr
 
 DPI: Final = 150
 _GAP, _MARGIN, _LABEL = 0.10, 0.12, 0.26
-_LEAST_FOR_INSET: Final = 200
+_LEAST_MAGNIFIED: Final = 1.5
 _INSET_SHARE: Final = 0.512
 _FLATTEST: Final = 25
+_EDGE: Final = "#b0b0b0"
 
 RGB = npt.NDArray[np.uint8]
 
@@ -154,7 +155,7 @@ def add_frame(ax: Axes, shape: tuple[int, int], side: int) -> None:
         ax.add_patch(Rectangle(corner, wide, high, fill=False, edgecolor="white", lw=0.8))
 
 
-def add_scale_bar(figure: Figure, ax: Axes, columns: int, pixel_size_nm: float, size: float = 7.5) -> None:
+def add_scale_bar(figure: Figure, ax: Axes, columns: int, pixel_size_nm: float | None, size: float = 7.5) -> None:
     """Draw a scale bar below a tile that shows that many columns of pixels."""
     from matplotlib.patches import Rectangle
 
@@ -196,16 +197,25 @@ def _draw_tile(figure: Figure, ax: Axes, tile: Tile, inset: int | None, size: fl
         above.set(fontsize=size, fontweight="bold", color=INK, va="baseline")
     elif tile.title:
         ax.set_title(tile.title, loc="left", fontsize=size, fontweight="bold", color=INK, pad=2.5)
-    if inset is None or min(tile.rgb.shape[:2]) < _LEAST_FOR_INSET:
+    if inset is None:
         return
     box = ax.get_position()
     side = _INSET_SHARE * min(box.width * figure.get_figwidth(), box.height * figure.get_figheight())
+    part = detail(tile.rgb.shape, inset, square=True)
+    if not _is_magnified(tile.rgb.shape, part, side / (box.width * figure.get_figwidth())):
+        return
     wide, high = side / figure.get_figwidth(), side / figure.get_figheight()
     corner = figure.add_axes((box.x1 - wide, box.y0, wide, high))
-    _show(figure, corner, tile.rgb[detail(tile.rgb.shape, inset, square=True)], frame="white")
+    _show(figure, corner, tile.rgb[part], frame="white")
 
 
-def _show(figure: Figure, ax: Axes, rgb: RGB, frame: str = "none") -> None:
+def _is_magnified(shape: tuple[int, ...], part: tuple[slice, slice], share: float) -> bool:
+    """Whether a part of an image, in a corner that takes a share of the width, shows more than the image itself."""
+    rows, columns = (side.stop - side.start for side in part)
+    return bool(share * shape[1] / max(rows, columns) >= _LEAST_MAGNIFIED)
+
+
+def _show(figure: Figure, ax: Axes, rgb: RGB, frame: str = _EDGE) -> None:
     """An image in its axes, a very flat one stretched; reduced by averaging colours, magnified without blurring."""
     rows, columns = rgb.shape[:2]
     width = ax.get_position().width * figure.get_figwidth() * DPI
@@ -218,7 +228,7 @@ def _show(figure: Figure, ax: Axes, rgb: RGB, frame: str = "none") -> None:
     ax.set_xticks([])
     ax.set_yticks([])
     for spine in ax.spines.values():
-        spine.set(edgecolor=frame, linewidth=1.0)
+        spine.set(edgecolor=frame, linewidth=1.0 if frame != _EDGE else 0.4)
 
 
 def _reduce(rgb: RGB, factor: int) -> RGB:

@@ -160,8 +160,9 @@ def folder_kind(path: Path) -> FolderKind:
     if not root.exists():
         return "half-made" if locked else "foreign" if any(path.iterdir()) else "empty"
     try:
-        attributes = read_json(root)["attributes"]
-        return "store" if isinstance(attributes["stemscan"], dict) else "foreign"
+        ours = read_json(root)["attributes"]["stemscan"]
+        # A reconstruction says what kind it is; an acquisition never does.
+        return "store" if isinstance(ours, dict) and "kind" not in ours else "foreign"
     except (KeyError, TypeError):
         return "foreign"
     except StoreError:

@@ -73,6 +73,7 @@ BAD = [
     (["frames.npy", "--mask", "mask.npy"], "--dose"),
     (["frames.npy", "--mask", "mask.npy", "--dose", "10", "--noise", "x"], "--noise"),
     (["thing.xyz", "--dose", "10"], "thing.xyz"),
+    ([".", "--dose", "10"], "is a folder"),
 ]
 
 
@@ -92,6 +93,22 @@ def test_damaged_data_is_code_1(stemscan: Stemscan, measured: None) -> None:
     assert done.code == 1
     assert done.err.startswith("error: expected readable data in 'object.npy'")
     assert done.err.count("\n") == 1
+
+
+def test_numbers_that_are_no_counts_are_said(stemscan: Stemscan, measured: None) -> None:
+    np.save("half.npy", np.load("nan.npy") + 0.5)
+    done = stemscan("import", "half.npy", "--dose", 10, "-o", "a.zarr")
+    assert done.code == 0
+    assert done.err.startswith("warning: not all numbers are whole")
+    assert done.err.count("\n") == 1
+    for number, options in enumerate([("--gain", 2), ("--noise", "eq5")]):
+        assert stemscan("import", "half.npy", "--dose", 10, "-o", f"{number}.zarr", *options).err == ""
+
+
+def test_nan_outside_the_mask_is_no_measurement(stemscan: Stemscan, measured: None) -> None:
+    done = stemscan("import", "nan.npy", "--mask", "mask.npy", "--dose", 10, "-o", "a.zarr")
+    assert (done.code, done.err) == (0, "")
+    assert stemscan("import", "nan.npy", "--mask", "mask.npy", "--dose", 10, "-o", "a.zarr").code == 2
 
 
 def test_counts_outside_the_mask_are_said(stemscan: Stemscan, tmp_path: Path) -> None:

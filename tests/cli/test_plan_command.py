@@ -128,6 +128,14 @@ def test_info_on_an_image(stemscan: Stemscan) -> None:
         assert done.err.count("\n") == 1
 
 
+def test_info_on_bare_numbers(stemscan: Stemscan) -> None:
+    Path("image.npy").write_bytes(b"\x93NUMPY\x01\x00")
+    done = stemscan("info", "image.npy")
+    assert done.code == 2
+    assert "'image.npy', which holds numbers without a record" in done.err
+    assert done.err.count("\n") == 1
+
+
 def test_no_arguments_shows_help(stemscan: Stemscan) -> None:
     done = stemscan()
     assert done.code == 2
@@ -152,6 +160,22 @@ def test_closed_stdout_is_no_error(stemscan: Stemscan, monkeypatch: pytest.Monke
     monkeypatch.setattr(sys, "stdout", None)
     assert stemscan("plan", "-o", "plan.yaml", "--shape", "16x16").code == 0
     assert Path("plan.yaml").exists()
+
+
+def test_an_interrupted_command_leaves_without_tidying() -> None:
+    tidying = "import atexit, stemscan.cli.main as main; atexit.register(print, 'tidying'); "
+    for code, said in ((130, ""), (1, "tidying\n")):
+        program = tidying + f"main._run = lambda arguments: {code}; main.run([])"
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (code, said, "")
+
+
+@pytest.mark.parametrize("command", [["weights"], ["recon"], ["recon", "--colour"], ["info"], ["paint"]])
+def test_what_the_parser_refuses_tells_where_to_read_on(stemscan: Stemscan, command: list[str]) -> None:
+    done = stemscan(*command)
+    assert done.code == 2
+    assert done.err.count("\n") == 1
+    assert done.err.endswith(" --help\n")
 
 
 def test_what_the_system_refuses_is_told_in_words(stemscan: Stemscan) -> None:

@@ -140,6 +140,16 @@ def test_weights_that_are_none(stemscan: Stemscan) -> None:
     assert not Path("out.safetensors").exists()
 
 
+@pytest.mark.parametrize(
+    "options", [("--specimen", "none.tif"), ("--weights", "none.safetensors"), ("--pixel-size", "1"), ("--shape", "9")]
+)
+def test_a_demo_that_cannot_be_made_leaves_nothing(stemscan: Stemscan, options: tuple[str, str]) -> None:
+    done = stemscan("demo", "show", *options)
+    assert done.code == 2
+    assert done.err.count("\n") == 1
+    assert not Path("show").exists()
+
+
 def test_demo(stemscan: Stemscan) -> None:
     done = stemscan("demo", "show", "--shape", "128x128", "--pixel-size", "0.02nm")
     assert (done.code, done.err) == (0, "")

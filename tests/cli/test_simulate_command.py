@@ -71,11 +71,23 @@ def test_resume_on_nothing_begins_and_on_complete_changes_nothing(stemscan: Stem
     assert "specimen" in stemscan("simulate", "plan.yaml", "crystal:Ge", "-o", "acq.zarr", "--resume").err
 
 
+def test_a_reconstruction_is_never_overwritten_by_a_scan(stemscan: Stemscan, plan: ScanPlan) -> None:
+    assert stemscan("simulate", "plan.yaml", "crystal:Si", "-o", "acq.zarr").code == 0
+    assert stemscan("recon", "acq.zarr", "-o", "image.zarr", "--method", "nearest").code == 0
+    before = {path: path.read_bytes() for path in Path("image.zarr").rglob("*") if path.is_file()}
+    for option in ("--overwrite", "--resume"):
+        done = stemscan("simulate", "plan.yaml", "crystal:Si", "-o", "image.zarr", option)
+        assert done.code in (1, 2)
+        assert "something else" in done.err
+    assert {path: path.read_bytes() for path in Path("image.zarr").rglob("*") if path.is_file()} == before
+
+
 def test_overwriting_is_asked_for(stemscan: Stemscan, plan: ScanPlan) -> None:
     assert stemscan("simulate", "plan.yaml", "crystal:Si", "-o", "acq.zarr").code == 0
     before = tree(Path("acq.zarr"))
     done = stemscan("simulate", "plan.yaml", "crystal:Si", "-o", "acq.zarr", "--seed", 2)
     assert done.code == 2
+    assert "--resume or --overwrite" in done.err
     assert tree(Path("acq.zarr")) == before
     assert stemscan("simulate", "plan.yaml", "crystal:Si", "-o", "acq.zarr", "--seed", 2, "--overwrite").code == 0
     assert tree(Path("acq.zarr")) != before

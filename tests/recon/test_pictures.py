@@ -24,7 +24,7 @@ from stemscan.recon.pictures.colours import (
 )
 from stemscan.recon.pictures.scale_bar import scale_bar
 from stemscan.recon.pictures.single import draw_picture
-from stemscan.recon.pictures.tiles import detail
+from stemscan.recon.pictures.tiles import DPI, Layout, Tile, detail, draw_rows
 from tests.recon.sampling_kit import lattice, scan
 
 
@@ -46,6 +46,50 @@ def test_scale_bars_are_round_and_fit(width: int, size: float) -> None:
     assert f"{float(number):.0e}"[0] in "125"
     assert float(number) < 1000 or unit == "mm"
     assert float(number) >= 1 or unit == "Å"
+
+
+@given(st.integers(1, 100_000))
+def test_scale_bars_without_a_pixel_size_are_whole_pixels(width: int) -> None:
+    bar = scale_bar(width, None)
+    assert bar.label == f"{bar.pixels:.0f} px"
+    assert bar.pixels == int(bar.pixels)
+    assert max(1, 0.1 * width) <= bar.pixels * 1.0001
+    assert bar.pixels <= max(1, 0.25 * width)
+
+
+def black_run(pixels: np.ndarray) -> int:
+    """The longest horizontal run of ink in a picture."""
+    ink = (np.abs(pixels.astype(int) - 26) < 8).all(axis=-1)
+    runs = [len(run) for row in ink for run in "".join("x" if dark else " " for dark in row).split()]
+    return max(runs, default=0)
+
+
+@pytest.mark.parametrize(("size", "pixels"), [(0.01, 50), (0.03, 33), (None, 50)])
+def test_pictures_carry_a_scale_bar(tmp_path: Path, size: float | None, pixels: float) -> None:
+    """256 pixels are magnified twice; the bar stands in the strip below them."""
+    draw_picture(np.ones((256, 256)), tmp_path / "p.png", pixel_size_nm=size)
+    strip = opened(tmp_path / "p.png")[512:]
+    assert black_run(strip) == pytest.approx(2 * pixels, abs=2)
+
+
+@pytest.mark.parametrize(("side", "insets"), [(64, 0), (256, 0), (600, 1)])
+def test_insets_only_magnify(side: int, insets: int) -> None:
+    tile = Tile(np.zeros((side, side, 3), dtype=np.uint8), "a", "b")
+    figure, _ = draw_rows([[tile]], ["row"], Layout(1, 2.5, 2.5, (0.36,)), inset=96)
+    assert len(figure.axes) == 1 + insets
+
+
+@pytest.mark.parametrize("size", [None, 0.01])
+def test_panels_carry_a_scale_bar_for_each_magnification(tmp_path: Path, size: float | None) -> None:
+    """Below the truth, 600 pixels wide, and below the detail of 188 pixels."""
+    inputs = replace(scan(np.full((600, 600), 0.5, dtype=np.float32)), pixel_size_nm=size)
+    made = [replace(reconstruct(inputs, "constant"), image=np.full((600, 600), 0.6, dtype=np.float32))]
+    panel(inputs, made, inputs.truth, tmp_path / "p.png")
+    place, below = Layout(3, 2.5, 2.5, (0.6,)), opened(tmp_path / "p.png")
+    for column, share in ((0, 100 / 600), (1, 20 / 188)):
+        left, top = round(DPI * (0.38 + column * 2.6)), round(DPI * (0.3 + 0.36 + place.height + 0.02))
+        tile = below[top : top + round(0.18 * DPI), left : left + round(2.5 * DPI)]
+        assert black_run(tile) == pytest.approx(share * 2.5 * DPI, abs=3)
 
 
 def test_unvisited_pixels_are_never_grey() -> None:

@@ -85,6 +85,13 @@ def test_all_else_is_scaled_from_minimum_and_maximum(low: float, high: float, fl
     assert step == {"step": "scale", "kind": "min-max", "values": [low, high]}
 
 
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_vacuum_and_full_signal_are_specimens_in_a_stated_range(value: float) -> None:
+    values, step = scaled(np.full((2, 3), value), floating=True, value_range=(0.0, 1.0), name="u")
+    assert (values == value).all()
+    assert step["kind"] == "range"
+
+
 @given(
     values=st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=30),
     low=st.floats(-1e5, 1e5),
@@ -92,7 +99,8 @@ def test_all_else_is_scaled_from_minimum_and_maximum(low: float, high: float, fl
 )
 def test_a_stated_range_is_affine_and_clipped(values: list[float], low: float, width: float) -> None:
     image = np.array([values])
-    if image.max() <= low or image.min() >= low + width:
+    uniform = image.min() == image.max() and image.min() in (low, low + width)
+    if not uniform and (image.max() <= low or image.min() >= low + width):
         with pytest.raises(SpecimenError, match="overlaps"):
             scaled(image, floating=True, value_range=(low, low + width), name="x")
         return

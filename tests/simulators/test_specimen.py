@@ -67,7 +67,7 @@ def test_a_stated_range_is_used_and_clipping_counted(file: Path) -> None:
 
 
 def test_another_shape_is_refused_naming_both(file: Path) -> None:
-    with pytest.raises(SpecimenError, match=r"48 x 64 pixels, got 24 x 32 .*'resample' or 'crop'"):
+    with pytest.raises(SpecimenError, match=r"48 x 64 pixels, got 24 x 32 .*'crop' or 'resample'"):
         load_specimen(file, (48, 64))
 
 

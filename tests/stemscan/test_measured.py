@@ -86,6 +86,44 @@ def test_files(tmp_path: Path) -> None:
         np.testing.assert_array_equal(read_array(tmp_path / name), data)
 
 
+def test_text_below_names_of_columns(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("\ufeffrow,column\n# measured at night\n\n1,2\n3,4\n", encoding="utf-8")
+    assert read_array(tmp_path / "a.csv").tolist() == [[1, 2], [3, 4]]
+    (tmp_path / "a.txt").write_text("counts\n7\n8\n")
+    assert read_array(tmp_path / "a.txt").tolist() == [7, 8]
+    (tmp_path / "nan.csv").write_text("nan,1\n3,nan\n")
+    np.testing.assert_array_equal(read_array(tmp_path / "nan.csv"), [[np.nan, 1], [3, np.nan]])
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("a.csv", b"", "no numbers"),
+        ("a.csv", b"# nothing\n", "no numbers"),
+        ("a.csv", b"row,column\n", "row"),
+        ("a.csv", b"row,column\n1,two\n", "two"),
+        ("a.csv", b"\xff\xfe1", "decode"),
+        ("a.npy", b"not by numpy", "no numpy array"),
+        ("a.npy", b"", "no numpy array"),
+    ],
+)
+def test_files_without_numbers(tmp_path: Path, name: str, data: bytes, words: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(DataError, match=rf"{name}.*{words}"):
+        read_array(tmp_path / name)
+
+
+def test_objects_are_never_loaded(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(DataError, match="Python objects, which are never loaded"):
+        read_array(tmp_path / "a.npy")
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="which is a folder"):
+        read_array(tmp_path)
+
+
 def test_bad_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputNotFoundError, match="missing"):
         read_array(tmp_path / "missing.npy")

@@ -96,6 +96,10 @@ BAD = [
     ("passes: 4", "passes: true", ["passes (line 4)", "True"]),
     ("passes: 4", "passes: .nan", ["passes (line 4)", "nan"]),
     ("sample: 10,", "sample: 1.0e3,", ["dose.electrons_per_sample (line 7)", "1.0e3", "YAML 1.1", "1000"]),
+    ("sample: 10,", "sample: 1e-9,", ["YAML 1.1", "as 1.0e-09"]),
+    ("sample: 10,", "sample: 1e999,", ["dose.electrons_per_sample (line 7)", "1e999"]),
+    ("dwell_ns: 1000", "dwell_ns: 1e9", ["dwell_ns (line 6)", "YAML 1.1", "as 1000000000"]),
+    ("seed: 7", "seed: " + "1" * 5000, ["at most 400 digits", "5000", "line 9"]),
     ("sample: 10,", "sample: -1,", ["dose.electrons_per_sample (line 7)", "greater than 0", "-1"]),
     ("sample: 10,", "sample: .inf,", ["dose.electrons_per_sample (line 7)", "finite"]),
     ("electrons_per_sample: 10, ", "", ["dose (line 7)", "exactly one of", "none"]),
@@ -145,6 +149,18 @@ def test_bad_file_is_one_clear_sentence(old: str, new: str, words: list[str]) ->
     assert len(message) < 400
     for word in words:
         assert word in message
+
+
+@given(st.floats(1e-90, 1e90), st.sampled_from(["{:.17e}", "{:g}", "{!r}"]))
+def test_what_a_refusal_of_a_number_suggests_is_read_as_that_number(number: float, form: str) -> None:
+    text = form.format(number).replace("e+", "e")
+    dose = "dose: {electrons_per_sample: %s}\nversion: 1\npattern: {kind: raster}\nshape: [1, 1]\npasses: 1\nseed: 1\n"
+    try:
+        ScanPlan.from_yaml(dose % text + "dwell_ns: 1")
+    except PlanError as problem:
+        suggested = str(problem).rsplit(" as ", 1)[1]
+        plan = ScanPlan.from_yaml(dose % suggested + "dwell_ns: 1")
+        assert plan.electrons_per_sample == float(text)
 
 
 @given(st.text(max_size=200))

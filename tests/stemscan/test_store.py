@@ -397,10 +397,12 @@ def test_what_is_no_store_is_never_touched(tmp_path: Path, overwrite: bool) -> N
     (tmp_path / "folder" / "thesis.txt").write_text("x")
     (tmp_path / "zarr").mkdir()
     (tmp_path / "zarr" / "zarr.json").write_text('{"attributes": {"ome": {}}}')
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image" / "zarr.json").write_text('{"attributes": {"stemscan": {"kind": "reconstruction"}}}')
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "zarr.json").write_text('{"attributes": {"stemscan"')
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
-    for name in ("file", "folder", "zarr", "broken", "link"):
+    for name in ("file", "folder", "zarr", "image", "broken", "link"):
         with pytest.raises(OutputExistsError, match="which is something else; choose another name"):
             create(tmp_path / name, PLAN, overwrite=overwrite)
         with pytest.raises((OutputExistsError, StoreError)):
