@@ -236,9 +236,8 @@ def _device(method: str, device: str) -> str:
     try:
         torch.empty(0, device=device).cpu()
     except (RuntimeError, AssertionError, NotImplementedError) as problem:
-        first_line = str(problem).strip().split("\n", 1)[0]
         raise UsageError(
-            f"expected a device of this machine, got {device!r} ({first_line}); try auto or cpu"
+            f"expected a device of this machine such as cpu, cuda or cuda:1, got {device!r}; try auto or cpu"
         ) from problem
     return device
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
-from stemscan.errors import InputNotFoundError, WeightsError
+from stemscan.errors import InputNotFoundError, UsageError, WeightsError
 from stemscan.files import check_output, write_file
 
 if TYPE_CHECKING:
@@ -141,12 +141,16 @@ def import_published(source: str | Path, destination: str | Path, *, overwrite: 
     ------
     InputNotFoundError, OutputExistsError
         When there is no source, no folder for the destination, or something is there.
+    UsageError
+        When the destination does not end in .safetensors.
     WeightsError
         When the source does not hold exactly the published network's tensors.
     """
     from stemscan.recon.fshnet.published import translated
 
     path, target = Path(source), Path(destination)
+    if target.suffix != ".safetensors":
+        raise UsageError(f"expected an output that ends in .safetensors, got {str(destination)!r}; rename it")
     check_output(target, overwrite=overwrite)
     tensors = _read_any(path)
     network = _filled(PUBLISHED, PUBLISHED_FRAMES, translated(tensors, path), path)
@@ -162,6 +166,8 @@ def import_published(source: str | Path, destination: str | Path, *, overwrite: 
 
 def _existing(path: Path) -> None:
     """Refuse a path without a file."""
+    if path.is_dir():
+        raise WeightsError(f"expected a weights file, got {str(path)!r}, which is a folder; name the file in it")
     if not path.is_file():
         raise InputNotFoundError(f"expected a weights file, got {str(path)!r}, which does not exist; check the name")
 
@@ -216,8 +222,8 @@ def _read_any(path: Path) -> dict[str, Tensor]:
             loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as problem:  # a damaged pickle raises anything, IndexError for one
         raise WeightsError(
-            f"expected a whole file of tensors only, got {str(path)!r}, which torch refuses "
-            f"({(str(problem).splitlines() or ['?'])[0]}); download it again from where the authors put it"
+            f"expected a whole file of tensors only, got {str(path)!r}, which is damaged or holds more than tensors; "
+            "download it again from where the authors put it"
         ) from problem
     if not isinstance(loaded, dict) or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
         raise WeightsError(
