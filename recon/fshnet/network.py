@@ -27,7 +27,17 @@ from torch.nn import functional
 from stemscan.errors import ReconError
 from stemscan.recon.padding import mirrored
 
-__all__ = ["FACTOR", "FRAMES", "UNUSED_PARAMETERS", "FSHNet", "infer", "multiply_accumulates", "parameter_count_paper"]
+__all__ = [
+    "FACTOR",
+    "FRAMES",
+    "MULTIPLE",
+    "RECEPTIVE_RADIUS",
+    "UNUSED_PARAMETERS",
+    "FSHNet",
+    "infer",
+    "multiply_accumulates",
+    "parameter_count_paper",
+]
 
 FRAMES: Final = 4
 """Frames of the published network."""
@@ -51,6 +61,11 @@ UNUSED_PARAMETERS: Final = {
 """Parameters of the published model that its output does not depend on: a second fusion, and fixed edge filters."""
 
 MULTIPLE: Final = 16
+"""Product of the strides on the longest way through the network: its phase repeats every so many pixels."""
+
+RECEPTIVE_RADIUS: Final = 138
+"""Scan pixels around one that its output depends on, at most: 11 by way of the shuffle branch, the rest by way of the
+middle, whose five 3 x 3 convolutions reach 16 pixels each. (Before the pixel; behind it 129 are reached.)"""
 
 
 class ConvBlock(nn.Module):
