@@ -54,10 +54,8 @@ def main() -> None:
         made = tiled(run, (frames, prior), FACTOR, options.tile, overlap, multiple=MULTIPLE, taper=taper)
         spent = time.process_time() - began
         away = (made - whole) / whole.std()
-        print(
-            f"| {overlap} | {taper} | {np.abs(away).max():.1e} | {np.sqrt(np.mean(away**2)):.1e} | {spent / alone:.2f} |",
-            flush=True,
-        )
+        largest, typical = float(np.abs(away).max()), float(np.sqrt(np.mean(away**2)))
+        print(f"| {overlap} | {taper} | {largest:.1e} | {typical:.1e} | {spent / alone:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def _spans(size: int, factor: int, tile: int, overlap: int, taper: int) -> Itera
         end = begin + tile
         first, last = max(begin - overlap, 0), min(end + overlap, size)
         # output pixel i stands for the pixels from factor * i on; taken at its middle
-        place = np.arange(first, last, factor) + (factor - 1) / 2
+        place = np.arange(first, last, factor, dtype=np.float64) + (factor - 1) / 2
         weight = np.ones(place.size)
         if begin > 0:
             weight *= _rise(place - begin, taper)
@@ -123,11 +123,11 @@ def _spans(size: int, factor: int, tile: int, overlap: int, taper: int) -> Itera
         yield _Span(first, last, weight.astype(np.float32))
 
 
-def _rise(distance: npt.NDArray[np.float64], taper: int) -> npt.NDArray[np.float64]:
+def _rise(distance: npt.NDArray[np.floating[Any]], taper: int) -> npt.NDArray[np.float64]:
     """From 0 to 1 over an edge: at once, or linearly from `taper` pixels before it to as many behind it."""
     if taper == 0:
         return (distance >= 0).astype(np.float64)
-    return np.clip((distance + taper) / (2 * taper), 0, 1)
+    return np.asarray(np.clip((distance + taper) / (2 * taper), 0, 1), dtype=np.float64)
 
 
 def _common_shape(arrays: Sequence[Any]) -> tuple[int, int]:
