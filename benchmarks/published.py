@@ -15,7 +15,7 @@ from stemscan.recon.fshnet.network import infer
 from stemscan.recon.fshnet.published import prior_input
 from stemscan.recon.fshnet.published_protocol import PublishedScan, published_scan
 from stemscan.recon.reconstruction import Reconstruction
-from stemscan.recon.weights_file import load_weights
+from stemscan.recon.weights_file import load_fshnet
 
 __all__ = ["published_rows"]
 
@@ -48,7 +48,7 @@ def published_rows(
     drawn = published_scan(truth[:rows, :columns], samples_per_block, dose, seed)
     methods: dict[str, Callable[[], Image]] = {"fourier-eb": lambda: _fourier_eb(drawn, dose)}
     if weights is not None:
-        network, _ = load_weights(weights)
+        network, _ = load_fshnet(weights)
         methods["fshnet"] = lambda: infer(network, drawn.frames, prior_input(drawn.frames))
     done = [_timed(name, method) for name, method in methods.items()]
     return [row_of(image, "published", one, drawn.truth) for one in done]

@@ -93,7 +93,7 @@ def demo(
 def _check_weights(weights: Path | None) -> None:
     """See that the weights can be used before anything is written."""
     if weights is not None:
-        from stemscan.recon.fshnet.weights_file import load_weights
+        from stemscan.recon.weights_file import load_weights
 
         load_weights(weights)
 

@@ -24,7 +24,18 @@ from stemscan.files import check_output, write_file
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["FORMAT", "Convention", "WeightsInfo", "import_published", "load_weights", "read_tensors", "save_weights"]
+    from stemscan.recon.fshnet.network import FSHNet
+
+__all__ = [
+    "FORMAT",
+    "Convention",
+    "WeightsInfo",
+    "import_published",
+    "load_fshnet",
+    "load_weights",
+    "read_tensors",
+    "save_weights",
+]
 
 FORMAT: Final = "stemscan-weights"
 FORMAT_VERSION: Final = "1"
@@ -91,7 +102,12 @@ def save_weights(network: nn.Module, destination: str | Path, info: WeightsInfo,
         "source_sha256": info.source_sha256,
     }
     metadata = {"stemscan": json.dumps(description, sort_keys=True)}
-    write_file(Path(destination), lambda path: path.write_bytes(save(tensors, metadata)), overwrite=overwrite)
+    content = save(tensors, metadata)
+
+    def write(path: Path) -> None:
+        path.write_bytes(content)
+
+    write_file(Path(destination), write, overwrite=overwrite)
 
 
 def load_weights(source: str | Path, method: str = "fshnet") -> tuple[nn.Module, WeightsInfo]:
@@ -118,6 +134,24 @@ def load_weights(source: str | Path, method: str = "fshnet") -> tuple[nn.Module,
     tensors, metadata = read_tensors(path)
     info = _described(path, metadata, method)
     return _filled(info.architecture, info.frames, tensors, path), info
+
+
+def load_fshnet(source: str | Path) -> tuple[FSHNet, WeightsInfo]:
+    """As `load_weights`, for FSHNet on frames alone.
+
+    Raises
+    ------
+    InputNotFoundError, WeightsError
+        As `load_weights`; or when the weights are of another network.
+    """
+    from stemscan.recon.fshnet.network import FSHNet
+
+    network, info = load_weights(source)
+    if not isinstance(network, FSHNet):
+        raise WeightsError(
+            f"expected weights of FSHNet on frames, got {info.architecture} in {str(source)!r}; give published ones"
+        )
+    return network, info
 
 
 def import_published(source: str | Path, destination: str | Path, *, overwrite: bool = False) -> WeightsInfo:

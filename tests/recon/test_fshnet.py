@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from stemscan.errors import ReconError
-from stemscan.recon.fshnet.method import sample_scale, standardised_frames
 from stemscan.recon.fshnet.network import FSHNet, infer, multiply_accumulates, parameter_count_paper
 from stemscan.recon.fshnet.published import prior_input
-from stemscan.recon.weights_file import import_published, load_weights
+from stemscan.recon.fshnet.scale import sample_scale, standardised_frames
+from stemscan.recon.weights_file import import_published, load_fshnet
 from tests.recon.fshnet_kit import lattice, seeded_network, sparse_scan, uniform
 
 GOLDEN = Path(__file__).with_name("data") / "fshnet-seeded.npz"
@@ -27,7 +27,7 @@ def network_inputs(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
 def test_published_weights_give_the_published_output(shared_dir: Path, tmp_path: Path) -> None:
     reference = shared_dir / "reference"
     import_published(reference / "fshnet-published.safetensors", tmp_path / "weights.safetensors")
-    network, info = load_weights(tmp_path / "weights.safetensors")
+    network, info = load_fshnet(tmp_path / "weights.safetensors")
     assert info.convention == "published"
     with np.load(reference / "fshnet-golden.npz") as golden:
         frames = np.zeros(golden["shape"], dtype=np.float32)

@@ -12,7 +12,7 @@ from stemscan.errors import ReconError
 from stemscan.recon.fshnet.network import infer
 from stemscan.recon.fshnet.published import prior_input
 from stemscan.recon.fshnet.published_protocol import published_scan
-from stemscan.recon.weights_file import import_published, load_weights
+from stemscan.recon.weights_file import import_published, load_fshnet
 from tests.recon.fshnet_kit import lattice, uniform
 
 TRUTH = lattice((96, 64)).astype(np.float64)
@@ -78,7 +78,7 @@ def test_published_number_of_a_real_image_is_met(shared_dir: Path, tmp_path: Pat
     image = imread(shared_dir / "images" / f"{name}.tif").astype(np.float64)[:512, :512]
     scan = published_scan(median_filter(gaussian_filter(image, 1.5), 3), 3, 10.0, seed=1)
     import_published(shared_dir / "reference" / "fshnet-published.safetensors", tmp_path / "w.safetensors")
-    output = infer(load_weights(tmp_path / "w.safetensors")[0], scan.frames, prior_input(scan.frames))
+    output = infer(load_fshnet(tmp_path / "w.safetensors")[0], scan.frames, prior_input(scan.frames))
     correlation = np.corrcoef(output.ravel(), scan.truth.ravel())[0, 1]
     psnr = 10 * np.log10(np.ptp(scan.truth) ** 2 / (scan.truth.var() * (1 - correlation**2)))
     with (shared_dir / "reference" / "published-on-real.csv").open() as table:

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from stemscan.errors import InputNotFoundError, OutputExistsError, WeightsError
 from stemscan.recon.fshnet.network import UNUSED_PARAMETERS, FSHNet
 from stemscan.recon.fshnet.published import names
-from stemscan.recon.weights_file import WeightsInfo, import_published, load_weights, save_weights
+from stemscan.recon.weights_file import WeightsInfo, import_published, load_fshnet, save_weights
 from tests.recon.fshnet_kit import seeded_network
 
 INFO = WeightsInfo(frames=4, convention="published", origin="a test")
@@ -43,7 +43,7 @@ def same(first: FSHNet, second: FSHNet) -> bool:
 
 
 def test_round_trip(weights: Path) -> None:
-    network, info = load_weights(weights)
+    network, info = load_fshnet(weights)
     assert info == INFO
     assert same(network, seeded_network())
     assert not network.training
@@ -58,7 +58,7 @@ def test_same_weights_give_the_same_bytes(weights: Path, tmp_path: Path) -> None
 def test_other_numbers_of_frames_and_conventions(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     save_weights(seeded_network(7), path, WeightsInfo(frames=7, convention="paper"))
-    network, info = load_weights(path)
+    network, info = load_fshnet(path)
     assert network.frames == info.frames == 7
     assert info.convention == "paper"
 
@@ -67,7 +67,7 @@ def test_nothing_is_overwritten_unasked(weights: Path) -> None:
     with pytest.raises(OutputExistsError):
         save_weights(seeded_network(), weights, INFO)
     save_weights(seeded_network(seed=2), weights, INFO, overwrite=True)
-    assert same(load_weights(weights)[0], seeded_network(seed=2))
+    assert same(load_fshnet(weights)[0], seeded_network(seed=2))
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])
@@ -82,7 +82,7 @@ def test_published_names_are_imported(tmp_path: Path, prefix: str, kind: str) ->
     info = import_published(source, target)
     assert info.convention == "published"
     assert len(info.source_sha256) == 64
-    network, again = load_weights(target)
+    network, again = load_fshnet(target)
     assert again == info
     assert same(network, seeded_network())
 
@@ -94,7 +94,7 @@ def test_import_does_not_overwrite_and_reads_nothing_then(tmp_path: Path) -> Non
         import_published(source, target)
     save_file(published_tensors(seeded_network()), source)
     import_published(source, target, overwrite=True)
-    assert same(load_weights(target)[0], seeded_network())
+    assert same(load_fshnet(target)[0], seeded_network())
     with pytest.raises(InputNotFoundError, match="existing folder"):
         import_published(source, tmp_path / "missing" / "weights.safetensors")
 
@@ -158,7 +158,7 @@ def test_other_published_files_are_refused(tmp_path: Path, change: Callable[[Any
 
 def damaged(path: Path, change: Callable[[dict[str, torch.Tensor], dict[str, Any]], Any]) -> None:
     """Rewrite a weights file with other tensors or another description."""
-    network, info = load_weights(path)
+    network, info = load_fshnet(path)
     description = {"format": "stemscan-weights", "format_version": "1", "architecture": "fshnet", **vars(info)}
     tensors = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     change(tensors, description)
@@ -192,14 +192,14 @@ def infinite(tensors: dict[str, torch.Tensor], _: dict[str, Any]) -> None:
 def test_other_weights_are_refused(weights: Path, change: Callable[[Any, Any], Any], message: str) -> None:
     damaged(weights, change)
     with pytest.raises(WeightsError, match=message) as caught:
-        load_weights(weights)
+        load_fshnet(weights)
     assert "\n" not in str(caught.value)
 
 
 def test_published_safetensors_must_be_imported_first(tmp_path: Path) -> None:
     save_file(published_tensors(seeded_network()), tmp_path / "theirs.safetensors")
     with pytest.raises(WeightsError, match="stemscan weights import theirs.safetensors -o fshnet.safetensors"):
-        load_weights(tmp_path / "theirs.safetensors")
+        load_fshnet(tmp_path / "theirs.safetensors")
 
 
 @pytest.mark.parametrize("zipped", [True, False])
@@ -207,17 +207,17 @@ def test_pickles_are_not_loaded(tmp_path: Path, zipped: bool) -> None:
     source = tmp_path / "theirs.pkl"
     torch.save(published_tensors(seeded_network()), source, _use_new_zipfile_serialization=zipped)
     with pytest.raises(WeightsError, match="is a pickle; convert it: stemscan weights import theirs.pkl"):
-        load_weights(source)
+        load_fshnet(source)
 
 
 @pytest.mark.parametrize("length", [0, 5, 1000, 100_000])
 def test_truncated_files_are_refused(weights: Path, length: int) -> None:
     weights.write_bytes(weights.read_bytes()[:length])
     with pytest.raises(WeightsError, match="expected a whole safetensors file"):
-        load_weights(weights)
+        load_fshnet(weights)
 
 
 def test_missing_file_is_said(tmp_path: Path) -> None:
-    for read in (load_weights, lambda path: import_published(path, tmp_path / "weights.safetensors")):
+    for read in (load_fshnet, lambda path: import_published(path, tmp_path / "weights.safetensors")):
         with pytest.raises(InputNotFoundError, match=r"none\.safetensors"):
             read(tmp_path / "none.safetensors")
