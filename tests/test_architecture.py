@@ -58,7 +58,8 @@ def test_arrows(room: str) -> None:
             continue
         for name in imported(file):
             target = room_of(name)
-            by_api = name.startswith("stemscan.simulators.api") and file.stem.split("_")[0] in SIMULATOR_API_USERS
+            inside = {file.stem.split("_")[0], *file.parent.relative_to(ROOMS[room]).parts[:1]}
+            by_api = name.startswith("stemscan.simulators.api") and bool(inside & SIMULATOR_API_USERS)
             allowed = target in (None, room) or target in ALLOWED[room] or (room == "recon" and by_api)
             assert allowed, f"{file.relative_to(ROOT)} imports {name}"
 
