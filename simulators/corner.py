@@ -14,9 +14,7 @@ __all__ = ["CORNER", "image_paths", "load_corner"]
 CORNER: Final = 512
 """Rows and columns of a corner at most: those of the FSHNet paper's images."""
 
-_SUFFIXES: Final = frozenset(
-    {".tif", ".tiff", ".png", ".jpg", ".npy", ".dm3", ".dm4", ".emd", ".mrc", ".ser", ".hspy"}
-)
+_SUFFIXES: Final = frozenset({".tif", ".tiff", ".png", ".jpg", ".npy", ".dm3", ".dm4", ".emd", ".mrc", ".ser", ".hspy"})
 
 
 def image_paths(folder: str | Path) -> list[Path]:

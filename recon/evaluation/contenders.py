@@ -207,7 +207,7 @@ def parameter_count(contender: Contender) -> int | None:
     try:
         with safe_open(contender.weights, framework="numpy") as file:
             names = [name for name in file.keys() if not name.endswith(_BUFFERS)]  # noqa: SIM118
-            return sum(math.prod(file.get_slice(name).get_shape()) for name in names)
+            return sum(int(math.prod(file.get_slice(name).get_shape())) for name in names)
     except (SafetensorError, OSError) as problem:
         raise WeightsError(
             f"expected a whole safetensors file, got {str(contender.weights)!r} ({problem}); copy it again"

@@ -106,7 +106,7 @@ def _oracle(inputs: Inputs, truth: Image, device: str, threads: int | None) -> _
     with limit_threads(threads):
         began = time.perf_counter()
         image = spectral_oracle(
-            inputs.S, inputs.V, inputs.electrons_per_sample, truth, noise=inputs.noise, device=device
+            inputs.S, inputs.V, inputs.electrons_per_sample, truth.copy(), noise=inputs.noise, device=device
         )
         return _Made(image, None, time.perf_counter() - began, 1)
 

@@ -163,7 +163,7 @@ def dask_cluster(address: str, processes: int) -> Iterator[Dask]:
         client = distributed.Client(address, timeout=_TIMEOUT_S)
     except (OSError, ValueError, TypeError) as problem:
         raise UsageError(
-            f"expected a dask scheduler at {address!r}, got no answer ({problem or type(problem).__name__}); start "
+            f"expected a dask scheduler at {address!r}, got no answer ({type(problem).__name__}); start "
             "'dask scheduler' and give its address, or local"
         ) from problem
     with client:
@@ -172,7 +172,7 @@ def dask_cluster(address: str, processes: int) -> Iterator[Dask]:
 
 @contextmanager
 def scheduler_for(address: str | None, processes: int | None) -> Iterator[tuple[Scheduler, int]]:
-    """Who runs the cases, and how many of them at once on this machine.
+    """Who runs the cases, and with how many threads each unless asked otherwise.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def scheduler_for(address: str | None, processes: int | None) -> Iterator[tuple[
     ------
     Scheduler
     int
-        Cases at once.
+        Threads a case, so that all cases at once take all processors; 1 on a cluster of several machines.
 
     Raises
     ------
@@ -195,10 +195,11 @@ def scheduler_for(address: str | None, processes: int | None) -> Iterator[tuple[
     if processes is not None and processes < 1:
         raise UsageError(f"expected at least 1 process, got {processes}; leave it out for one a processor")
     number = processes or workers()
+    threads = max(1, workers() // number)
     if address is not None:
         with dask_cluster(address, number) as cluster:
-            yield cluster, number
+            yield cluster, threads if address == LOCAL else 1
     elif number == 1:
-        yield Here(), 1
+        yield Here(), threads
     else:
-        yield Processes(number), number
+        yield Processes(number), threads

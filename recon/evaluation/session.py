@@ -200,9 +200,7 @@ def evaluate(
     write_text(folder / "rows.csv", to_csv(rows), overwrite=True)
     stale = [case.contender.label for case in cases if known[case.digest].code != _code(case)]
     threads = sorted({kept.threads for kept in known.values()}, key=lambda number: number or 0)
-    return Evaluation(
-        request, tuple(cases), rows, tuple(threads), len(tasks), tuple(dict.fromkeys(stale)), kept_rows
-    )
+    return Evaluation(request, tuple(cases), rows, tuple(threads), len(tasks), tuple(dict.fromkeys(stale)), kept_rows)
 
 
 def _code(case: Case) -> str:
