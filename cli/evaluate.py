@@ -60,9 +60,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Seed of scans.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
     processes: Annotated[int | None, typer.Option(help="Cases at once (one a processor).", show_default=False)] = None,
-    threads: Annotated[
-        int | None, typer.Option(help="Threads of each case (a fair share).", show_default=False)
-    ] = None,
+    threads: Annotated[int, typer.Option(help="Threads of each case.")] = 1,
     scheduler: Annotated[
         str | None,
         typer.Option(help="Address of a dask scheduler, or local for a cluster here.", show_default=False),
@@ -88,8 +86,8 @@ def evaluate(
     from stemscan.recon.evaluation.session import evaluate as run
 
     talk = Talk(quiet, as_json)
-    if threads is not None and threads < 1:
-        raise UsageError(f"--threads: expected at least 1, got {threads}; leave it out for a fair share")
+    if threads < 1:
+        raise UsageError(f"--threads: expected at least 1, got {threads}")
     if panels < 0:
         raise UsageError(f"--panels: expected at least 0, got {panels}")
     grid = Grid(
@@ -101,10 +99,8 @@ def evaluate(
         raise UsageError(f"--recompute: expected the label of a contender, got {unknown[0]!r}; name one of this run")
     prepare_folder(output, overwrite=overwrite)
     found = _images(images, _parts(only or ""), corner, synthetic, size, talk)
-    with scheduler_for(scheduler, processes) as (runner, share), talk.progress("evaluating") as progress:
-        request = Request(
-            tuple(found), grid, tuple(contenders), device, threads or share, panels, tuple(recompute or ())
-        )
+    with scheduler_for(scheduler, processes) as runner, talk.progress("evaluating") as progress:
+        request = Request(tuple(found), grid, tuple(contenders), device, threads, panels, tuple(recompute or ()))
         done = run(request, output, runner, cache=cache, anew=overwrite, progress=progress)
     for label in done.stale:
         talk.warn(f"rows of {label} were computed by an earlier state of the code; --recompute '{label}' renews them")

@@ -35,14 +35,14 @@ class Kept:
     Attributes
     ----------
     measured : Measured
-    threads : int or None
-        Threads that the method could use; None for all.
+    threads : int
+        Threads that the method could use.
     code : str
         Digest of the code that computed it.
     """
 
     measured: Measured
-    threads: int | None
+    threads: int
     code: str
 
 
@@ -72,8 +72,7 @@ class Cache:
             if data["schema"] != _SCHEMA or data["digest"] != case.digest:
                 return None
             measured = {field.name: _decoded(field.type, data["measured"][field.name]) for field in fields(Measured)}
-            threads = data["threads"]
-            return Kept(Measured(**measured), None if threads is None else int(threads), str(data["code"]))
+            return Kept(Measured(**measured), int(data["threads"]), str(data["code"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

@@ -143,4 +143,4 @@ def _text(value: Any) -> str:
     """A value for CSV."""
     if not isinstance(value, float):
         return str(value)
-    return "" if math.isnan(value) else f"{value:.7g}"
+    return "" if math.isnan(value) else f"{value:.6g}"

@@ -38,22 +38,22 @@ class Outcome:
     measured : Measured
     image : ndarray of float16, (H, W), or None
         The reconstruction for a picture, where it was asked for; [0, 1] is the range of the truth.
-    threads : int or None
-        Threads that the method could use; None for all.
+    threads : int
+        Threads that the method could use.
     """
 
     measured: Measured
     image: npt.NDArray[np.float16] | None
-    threads: int | None
+    threads: int
 
 
-def run_case(case: Case, threads: int | None = None, keep_image: bool = False) -> Outcome:
+def run_case(case: Case, threads: int = 1, keep_image: bool = False) -> Outcome:
     """Run a case; a method that fails is a row, too.
 
     Parameters
     ----------
     case : Case
-    threads : int, optional
+    threads : int
         Threads at most.
     keep_image : bool
         Whether to give the image, too.
@@ -82,7 +82,7 @@ class _Made:
     factor: int
 
 
-def _scanned(case: Case, threads: int | None) -> tuple[_Made, Image]:
+def _scanned(case: Case, threads: int) -> tuple[_Made, Image]:
     """Reconstruct a scan on the absolute scale; and the truth."""
     inputs, truth = scanned(case, threads), loaded(case.image).fine
     if case.contender.method == ORACLE:
@@ -99,7 +99,7 @@ def _arguments(contender: Contender, device: str) -> dict[str, Any]:
     return arguments
 
 
-def _oracle(inputs: Inputs, truth: Image, device: str, threads: int | None) -> _Made:
+def _oracle(inputs: Inputs, truth: Image, device: str, threads: int) -> _Made:
     """The spectral oracle."""
     from stemscan.recon.fourier_eb.spectral_oracle import spectral_oracle
 
@@ -111,7 +111,7 @@ def _oracle(inputs: Inputs, truth: Image, device: str, threads: int | None) -> _
         return _Made(image, None, time.perf_counter() - began, 1)
 
 
-def _published(case: Case, threads: int | None) -> tuple[_Made, Image]:
+def _published(case: Case, threads: int) -> tuple[_Made, Image]:
     """Reconstruct a draw of the published protocol; and its truth, with [0, 1] as its range."""
     drawn = published_draw(case)
     made = reconstruct_published(drawn, case.cell.dose, case.contender, device=case.device, threads=threads)
@@ -127,21 +127,22 @@ def normalised(image: Image, truth: Image) -> Image:
     return scaled
 
 
-def scanned(case: Case, threads: int | None = None) -> Inputs:
+def scanned(case: Case, threads: int = 1) -> Inputs:
     """The scan of a case's image, the same for all contenders.
 
     Parameters
     ----------
     case : Case
         Of noise "poisson" or "eq5".
-    threads : int, optional
+    threads : int
+        Threads of the detector; the scan does not depend on it.
 
     Returns
     -------
     Inputs
         Without truth.
     """
-    return _scan(replace(case, contender=_ANY, device="cpu"), threads or 1)
+    return _scan(replace(case, contender=_ANY, device="cpu"), threads)
 
 
 def published_draw(case: Case) -> PublishedScan:

@@ -31,7 +31,7 @@ Task = tuple[Case, bool]
 class Scheduler(Protocol):
     """Runs tasks."""
 
-    def run(self, tasks: Sequence[Task], threads: int | None) -> Iterator[tuple[Case, Outcome]]:
+    def run(self, tasks: Sequence[Task], threads: int) -> Iterator[tuple[Case, Outcome]]:
         """Run all tasks, each with so many threads; give them as they are done."""
         ...
 
@@ -39,7 +39,7 @@ class Scheduler(Protocol):
 class Here:
     """One after the other in this process."""
 
-    def run(self, tasks: Sequence[Task], threads: int | None) -> Iterator[tuple[Case, Outcome]]:
+    def run(self, tasks: Sequence[Task], threads: int) -> Iterator[tuple[Case, Outcome]]:
         """See `Scheduler`."""
         for case, keep_image in tasks:
             yield case, run_case(case, threads, keep_image)
@@ -57,7 +57,7 @@ class Processes:
     def __init__(self, number: int) -> None:
         self.number = number
 
-    def run(self, tasks: Sequence[Task], threads: int | None) -> Iterator[tuple[Case, Outcome]]:
+    def run(self, tasks: Sequence[Task], threads: int) -> Iterator[tuple[Case, Outcome]]:
         """See `Scheduler`."""
         from concurrent.futures import ProcessPoolExecutor, as_completed
         from concurrent.futures.process import BrokenProcessPool
@@ -107,7 +107,7 @@ class Dask:
     def __init__(self, client: Any) -> None:
         self.client = client
 
-    def run(self, tasks: Sequence[Task], threads: int | None) -> Iterator[tuple[Case, Outcome]]:
+    def run(self, tasks: Sequence[Task], threads: int) -> Iterator[tuple[Case, Outcome]]:
         """See `Scheduler`."""
         from distributed import as_completed
 
@@ -171,8 +171,8 @@ def dask_cluster(address: str, processes: int) -> Iterator[Dask]:
 
 
 @contextmanager
-def scheduler_for(address: str | None, processes: int | None) -> Iterator[tuple[Scheduler, int]]:
-    """Who runs the cases, and with how many threads each unless asked otherwise.
+def scheduler_for(address: str | None, processes: int | None) -> Iterator[Scheduler]:
+    """Who runs the cases.
 
     Parameters
     ----------
@@ -184,8 +184,6 @@ def scheduler_for(address: str | None, processes: int | None) -> Iterator[tuple[
     Yields
     ------
     Scheduler
-    int
-        Threads a case, so that all cases at once take all processors; 1 on a cluster of several machines.
 
     Raises
     ------
@@ -195,11 +193,10 @@ def scheduler_for(address: str | None, processes: int | None) -> Iterator[tuple[
     if processes is not None and processes < 1:
         raise UsageError(f"expected at least 1 process, got {processes}; leave it out for one a processor")
     number = processes or workers()
-    threads = max(1, workers() // number)
     if address is not None:
         with dask_cluster(address, number) as cluster:
-            yield cluster, threads if address == LOCAL else 1
+            yield cluster
     elif number == 1:
-        yield Here(), threads
+        yield Here()
     else:
-        yield Processes(number), threads
+        yield Processes(number)

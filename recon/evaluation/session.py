@@ -11,7 +11,7 @@ import json
 import os
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +24,6 @@ from stemscan.recon.evaluation.contenders import Contender
 from stemscan.recon.evaluation.images import ImageSource
 from stemscan.recon.evaluation.implementation import implementation_digest
 from stemscan.recon.evaluation.rows import Row, row_of, to_csv
-from stemscan.recon.evaluation.run import Outcome
 from stemscan.recon.evaluation.schedule import Scheduler, Task
 
 __all__ = ["Evaluation", "Request", "evaluate", "prepare_folder"]
@@ -46,8 +45,9 @@ class Request:
     contenders : tuple of Contender
     device : str
         Of torch.
-    threads : int or None
-        Threads of each case at most.
+    threads : int
+        Threads of each case at most. The last digits of a method that sums in parallel may depend on it, so its default
+        does not depend on the machine.
     panels : int
         Images of each set that are shown, at `panel_cell`.
     recompute : tuple of str
@@ -58,7 +58,7 @@ class Request:
     grid: Grid
     contenders: tuple[Contender, ...]
     device: str = "cpu"
-    threads: int | None = None
+    threads: int = 1
     panels: int = 2
     recompute: tuple[str, ...] = ()
 
@@ -88,7 +88,7 @@ class Evaluation:
     cases : tuple of Case
     rows : tuple of Row
         One a case, in the same order.
-    threads : tuple of (int or None)
+    threads : tuple of int
         The numbers of threads with which rows were computed.
     computed : int
         Cases run by this call; the others were known.
@@ -100,7 +100,7 @@ class Evaluation:
     request: Request
     cases: tuple[Case, ...]
     rows: tuple[Row, ...]
-    threads: tuple[int | None, ...]
+    threads: tuple[int, ...]
     computed: int
     stale: tuple[str, ...]
     cache: Cache
@@ -199,7 +199,7 @@ def evaluate(
     rows = tuple(row_of(case, known[case.digest].measured) for case in cases)
     write_text(folder / "rows.csv", to_csv(rows), overwrite=True)
     stale = [case.contender.label for case in cases if known[case.digest].code != _code(case)]
-    threads = sorted({kept.threads for kept in known.values()}, key=lambda number: number or 0)
+    threads = sorted({kept.threads for kept in known.values()})
     return Evaluation(request, tuple(cases), rows, tuple(threads), len(tasks), tuple(dict.fromkeys(stale)), kept_rows)
 
 
@@ -210,7 +210,7 @@ def _code(case: Case) -> str:
 
 def _run(
     tasks: Sequence[Task],
-    threads: int | None,
+    threads: int,
     scheduler: Scheduler,
     cache: Cache,
     progress: Progress | None,
@@ -223,16 +223,11 @@ def _run(
     if progress is not None:
         progress(done, total)
     for case, outcome in scheduler.run(list(distinct.values()), threads) if distinct else ():
-        known[case.digest] = cache.put(case, _with_threads(outcome))
+        known[case.digest] = cache.put(case, outcome)
         done += 1
         if progress is not None:
             progress(done, total)
     return known
-
-
-def _with_threads(outcome: Outcome) -> Outcome:
-    """The outcome with the number of threads that all processors mean."""
-    return outcome if outcome.threads is not None else replace(outcome, threads=os.cpu_count())
 
 
 def _description(request: Request) -> dict[str, Any]:

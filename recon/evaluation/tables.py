@@ -79,8 +79,9 @@ def _preamble(done: Evaluation, commands: Sequence[str]) -> str:
     parts.append(
         f"{grid.passes} passes of block-random scans in 8 x 8 blocks, seed {grid.seed}. PSNR in dB and SSIM, means "
         "over images: *absolute* without any fit (data range 1), *affine* after the best gain and offset, *min-max* "
-        "after shifting and scaling image and truth each on their own, as the paper does. The constant image shows what a "
-        "metric gives for nothing. Columns that end in *paper* are the FSHNet paper's own figures, on its own images. "
+        "after shifting and scaling image and truth each on their own, as the paper does. The constant image shows "
+        "what a metric gives for nothing. Columns that end in *paper* are the FSHNet paper's own figures, on its own "
+        "images. "
         f"`{ORACLE}` looks at the truth: it is the best stationary linear estimate, not a method."
     )
     if done.stale:
@@ -218,7 +219,7 @@ def _costs(done: Evaluation, averages: Averages, contenders: Sequence[Contender]
                 *(_share(averages.overall(one.label, field)) for field in ("within_1_sd", "within_2_sd")),
             ]
         )
-    said = ", ".join("all" if number is None else str(number) for number in done.threads)
+    said = ", ".join(map(str, done.threads))
     note = (
         f"Median of all rows on this machine, threads a method: {said}; comparable where nothing else ran beside "
         "(`--processes 1 --recompute LABEL`). The paper's: RTX 3080, BPFA on a Core i9-9980."
