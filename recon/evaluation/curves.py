@@ -167,7 +167,7 @@ def _against_seconds(done: Evaluation, averages: Averages, noise: str, title: st
         1, f"{title}, ratio {percent(cell.samples_per_block)}, dose {cell.dose:g}", "seconds an image"
     )
     for ax, kind in zip(axes[0], KINDS, strict=True):
-        for one in contenders:
+        for number, one in enumerate(sorted(contenders, key=lambda one: averages.median_seconds(one.label))):
             style = {**styles[one.label], "ls": "None", "ms": 8}
             style["marker"] = {"None": "d", ".": "x" if one.method == "constant" else "h"}.get(
                 style["marker"], style["marker"]
@@ -176,7 +176,8 @@ def _against_seconds(done: Evaluation, averages: Averages, noise: str, title: st
             seconds = averages.median_seconds(one.label)
             ax.plot([seconds], [value], label=one.label, **style)
             if np.isfinite(value) and np.isfinite(seconds):
-                ax.annotate(one.label, (seconds, value), (0, 7), textcoords="offset points", fontsize=7.5, ha="center")
+                where = (0, 7) if number % 2 else (0, -14)  # neighbours' names must not lie on each other
+                ax.annotate(one.label, (seconds, value), where, textcoords="offset points", fontsize=7.5, ha="center")
         ax.set_xscale("log")
         ax.margins(0.12)
     _legend(figure, axes[0][-1])
