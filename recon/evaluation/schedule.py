@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
@@ -28,10 +28,13 @@ Task = tuple[Case, bool]
 """A case, and whether its image is to be kept."""
 
 
+Outcomes = Generator[tuple[Case, Outcome], None, None]
+
+
 class Scheduler(Protocol):
     """Runs tasks."""
 
-    def run(self, tasks: Sequence[Task], threads: int) -> Iterator[tuple[Case, Outcome]]:
+    def run(self, tasks: Sequence[Task], threads: int) -> Outcomes:
         """Run all tasks, each with so many threads; give them as they are done."""
         ...
 
@@ -39,7 +42,7 @@ class Scheduler(Protocol):
 class Here:
     """One after the other in this process."""
 
-    def run(self, tasks: Sequence[Task], threads: int) -> Iterator[tuple[Case, Outcome]]:
+    def run(self, tasks: Sequence[Task], threads: int) -> Outcomes:
         """See `Scheduler`."""
         for case, keep_image in tasks:
             yield case, run_case(case, threads, keep_image)
@@ -57,7 +60,7 @@ class Processes:
     def __init__(self, number: int) -> None:
         self.number = number
 
-    def run(self, tasks: Sequence[Task], threads: int) -> Iterator[tuple[Case, Outcome]]:
+    def run(self, tasks: Sequence[Task], threads: int) -> Outcomes:
         """See `Scheduler`."""
         from concurrent.futures import ProcessPoolExecutor, as_completed
         from concurrent.futures.process import BrokenProcessPool
@@ -107,7 +110,7 @@ class Dask:
     def __init__(self, client: Any) -> None:
         self.client = client
 
-    def run(self, tasks: Sequence[Task], threads: int) -> Iterator[tuple[Case, Outcome]]:
+    def run(self, tasks: Sequence[Task], threads: int) -> Outcomes:
         """See `Scheduler`."""
         from distributed import as_completed
 

@@ -11,6 +11,7 @@ import json
 import os
 import platform
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -222,11 +223,14 @@ def _run(
     done = total - len(tasks)
     if progress is not None:
         progress(done, total)
-    for case, outcome in scheduler.run(list(distinct.values()), threads) if distinct else ():
-        known[case.digest] = cache.put(case, outcome)
-        done += 1
-        if progress is not None:
-            progress(done, total)
+    if not distinct:
+        return known
+    with closing(scheduler.run(list(distinct.values()), threads)) as outcomes:  # workers end with it, however it ends
+        for case, outcome in outcomes:
+            known[case.digest] = cache.put(case, outcome)
+            done += 1
+            if progress is not None:
+                progress(done, total)
     return known
 
 

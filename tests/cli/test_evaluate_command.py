@@ -28,13 +28,15 @@ def test_tables_figures_and_going_on(stemscan: Stemscan) -> None:
         "panel-synthetic-000-poisson.png",
     }
     assert "stemscan evaluate --output e --methods nearest" in Path("e/tables.md").read_text()
-    more = ("--methods", "nearest,linear", "--method", "alone=normconv,width=2", "--json")
+    more = ("--panels", 0, "--methods", "nearest,linear", "--method", "alone=normconv,width=2", "--json")
     report = json.loads(stemscan("evaluate", "-o", "e", *SMALL, *more).out)
     assert (report["cases"], report["computed"], report["failed"]) == (5, 2, 0)
     assert [one["contender"] for one in report["means"]] == ["nearest", "linear", "alone", "constant", "normconv"]
     assert report["means"][0]["psnr"] > 8
-    assert stemscan("evaluate", "-o", "e", *SMALL, "--methods", "nearest", "-q").out == ""
-    again = stemscan("evaluate", "-o", "e", *SMALL, "--methods", "nearest", "--recompute", "nearest", "--json")
+    assert stemscan("evaluate", "-o", "e", *SMALL, "--methods", "nearest", "--panels", 0, "-q").out == ""
+    again = stemscan(
+        "evaluate", "-o", "e", *SMALL, "--methods", "nearest", "--recompute", "nearest", "--panels", 0, "--json"
+    )
     assert json.loads(again.out)["computed"] == 1
 
 
@@ -55,7 +57,7 @@ def test_folder_of_images_and_shared_cache(stemscan: Stemscan) -> None:
         "--processes",
         1,
     )
-    done = stemscan("evaluate", "-o", "e", *options, "--cache", "rows", "--noise", "poisson,published")
+    done = stemscan("evaluate", "-o", "e", *options, "--cache", "rows", "--panels", 0, "--noise", "poisson,published")
     assert done.code == 0
     assert done.err.startswith("warning: flat.npy was left out")
     assert "2 real images, published" in done.out
@@ -65,7 +67,7 @@ def test_folder_of_images_and_shared_cache(stemscan: Stemscan) -> None:
 
 
 def test_a_method_that_fails_is_told_at_the_end(stemscan: Stemscan) -> None:
-    done = stemscan("evaluate", "-o", "e", *SMALL, "--method", "bare=fshnet", "--json")
+    done = stemscan("evaluate", "-o", "e", *SMALL, "--method", "bare=fshnet", "--panels", 0, "--json")
     assert done.code == 1
     assert json.loads(done.out)["failed"] == 1
     assert done.err.count("\n") == 1

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from stemscan.recon.evaluation.cases import Case, Grid
+from stemscan.recon.evaluation.cases import Grid
 from stemscan.recon.evaluation.contenders import parse_contender
 from stemscan.recon.evaluation.images import ImageSource, synthetic_images
 from stemscan.recon.evaluation.rows import Row
-from stemscan.recon.evaluation.run import Outcome
-from stemscan.recon.evaluation.schedule import Here, Scheduler, Task
+from stemscan.recon.evaluation.schedule import Here, Outcomes, Scheduler, Task
 from stemscan.recon.evaluation.session import Evaluation, Request, evaluate, prepare_folder
 
 
@@ -48,7 +47,7 @@ class Counting:
     def __init__(self) -> None:
         self.labels: list[str] = []
 
-    def run(self, tasks: Sequence[Task], threads: int) -> Iterator[tuple[Case, Outcome]]:
+    def run(self, tasks: Sequence[Task], threads: int) -> Outcomes:
         """See `Scheduler`."""
         self.labels += [case.contender.label for case, _ in tasks]
         yield from Here().run(tasks, threads)
