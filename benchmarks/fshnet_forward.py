@@ -27,6 +27,7 @@ from stemscan.recon.fshnet.published import prior_input
 from stemscan.recon.fshnet.published_protocol import published_scan
 from stemscan.recon.metrics import compare
 from stemscan.recon.weights_file import load_fshnet
+from stemscan.simulators.api import image_paths, load_corner
 
 Network = Callable[[Tensor, Tensor], Tensor]
 
@@ -97,12 +98,10 @@ def speed(network: FSHNet, shape: tuple[int, int], repeats: int, device: str) ->
 
 def quality(network: FSHNet, folder: Path, per_block: int, dose: float) -> None:
     """PSNR of the plain and the bfloat16 network on every image that can be read."""
-    from benchmarks.real_images import SUFFIXES, truth_of
-
     changes = []
-    for file in sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES):
+    for file in image_paths(folder):
         try:
-            truth: npt.NDArray[np.float32] = truth_of(file).signal
+            truth: npt.NDArray[np.float32] = load_corner(file, 512).signal
         except StemscanError:
             continue
         rows, columns = (side // 4 * 4 for side in truth.shape)

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.real_images import truth_of
 from stemscan.recon.fshnet.network import FACTOR, MULTIPLE, RECEPTIVE_RADIUS, infer
 from stemscan.recon.fshnet.published import prior_input
 from stemscan.recon.fshnet.published_protocol import published_scan
 from stemscan.recon.tiling import tiled
 from stemscan.recon.weights_file import load_fshnet
+from stemscan.simulators.api import load_corner
 
 COVERING = -(-RECEPTIVE_RADIUS // MULTIPLE) * MULTIPLE
 CHOICES = ((0, 0), (16, 0), (32, 0), (32, 16), (48, 0), (48, 24), (64, 0), (64, 32), (96, 0), (96, 48), (COVERING, 0))
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--tile", type=int, default=512)
     options = parser.parse_args()
     network = load_fshnet(options.weights)[0]
-    truth = truth_of(options.image).signal
+    truth = load_corner(options.image, 512).signal
     rows, columns = (side // 4 * 4 for side in truth.shape)
     frames = published_scan(truth[:rows, :columns]).frames
     prior = prior_input(frames)

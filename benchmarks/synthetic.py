@@ -25,10 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.errors import StemscanError
-from stemscan.simulators.api import load_specimen, synthetic_specimen
-from stemscan.simulators.image_files import read_picture
+from stemscan.simulators.api import image_paths, load_corner, synthetic_specimen
 
-SUFFIXES = {".tif", ".tiff", ".png", ".jpg", ".npy", ".dm3", ".dm4", ".emd", ".mrc", ".ser", ".hspy"}
 CORNER = 512
 RINGS = 64
 LEVELS = 32
@@ -68,12 +66,9 @@ def generated(seed: int, index: int) -> Curves:
 def real(folder: Path) -> dict[str, Curves]:
     """Curves of every image of a folder that can be read."""
     found = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in SUFFIXES:
-            continue
+    for path in image_paths(folder):
         try:
-            rows, columns = read_picture(path).values.shape[:2]
-            corner = load_specimen(path, (min(CORNER, rows), min(CORNER, columns)), fit="crop", smooth="paper")
+            corner = load_corner(path, CORNER)
         except StemscanError as problem:
             print(f"{path.name}: left out: {problem}", file=sys.stderr)
             continue

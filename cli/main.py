@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from stemscan.cli import demo, importing, info, plan, recon, simulate, train, weights
+from stemscan.cli import demo, evaluate, importing, info, plan, recon, simulate, train, weights
 from stemscan.cli.common import one_sentence
 from stemscan.errors import StemscanError
 
@@ -26,9 +26,10 @@ app = typer.Typer(
 
 
 _INTERRUPTED = 130
-_AFTER_INTERRUPT = {
+_GOING_ON = {
     "simulate": "; what was committed is kept, and --resume goes on from there",
     "train": "; the last checkpoint is kept, and --resume goes on from there",
+    "evaluate": "; what was computed is kept, and the same command goes on from there",
 }
 
 # Typer names no base class of its errors: it is that of BadParameter, whichever click it was built on.
@@ -64,6 +65,7 @@ app.command("import")(importing.import_data)
 app.command("info")(info.info)
 app.command("demo")(demo.demo)
 app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
 app.add_typer(weights.app, name="weights")
 
 
@@ -105,7 +107,7 @@ def _run(arguments: list[str]) -> int:
     except MemoryError as problem:
         return _fail(one_sentence(f"expected enough memory, got too little ({problem}); take a smaller grid"), 1)
     if code == _INTERRUPTED:  # typer turns Ctrl-C inside a command into this code
-        more = _AFTER_INTERRUPT.get(arguments[0] if arguments else "", "")
+        more = _GOING_ON.get(arguments[0] if arguments else "", "")
         return _fail(f"interrupted{more}", _INTERRUPTED)
     return code if isinstance(code, int) else 0
 

@@ -25,7 +25,7 @@ from stemscan.recon.threads import limit_threads
 if TYPE_CHECKING:
     from stemscan.recon.inputs import Inputs
 
-__all__ = ["DEFAULT_METHOD", "GRIDS", "METHODS", "Method", "reconstruct", "settings_of"]
+__all__ = ["DEFAULT_METHOD", "GRIDS", "METHODS", "Method", "check_settings", "reconstruct", "settings_of"]
 
 DEFAULT_METHOD: Final = "fourier-eb"
 GRIDS: Final = ("plan", "native")
@@ -173,7 +173,7 @@ def reconstruct(
     if weights is not None and not chosen.needs_weights:
         raise UsageError(f"expected no weights for method {method}, which has none, got {str(weights)!r}")
     function = chosen.load()
-    _check_settings(method, settings)
+    check_settings(method, settings)
     arguments: dict[str, Any] = {"device": _device(method, device), **settings}
     if chosen.needs_weights:
         arguments["weights"] = weights
@@ -203,8 +203,19 @@ def _method(name: str) -> Method:
     return METHODS[name]
 
 
-def _check_settings(method: str, settings: Mapping[str, Any]) -> None:
-    """Refuse a setting that the method does not have, or a value of another type."""
+def check_settings(method: str, settings: Mapping[str, Any]) -> None:
+    """Refuse a setting that the method does not have, or a value of another type.
+
+    Parameters
+    ----------
+    method : str
+        A name in `METHODS`.
+    settings : mapping
+
+    Raises
+    ------
+    UsageError
+    """
     if not settings:
         return
     from pydantic import TypeAdapter, ValidationError

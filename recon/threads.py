@@ -54,10 +54,11 @@ def limit_threads(threads: int | None) -> Iterator[None]:
             import torch
 
             stack.callback(torch.set_num_threads, torch.get_num_threads())
-            torch.set_num_threads(threads)
         if "numba" in sys.modules:
             import numba
 
             stack.callback(numba.set_num_threads, numba.get_num_threads())
             numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+        if "torch" in sys.modules:  # after numba, which sets OpenMP's number, torch's too, when it starts its threads
+            torch.set_num_threads(threads)
         yield

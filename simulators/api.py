@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from stemscan.errors import SpecimenError
 from stemscan.path import ScanPath
+from stemscan.simulators.corner import image_paths, load_corner
 from stemscan.simulators.crystal_specimen import render_crystal
 from stemscan.simulators.crystals import CRYSTALS
 from stemscan.simulators.detector import Noise, detect, poisson
@@ -28,6 +29,8 @@ __all__ = [
     "Specimen",
     "VirtualMicroscope",
     "detect",
+    "image_paths",
+    "load_corner",
     "load_specimen",
     "paper_smoothed",
     "poisson",

@@ -8,6 +8,7 @@ sampling ratio with the same seeds each time, so that the figures of a run can b
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,14 @@ from stemscan.recon.inputs import Inputs
 from stemscan.recon.methods import reconstruct
 from stemscan.recon.metrics import compare
 from stemscan.recon.training.config import TEST_SEEDS_FROM
-from stemscan.simulators.api import Specimen, load_specimen, resample_specimen, sampled_frames, synthetic_specimen
+from stemscan.simulators.api import (
+    Specimen,
+    image_paths,
+    load_corner,
+    resample_specimen,
+    sampled_frames,
+    synthetic_specimen,
+)
 
 __all__ = ["Validation", "validation_specimens"]
 
@@ -29,7 +37,6 @@ _SIZE: Final = 1024
 _CORNER: Final = 512
 _PER_BLOCK: Final = (1, 3)
 _DOSE: Final = 10.0
-_SUFFIXES: Final = {".tif", ".tiff", ".png", ".jpg", ".npy", ".dm3", ".dm4", ".emd", ".mrc", ".ser", ".hspy"}
 
 
 def validation_specimens(folder: Path | None) -> list[Specimen]:
@@ -37,25 +44,22 @@ def validation_specimens(folder: Path | None) -> list[Specimen]:
 
     Raises
     ------
+    InputNotFoundError
+        When there is no such folder.
     TrainingError
         When the folder holds no image that can be used.
     """
     if folder is None:
         return [synthetic_specimen((_SIZE, _SIZE), seed=_SEED, index=index) for index in range(_SYNTHETIC)]
     found = []
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
-    for path in files:
-        if path.suffix.lower() not in _SUFFIXES:
-            continue
-        try:
-            whole = load_specimen(path, (_CORNER, _CORNER), fit="crop", smooth="paper")
-        except StemscanError:
-            continue  # smaller than the corner, or not to be read
-        found.append(resample_specimen(whole, (2 * _CORNER, 2 * _CORNER)))
+    for path in image_paths(folder):
+        with suppress(StemscanError):  # what cannot be read is no image to validate on
+            corner = load_corner(path, _CORNER)
+            found.append(resample_specimen(corner, (2 * corner.shape[0], 2 * corner.shape[1])))
     if not found:
         raise TrainingError(
-            f"expected images of at least {_CORNER} x {_CORNER} pixels to validate on, got none in {str(folder)!r}; "
-            "name another folder or leave it out"
+            f"expected images to validate on, got none that can be read in {str(folder)!r}; name another folder or "
+            "leave it out"
         )
     return found
 

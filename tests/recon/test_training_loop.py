@@ -153,9 +153,10 @@ def test_validation_without_images(tmp_path: Path) -> None:
 
     (tmp_path / "notes.txt").write_text("no image")
     (tmp_path / "damaged.png").write_text("no image")
-    for folder in (tmp_path, tmp_path / "none"):
-        with pytest.raises(TrainingError, match="expected images of at least 512 x 512"):
-            validation_specimens(folder)
+    with pytest.raises(TrainingError, match="expected images to validate on, got none that can be read"):
+        validation_specimens(tmp_path)
+    with pytest.raises(InputNotFoundError):
+        validation_specimens(tmp_path / "none")
 
 
 class _Poisoned(nn.Module):

@@ -1,0 +1,224 @@
+"""`stemscan evaluate`: methods side by side over ratios, doses, noise and images; tables and figures."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk
+
+if TYPE_CHECKING:
+    from stemscan.recon.evaluation.contenders import Contender
+    from stemscan.recon.evaluation.images import ImageSource
+    from stemscan.recon.evaluation.session import Evaluation
+
+__all__ = ["evaluate"]
+
+_NOT_IN_THE_COMMAND = {"quiet", "as_json", "overwrite", "processes", "scheduler", "threads", "cache", "recompute"}
+
+
+def evaluate(
+    context: typer.Context,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", help="Folder of tables and figures; an earlier one goes on.", show_default=False
+        ),
+    ],
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[LABEL=]METHOD[:WEIGHTS][,SETTING=VALUE...]",
+            help="What is compared; may be given again. All methods by default.",
+            show_default=False,
+        ),
+    ] = None,
+    methods: Annotated[str | None, typer.Option(help="Names of methods, A,B,C.", show_default=False)] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=FILE", help="Weights of a method; may be given again.", show_default=False),
+    ] = None,
+    ratios: Annotated[str, typer.Option(help="Samples of each 8 x 8 block in a pass.")] = "1,2,3,4,5,6",
+    doses: Annotated[str, typer.Option(help="Electrons per sample.")] = "10,25",
+    noise: Annotated[str, typer.Option(help="Any of poisson,eq5,published.")] = "poisson",
+    passes: Annotated[int, typer.Option(help="Passes of a scan.")] = 4,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of micrographs, whose corners are taken.", show_default=False)
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Names of images of that folder without suffix, A,B,C.", show_default=False)
+    ] = None,
+    corner: Annotated[int, typer.Option(help="Rows and columns of a micrograph's corner, doubled for the scan.")] = 512,
+    synthetic: Annotated[
+        int | None, typer.Option(help="Images of the synthetic test set (45; 0 with --images).", show_default=False)
+    ] = None,
+    size: Annotated[int, typer.Option(help="Rows and columns of a synthetic image.")] = 1024,
+    seed: Annotated[int, typer.Option(help="Seed of scans.")] = 1,
+    device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
+    processes: Annotated[int | None, typer.Option(help="Cases at once (one a processor).", show_default=False)] = None,
+    threads: Annotated[int, typer.Option(help="Threads of each case.")] = 1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Address of a dask scheduler, or local for a cluster here.", show_default=False),
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder of computed rows (cache in the output).", show_default=False)
+    ] = None,
+    panels: Annotated[int, typer.Option(help="Images of each set that are shown.")] = 2,
+    recompute: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LABEL", help="Compute rows of this contender again.", show_default=False),
+    ] = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Evaluate methods side by side; what an earlier run computed is not computed again."""
+    from stemscan.errors import ReconError, UsageError
+    from stemscan.recon.evaluation.cases import Grid
+    from stemscan.recon.evaluation.report import means, write_report
+    from stemscan.recon.evaluation.schedule import scheduler_for
+    from stemscan.recon.evaluation.session import Request, prepare_folder
+    from stemscan.recon.evaluation.session import evaluate as run
+
+    talk = Talk(quiet, as_json)
+    if threads < 1:
+        raise UsageError(f"--threads: expected at least 1, got {threads}")
+    if panels < 0:
+        raise UsageError(f"--panels: expected at least 0, got {panels}")
+    grid = Grid(
+        tuple(_parts(noise)), _numbers("--ratios", ratios, int), _numbers("--doses", doses, float), passes, seed
+    )
+    contenders = _contenders(method or [], methods, weights or [])
+    unknown = [label for label in recompute or [] if label not in [one.label for one in contenders]]
+    if unknown:
+        raise UsageError(f"--recompute: expected the label of a contender, got {unknown[0]!r}; name one of this run")
+    prepare_folder(output, overwrite=overwrite)
+    found = _images(images, _parts(only or ""), corner, synthetic, size, talk)
+    with scheduler_for(scheduler, processes) as runner, talk.progress("evaluating") as progress:
+        request = Request(tuple(found), grid, tuple(contenders), device, threads, panels, tuple(recompute or ()))
+        done = run(request, output, runner, cache=cache, anew=overwrite, progress=progress)
+    for label in done.stale:
+        talk.warn(f"rows of {label} were computed by an earlier state of the code; --recompute '{label}' renews them")
+    written = write_report(done, output, [_command(context)])
+    report = {
+        "output": str(output),
+        "cases": len(done.rows),
+        "computed": done.computed,
+        "failed": len(done.failures),
+        "files": ["rows.csv", *(path.name for path in written)],
+        "means": means(done),
+    }
+    talk.result(report, _lines(done, output, written))
+    if done.failures:
+        first = done.failures[0]
+        raise ReconError(
+            f"expected every case to work, got {len(done.failures)} of {len(done.rows)} that failed, first "
+            f"{first.contender} on {first.image}: {first.measured.error}; see the column error of "
+            f"{str(output / 'rows.csv')!r}, the same command tries them again"
+        )
+
+
+def _parts(text: str) -> list[str]:
+    """Parts between commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _numbers(option: str, text: str, kind: Callable[[str], Any]) -> tuple[Any, ...]:
+    """Numbers between commas."""
+    from stemscan.errors import UsageError
+
+    try:
+        return tuple(kind(part) for part in _parts(text))
+    except ValueError:
+        raise UsageError(f"{option}: expected numbers as 1,2,3, got {text!r}") from None
+
+
+def _contenders(texts: list[str], names: str | None, weights: list[str]) -> list[Contender]:
+    """What is compared, and what stands beside."""
+    from stemscan.errors import UsageError
+    from stemscan.recon.evaluation.contenders import all_contenders, parse_contender, with_those_beside
+    from stemscan.recon.methods import METHODS
+
+    files: dict[str, Path] = {}
+    for text in weights:
+        name, equals, file = text.partition("=")
+        if not equals or not file or name not in METHODS:
+            raise UsageError(f"--weights: expected METHOD=FILE, got {text!r}; write for example fshnet=w.safetensors")
+        files[name] = Path(file)
+    asked = [*_parts(names or ""), *texts]
+    if not asked:
+        return with_those_beside(all_contenders(files))
+    return with_those_beside([parse_contender(text, files) for text in asked])
+
+
+def _images(
+    folder: Path | None, names: list[str], corner: int, synthetic: int | None, size: int, talk: Talk
+) -> list[ImageSource]:
+    """The images, with what was left out said."""
+    from stemscan.errors import UsageError
+    from stemscan.recon.evaluation.images import folder_images, synthetic_images
+
+    if names and folder is None:
+        raise UsageError(f"--only: expected --images beside it, got {','.join(names)} alone; add the folder")
+    count = synthetic if synthetic is not None else 0 if folder is not None else 45
+    found: list[ImageSource] = []
+    with talk.progress("reading images") as progress:
+
+        def read() -> None:
+            progress(1, 1)
+
+        found += synthetic_images(count, size, read)
+        left_out: list[str] = []
+        if folder is not None:
+            real, left_out = folder_images(folder, names, corner, read)
+            found += real
+    for said in left_out:
+        talk.warn(said)
+    if not found:
+        raise UsageError("expected at least one image, got none; give --synthetic or --images")
+    return found
+
+
+def _command(context: typer.Context) -> str:
+    """The command as it was given, without what does not change the result."""
+    words = ["stemscan", "evaluate"]
+    for parameter in context.command.params:
+        value = context.params.get(parameter.name or "")
+        if parameter.name in _NOT_IN_THE_COMMAND or value in (None, [], (), parameter.default):
+            continue
+        option = next((name for name in parameter.opts if name.startswith("--")), parameter.opts[0])
+        for one in value if isinstance(value, list | tuple) else [value]:
+            words += [option, str(one)]
+    return shlex.join(words)
+
+
+def _lines(done: Evaluation, output: Path, written: list[Path]) -> list[str]:
+    """For people: one cell of each set and noise, and where the rest is."""
+    from stemscan.recon.evaluation.averages import Averages
+    from stemscan.recon.evaluation.cases import percent
+
+    lines = [f"{output}: {len(done.rows)} cases, {done.computed} computed now, {len(done.failures)} failed"]
+    width = max(len(one.label) for one in done.request.contenders)
+    for name in dict.fromkeys(image.set for image in done.request.images):
+        for noise in done.request.grid.noises:
+            cell = done.request.panel_cell(noise)
+            averages = Averages(row for row in done.rows if row.set == name and row.noise == noise)
+            lines += [
+                "",
+                f"{averages.images} {name} images, {noise}, {percent(cell.samples_per_block)}, dose {cell.dose:g}:",
+                f"  {'':<{width}} absolute  affine  min-max   SSIM  seconds",
+            ]
+            for one in done.request.contenders:
+                fields = ("psnr", "psnr_affine", "psnr_minmax", "ssim", "seconds")
+                means = [averages.mean(one.label, cell.samples_per_block, cell.dose, field) for field in fields]
+                values = [float("nan") if mean is None else mean.value for mean in means]
+                if any(value == value for value in values):
+                    formats = ("9.2f", "7.2f", "8.2f", "6.3f", "8.2f")
+                    cells = [format(value, form) for value, form in zip(values, formats, strict=True)]
+                    lines.append(f"  {one.label:<{width}}{' '.join(cells)}")
+    return [*lines, "", "Written: rows.csv, " + ", ".join(path.name for path in written)]

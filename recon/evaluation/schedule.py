@@ -1,0 +1,205 @@
+"""Who runs the cases: this process, several processes, or the workers of a dask cluster.
+
+Each gives (case, outcome) as cases are done, in any order; what a case gives does not depend on who runs it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
+
+from stemscan.errors import MissingDependencyError, ReconError, UsageError
+from stemscan.recon.evaluation.cases import Case
+from stemscan.recon.evaluation.rows import Measured
+from stemscan.recon.evaluation.run import Outcome, run_case
+from stemscan.recon.threads import workers
+
+__all__ = ["Dask", "Here", "Processes", "Scheduler", "dask_cluster", "scheduler_for"]
+
+LOCAL: Final = "local"
+_TIMEOUT_S: Final = 20
+
+Task = tuple[Case, bool]
+"""A case, and whether its image is to be kept."""
+
+
+Outcomes = Generator[tuple[Case, Outcome], None, None]
+
+
+class Scheduler(Protocol):
+    """Runs tasks."""
+
+    def run(self, tasks: Sequence[Task], threads: int) -> Outcomes:
+        """Run all tasks, each with so many threads; give them as they are done."""
+        ...
+
+
+class Here:
+    """One after the other in this process."""
+
+    def run(self, tasks: Sequence[Task], threads: int) -> Outcomes:
+        """See `Scheduler`."""
+        for case, keep_image in tasks:
+            yield case, run_case(case, threads, keep_image)
+
+
+class Processes:
+    """Side by side in processes of their own, which end with this one.
+
+    Parameters
+    ----------
+    number : int
+        At least 1.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def run(self, tasks: Sequence[Task], threads: int) -> Outcomes:
+        """See `Scheduler`."""
+        from concurrent.futures import ProcessPoolExecutor, as_completed
+        from concurrent.futures.process import BrokenProcessPool
+
+        before = set(multiprocessing.active_children())
+        context = multiprocessing.get_context("spawn")  # torch and numba do not survive a fork
+        number = max(1, min(self.number, len(tasks)))
+        pool = ProcessPoolExecutor(number, mp_context=context, initializer=_end_with_parent)
+        try:
+            cases = {pool.submit(run_case, case, threads, keep): case for case, keep in tasks}
+            for future in as_completed(cases):
+                yield cases.pop(future), future.result()
+        except BrokenProcessPool as problem:
+            raise ReconError(
+                "expected worker processes to live, got one that was killed (too little memory?); what was computed is "
+                "kept, go on with the same command and fewer --processes"
+            ) from problem
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for child in set(multiprocessing.active_children()) - before:
+                child.terminate()
+            raise
+        pool.shutdown()
+
+
+def _end_with_parent() -> None:
+    """In a worker: end at once with the parent, however that ends, and at Ctrl-C without a traceback."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def wait() -> None:
+            parent.join()
+            os._exit(1)
+
+        threading.Thread(target=wait, daemon=True).start()
+
+
+class Dask:
+    """On the workers of a dask cluster, which must see the same files.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    """
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def run(self, tasks: Sequence[Task], threads: int) -> Outcomes:
+        """See `Scheduler`."""
+        from distributed import as_completed
+
+        cases = {self.client.submit(run_case, case, threads, keep, pure=False): case for case, keep in tasks}
+        for future in as_completed(list(cases)):
+            case = cases.pop(future)
+            problem = future.exception()
+            if problem is None:
+                yield case, future.result()
+            else:  # a worker that died, or cannot import this package
+                told = " ".join(f"{type(problem).__name__}: {problem}".split())[:500]
+                yield case, Outcome(Measured(error=told), None, threads)
+
+
+@contextmanager
+def dask_cluster(address: str, processes: int) -> Iterator[Dask]:
+    """Connect to a dask cluster.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, such as tcp://host:8786; or "local" for a cluster of processes on this machine.
+    processes : int
+        Workers of a local cluster.
+
+    Yields
+    ------
+    Dask
+
+    Raises
+    ------
+    MissingDependencyError
+        When the package distributed is not installed.
+    UsageError
+        When nothing answers at the address.
+    """
+    try:
+        import distributed
+    except ImportError as problem:
+        raise MissingDependencyError(
+            "expected the package distributed for --scheduler, got none; install it: pip install 'stemscan[cluster]'"
+        ) from problem
+    if address == LOCAL:
+        with (
+            distributed.LocalCluster(
+                n_workers=processes, threads_per_worker=1, processes=True, dashboard_address=None
+            ) as cluster,
+            distributed.Client(cluster) as client,
+        ):
+            yield Dask(client)
+        return
+    try:
+        client = distributed.Client(address, timeout=_TIMEOUT_S)
+    except (OSError, ValueError, TypeError) as problem:
+        raise UsageError(
+            f"expected a dask scheduler at {address!r}, got no answer ({type(problem).__name__}); start "
+            "'dask scheduler' and give its address, or local"
+        ) from problem
+    with client:
+        yield Dask(client)
+
+
+@contextmanager
+def scheduler_for(address: str | None, processes: int | None) -> Iterator[Scheduler]:
+    """Who runs the cases.
+
+    Parameters
+    ----------
+    address : str, optional
+        Of a dask cluster; plain processes by default.
+    processes : int, optional
+        At least 1; one for each processor by default.
+
+    Yields
+    ------
+    Scheduler
+
+    Raises
+    ------
+    UsageError
+        When `processes` is below 1.
+    """
+    if processes is not None and processes < 1:
+        raise UsageError(f"expected at least 1 process, got {processes}; leave it out for one a processor")
+    number = processes or workers()
+    if address is not None:
+        with dask_cluster(address, number) as cluster:
+            yield cluster
+    elif number == 1:
+        yield Here()
+    else:
+        yield Processes(number)

@@ -1,0 +1,261 @@
+"""An evaluation from beginning to end: what is missing is run, the rest is read, all is written.
+
+The folder holds ``evaluation.json`` (what was asked for and by what it was done), ``cache/`` (see
+`stemscan.recon.evaluation.cache`), ``rows.csv``, ``tables.md`` and the figures. The last three show what the last call
+asked for and nothing else; the cache keeps what earlier ones computed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from stemscan import __version__
+from stemscan.errors import OutputExistsError, StemscanError
+from stemscan.files import require_folder, write_text
+from stemscan.recon.evaluation.cache import Cache, Kept
+from stemscan.recon.evaluation.cases import Case, Cell, Grid, all_cases
+from stemscan.recon.evaluation.contenders import Contender
+from stemscan.recon.evaluation.images import ImageSource
+from stemscan.recon.evaluation.implementation import implementation_digest
+from stemscan.recon.evaluation.rows import Row, row_of, to_csv
+from stemscan.recon.evaluation.schedule import Scheduler, Task
+
+__all__ = ["Evaluation", "Request", "evaluate", "prepare_folder"]
+
+MARK: Final = "evaluation.json"
+_FORMAT: Final = "stemscan-evaluation"
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be evaluated.
+
+    Attributes
+    ----------
+    images : tuple of ImageSource
+    grid : Grid
+    contenders : tuple of Contender
+    device : str
+        Of torch.
+    threads : int
+        Threads of each case at most. The last digits of a method that sums in parallel may depend on it, so its default
+        does not depend on the machine.
+    panels : int
+        Images of each set that are shown, at `panel_cell`.
+    recompute : tuple of str
+        Labels of contenders whose cached rows do not count.
+    """
+
+    images: tuple[ImageSource, ...]
+    grid: Grid
+    contenders: tuple[Contender, ...]
+    device: str = "cpu"
+    threads: int = 1
+    panels: int = 2
+    recompute: tuple[str, ...] = ()
+
+    def panel_images(self) -> list[ImageSource]:
+        """The images that are shown: the first of each set."""
+        sets = dict.fromkeys(image.set for image in self.images)
+        return [image for name in sets for image in [one for one in self.images if one.set == name][: self.panels]]
+
+    def panel_cell(self, noise: str) -> Cell:
+        """The cell of the pictures: the paper's, 3 of 64 at dose 10, or the middle ratio and the first dose."""
+        ratios, doses = self.grid.samples_per_block, self.grid.doses
+        ratio = 3 if 3 in ratios else sorted(ratios)[(len(ratios) - 1) // 2]
+        return Cell(noise, ratio, 10.0 if 10.0 in doses else doses[0])
+
+    def shown(self, case: Case) -> bool:
+        """Whether a case's image is needed for a picture."""
+        return case.image in self.panel_images() and case.cell == self.panel_cell(case.cell.noise)
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What came of it.
+
+    Attributes
+    ----------
+    request : Request
+    cases : tuple of Case
+    rows : tuple of Row
+        One a case, in the same order.
+    threads : tuple of int
+        The numbers of threads with which rows were computed.
+    computed : int
+        Cases run by this call; the others were known.
+    stale : tuple of str
+        Labels of contenders with rows that another state of the code computed.
+    cache : Cache
+    """
+
+    request: Request
+    cases: tuple[Case, ...]
+    rows: tuple[Row, ...]
+    threads: tuple[int, ...]
+    computed: int
+    stale: tuple[str, ...]
+    cache: Cache
+
+    @property
+    def failures(self) -> list[Row]:
+        """Rows of methods that failed."""
+        return [row for row in self.rows if row.measured.error]
+
+
+def prepare_folder(folder: Path, *, overwrite: bool = False) -> None:
+    """Make the folder of an evaluation, or see that it is one.
+
+    Parameters
+    ----------
+    folder : Path
+    overwrite : bool
+        Whether files in a folder that is no evaluation may be replaced.
+
+    Raises
+    ------
+    InputNotFoundError
+        When its parent does not exist.
+    OutputExistsError
+        When it holds something else.
+    """
+    require_folder(folder)
+    if folder.exists() and not folder.is_dir():
+        raise OutputExistsError(f"expected a folder, got {str(folder)!r}, which is a file; choose another name")
+    if not folder.exists():
+        try:
+            folder.mkdir()
+        except OSError as problem:
+            raise StemscanError(f"expected to make the folder {str(folder)!r}, got: {problem.strerror}") from problem
+    elif any(folder.iterdir()) and not _is_evaluation(folder) and not overwrite:
+        raise OutputExistsError(
+            f"expected a new folder or one of an earlier evaluation, got {str(folder)!r}, which holds other files; "
+            "choose another name or --overwrite it"
+        )
+
+
+def _is_evaluation(folder: Path) -> bool:
+    """Whether an evaluation was begun in a folder."""
+    try:
+        return bool(json.loads((folder / MARK).read_text(encoding="utf-8"))["format"] == _FORMAT)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def evaluate(
+    request: Request,
+    folder: Path,
+    scheduler: Scheduler,
+    *,
+    cache: Path | None = None,
+    anew: bool = False,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Run what is missing, and write ``rows.csv``; tables and figures are made of what this returns.
+
+    Parameters
+    ----------
+    request : Request
+    folder : Path
+        As `prepare_folder` left it.
+    scheduler : Scheduler
+    cache : Path, optional
+        Folder of the cache; ``cache`` in `folder` by default.
+    anew : bool
+        Whether to run everything again.
+    progress : callable, optional
+        Takes (cases done, cases in all).
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    StemscanError
+        When the folder cannot be written or the workers are lost. What was computed is kept.
+    """
+    kept_rows = Cache(folder / "cache" if cache is None else cache)
+    cases = all_cases(request.images, request.grid, request.contenders, request.device)
+    write_text(folder / MARK, json.dumps(_description(request), indent=1) + "\n", overwrite=True)
+    known: dict[str, Kept] = {}
+    tasks: list[Task] = []
+    for case in cases:
+        kept = None if anew or case.contender.label in request.recompute else kept_rows.get(case)
+        shown = request.shown(case)
+        if kept is None or kept.measured.error or (shown and not kept_rows.has_image(case)):
+            tasks.append((case, shown))
+        else:
+            known[case.digest] = kept
+    known |= _run(tasks, request.threads, scheduler, kept_rows, progress, len(cases))
+    rows = tuple(row_of(case, known[case.digest].measured) for case in cases)
+    write_text(folder / "rows.csv", to_csv(rows), overwrite=True)
+    stale = [case.contender.label for case in cases if known[case.digest].code != _code(case)]
+    threads = sorted({kept.threads for kept in known.values()})
+    return Evaluation(request, tuple(cases), rows, tuple(threads), len(tasks), tuple(dict.fromkeys(stale)), kept_rows)
+
+
+def _code(case: Case) -> str:
+    """Digest of the code of a case's method."""
+    return implementation_digest(case.contender.method)
+
+
+def _run(
+    tasks: Sequence[Task],
+    threads: int,
+    scheduler: Scheduler,
+    cache: Cache,
+    progress: Progress | None,
+    total: int,
+) -> dict[str, Kept]:
+    """Run tasks and keep what comes of each, the same case under several labels once."""
+    distinct = {case.digest: (case, shown) for case, shown in tasks}
+    known: dict[str, Kept] = {}
+    done = total - len(tasks)
+    if progress is not None:
+        progress(done, total)
+    if not distinct:
+        return known
+    with closing(scheduler.run(list(distinct.values()), threads)) as outcomes:  # workers end with it, however it ends
+        for case, outcome in outcomes:
+            known[case.digest] = cache.put(case, outcome)
+            done += 1
+            if progress is not None:
+                progress(done, total)
+    return known
+
+
+def _description(request: Request) -> dict[str, Any]:
+    """What was asked for, and what did it, as plain data."""
+    return {
+        "format": _FORMAT,
+        "version": __version__,
+        "machine": f"{platform.machine()}, {os.cpu_count()} processors, {platform.system()}",
+        "python": platform.python_version(),
+        "images": [{"set": image.set, "name": image.name, "sha256": image.sha256} for image in request.images],
+        "noises": list(request.grid.noises),
+        "samples_per_block": list(request.grid.samples_per_block),
+        "doses": list(request.grid.doses),
+        "passes": request.grid.passes,
+        "seed": request.grid.seed,
+        "device": request.device,
+        "contenders": [
+            {
+                "label": contender.label,
+                "method": contender.method,
+                "weights": None if contender.weights is None else contender.weights.name,
+                "weights_sha256": contender.weights_sha256,
+                "settings": dict(contender.settings),
+            }
+            for contender in request.contenders
+        ],
+    }

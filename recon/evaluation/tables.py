@@ -1,0 +1,238 @@
+"""Markdown tables in the layout of the FSHNet paper's Tables 1 to 4, for each set of images and kind of noise.
+
+The paper's PSNR is the min-max one; ours are three, each in a table of its own. The paper's figures stand beside ours
+in the columns that end in "paper": other images, and for Table 1 weights trained for each cell, so that a column of
+ours does not repeat them. The best of a row is bold; the oracle, which looks at the truth, does not compete.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from stemscan.recon.evaluation.averages import KINDS, Averages, Kind, Mean
+from stemscan.recon.evaluation.cases import PUBLISHED, percent
+from stemscan.recon.evaluation.contenders import BESIDE, ORACLE, Contender, parameter_count
+from stemscan.recon.evaluation.paper_numbers import (
+    METHOD_NAMES,
+    PARAMETERS,
+    SECONDS,
+    TABLE_1,
+    TABLE_3,
+    TABLE_4,
+    Score,
+)
+from stemscan.recon.evaluation.session import Evaluation
+
+__all__ = ["markdown"]
+
+_NOISE_TITLES: Final = {
+    "poisson": "Poisson counts",
+    "eq5": "equation 5 on [0, 1]",
+    PUBLISHED: "the protocol of the published code",
+}
+_SET_TITLES: Final = {"synthetic": "Synthetic test set", "real": "Real images"}
+_FAILED: Final = "†"
+
+
+class _Line(NamedTuple):
+    """One line of a table: what it is called, its cell, and the paper's figures at its end."""
+
+    heads: tuple[str, ...]
+    samples_per_block: int
+    dose: float
+
+
+def markdown(done: Evaluation, commands: Sequence[str] = ()) -> str:
+    """All tables of an evaluation.
+
+    Parameters
+    ----------
+    done : Evaluation
+    commands : sequence of str
+        The command that made it, in lines.
+
+    Returns
+    -------
+    str
+    """
+    blocks = [_preamble(done, commands)]
+    for name in dict.fromkeys(image.set for image in done.request.images):
+        for noise in done.request.grid.noises:
+            averages = Averages(row for row in done.rows if row.set == name and row.noise == noise)
+            blocks.append(f"## {_SET_TITLES[name]}, {_NOISE_TITLES[noise]}: mean over {averages.images} images")
+            blocks += _tables(done, averages)
+    if done.failures:
+        blocks.append(
+            f"{_FAILED} failed on some images, which are not in the mean; the column error of rows.csv says why."
+        )
+    return "\n\n".join(blocks) + "\n"
+
+
+def _preamble(done: Evaluation, commands: Sequence[str]) -> str:
+    """How it was made, and how to read it."""
+    grid = done.request.grid
+    parts = []
+    if commands:
+        parts.append("\n".join(["```sh", *commands, "```"]))
+    parts.append(
+        f"{grid.passes} passes of block-random scans in 8 x 8 blocks, seed {grid.seed}. PSNR in dB and SSIM, means "
+        "over images: *absolute* without any fit (data range 1), *affine* after the best gain and offset, *min-max* "
+        "after shifting and scaling image and truth each on their own, as the paper does. The constant image shows "
+        "what a metric gives for nothing. Columns that end in *paper* are the FSHNet paper's own figures, on its own "
+        "images. "
+        f"`{ORACLE}` looks at the truth: it is the best stationary linear estimate, not a method."
+    )
+    if done.stale:
+        parts.append(
+            f"Rows of {', '.join(done.stale)} were in part computed by an earlier state of the code (--recompute)."
+        )
+    return "\n\n".join(parts)
+
+
+def _tables(done: Evaluation, averages: Averages) -> list[str]:
+    """Tables 1 to 4 of one set and noise."""
+    contenders = [one for one in done.request.contenders if averages.has(one.label)]
+    main = [one for one in contenders if not one.is_ablation]
+    grid = done.request.grid
+    dose = 10.0 if 10.0 in grid.doses else grid.doses[0]
+    cells = [_Line((percent(n), f"{d:g}"), n, d) for n in grid.samples_per_block for d in grid.doses]
+    ratios = [_Line((percent(n),), n, dose) for n in grid.samples_per_block]
+    blocks = ["### Table 1: sampling ratio and dose"]
+    blocks += _kinds(averages, main, ("ratio", "dose"), cells, _paper_1)
+    blocks += ["### Table 2: time and parameters", _costs(done, averages, main)]
+    blocks += [f"### Table 3: robustness against the sampling ratio, dose {dose:g}"]
+    blocks += _kinds(averages, main, ("ratio",), ratios, _paper_3)
+    variants = _variants(contenders)
+    if variants:
+        blocks += [f"### Table 4: variants and ablations, dose {dose:g}"]
+        blocks += _kinds(averages, variants, ("ratio",), ratios, _paper_4)
+    return blocks
+
+
+def _variants(contenders: Sequence[Contender]) -> list[Contender]:
+    """Ablations, all contenders of a method that has several, and those beside; empty without any of the former."""
+    methods = [one.method for one in contenders]
+    chosen = [one for one in contenders if one.is_ablation or methods.count(one.method) > 1]
+    of_variants = {one.method for one in chosen}
+    if not chosen:
+        return []
+    rest = [one for one in contenders if one not in chosen and (one.method in of_variants or one.label in BESIDE)]
+    return chosen + rest
+
+
+_Paper = Callable[[Sequence[Contender]], "dict[str, Callable[[_Line], Score | None]]"]
+
+
+def _paper_1(contenders: Sequence[Contender]) -> dict[str, Callable[[_Line], Score | None]]:
+    """The paper's columns of Table 1."""
+    return {name: _lookup_1(name) for name in METHOD_NAMES.values()}
+
+
+def _paper_3(contenders: Sequence[Contender]) -> dict[str, Callable[[_Line], Score | None]]:
+    """The paper's columns of Table 3."""
+    return {name: _lookup(TABLE_3, name) for name in METHOD_NAMES.values()}
+
+
+def _paper_4(contenders: Sequence[Contender]) -> dict[str, Callable[[_Line], Score | None]]:
+    """The paper's columns of Table 4, where FSHNet is varied."""
+    if not any(one.method == "fshnet" for one in contenders):
+        return {}
+    return {name: _lookup(TABLE_4, name) for name in dict.fromkeys(name for name, _ in TABLE_4)}
+
+
+def _lookup_1(name: str) -> Callable[[_Line], Score | None]:
+    """A column of Table 1."""
+    return lambda line: TABLE_1.get((name, line.samples_per_block, line.dose))
+
+
+def _lookup(table: dict[tuple[str, int], Score], name: str) -> Callable[[_Line], Score | None]:
+    """A column of Table 3 or 4, which are at dose 10."""
+    return lambda line: table.get((name, line.samples_per_block)) if line.dose == 10 else None
+
+
+def _kinds(
+    averages: Averages, contenders: Sequence[Contender], heads: tuple[str, ...], lines: Sequence[_Line], paper: _Paper
+) -> list[str]:
+    """One table for each kind of PSNR, the paper's figures beside the kind that is theirs."""
+    blocks = []
+    for kind in KINDS:
+        columns = paper(contenders) if kind.name == "min-max" else {}
+        columns = {name: column for name, column in columns.items() if any(column(line) for line in lines)}
+        titles = [*heads, *(one.label for one in contenders), *(f"{name}, paper" for name in columns)]
+        body = [_cells(averages, contenders, kind, line, columns) for line in lines]
+        ssim = "/SSIM" if kind.ssim else ""
+        blocks.append(f"{kind.name.capitalize()} PSNR{ssim}:\n\n{_table(titles, body, len(heads))}")
+    return blocks
+
+
+def _cells(
+    averages: Averages,
+    contenders: Sequence[Contender],
+    kind: Kind,
+    line: _Line,
+    columns: dict[str, Callable[[_Line], Score | None]],
+) -> list[str]:
+    """The texts of one line."""
+    means = [averages.mean(one.label, line.samples_per_block, line.dose, kind.psnr) for one in contenders]
+    compete = [
+        round(mean.value, 2)
+        for one, mean in zip(contenders, means, strict=True)
+        if mean is not None and not math.isnan(mean.value) and one.method != ORACLE
+    ]
+    texts = []
+    for one, mean in zip(contenders, means, strict=True):
+        ssim = averages.mean(one.label, line.samples_per_block, line.dose, kind.ssim) if kind.ssim else None
+        text = _score(mean, ssim)
+        best = mean is not None and bool(compete) and round(mean.value, 2) == max(compete) and one.method != ORACLE
+        texts.append(f"**{text}**" if best else text)
+    printed = [column(line) for column in columns.values()]
+    return [*line.heads, *texts, *("" if score is None else f"{score[0]:.2f}/{score[1]:.3f}" for score in printed)]
+
+
+def _score(psnr: Mean | None, ssim: Mean | None) -> str:
+    """PSNR and SSIM of a cell."""
+    if psnr is None or (math.isnan(psnr.value) and not psnr.failed):
+        return ""
+    mark = _FAILED if psnr.failed else ""
+    if math.isnan(psnr.value):
+        return mark
+    return f"{psnr.value:.2f}{'' if ssim is None else f'/{ssim.value:.3f}'}{mark}"
+
+
+def _costs(done: Evaluation, averages: Averages, contenders: Sequence[Contender]) -> str:
+    """Table 2, and what standard deviations are worth."""
+    titles = ["method", "s an image", "parameters", "s, paper", "parameters, paper", "within 1 sd", "within 2 sd"]
+    body = []
+    for one in contenders:
+        seconds = averages.median_seconds(one.label)
+        parameters = parameter_count(one)
+        name = METHOD_NAMES.get(one.method, "")
+        body.append(
+            [
+                one.label,
+                "" if math.isnan(seconds) else f"{seconds:.3g}",
+                "" if parameters is None else f"{parameters:,}",
+                f"{SECONDS[name]:g}" if name in SECONDS else "",
+                f"{PARAMETERS[name]:,}" if name in PARAMETERS else "",
+                *(_share(averages.overall(one.label, field)) for field in ("within_1_sd", "within_2_sd")),
+            ]
+        )
+    said = ", ".join(map(str, done.threads))
+    note = (
+        f"Median of all rows on this machine, threads a method: {said}; comparable where nothing else ran beside "
+        "(`--processes 1 --recompute LABEL`). The paper's: RTX 3080, BPFA on a Core i9-9980."
+    )
+    return f"{_table(titles, body, 1)}\n\n{note}"
+
+
+def _share(mean: Mean | None) -> str:
+    """A share in percent."""
+    return "" if mean is None or math.isnan(mean.value) else f"{mean.value:.1%}"
+
+
+def _table(titles: Sequence[str], body: Sequence[Sequence[str]], heads: int) -> str:
+    """A Markdown table, numbers to the right."""
+    rule = ["---"] * heads + ["---:"] * (len(titles) - heads)
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (titles, rule, *body))

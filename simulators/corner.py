@@ -1,0 +1,64 @@
+"""Corners of real micrographs as ground truth, all prepared alike, to measure reconstructions on a folder of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from stemscan.errors import InputNotFoundError
+from stemscan.simulators.image_files import read_picture
+from stemscan.simulators.specimen import Specimen, load_specimen
+
+__all__ = ["CORNER", "image_paths", "load_corner"]
+
+CORNER: Final = 512
+"""Rows and columns of a corner at most: those of the FSHNet paper's images."""
+
+_SUFFIXES: Final = frozenset({".tif", ".tiff", ".png", ".jpg", ".npy", ".dm3", ".dm4", ".emd", ".mrc", ".ser", ".hspy"})
+
+
+def image_paths(folder: str | Path) -> list[Path]:
+    """Files of a folder that are pictures by their suffix, in the order of their names.
+
+    Parameters
+    ----------
+    folder : str or Path
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    InputNotFoundError
+        If there is no such folder.
+    """
+    place = Path(folder)
+    if not place.is_dir():
+        raise InputNotFoundError(f"expected a folder of images, got {str(place)!r}, which is none; check the name")
+    return sorted(file for file in place.iterdir() if file.suffix.lower() in _SUFFIXES and file.is_file())
+
+
+def load_corner(path: str | Path, side: int = CORNER) -> Specimen:
+    """The smoothed top left corner of an image file, which serves as truth.
+
+    Parameters
+    ----------
+    path : str or Path
+    side : int
+        Rows and columns; what there is of them where the image is smaller.
+
+    Returns
+    -------
+    Specimen
+        Smoothed as in Section 4.1 of the FSHNet paper and scaled to [0, 1].
+
+    Raises
+    ------
+    SpecimenError
+        If the picture cannot be read or has no contrast.
+    InputNotFoundError, MissingDependencyError
+        If the file or the package that reads it is missing.
+    """
+    rows, columns = read_picture(path).values.shape[:2]
+    return load_specimen(path, (min(side, rows), min(side, columns)), fit="crop", smooth="paper")

@@ -1,0 +1,120 @@
+"""`stemscan evaluate` through the real command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import Stemscan
+from tests.recon.sampling_kit import lattice
+
+SMALL = ("--synthetic", 1, "--size", 64, "--ratios", "3", "--doses", "10", "--processes", 1)
+
+
+def test_tables_figures_and_going_on(stemscan: Stemscan) -> None:
+    done = stemscan("evaluate", "-o", "e", *SMALL, "--methods", "nearest")
+    assert (done.code, done.err) == (0, "")
+    assert "3 cases, 3 computed now, 0 failed" in done.out
+    names = {path.name for path in Path("e").iterdir()}
+    assert names == {
+        "evaluation.json",
+        "cache",
+        "rows.csv",
+        "tables.md",
+        "psnr-seconds-synthetic-poisson.png",
+        "panel-synthetic-000-poisson.png",
+    }
+    assert "stemscan evaluate --output e --methods nearest" in Path("e/tables.md").read_text()
+    more = ("--panels", 0, "--methods", "nearest,linear", "--method", "alone=normconv,width=2", "--json")
+    report = json.loads(stemscan("evaluate", "-o", "e", *SMALL, *more).out)
+    assert (report["cases"], report["computed"], report["failed"]) == (5, 2, 0)
+    assert [one["contender"] for one in report["means"]] == ["nearest", "linear", "alone", "constant", "normconv"]
+    assert report["means"][0]["psnr"] > 8
+    assert stemscan("evaluate", "-o", "e", *SMALL, "--methods", "nearest", "--panels", 0, "-q").out == ""
+    again = stemscan(
+        "evaluate", "-o", "e", *SMALL, "--methods", "nearest", "--recompute", "nearest", "--panels", 0, "--json"
+    )
+    assert json.loads(again.out)["computed"] == 1
+
+
+def test_folder_of_images_and_shared_cache(stemscan: Stemscan) -> None:
+    Path("images").mkdir()
+    np.save("images/a.npy", lattice((40, 40)))
+    np.save("images/b.npy", lattice((32, 40), 9.0))
+    np.save("images/flat.npy", np.zeros((40, 40)))
+    options = (
+        "--images",
+        "images",
+        "--ratios",
+        "3",
+        "--doses",
+        "10",
+        "--methods",
+        "constant,normconv",
+        "--processes",
+        1,
+    )
+    done = stemscan("evaluate", "-o", "e", *options, "--cache", "rows", "--panels", 0, "--noise", "poisson,published")
+    assert done.code == 0
+    assert done.err.startswith("warning: flat.npy was left out")
+    assert "2 real images, published" in done.out
+    only = stemscan("evaluate", "-o", "f", *options, "--cache", "rows", "--only", "b", "--panels", 0, "--json")
+    assert json.loads(only.out)["computed"] == 0
+    assert not Path("e/cache").exists()
+
+
+def test_a_method_that_fails_is_told_at_the_end(stemscan: Stemscan) -> None:
+    done = stemscan("evaluate", "-o", "e", *SMALL, "--method", "bare=fshnet", "--panels", 0, "--json")
+    assert done.code == 1
+    assert json.loads(done.out)["failed"] == 1
+    assert done.err.count("\n") == 1
+    assert "bare on synthetic-000" in done.err
+    assert "expected a weights file" in Path("e/rows.csv").read_text()
+
+
+BAD = [
+    ("--ratios", "3,x", "numbers"),
+    ("--ratios", "0", "1 to 64"),
+    ("--doses", "0", "doses"),
+    ("--noise", "gauss", "gauss"),
+    ("--method", "magic", "magic"),
+    ("--weights", "fshnet", "METHOD=FILE"),
+    ("--weights", "fshnet=none.safetensors", "none.safetensors"),
+    ("--only", "a", "--images"),
+    ("--images", "nowhere", "nowhere"),
+    ("--synthetic", "0", "at least one image"),
+    ("--size", "100", "multiple of 8"),
+    ("--recompute", "magic", "magic"),
+    ("--threads", "0", "--threads"),
+    ("--processes", "0", "at least 1 process"),
+    ("--panels", "-1", "--panels"),
+    ("--seed", "-1", "seed"),
+    ("-o", "none/e", "none"),
+    ("-o", "other", "other files"),
+]
+
+
+@pytest.mark.parametrize(("option", "value", "words"), BAD, ids=[f"{one[0]} {one[1]}" for one in BAD])
+def test_bad_use_is_one_sentence(stemscan: Stemscan, option: str, value: str, words: str) -> None:
+    Path("other").mkdir()
+    Path("other/thesis.tex").write_text("...")
+    weights_of = ("--methods", "fshnet") if option == "--weights" else ("--methods", "constant")
+    output = () if option == "-o" else ("-o", "e")
+    done = stemscan("evaluate", *output, "--synthetic", 1, "--size", 64, *weights_of, option, value)
+    assert done.code == 2, done.err
+    assert done.err.startswith("error: ")
+    assert done.err.count("\n") == 1
+    assert words in done.err
+    assert not Path("e/rows.csv").exists()
+
+
+def test_no_scheduler_at_the_address(stemscan: Stemscan, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    done = stemscan("evaluate", "-o", "e", *SMALL, "--methods", "constant", "--scheduler", "local")
+    assert done.code == 1
+    assert "stemscan[cluster]" in done.err

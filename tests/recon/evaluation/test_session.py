@@ -1,0 +1,219 @@
+"""Whole evaluations: only what is missing is run, by whomever, and always to the same rows."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+
+from stemscan.errors import MissingDependencyError, OutputExistsError, ReconError, UsageError
+from stemscan.recon import methods
+from stemscan.recon.evaluation import implementation, schedule, session
+from stemscan.recon.evaluation.cases import Case
+from stemscan.recon.evaluation.contenders import parse_contender
+from stemscan.recon.evaluation.schedule import Dask, Processes, dask_cluster, scheduler_for
+from stemscan.recon.inputs import Inputs
+from stemscan.recon.methods import Method
+from stemscan.recon.reconstruction import Estimate
+from tests.recon.evaluation.kit import Counting, request, run, without_seconds
+
+
+def test_second_run_computes_nothing_and_gives_the_same(tmp_path: Path) -> None:
+    first = run(request(), tmp_path / "e")
+    assert (first.computed, len(first.rows), first.failures) == (8, 8, [])
+    with (tmp_path / "e" / "rows.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["contender"] for row in rows] == ["nearest", "constant"] * 4
+    assert all(float(row["psnr"]) > 8 and row["error"] == "" for row in rows)
+    again = run(request(), tmp_path / "e")
+    assert again.computed == 0
+    assert repr(again.rows) == repr(first.rows)
+    assert run(request(), tmp_path / "e", anew=True).computed == 8
+
+
+def test_another_contender_only_adds(tmp_path: Path) -> None:
+    run(request(), tmp_path)
+    counting = Counting()
+    run(request("constant", "nearest", "linear"), tmp_path, counting)
+    assert counting.labels == ["linear"] * 4
+    counting = Counting()
+    run(request("also=nearest", "constant", recompute=("constant",)), tmp_path, counting)
+    assert counting.labels == ["constant"] * 4
+    counting = Counting()
+    done = run(request("a=linear", "b=linear", "c=lowpass"), tmp_path, counting)
+    assert counting.labels == ["c"] * 4
+    assert [row.measured.psnr for row in done.rows[::3]] == [row.measured.psnr for row in done.rows[1::3]]
+
+
+def test_two_labels_of_one_case_run_once(tmp_path: Path) -> None:
+    counting = Counting()
+    done = run(request("a=nearest", "b=nearest"), tmp_path, counting)
+    assert len(counting.labels) == 4
+    assert {row.contender for row in done.rows} == {"a", "b"}
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"schema": 1}'])
+def test_a_damaged_row_is_computed_again(tmp_path: Path, damage: bytes) -> None:
+    first = run(request(), tmp_path)
+    files = sorted((tmp_path / "cache").rglob("*.json"))
+    files[0].write_bytes(damage)
+    files[1].write_bytes(files[2].read_bytes())
+    again = run(request(), tmp_path)
+    assert again.computed == 2
+    assert without_seconds(again.rows) == without_seconds(first.rows)
+
+
+def test_a_missing_picture_is_computed_again(tmp_path: Path) -> None:
+    assert run(request(panels=0), tmp_path).computed == 8
+    assert not list((tmp_path / "cache").rglob("*.npy"))
+    assert run(request(panels=1), tmp_path).computed == 2
+    images = list((tmp_path / "cache").rglob("*.npy"))
+    assert len(images) == 2
+    images[0].unlink()
+    assert run(request(panels=1), tmp_path).computed == 1
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests.recon.evaluation.kit import Here, request, run
+
+class Dying:
+    def run(self, tasks, threads):
+        for number, done in enumerate(Here().run(tasks, threads)):
+            if number == 3:
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield done
+
+run(request(), Path(sys.argv[1]), Dying())
+"""
+
+
+def test_killed_and_gone_on_with(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[3]
+    killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "e"], cwd=root, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (tmp_path / "e" / "rows.csv").exists()
+    assert len(list((tmp_path / "e" / "cache").rglob("*.json"))) == 3
+    resumed, undisturbed = run(request(), tmp_path / "e"), run(request(), tmp_path / "f")
+    assert (resumed.computed, undisturbed.computed) == (5, 8)
+    assert without_seconds(resumed.rows) == without_seconds(undisturbed.rows)
+
+
+def test_processes_give_the_same_rows(tmp_path: Path) -> None:
+    asked = request("nearest", "fourier-eb", noises=("eq5",))
+    here, there = run(asked, tmp_path / "a"), run(asked, tmp_path / "b", Processes(2))
+    assert there.computed == 8
+    assert without_seconds(here.rows) == without_seconds(there.rows)
+
+
+def die(case: Case, threads: int, keep_image: bool) -> None:
+    """End the process at once, as the system does to one that takes too much memory."""
+    os._exit(9)
+
+
+def test_worker_that_dies_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "run_case", die)
+    with pytest.raises(ReconError, match="fewer --processes"):
+        run(request(), tmp_path, Processes(1))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_dask_cluster_gives_the_same_rows(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    here = run(request(), tmp_path / "a")
+    with (
+        distributed.LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        there = run(request(), tmp_path / "b", Dask(client))
+    assert there.computed == 8
+    assert without_seconds(here.rows) == without_seconds(there.rows)
+
+
+def test_schedulers_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="1 process, got 0"), scheduler_for(None, 0):
+        pass
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(MissingDependencyError, match=r"stemscan\[cluster\]"), dask_cluster("local", 1):
+        pass
+
+
+def broken(inputs: Inputs, *, device: str = "cpu") -> Estimate:
+    """A method that fails on every other scan."""
+    if inputs.samples % 3:
+        raise ZeroDivisionError("one\nby nothing")
+    return Estimate(np.full(inputs.shape, inputs.mean, np.float32))
+
+
+def with_broken(table: Mapping[str, Method]) -> Mapping[str, Method]:
+    return MappingProxyType({**table, "broken": Method(__name__, "broken", "fails now and then")})
+
+
+def test_a_method_that_fails_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = with_broken(methods.METHODS)
+    for module in (
+        "methods",
+        "evaluation.contenders",
+        "evaluation.cases",
+        "evaluation.run",
+        "evaluation.implementation",
+    ):
+        monkeypatch.setattr(f"stemscan.recon.{module}.METHODS", table)
+    done = run(request("broken", "constant"), tmp_path)
+    assert {(row.contender, row.samples_per_block) for row in done.failures} == {("broken", 2)}
+    assert {row.measured.error for row in done.failures} == {"ZeroDivisionError: one by nothing"}
+    assert all(np.isnan(row.measured.psnr) and row.measured.factor == 0 for row in done.failures)
+    good = [row for row in done.rows if row.samples_per_block == 6]
+    assert good[0].measured.psnr == pytest.approx(good[1].measured.psnr)
+    counting = Counting()
+    run(request("broken", "constant"), tmp_path, counting)
+    assert counting.labels == ["broken"] * 2
+
+
+def test_rows_of_older_code_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(request(), tmp_path).stale == ()
+    monkeypatch.setattr(session, "implementation_digest", lambda method: "new" if method == "nearest" else "")
+    assert run(request(), tmp_path).stale == ("nearest", "constant")
+
+
+def test_code_digest_sees_code_and_no_comment(tmp_path: Path) -> None:
+    def digest(text: str) -> str:
+        implementation._folder_digest.cache_clear()
+        (tmp_path / "m.py").write_text(text)
+        return implementation._folder_digest(tmp_path)
+
+    one = digest('def f():\n    """Doc."""\n    return 1\n')
+    assert digest('"""Module."""\n\n\ndef f():\n    return (1)  # one\n') == one
+    assert digest("def f():\n    return 2\n") != one
+    assert len(implementation.implementation_digest("nearest")) == 16
+    assert implementation.implementation_digest("nearest") != implementation.implementation_digest("fourier-eb")
+
+
+def test_folders_of_other_things_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("...")
+    with pytest.raises(OutputExistsError, match="other files"):
+        session.prepare_folder(tmp_path)
+    with pytest.raises(OutputExistsError, match="is a file"):
+        session.prepare_folder(tmp_path / "thesis.tex", overwrite=True)
+    session.prepare_folder(tmp_path, overwrite=True)
+    session.prepare_folder(tmp_path / "new")
+    assert (tmp_path / "new").is_dir()
+
+
+def test_oracle_is_the_best_stationary_estimate(tmp_path: Path) -> None:
+    done = run(request("spectral-oracle", "nearest"), tmp_path)
+    scores = {
+        label: [row.measured.psnr for row in done.rows if row.contender == label]
+        for label in ("nearest", "spectral-oracle")
+    }
+    assert min(np.subtract(scores["spectral-oracle"], scores["nearest"])) > 3
+    assert parse_contender("spectral-oracle").method == "spectral-oracle"
