@@ -5,6 +5,7 @@ Each gives (case, outcome) as cases are done, in any order; what a case gives do
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -156,7 +157,11 @@ def dask_cluster(address: str, processes: int) -> Iterator[Dask]:
     if address == LOCAL:
         with (
             distributed.LocalCluster(
-                n_workers=processes, threads_per_worker=1, processes=True, dashboard_address=None
+                n_workers=processes,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                silence_logs=logging.ERROR,  # that a busy worker takes its time to end is nobody's concern
             ) as cluster,
             distributed.Client(cluster) as client,
         ):
