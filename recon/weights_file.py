@@ -71,7 +71,9 @@ class WeightsInfo:
     architecture: str = PUBLISHED
 
 
-def save_weights(network: nn.Module, destination: str | Path, info: WeightsInfo, *, overwrite: bool = False) -> None:
+def save_weights(
+    network: nn.Module, destination: str | Path, info: WeightsInfo, *, half: bool = False, overwrite: bool = False
+) -> None:
     """Write a network's weights. The same weights give the same bytes.
 
     Parameters
@@ -80,6 +82,8 @@ def save_weights(network: nn.Module, destination: str | Path, info: WeightsInfo,
         Of the architecture that `info` names.
     destination : str or Path
     info : WeightsInfo
+    half : bool
+        Round the weights to float16, which halves the file. They are float32 again when they are loaded.
     overwrite : bool
         Whether a file that is there may be replaced.
 
@@ -88,9 +92,12 @@ def save_weights(network: nn.Module, destination: str | Path, info: WeightsInfo,
     InputNotFoundError, OutputExistsError
         When the folder is missing, or something is there.
     """
+    import torch
     from safetensors.torch import save
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    if half:
+        tensors = {name: x.to(torch.float16) if x.is_floating_point() else x for name, x in tensors.items()}
     # one entry holds all, because the library writes several in random order
     description = {
         "format": FORMAT,
@@ -317,6 +324,7 @@ def _filled(architecture: str, frames: int, tensors: dict[str, Tensor], path: Pa
                 f"expected the {len(wanted)} tensors of {architecture}, got {str(path)!r} with {len(names)} {fault} "
                 f"({names[0]}); give weights of this method"
             )
+    tensors = {name: x.to(torch.float32) if x.dtype == torch.float16 else x for name, x in tensors.items()}
     for name, tensor in tensors.items():
         if tensor.shape != wanted[name].shape or tensor.dtype != wanted[name].dtype:
             raise WeightsError(

@@ -269,7 +269,7 @@ def _keep_weights(run: _Run) -> None:
             origin=f"trained by stemscan, configuration {config.digest()[:12]}, step {run.state.step}",
             architecture=config.network,
         )
-        save_weights(run.state.average, path, info, overwrite=True)
+        save_weights(run.state.average, path, info, half=config.network == "fshnet-full", overwrite=True)
         if run.pace.validate:
             if run.validation is None:
                 run.validation = Validation(validation_specimens(run.images), max(4, config.frames))

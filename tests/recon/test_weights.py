@@ -50,6 +50,15 @@ def test_round_trip(weights: Path) -> None:
     assert all(p.requires_grad for p in network.parameters())
 
 
+def test_half_precision_halves_the_file(weights: Path, tmp_path: Path) -> None:
+    save_weights(seeded_network(), tmp_path / "half.safetensors", INFO, half=True)
+    assert (tmp_path / "half.safetensors").stat().st_size < 0.6 * weights.stat().st_size
+    rounded, whole = load_fshnet(tmp_path / "half.safetensors")[0], seeded_network()
+    for name, tensor in rounded.state_dict().items():
+        assert tensor.dtype == whole.state_dict()[name].dtype
+        torch.testing.assert_close(tensor, whole.state_dict()[name], rtol=1e-3, atol=1e-6)
+
+
 def test_same_weights_give_the_same_bytes(weights: Path, tmp_path: Path) -> None:
     save_weights(seeded_network(), tmp_path / "again.safetensors", INFO)
     assert (tmp_path / "again.safetensors").read_bytes() == weights.read_bytes()
