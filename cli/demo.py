@@ -31,7 +31,8 @@ def demo(
     shape: Annotated[str, typer.Option(help="Rows x columns of the scan grid.")] = "1024x1024",
     pixel_size: Annotated[str, typer.Option(help="Distance of neighbouring pixels.")] = "0.008nm",
     weights: Annotated[
-        Path | None, typer.Option(help="FSHNet weights, to have its reconstruction too.", show_default=False)
+        str | None,
+        typer.Option(metavar="FILE|NAME", help="Other FSHNet weights than those shipped.", show_default=False),
     ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -87,15 +88,16 @@ def demo(
             for done, metrics in results
         },
     }
-    talk.result(report, _closing(folder, results, weights))
+    talk.result(report, _closing(folder, results))
 
 
-def _check_weights(weights: Path | None) -> None:
+def _check_weights(weights: str | None) -> None:
     """See that the weights can be used before anything is written."""
     if weights is not None:
+        from stemscan.recon.weights import find_weights
         from stemscan.recon.weights_file import load_weights
 
-        load_weights(weights)
+        load_weights(find_weights(weights, "fshnet"))
 
 
 def _make_folder(folder: Path) -> None:
@@ -121,19 +123,19 @@ def _check_folder(folder: Path, overwrite: bool) -> None:
 
 
 def _reconstruct_all(
-    folder: Path, inputs: Inputs, truth: NDArray[np.float32], weights: Path | None, talk: Talk
+    folder: Path, inputs: Inputs, truth: NDArray[np.float32], weights: str | None, talk: Talk
 ) -> Results:
     """Reconstruct by every method that has what it needs, and write each image."""
-    from stemscan.recon.methods import METHODS, reconstruct
+    from stemscan.recon.methods import ready_methods, reconstruct
     from stemscan.recon.metrics import compare
     from stemscan.recon.output import write_reconstruction
 
-    names = [name for name, method in METHODS.items() if weights is not None or not method.needs_weights]
+    names = ready_methods()
     results: Results = []
     with talk.progress("reconstructing") as progress:
         for number, name in enumerate(names):
             progress(number, len(names))
-            done = reconstruct(inputs, name, weights=weights if METHODS[name].needs_weights else None)
+            done = reconstruct(inputs, name, weights=weights if name == "fshnet" else None)
             metrics = compare(done.image, truth)
             write_reconstruction(done, folder / f"{name}.tif", metrics=metrics, overwrite=True)
             results.append((done, metrics))
@@ -151,7 +153,7 @@ def _write_table(path: Path, results: Results, overwrite: bool) -> None:
     write_text(path, "\n".join(lines) + "\n", overwrite=overwrite)
 
 
-def _closing(folder: Path, results: Results, weights: Path | None) -> list[str]:
+def _closing(folder: Path, results: Results) -> list[str]:
     """What was made of it, what each file is, and what to try next."""
     lines = ["", "3. Reconstructions, PSNR in dB:", "", "  method       absolute  affine  min-max   SSIM  seconds"]
     lines += [
@@ -175,8 +177,5 @@ def _closing(folder: Path, results: Results, weights: Path | None) -> list[str]:
         f"  stemscan simulate {folder / 'plan.yaml'} YOUR_IMAGE.tif -o mine.zarr --fit resample --smooth paper"
     )
     lines.append("  stemscan recon mine.zarr -o mine.png")
-    if weights is None:
-        lines.append(
-            "  stemscan weights import FILE -o fshnet.safetensors   # then: stemscan demo --weights ... for FSHNet"
-        )
+    lines.append("  stemscan demo more --specimen synthetic:1/6 --overwrite   # another specimen")
     return lines

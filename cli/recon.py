@@ -19,9 +19,19 @@ def recon(
     store: Annotated[Path, typer.Argument(metavar="ACQ.zarr", help="Acquisition store.", show_default=False)],
     output: OutputOption,
     method: Annotated[
-        str, typer.Option(help="fourier-eb, fshnet, normconv, lowpass, linear, nearest or constant.")
-    ] = "fourier-eb",
-    weights: Annotated[Path | None, typer.Option(help="Weights of a method that has them.", show_default=False)] = None,
+        str,
+        typer.Option(
+            help="fshnet, fourier-eb, normconv, lowpass, linear, nearest, constant, iht, bpfa, csnet or reconnet."
+        ),
+    ] = "fshnet",
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|NAME",
+            help="Weights of a method that runs them: a file, or the name of shipped ones (fshnet, fshnet-paper).",
+            show_default=False,
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     threads: Annotated[int | None, typer.Option(help="Threads at most (all).", show_default=False)] = None,
     grid: Annotated[

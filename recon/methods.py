@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -21,13 +21,23 @@ from stemscan.errors import ReconError, UsageError
 from stemscan.recon.grids import coarse_shape, upsample, upsample_linear
 from stemscan.recon.reconstruction import Estimate, Reconstruction
 from stemscan.recon.threads import limit_threads
+from stemscan.recon.weights import SHIPPED
 
 if TYPE_CHECKING:
     from stemscan.recon.inputs import Inputs
 
-__all__ = ["DEFAULT_METHOD", "GRIDS", "METHODS", "Method", "check_settings", "reconstruct", "settings_of"]
+__all__ = [
+    "DEFAULT_METHOD",
+    "GRIDS",
+    "METHODS",
+    "Method",
+    "check_settings",
+    "ready_methods",
+    "reconstruct",
+    "settings_of",
+]
 
-DEFAULT_METHOD: Final = "fourier-eb"
+DEFAULT_METHOD: Final = "fshnet"
 GRIDS: Final = ("plan", "native")
 
 
@@ -59,17 +69,17 @@ class Method(NamedTuple):
 
 METHODS: Final[Mapping[str, Method]] = MappingProxyType(
     {
+        "fshnet": Method(
+            "stemscan.recon.fshnet.method",
+            "fshnet",
+            "FSHNet, the hybrid frequency-spatial network: Fourier analysis, corrected",
+            needs_weights=True,
+            uses_torch=True,
+        ),
         "fourier-eb": Method(
             "stemscan.recon.fourier_eb",
             "fourier_eb",
             "Fourier empirical Bayes: Gaussian process with the spectrum learned from the samples",
-            uses_torch=True,
-        ),
-        "fshnet": Method(
-            "stemscan.recon.fshnet.method",
-            "fshnet",
-            "FSHNet, the hybrid frequency-spatial network, with the non-local step",
-            needs_weights=True,
             uses_torch=True,
         ),
         "csnet": Method(
@@ -103,6 +113,19 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
         "constant": Method("stemscan.recon.classical.interpolation", "constant", "the mean of all samples everywhere"),
     }
 )
+
+
+def ready_methods(weights_for: Collection[str] = ()) -> list[str]:
+    """Names of the methods that have what they need: no weights, shipped ones, or those that are given.
+
+    Parameters
+    ----------
+    weights_for : collection of str
+        Methods for which weights are given.
+    """
+    return [
+        name for name, method in METHODS.items() if not method.needs_weights or name in SHIPPED or name in weights_for
+    ]
 
 
 def settings_of(method: str) -> tuple[str, ...]:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from stemscan.errors import InputNotFoundError, UsageError, WeightsError
-from stemscan.recon.methods import METHODS, check_settings
-from stemscan.recon.weights import SHIPPED, find_weights
+from stemscan.recon.methods import METHODS, check_settings, ready_methods
+from stemscan.recon.weights import find_weights
 from stemscan.strict_yaml import YamlProblem, parse
 
 __all__ = [
@@ -168,8 +168,7 @@ def all_contenders(weights: Mapping[str, Path] | None = None) -> list[Contender]
     list of Contender
     """
     given = weights or {}
-    names = [name for name, method in METHODS.items() if not method.needs_weights or name in given or name in SHIPPED]
-    return [parse_contender(name, given) for name in (*names, ORACLE)]
+    return [parse_contender(name, given) for name in (*ready_methods(given), ORACLE)]
 
 
 def with_those_beside(contenders: Sequence[Contender]) -> list[Contender]:

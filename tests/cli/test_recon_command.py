@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from stemscan.recon.inputs import load_inputs
-from stemscan.recon.methods import METHODS, reconstruct
+from stemscan.recon.methods import DEFAULT_METHOD, ready_methods, reconstruct
 from stemscan.recon.output import read_reconstruction
 from stemscan.store import Acquisition
 from tests.cli.conftest import Stemscan
@@ -23,7 +23,7 @@ def acquired(stemscan: Stemscan) -> None:
     assert stemscan("simulate", "plan.yaml", "crystal:SrTiO3", "-o", "acq.zarr").code == 0
 
 
-@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if not method.needs_weights])
+@pytest.mark.parametrize("method", ready_methods())
 def test_every_method_gives_the_library_s_image(stemscan: Stemscan, acquired: None, method: str) -> None:
     done = stemscan("recon", "acq.zarr", "-o", "image.npy", "--method", method)
     assert (done.code, done.err) == (0, "")
@@ -50,17 +50,29 @@ def test_every_suffix(stemscan: Stemscan, acquired: None) -> None:
 
 def test_json_and_info(stemscan: Stemscan, acquired: None) -> None:
     report = json.loads(stemscan("recon", "acq.zarr", "-o", "image.zarr", "--json").out)
-    assert report["method"] == "fourier-eb"
+    assert report["method"] == DEFAULT_METHOD == "fshnet"
     assert report["metrics"]["psnr"] > 20
     assert report["source"]["store_digest"] == Acquisition.open("acq.zarr").digest()
     told = json.loads(stemscan("info", "image.zarr", "--json").out)
     assert told["type"] == "reconstruction"
     assert told["metrics"] == report["metrics"]
-    assert "fourier-eb" in stemscan("info", "image.zarr").out
+    assert "fshnet" in stemscan("info", "image.zarr").out
 
 
 def test_native_grid_and_settings(stemscan: Stemscan, acquired: None) -> None:
-    options = ("--grid", "native", "--set", "factor=2", "--set", "windows=false", "--threads", 1, "--json")
+    options = (
+        "--method",
+        "fourier-eb",
+        "--grid",
+        "native",
+        "--set",
+        "factor=2",
+        "--set",
+        "windows=false",
+        "--threads",
+        1,
+        "--json",
+    )
     report = json.loads(stemscan("recon", "acq.zarr", "-o", "image.npy", *options).out)
     assert np.load("image.npy").shape == (48, 40)
     assert report["settings"]["windows"] is False
@@ -77,15 +89,16 @@ BAD = [
     (["acq.zarr", "-o", "a.tif", "--method", "csnet"], 1, "stemscan train"),
     (["acq.zarr", "-o", "a.tif", "--method", "fshnet", "--weights", "none.safetensors"], 2, "none.safetensors"),
     (["acq.zarr", "-o", "a.tif", "--method", "fshnet", "--weights", "plan.yaml"], 1, "plan.yaml"),
-    (["acq.zarr", "-o", "a.tif", "--weights", "plan.yaml"], 2, "weights"),
+    (["acq.zarr", "-o", "a.tif", "--method", "normconv", "--weights", "plan.yaml"], 2, "weights"),
+    (["acq.zarr", "-o", "a.tif", "--weights", "plan.yaml"], 1, "plan.yaml"),
     (["acq.zarr", "-o", "a.tif", "--device", "abacus"], 2, "abacus"),
     (["acq.zarr", "-o", "a.tif", "--grid", "fine"], 2, "plan, native"),
     (["acq.zarr", "-o", "a.tif", "--threads", "0"], 2, "0"),
     (["acq.zarr", "-o", "a.tif", "--set", "color=red"], 2, "color"),
-    (["acq.zarr", "-o", "a.tif", "--set", "windows"], 2, "KEY=VALUE"),
-    (["acq.zarr", "-o", "a.tif", "--set", "windows=[1"], 2, "windows"),
-    (["acq.zarr", "-o", "a.tif", "--set", "windows=maybe"], 2, "windows"),
-    (["acq.zarr", "-o", "a.tif", "--set", "factor=3"], 1, "factor"),
+    (["acq.zarr", "-o", "a.tif", "--method", "fourier-eb", "--set", "windows"], 2, "KEY=VALUE"),
+    (["acq.zarr", "-o", "a.tif", "--method", "fourier-eb", "--set", "windows=[1"], 2, "windows"),
+    (["acq.zarr", "-o", "a.tif", "--method", "fourier-eb", "--set", "windows=maybe"], 2, "windows"),
+    (["acq.zarr", "-o", "a.tif", "--method", "fourier-eb", "--set", "factor=3"], 1, "factor"),
     (["acq.zarr", "-o", "acq.zarr", "--overwrite"], 2, "acq.zarr"),
     (["acq.zarr", "-o", "plan.yaml"], 2, "plan.yaml"),
 ]
@@ -153,7 +166,7 @@ def test_a_demo_that_cannot_be_made_leaves_nothing(stemscan: Stemscan, options: 
 def test_demo(stemscan: Stemscan) -> None:
     done = stemscan("demo", "show", "--shape", "128x128", "--pixel-size", "0.02nm")
     assert (done.code, done.err) == (0, "")
-    methods = [name for name, method in METHODS.items() if not method.needs_weights]
+    methods = ready_methods()
     files = {"plan.yaml", "acq.zarr", "panel.png", "metrics.csv", *(f"{name}.tif" for name in methods)}
     assert {path.name for path in Path("show").iterdir()} == files
     for name in ("panel.png", "metrics.csv", "acq.zarr", "Next:", *methods):

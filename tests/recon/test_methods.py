@@ -77,7 +77,7 @@ def test_nothing_heavy_is_imported_before_it_is_used() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"method": "magic"}, "expected method to be one of fourier-eb, fshnet, .*, normconv, .*, got 'magic'"),
+        ({"method": "magic"}, "expected method to be one of fshnet, fourier-eb, .*, normconv, .*, got 'magic'"),
         ({"grid": "fine"}, "expected grid to be one of plan, native, got 'fine'"),
         ({"sigma": 2}, r"settings of method normconv \(width\), got 'sigma'"),
         ({"method": "nearest", "width": 2}, r"settings of method nearest \(it has none\), got 'width'"),
@@ -168,7 +168,7 @@ def test_devices(told: Callable[..., None]) -> None:
     reconstruct(INPUTS, "told", device="auto")
     assert seen == ["cpu", "cuda" if torch.cuda.is_available() else "cpu"]
     for device in ("gpu", "meta", "cuda:99"):
-        with pytest.raises(UsageError, match=f"expected a device of this machine, got '{device}'"):
+        with pytest.raises(UsageError, match=f"expected a device of this machine .*, got '{device}'"):
             reconstruct(INPUTS, "told", device=device)
 
 
