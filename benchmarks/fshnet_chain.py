@@ -1,0 +1,99 @@
+"""The default reconstruction, whole, beside one forward pass of the published network alone; by turns in one run.
+
+    python -m benchmarks.fshnet_chain [--shape 1024 1024] [--repeats 7] [--threads 2] [--index 0]
+
+The chain is what `stemscan recon` runs on an open store: Fourier analysis, features, network, standard deviation. The
+published network's pass is that of its layers as they stand, with channels last in memory and plain, random weights
+(which time does not depend on). Seconds depend on the machine; the ratios within a run are what counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from stemscan.plan import ScanPlan
+from stemscan.recon.fshnet.full_grid import FullGridNet, correct
+from stemscan.recon.fshnet.full_grid_features import features
+from stemscan.recon.fshnet.network import FSHNet
+from stemscan.recon.inputs import Inputs
+from stemscan.recon.methods import reconstruct
+from stemscan.recon.weights import find_weights
+from stemscan.recon.weights_file import load_weights
+from stemscan.simulators.api import sampled_frames, synthetic_specimen
+
+
+def scan(shape: tuple[int, int], index: int) -> Inputs:
+    """Four passes of 3 in 8 x 8 at dose 10."""
+    plan = ScanPlan.from_dict(
+        {
+            "pattern": {"kind": "block-random", "block": 8, "samples_per_block": 3},
+            "shape": list(shape),
+            "passes": 4,
+            "dwell_ns": 1000,
+            "dose": {"electrons_per_sample": 10.0},
+            "seed": 7,
+        }
+    )
+    frames, visits = sampled_frames(synthetic_specimen(shape, seed=1, index=index).signal, plan, seed=1)
+    return Inputs.from_arrays(frames, visits, 10.0)
+
+
+def parts(inputs: Inputs) -> dict[str, Callable[[], object]]:
+    """What is timed, by name."""
+    network, _ = load_weights(Path(find_weights("fshnet", "fshnet")))
+    assert isinstance(network, FullGridNet)
+    made = features(inputs.S, inputs.V, inputs.electrons_per_sample)
+    plain = FSHNet().eval()
+    last = FSHNet().eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    frames = torch.from_numpy(inputs.frames / np.float32(inputs.electrons_per_sample))[None]
+    prior = frames.sum(dim=1, keepdim=True)
+    frames_last, prior_last = (x.contiguous(memory_format=torch.channels_last) for x in (frames, prior))
+    return {
+        "published forward, plain": lambda: plain(frames, prior),
+        "published forward, channels last": lambda: last(frames_last, prior_last),
+        "chain": lambda: reconstruct(inputs, "fshnet"),
+        "analysis and features alone": lambda: features(inputs.S, inputs.V, inputs.electrons_per_sample),
+        "network alone": lambda: correct(network, made),
+    }
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shape", type=int, nargs=2, default=[1024, 1024])
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--index", type=int, default=0, help="synthetic specimen that is scanned")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    inputs = scan((options.shape[0], options.shape[1]), options.index)
+    table = parts(inputs)
+    times: dict[str, list[float]] = {name: [] for name in table}
+    with torch.inference_mode():
+        for _ in range(options.repeats + 1):
+            for name, run in table.items():
+                began = time.perf_counter()
+                run()
+                times[name].append(time.perf_counter() - began)
+    factor = reconstruct(inputs, "fourier-eb", grid="native").factor
+    print(f"4 x {options.shape[0]} x {options.shape[1]}, analysis at factor {factor}, {options.threads} threads\n")
+    print("| part | min, s | median, s | over the published forward (channels last), min | median |")
+    print("|---|---|---|---|---|")
+    least = {name: min(values[1:]) for name, values in times.items()}
+    middle = {name: float(np.median(values[1:])) for name, values in times.items()}
+    beside = "published forward, channels last"
+    for name in table:
+        print(
+            f"| {name} | {least[name]:.3f} | {middle[name]:.3f} | {least[name] / least[beside]:.2f} "
+            f"| {middle[name] / middle[beside]:.2f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()
