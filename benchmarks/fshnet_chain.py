@@ -12,12 +12,12 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from stemscan.plan import ScanPlan
+from stemscan.recon.evaluation.images import TEST_SEED
 from stemscan.recon.fshnet.full_grid import FullGridNet, correct
 from stemscan.recon.fshnet.full_grid_features import features
 from stemscan.recon.fshnet.network import FSHNet
@@ -40,13 +40,14 @@ def scan(shape: tuple[int, int], index: int) -> Inputs:
             "seed": 7,
         }
     )
-    frames, visits = sampled_frames(synthetic_specimen(shape, seed=1, index=index).signal, plan, seed=1)
-    return Inputs.from_arrays(frames, visits, 10.0)
+    specimen = synthetic_specimen(shape, seed=TEST_SEED, index=index)
+    frames, visits = sampled_frames(specimen.signal, plan, seed=1)
+    return Inputs.from_arrays(frames, visits, 10.0, truth=specimen.signal)
 
 
 def parts(inputs: Inputs) -> dict[str, Callable[[], object]]:
     """What is timed, by name."""
-    network, _ = load_weights(Path(find_weights("fshnet", "fshnet")))
+    network, _ = load_weights(find_weights("fshnet", "fshnet"))
     assert isinstance(network, FullGridNet)
     made = features(inputs.S, inputs.V, inputs.electrons_per_sample)
     plain = FSHNet().eval()
@@ -61,6 +62,19 @@ def parts(inputs: Inputs) -> dict[str, Callable[[], object]]:
         "analysis and features alone": lambda: features(inputs.S, inputs.V, inputs.electrons_per_sample),
         "network alone": lambda: correct(network, made),
     }
+
+
+def rounding(inputs: Inputs) -> float:
+    """PSNR in dB that is lost (below 0) or gained by the precision of the processor's convolutions."""
+    network, _ = load_weights(find_weights("fshnet", "fshnet"))
+    assert isinstance(network, FullGridNet)
+    assert inputs.truth is not None
+    made = features(inputs.S, inputs.V, inputs.electrons_per_sample)
+    rows, columns = made.shape
+    with torch.inference_mode():
+        exact = (made.estimate + made.unit * network(made.channels[None]).image[0, 0])[:rows, :columns].numpy()
+    errors = [float(np.mean((image - inputs.truth) ** 2)) for image in (exact, correct(network, made)[0])]
+    return float(10 * np.log10(errors[0] / errors[1]))
 
 
 def main() -> None:
@@ -93,6 +107,10 @@ def main() -> None:
             f"| {name} | {least[name]:.3f} | {middle[name]:.3f} | {least[name] / least[beside]:.2f} "
             f"| {middle[name] / middle[beside]:.2f} |"
         )
+    changes = [rounding(scan((options.shape[0], options.shape[1]), index)) for index in range(5)]
+    print(
+        f"\nconvolutions as this processor takes them, against float32: {min(changes):+.4f} to {max(changes):+.4f} dB"
+    )
 
 
 if __name__ == "__main__":
