@@ -53,7 +53,8 @@ def tiled(
     Parameters
     ----------
     function : callable
-        Takes the same part of every array, (..., h, w), and returns float32 (ceil(h / factor), ceil(w / factor)).
+        Takes the same part of every array, (..., h, w), and returns float32
+        (..., ceil(h / factor), ceil(w / factor)).
     arrays : sequence of array_like, (..., H, W)
         Anything that numpy slices, in memory or not.
     factor : int
@@ -71,7 +72,7 @@ def tiled(
 
     Returns
     -------
-    ndarray of float32, (ceil(H / factor), ceil(W / factor))
+    ndarray of float32, (..., ceil(H / factor), ceil(W / factor))
         Does not depend on `tile` where `overlap` - `taper` covers the receptive field, up to rounding.
 
     Raises
@@ -81,18 +82,21 @@ def tiled(
     """
     shape = _common_shape(arrays)
     _check(factor, tile, overlap, multiple, taper)
-    output = np.zeros(coarse_shape(shape, factor), dtype=np.float32)
+    output: Image | None = None
     axes = [list(_spans(size, factor, tile, -(-overlap // multiple) * multiple, taper)) for size in shape]
     for rows, columns in product(*axes):
         parts = [np.asarray(array[..., rows.first : rows.last, columns.first : columns.last]) for array in arrays]
         made = function(*parts)
         expected = (rows.weight.size, columns.weight.size)
-        if made.shape != expected:
+        if made.shape[-2:] != expected:
             raise ReconError(
                 f"expected an image of shape {expected} of a tile at factor {factor}, got {made.shape}; "
                 "give the factor of the method"
             )
+        if output is None:
+            output = np.zeros((*made.shape[:-2], *coarse_shape(shape, factor)), dtype=np.float32)
         _add(output, made, rows, columns, factor)
+    assert output is not None  # a frame has at least one tile
     return output
 
 
@@ -102,10 +106,11 @@ def _add(output: Image, made: Image, rows: _Span, columns: _Span, factor: int) -
     weight = np.outer(rows.weight[inner[0]], columns.weight[inner[1]])
     top, left = rows.first // factor, columns.first // factor
     place = (
+        ...,
         slice(top + inner[0].start, top + inner[0].stop),
         slice(left + inner[1].start, left + inner[1].stop),
     )
-    output[place] += weight * made[inner[0], inner[1]]
+    output[place] += weight * made[..., inner[0], inner[1]]
 
 
 def _spans(size: int, factor: int, tile: int, overlap: int, taper: int) -> Iterator[_Span]:

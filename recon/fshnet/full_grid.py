@@ -23,6 +23,7 @@ from torch.nn import functional
 from stemscan.recon.fshnet.full_grid_features import CHANNELS, PHASES, Features
 from stemscan.recon.fshnet.network import exact_convolutions
 from stemscan.recon.grids import upsample_linear
+from stemscan.recon.tiling import tiled
 
 __all__ = ["WIDTHS", "Correction", "FullGridNet", "correct"]
 
@@ -32,6 +33,9 @@ WIDTHS: Final = (16, 32, 48, 48)
 """Channels at a half, a quarter, an eighth and a sixteenth of the scan grid."""
 
 _SLOPE: Final = 0.1
+_WHOLE: Final = 1 << 20  # pixels of the features up to which a frame is computed at once
+_TILE: Final = 512
+_OVERLAP: Final = 64  # leaves differences below a thousandth of the estimate's error; 110 would leave none
 _LARGEST_LOG: Final = 2.0
 
 
@@ -112,6 +116,10 @@ class FullGridNet(nn.Module):
         -------
         Correction
         """
+        return correction_of(self.raw(channels))
+
+    def raw(self, channels: Tensor) -> Tensor:
+        """What `correction_of` turns into a correction: (N, PHASES + 1, h, w), local."""
         fine = self.shuffle(channels)
         quarter = self.prior[0](fine)
         eighth = self.prior[1](quarter)
@@ -119,9 +127,13 @@ class FullGridNet(nn.Module):
         x = self.decoder[0](eighth + _doubled(self.narrow[0](x)))
         x = self.decoder[1](quarter + _doubled(self.narrow[1](x)))
         x = functional.leaky_relu(self.fusion(fine + _doubled(self.narrow[2](x))), _SLOPE)
-        out = self.end(x).float()
-        ratio = _LARGEST_LOG * torch.tanh(out[:, PHASES:] / _LARGEST_LOG)
-        return Correction(functional.pixel_shuffle(out[:, :PHASES], 2), ratio)
+        return cast(Tensor, self.end(x)).float()
+
+
+def correction_of(raw: Tensor) -> Correction:
+    """Four phases and a bounded logarithm of what the network put out, (N, PHASES + 1, h, w)."""
+    ratio = _LARGEST_LOG * torch.tanh(raw[:, PHASES:] / _LARGEST_LOG)
+    return Correction(functional.pixel_shuffle(raw[:, :PHASES], 2), ratio)
 
 
 def _doubled(x: Tensor) -> Tensor:
@@ -132,8 +144,10 @@ def _doubled(x: Tensor) -> Tensor:
 def correct(network: FullGridNet, made: Features, device: str = "cpu") -> tuple[Image, Image]:
     """Run the network on a scan's features.
 
-    Convolutions are in bfloat16 on processors that multiply it, which takes half the time; the correction alone is
-    rounded, and the image changes by thousandths of its error (`benchmarks/fshnet_chain.py` prints the decibels).
+    Large frames are computed tile by tile, so that memory does not grow with the network's layers; the Fourier analysis
+    is that of the whole frame. Convolutions are in bfloat16 on processors that multiply it, which takes half the time;
+    the correction alone is rounded, and the image changes by thousandths of its error (`benchmarks/fshnet_chain.py`
+    prints the decibels).
 
     Parameters
     ----------
@@ -154,12 +168,29 @@ def correct(network: FullGridNet, made: Features, device: str = "cpu") -> tuple[
     network = network.to(device=target, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     half = torch.autocast("cpu", torch.bfloat16, enabled=target.type == "cpu" and _multiplies_bfloat16())
     with torch.inference_mode(), exact_convolutions(), half:
-        correction = network(made.channels[None].to(target, memory_format=torch.channels_last))
+        correction = correction_of(_raw(network, made.channels, target))
         image = made.estimate + made.unit * correction.image[0, 0]
         error = made.std * torch.exp(correction.log_ratio[0, 0])
     rows, columns = made.shape
     coarse = error.cpu().numpy()[: -(-rows // 2), : -(-columns // 2)]
     return image[:rows, :columns].cpu().numpy().copy(), upsample_linear(np.ascontiguousarray(coarse), 2, made.shape)
+
+
+def _raw(network: FullGridNet, channels: Tensor, device: torch.device) -> Tensor:
+    """The network's output on whole features, (1, PHASES + 1, h, w)."""
+
+    def run(part: Tensor) -> Tensor:
+        return network.raw(part[None].to(device, memory_format=torch.channels_last))
+
+    if channels.shape[1] * channels.shape[2] <= _WHOLE:
+        return run(channels)
+
+    def run_tile(part: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        made: npt.NDArray[np.float32] = run(torch.from_numpy(part))[0].cpu().numpy()
+        return made
+
+    whole = tiled(run_tile, [channels.cpu().numpy()], 1, _TILE, _OVERLAP, multiple=8)
+    return torch.from_numpy(whole)[None].to(device)
 
 
 def _multiplies_bfloat16() -> bool:

@@ -7,12 +7,15 @@ import pytest
 import torch
 
 from stemscan.recon.fourier_eb import analyse, fourier_eb
+from stemscan.recon.fshnet import full_grid
 from stemscan.recon.fshnet.full_grid import FullGridNet, correct
 from stemscan.recon.fshnet.full_grid_features import CHANNELS, Features, features
 from stemscan.recon.fshnet.method import fshnet
 from stemscan.recon.grids import upsample
 from stemscan.recon.inputs import Inputs
 from stemscan.recon.training.config import TEST_SEEDS_FROM
+from stemscan.recon.weights import find_weights
+from stemscan.recon.weights_file import load_weights
 from stemscan.simulators.api import synthetic_specimen
 from tests.recon.fshnet_kit import lattice, sparse_scan
 
@@ -100,6 +103,18 @@ def test_the_shipped_weights_improve_the_estimate() -> None:
         assert errors[0] < errors[1]
         assert made.std is not None
         assert 0.4 < float(np.mean(np.abs(made.image - inputs.truth) <= made.std)) < 0.95
+
+
+def test_tiles_leave_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, _ = load_weights(find_weights("fshnet", "fshnet"))
+    assert isinstance(network, FullGridNet)
+    made = of(poisson_scan((480, 416), ratio=3 / 64))
+    whole, whole_std = correct(network, made)
+    monkeypatch.setattr(full_grid, "_WHOLE", 0)
+    monkeypatch.setattr(full_grid, "_TILE", 64)
+    parts, parts_std = correct(network, made)
+    assert np.abs(parts - whole).max() < 1e-3
+    np.testing.assert_allclose(parts_std, whole_std, rtol=0.02)
 
 
 @pytest.mark.parametrize("value", [0.0, 40.0])
