@@ -1,0 +1,1 @@
+"""Published baselines: Fourier iterative hard thresholding, beta-process factor analysis."""
