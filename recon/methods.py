@@ -72,6 +72,16 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
             needs_weights=True,
             uses_torch=True,
         ),
+        "iht": Method(
+            "stemscan.recon.baselines.iht",
+            "iht",
+            "Fourier iterative hard thresholding, number of coefficients by cross-validation",
+        ),
+        "bpfa": Method(
+            "stemscan.recon.baselines.bpfa",
+            "bpfa",
+            "beta-process factor analysis: a dictionary of patches learned from the samples",
+        ),
         "normconv": Method(
             "stemscan.recon.classical.normalised_convolution",
             "normconv",
