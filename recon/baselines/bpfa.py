@@ -86,7 +86,7 @@ def bpfa(
     chosen = factor or _coarsest(inputs)
     summed, visits = bin_sum(inputs.S, chosen), bin_sum(inputs.V, chosen)
     step = stride or _stride((summed.shape[0], summed.shape[1]), patch)
-    settings = {
+    settings: dict[str, int | float] = {
         "patch": patch,
         "atoms": atoms,
         "sweeps": sweeps,

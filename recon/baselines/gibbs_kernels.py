@@ -126,7 +126,7 @@ def draw_usage(
     sweep : int
     """
     squares = atoms * atoms
-    counts, used, amounts = coefficients
+    counts, used, amounts = coefficients  # numba drops writes to an array inside a tuple from a parallel loop
     across = len(patches.lefts)
     precisions = np.float32(weight_precision), np.float32(noise_precision)
     for i in numba.prange(len(patches.tops)):

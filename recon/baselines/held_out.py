@@ -54,7 +54,7 @@ def split_samples(inputs: Inputs, fraction: float, seed: int = 0) -> Split:
     held_sum, held_visits = (np.zeros(inputs.shape, dtype=np.float32) for _ in range(2))
     _hold_out(inputs.frames, inputs.visits, fraction, np.uint64(seed), Stream.CROSS_VALIDATION, held_sum, held_visits)
     held_sum /= np.float32(inputs.electrons_per_sample)
-    kept = np.where(inputs.V > held_visits, inputs.S - held_sum, np.float32(0.0))
+    kept = np.where(held_visits < inputs.V, inputs.S - held_sum, np.float32(0.0))
     return Split(kept, inputs.V - held_visits, held_sum, held_visits)
 
 

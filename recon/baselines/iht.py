@@ -61,7 +61,7 @@ def iht(inputs: Inputs, *, device: str = "cpu", coefficients: int | None = None,
     Estimate
         On the plan's grid, without standard deviation, at least 0 unless counts are negative. Settings:
         ``coefficients``, whether it was chosen (``coefficients_chosen``), ``held_out_error``, the mean squared error of
-        held-out samples with it, their own noise included, and ``held_out_error_of_mean``, that of a constant; ``seed``.
+        held-out samples with it, their own noise included, ``held_out_error_of_mean``, that of a constant; ``seed``.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def iht(inputs: Inputs, *, device: str = "cpu", coefficients: int | None = None,
 def _choose(split: Split, mean: np.float32) -> _Choice:
     """Let k grow until `_PATIENCE` steps in turn have brought no better prediction.
 
-    The mean alone stays unless held-out samples are predicted better beyond chance: noise has strongest coefficients, too.
+    The mean alone stays unless held-out samples are predicted better beyond chance: noise has strong coefficients, too.
     """
     held = split.held_visits > 0
     if not (held.any() and split.kept_visits.any()):
@@ -114,7 +114,7 @@ def _choose(split: Split, mean: np.float32) -> _Choice:
     problem = FourierThreshold(split.kept_sum - mean * split.kept_visits, split.kept_visits)
     best = of_mean = errors_of(None)
     chosen, found, spectrum, misses = 0, None, problem.start(), 0
-    for k in _numbers(np.count_nonzero(split.kept_visits) // 2):
+    for k in _numbers(int(np.count_nonzero(split.kept_visits)) // 2):
         spectrum = problem.iterate(spectrum, k, _STEPS)
         errors = errors_of(problem.image(spectrum))
         misses += 1
