@@ -19,7 +19,7 @@ def recon(
     store: Annotated[Path, typer.Argument(metavar="ACQ.zarr", help="Acquisition store.", show_default=False)],
     output: OutputOption,
     method: Annotated[
-        str, typer.Option(help="fourier-eb, fshnet, normconv, lowpass, linear, nearest or constant.")
+        str, typer.Option(help="fourier-eb, fshnet, normconv, iht, bpfa, lowpass, linear, nearest or constant.")
     ] = "fourier-eb",
     weights: Annotated[Path | None, typer.Option(help="Weights of a method that has them.", show_default=False)] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",

@@ -72,6 +72,11 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
             needs_weights=True,
             uses_torch=True,
         ),
+        "normconv": Method(
+            "stemscan.recon.classical.normalised_convolution",
+            "normconv",
+            "Gaussian normalised convolution, width by cross-validation",
+        ),
         "iht": Method(
             "stemscan.recon.baselines.iht",
             "iht",
@@ -81,11 +86,6 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
             "stemscan.recon.baselines.bpfa",
             "bpfa",
             "beta-process factor analysis: a dictionary of patches learned from the samples",
-        ),
-        "normconv": Method(
-            "stemscan.recon.classical.normalised_convolution",
-            "normconv",
-            "Gaussian normalised convolution, width by cross-validation",
         ),
         "lowpass": Method(
             "stemscan.recon.classical.lowpass", "lowpass", "low-pass of the summed samples, measured means blended in"

@@ -104,6 +104,15 @@ def test_small_grids_and_few_samples(shape: tuple[int, int]) -> None:
     np.testing.assert_allclose(iht(inputs, coefficients=4).image, 0.3, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("shape", "passes"), [((93, 131), 1), ((93, 131), 3), ((64, 96), 4), ((1, 300), 16)])
+def test_every_kind_of_scan(shape: tuple[int, int], passes: int) -> None:
+    inputs = scan(lattice(shape), passes=passes)
+    made = reconstruct(inputs, "iht")
+    assert made.image.shape == shape
+    assert np.isfinite(made.image).all()
+    assert made.image.mean() == pytest.approx(inputs.mean, abs=0.12)
+
+
 def test_signed_values_stay_signed() -> None:
     inputs = scan(lattice((64, 64)))
     signed = Inputs(inputs.frames - 5 * inputs.visits, inputs.visits, 10.0)
