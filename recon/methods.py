@@ -101,6 +101,16 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
             "normconv",
             "Gaussian normalised convolution, width by cross-validation",
         ),
+        "iht": Method(
+            "stemscan.recon.baselines.iht",
+            "iht",
+            "Fourier iterative hard thresholding, number of coefficients by cross-validation",
+        ),
+        "bpfa": Method(
+            "stemscan.recon.baselines.bpfa",
+            "bpfa",
+            "beta-process factor analysis: a dictionary of patches learned from the samples",
+        ),
         "lowpass": Method(
             "stemscan.recon.classical.lowpass", "lowpass", "low-pass of the summed samples, measured means blended in"
         ),

@@ -28,6 +28,7 @@ class Stream:
     EDGE: Final = 4
     DETECTOR: Final = 16
     CROSS_VALIDATION: Final = 32
+    GIBBS: Final = 33
     SPECIMEN: Final = 48
     SYNTHETIC: Final = 49
     TRAINING: Final = 64
