@@ -55,7 +55,9 @@ def main() -> None:
     parser.add_argument("--per-block", nargs="+", type=int, default=[1, 3])
     parser.add_argument("--dose", type=float, default=10.0)
     options = parser.parse_args()
-    print("| specimen | n/64 | normconv, oracle width | iht | coefficients | s | CPU s |\n|---|---|---|---|---|---|---|")
+    print(
+        "| specimen | n/64 | normconv, oracle width | iht | coefficients | s | CPU s |\n|---|---|---|---|---|---|---|"
+    )
     found: dict[int, list[tuple[float, float]]] = {}
     for name in options.specimens:
         truth = truth_of(name)
