@@ -17,7 +17,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.recon.baselines.gibbs_kernels import draw_atoms, draw_usage, statistics, sweep_uniforms
+from stemscan.recon.baselines.gibbs_atoms import draw_atoms
+from stemscan.recon.baselines.gibbs_random import sweep_uniforms
+from stemscan.recon.baselines.gibbs_usage import draw_usage, statistics
 from stemscan.recon.baselines.patches import Coefficients, Image, Patches, render
 
 __all__ = ["GibbsSampler", "cosine_atoms"]

@@ -12,7 +12,8 @@ import pytest
 from stemscan.errors import UsageError
 from stemscan.recon.baselines.bpfa import _stride, bpfa
 from stemscan.recon.baselines.gibbs import cosine_atoms
-from stemscan.recon.baselines.gibbs_kernels import _factorise, _solve_lower, _solve_upper, draw_atoms, draw_usage
+from stemscan.recon.baselines.gibbs_atoms import _factorise, _solve_lower, _solve_upper, draw_atoms
+from stemscan.recon.baselines.gibbs_usage import draw_usage
 from stemscan.recon.baselines.patches import Coefficients, Patches, render
 from stemscan.recon.classical.interpolation import nearest
 from stemscan.recon.classical.normalised_convolution import normconv

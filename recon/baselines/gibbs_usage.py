@@ -1,8 +1,7 @@
-"""The conditional draws of beta-process factor analysis that visit every patch, compiled.
+"""Draw which atoms each patch uses and their weights, and sum up what the draws of scalars need; compiled.
 
-Every patch, and every pixel of the dictionary, is computed whole by one thread, with random numbers of its own: results
-do not depend on the number of threads. Loops run over atoms inside loops over pixels, so that they are vectorised
-without reordering any sum.
+Every patch is computed whole by one thread, with random numbers of its own: results do not depend on the number of
+threads. Loops run over atoms inside loops over pixels, so that they are vectorised without reordering any sum.
 
 A patch draws usage and weight of each atom in turn, given all others. With the residual r of the other atoms, visits V
 and the noise precision gamma, the atom d explains m = gamma sum V d r with precision q = gamma sum V d^2 + gamma_s; the
@@ -12,9 +11,6 @@ weight is integrated out of the odds of usage,
 
 and, where the atom is used, drawn from N(m / q, 1 / q). That is the same posterior as drawing the two one after the
 other, and it mixes better, for a weight that was drawn without looking at the data seldom fits them.
-
-Given all coefficients, the values of all atoms at one pixel of the patch are jointly Gaussian and independent of those
-at other pixels: they are drawn together, by a Cholesky factor of size K.
 """
 
 from __future__ import annotations
@@ -27,20 +23,15 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.compiled import compiled
-from stemscan.random import Stream, random_words, uniform53
+from stemscan.recon.baselines.gibbs_random import fill_uniforms, key, normals
 from stemscan.recon.baselines.patches import Coefficients, Flags, Image, Patches, Places, gather
 
-__all__ = ["draw_atoms", "draw_usage", "statistics", "sweep_uniforms"]
+__all__ = ["draw_usage", "statistics"]
 
 Values = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
-_STREAM: Final = Stream.GIBBS
-_S32: Final = np.uint64(32)
 _WEIGHTS: Final = 256  # numbers of draws: usage of four atoms each below, one weight each from here on
-_NO_PATCH: Final = 0xFFFFFFFF
-_WORD: Final = 1.0 / 4294967296.0
-_TWO_PI: Final = 2.0 * math.pi
 
 
 class _Scratch(NamedTuple):
@@ -71,32 +62,6 @@ def _scratch(size: int, atoms: int) -> _Scratch:
         np.empty(atoms, dtype=np.float32),
         np.zeros(atoms, dtype=np.float32),
     )
-
-
-@compiled()
-def _key(sweep: int, item: int) -> np.uint64:
-    """Index of the random numbers of an item in a sweep."""
-    return (np.uint64(sweep) << _S32) | np.uint64(item)
-
-
-@compiled()
-def _normals(seed: np.uint64, index: np.uint64, draw: int) -> tuple[float, float]:
-    """Two standard normal deviates (Box and Muller, 1958)."""
-    words = random_words(seed, _STREAM, index, draw)
-    radius = math.sqrt(-2.0 * math.log(1.0 - uniform53(words[0], words[1])))
-    angle = _TWO_PI * uniform53(words[2], words[3])
-    return radius * math.cos(angle), radius * math.sin(angle)
-
-
-@compiled()
-def _fill_uniforms(seed: np.uint64, index: np.uint64, uniforms: Image) -> None:
-    """Random numbers in (0, 1), four at a time."""
-    for draw in range(len(uniforms) // 4):
-        words = random_words(seed, _STREAM, index, draw)
-        uniforms[4 * draw] = (words[0] + 0.5) * _WORD
-        uniforms[4 * draw + 1] = (words[1] + 0.5) * _WORD
-        uniforms[4 * draw + 2] = (words[2] + 0.5) * _WORD
-        uniforms[4 * draw + 3] = (words[3] + 0.5) * _WORD
 
 
 @compiled(parallel=True)
@@ -135,8 +100,8 @@ def draw_usage(
         for number in range(i * across, (i + 1) * across):
             found = gather(patches, coefficients, atoms, number, pixels, weights, residuals)
             if found > 0:
-                index = _key(sweep, number)
-                _fill_uniforms(seed, index, scratch.uniforms)
+                index = key(sweep, number)
+                fill_uniforms(seed, index, scratch.uniforms)
                 counts[number] = _draw_patch(
                     counts[number], used[number], amounts[number], atoms, squares, odds, precisions, found, scratch,
                     seed, index,
@@ -178,7 +143,7 @@ def _draw_patch(
         if uniforms[k] * (rest * rest) < limits[k]:
             ratio = limits[k] * math.exp(min(0.5 * np.float64(evidence) * mean, 80.0))
             if uniforms[k] * (1.0 + ratio) < ratio:
-                normal, _ = _normals(seed, index, _WEIGHTS + k)
+                normal, _ = normals(seed, index, _WEIGHTS + k)
                 amount = np.float32(mean + normal * math.sqrt(inverses[k]))
                 used[chosen], amounts[chosen] = k, amount
                 chosen += 1
@@ -229,117 +194,6 @@ def _subtract(change: np.float32, k: int, atoms: Image, found: int, scratch: _Sc
 
 
 @compiled(parallel=True)
-def draw_atoms(
-    patches: Patches,
-    coefficients: Coefficients,
-    atoms: Image,
-    noise_precision: float,
-    seed: np.uint64,
-    sweep: int,
-) -> None:
-    """Draw the dictionary, pixel by pixel; the prior of each value is N(0, 1 / P).
-
-    Parameters
-    ----------
-    patches : Patches
-    coefficients : Coefficients
-    atoms : ndarray of float32, (P, K)
-        Replaced.
-    noise_precision : float
-        Of a single sample.
-    seed : uint64
-    sweep : int
-    """
-    size, number_of_atoms = atoms.shape
-    across = len(patches.lefts)
-    ends, used, amounts = _packed(coefficients)
-    for p in numba.prange(size):
-        gram = np.zeros((number_of_atoms, number_of_atoms))
-        drawn = np.zeros(number_of_atoms)
-        for i in range(len(patches.tops)):
-            row = patches.tops[i] + p // patches.columns
-            visits = patches.visits[row, p % patches.columns :]
-            values = patches.values[row, p % patches.columns :]
-            for j in range(across):
-                weight = visits[patches.lefts[j]] * noise_precision
-                if weight > 0:
-                    value = values[patches.lefts[j]]
-                    begin, end = ends[i * across + j], ends[i * across + j + 1]
-                    for a in range(begin, end):
-                        weighted = weight * amounts[a]
-                        drawn[used[a]] += weighted * value
-                        line = gram[used[a]]
-                        for b in range(begin, a + 1):
-                            line[used[b]] += weighted * amounts[b]
-        for k in range(number_of_atoms):
-            gram[k, k] += size
-        _factorise(gram)
-        _solve_lower(gram, drawn)
-        index = _key(sweep, len(patches.tops) * across + p)
-        for k in range(0, number_of_atoms, 2):
-            first, second = _normals(seed, index, k)
-            drawn[k] += first
-            if k + 1 < number_of_atoms:
-                drawn[k + 1] += second
-        _solve_upper(gram, drawn)
-        for k in range(number_of_atoms):
-            atoms[p, k] = drawn[k]
-
-
-@compiled()
-def _packed(coefficients: Coefficients) -> tuple[Counts, npt.NDArray[np.uint8], Image]:
-    """Coefficients of all patches one after another, and where those of each patch end."""
-    counts, used, amounts = coefficients
-    ends = np.zeros(len(counts) + 1, dtype=np.int64)
-    for number in range(len(counts)):
-        ends[number + 1] = ends[number] + counts[number]
-    packed_used = np.empty(ends[-1], dtype=np.uint8)
-    packed_amounts = np.empty(ends[-1], dtype=np.float32)
-    for number in range(len(counts)):
-        for a in range(counts[number]):
-            packed_used[ends[number] + a] = used[number, a]
-            packed_amounts[ends[number] + a] = amounts[number, a]
-    return ends, packed_used, packed_amounts
-
-
-@compiled()
-def _factorise(matrix: Values) -> None:
-    """Cholesky factor L in place of the lower half of a positive definite matrix, its transpose above."""
-    n = len(matrix)
-    for j in range(n):
-        pivot = math.sqrt(matrix[j, j])
-        matrix[j, j] = pivot
-        for i in range(j + 1, n):
-            matrix[i, j] /= pivot
-            matrix[j, i] = matrix[i, j]
-        line = matrix[j]
-        for i in range(j + 1, n):
-            factor, target = line[i], matrix[i]
-            if factor != 0:
-                for k in range(j + 1, i + 1):
-                    target[k] -= factor * line[k]
-
-
-@compiled()
-def _solve_lower(factor: Values, right: Values) -> None:
-    """Solve L x = b in place."""
-    n = len(right)
-    for j in range(n):
-        right[j] /= factor[j, j]
-        for i in range(j + 1, n):
-            right[i] -= right[j] * factor[j, i]
-
-
-@compiled()
-def _solve_upper(factor: Values, right: Values) -> None:
-    """Solve L^T x = b in place."""
-    for j in range(len(right) - 1, -1, -1):
-        right[j] /= factor[j, j]
-        for i in range(j):
-            right[i] -= right[j] * factor[j, i]
-
-
-@compiled(parallel=True)
 def statistics(patches: Patches, coefficients: Coefficients, atoms: Image) -> tuple[Values, Values, Counts, Flags]:
     """What the draws of precisions and usage probabilities need, by row of patches.
 
@@ -378,13 +232,3 @@ def statistics(patches: Patches, coefficients: Coefficients, atoms: Image) -> tu
                 power[i] += coefficients.amounts[number, a] ** 2
                 usage[i, coefficients.used[number, a]] += 1
     return errors, power, usage, seen
-
-
-@compiled()
-def sweep_uniforms(seed: np.uint64, sweep: int, number: int) -> Values:
-    """Random numbers in (0, 1) that belong to a sweep as a whole, (number,) of float64."""
-    drawn = np.empty(number)
-    for n in range(number):
-        words = random_words(seed, _STREAM, _key(sweep, _NO_PATCH), n)
-        drawn[n] = uniform53(words[0], words[1]) + 0.5 / 9007199254740992.0
-    return drawn
