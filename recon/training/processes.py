@@ -110,5 +110,6 @@ def joined(device: torch.device, batch: int) -> Iterator[Processes]:
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Processes(distributed.get_rank(), count)
+        distributed.barrier()  # none leaves while another still talks to it
     finally:
         distributed.destroy_process_group()

@@ -29,3 +29,5 @@ def main(folder: str, config: str, die_at: int = 0) -> None:
 
 if __name__ == "__main__":
     main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))
+    sys.stdout.flush()
+    os._exit(0)  # gloo's threads have been seen to abort an interpreter that shuts down, with all work done

@@ -72,8 +72,11 @@ def test_missing_weights_are_found_out_at_once() -> None:
 
 def test_all_methods_that_have_what_they_need(weights: Path) -> None:
     without = {one.method for one in all_contenders()}
-    assert without == {name for name, method in METHODS.items() if not method.needs_weights} | {ORACLE}
-    assert {one.method for one in all_contenders({"fshnet": weights})} >= without | {"fshnet"}
+    assert without == {name for name, method in METHODS.items() if not method.needs_weights} | {"fshnet", ORACLE}
+    chosen = {one.label: one for one in all_contenders({"fshnet": weights})}["fshnet"]
+    assert chosen.weights_sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
+    with pytest.raises(WeightsError, match="none is shipped"):
+        parse_contender("csnet")
 
 
 def test_constant_and_normconv_stand_beside() -> None:
