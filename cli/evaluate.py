@@ -82,7 +82,7 @@ def evaluate(
     from stemscan.recon.evaluation.cases import Grid
     from stemscan.recon.evaluation.report import means, write_report
     from stemscan.recon.evaluation.schedule import scheduler_for
-    from stemscan.recon.evaluation.session import Request, prepare_folder
+    from stemscan.recon.evaluation.session import Request, check_folder, prepare_folder
     from stemscan.recon.evaluation.session import evaluate as run
 
     talk = Talk(quiet, as_json)
@@ -97,8 +97,9 @@ def evaluate(
     unknown = [label for label in recompute or [] if label not in [one.label for one in contenders]]
     if unknown:
         raise UsageError(f"--recompute: expected the label of a contender, got {unknown[0]!r}; name one of this run")
-    prepare_folder(output, overwrite=overwrite)
+    check_folder(output, overwrite=overwrite)
     found = _images(images, _parts(only or ""), corner, synthetic, size, talk)
+    prepare_folder(output, overwrite=overwrite)
     with scheduler_for(scheduler, processes) as runner, talk.progress("evaluating") as progress:
         request = Request(tuple(found), grid, tuple(contenders), device, threads, panels, tuple(recompute or ()))
         done = run(request, output, runner, cache=cache, anew=overwrite, progress=progress)

@@ -27,7 +27,7 @@ from stemscan.recon.evaluation.implementation import implementation_digest
 from stemscan.recon.evaluation.rows import Row, row_of, to_csv
 from stemscan.recon.evaluation.schedule import Scheduler, Task
 
-__all__ = ["Evaluation", "Request", "evaluate", "prepare_folder"]
+__all__ = ["Evaluation", "Request", "check_folder", "evaluate", "prepare_folder"]
 
 MARK: Final = "evaluation.json"
 _FORMAT: Final = "stemscan-evaluation"
@@ -112,8 +112,8 @@ class Evaluation:
         return [row for row in self.rows if row.measured.error]
 
 
-def prepare_folder(folder: Path, *, overwrite: bool = False) -> None:
-    """Make the folder of an evaluation, or see that it is one.
+def check_folder(folder: Path, *, overwrite: bool = False) -> None:
+    """See that the folder of an evaluation can be made, or is one.
 
     Parameters
     ----------
@@ -131,16 +131,20 @@ def prepare_folder(folder: Path, *, overwrite: bool = False) -> None:
     require_folder(folder)
     if folder.exists() and not folder.is_dir():
         raise OutputExistsError(f"expected a folder, got {str(folder)!r}, which is a file; choose another name")
-    if not folder.exists():
-        try:
-            folder.mkdir()
-        except OSError as problem:
-            raise StemscanError(f"expected to make the folder {str(folder)!r}, got: {problem.strerror}") from problem
-    elif any(folder.iterdir()) and not _is_evaluation(folder) and not overwrite:
+    if folder.exists() and any(folder.iterdir()) and not _is_evaluation(folder) and not overwrite:
         raise OutputExistsError(
             f"expected a new folder or one of an earlier evaluation, got {str(folder)!r}, which holds other files; "
             "choose another name or --overwrite it"
         )
+
+
+def prepare_folder(folder: Path, *, overwrite: bool = False) -> None:
+    """Make the folder of an evaluation; parameters and errors as `check_folder`."""
+    check_folder(folder, overwrite=overwrite)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as problem:
+        raise StemscanError(f"expected to make the folder {str(folder)!r}, got: {problem.strerror}") from problem
 
 
 def _is_evaluation(folder: Path) -> bool:

@@ -77,6 +77,13 @@ def test_a_method_that_fails_is_told_at_the_end(stemscan: Stemscan) -> None:
     assert "expected at least 4 passes" in Path("e/rows.csv").read_text()
 
 
+def test_images_that_are_not_there_leave_no_folder(stemscan: Stemscan) -> None:
+    done = stemscan("evaluate", "-o", "e", "--images", "none", "--methods", "constant")
+    assert done.code == 2
+    assert "expected a folder of images" in done.err
+    assert not Path("e").exists()
+
+
 BAD = [
     ("--ratios", "3,x", "numbers"),
     ("--ratios", "0", "1 to 64"),
