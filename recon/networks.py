@@ -16,7 +16,7 @@ from stemscan.errors import UsageError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["ARCHITECTURES", "Architecture", "architecture_of", "build"]
+__all__ = ["ARCHITECTURES", "Architecture", "architecture_of", "build", "network_class"]
 
 
 class Architecture(NamedTuple):
@@ -67,6 +67,27 @@ ARCHITECTURES: Final[Mapping[str, Architecture]] = MappingProxyType(
             "fshnet",
             "FSHNet with a learned linear start",
         ),
+        "fshnet-full-from-low-pass": Architecture(
+            f"{_FSHNET}.full_grid_ablations",
+            "FullGridFromLowPass",
+            "fshnet",
+            "FSHNet on the full scan grid, from the paper's initial reconstruction",
+            takes_frames=False,
+        ),
+        "fshnet-full-no-visits": Architecture(
+            f"{_FSHNET}.full_grid_ablations",
+            "FullGridWithoutVisits",
+            "fshnet",
+            "FSHNet on the full scan grid that does not see visits",
+            takes_frames=False,
+        ),
+        "fshnet-full-one-phase": Architecture(
+            f"{_FSHNET}.full_grid_ablations",
+            "FullGridOnePhase",
+            "fshnet",
+            "FSHNet on the full scan grid with one value per 2 x 2 pixels",
+            takes_frames=False,
+        ),
         "csnet": Architecture(f"{_BASELINES}.csnet", "CSNet", "csnet", "CSNet on zero-filled frames"),
         "csnet-mask": Architecture(
             f"{_BASELINES}.csnet", "CSNet", "csnet", "CSNet on values and visits", False, _MASK_AWARE
@@ -92,6 +113,18 @@ def architecture_of(name: str) -> Architecture:
     return ARCHITECTURES[name]
 
 
+def network_class(name: str) -> type[nn.Module]:
+    """The class of an architecture, imported.
+
+    Raises
+    ------
+    UsageError
+        When there is none of that name.
+    """
+    found = architecture_of(name)
+    return cast("type[nn.Module]", getattr(import_module(found.module), found.name))
+
+
 def build(name: str, frames: int = 4) -> nn.Module:
     """Build a network with initial weights, which come from torch's generator.
 
@@ -108,8 +141,8 @@ def build(name: str, frames: int = 4) -> nn.Module:
         When there is none of that name.
     """
     found = architecture_of(name)
-    kind = getattr(import_module(found.module), found.name)
+    kind = network_class(name)
     arguments = dict(found.arguments)
     if found.takes_frames:
         arguments["frames" if found.method == "fshnet" else "channels"] = frames
-    return cast("nn.Module", kind(**arguments))
+    return kind(**arguments)

@@ -161,7 +161,7 @@ def _fshnet(drawn: PublishedScan, dose: float, contender: Contender, settings: d
     network, info = load_weights(cast("Any", contender.weights))
     summed, visits = drawn.frames.sum(axis=0), drawn.visits.sum(axis=0, dtype=np.float32)
     if isinstance(network, FullGridNet):
-        made = features(summed, visits, dose, noise="eq5", signed=True, device=device)
+        made = features(summed, visits, dose, noise="eq5", signed=True, device=device, initial=network.initial)
         image = binned(correct(network, made, device)[0])
     else:
         prior = prior_input(drawn.frames) if info.convention == "published" else initial_reconstruction(summed, visits)

@@ -12,7 +12,7 @@ else is in a batch.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, cast
+from typing import ClassVar, Final, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stemscan.recon.fshnet.full_grid_features import CHANNELS, PHASES, Features
+from stemscan.recon.fshnet.full_grid_features import CHANNELS, PHASES, Features, Initial
 from stemscan.recon.fshnet.network import exact_convolutions
 from stemscan.recon.grids import upsample_linear
 from stemscan.recon.tiling import tiled
@@ -83,9 +83,24 @@ class FullGridNet(nn.Module):
         Of the input.
     blocks : int
         Residual blocks in the middle.
+    phases : int
+        Values put out for each pixel of the features: all four phases, or for an ablation one.
+
+    Attributes
+    ----------
+    initial : {"fourier-eb", "low-pass"}
+        The initial reconstruction that it corrects.
     """
 
-    def __init__(self, channels: int = CHANNELS, blocks: int = 4, widths: tuple[int, int, int, int] = WIDTHS) -> None:
+    initial: ClassVar[Initial] = "fourier-eb"
+
+    def __init__(
+        self,
+        channels: int = CHANNELS,
+        blocks: int = 4,
+        widths: tuple[int, int, int, int] = WIDTHS,
+        phases: int = PHASES,
+    ) -> None:
         super().__init__()
         half, quarter, eighth, sixteenth = widths
         self.shuffle = nn.Sequential(nn.Conv2d(channels, half, 3, padding=1), Residual(half))
@@ -100,7 +115,7 @@ class FullGridNet(nn.Module):
         )
         self.decoder = nn.ModuleList((Residual(eighth), Residual(quarter)))
         self.fusion = Residual(half)
-        self.end = nn.Conv2d(half, PHASES + 1, 3, padding=1)
+        self.end = nn.Conv2d(half, phases + 1, 3, padding=1)
         nn.init.zeros_(self.end.weight)
         nn.init.zeros_(cast(Tensor, self.end.bias))
 
@@ -119,7 +134,7 @@ class FullGridNet(nn.Module):
         return correction_of(self.raw(channels))
 
     def raw(self, channels: Tensor) -> Tensor:
-        """What `correction_of` turns into a correction: (N, PHASES + 1, h, w), local."""
+        """What `correction_of` turns into a correction: (N, phases + 1, h, w), local."""
         fine = self.shuffle(channels)
         quarter = self.prior[0](fine)
         eighth = self.prior[1](quarter)
@@ -131,9 +146,9 @@ class FullGridNet(nn.Module):
 
 
 def correction_of(raw: Tensor) -> Correction:
-    """Four phases and a bounded logarithm of what the network put out, (N, PHASES + 1, h, w)."""
-    ratio = _LARGEST_LOG * torch.tanh(raw[:, PHASES:] / _LARGEST_LOG)
-    return Correction(functional.pixel_shuffle(raw[:, :PHASES], 2), ratio)
+    """The phases and a bounded logarithm of what the network put out, (N, phases + 1, h, w)."""
+    ratio = _LARGEST_LOG * torch.tanh(raw[:, -1:] / _LARGEST_LOG)
+    return Correction(functional.pixel_shuffle(raw[:, :-1].expand(-1, PHASES, -1, -1), 2), ratio)
 
 
 def _doubled(x: Tensor) -> Tensor:
@@ -177,7 +192,7 @@ def correct(network: FullGridNet, made: Features, device: str = "cpu") -> tuple[
 
 
 def _raw(network: FullGridNet, channels: Tensor, device: torch.device) -> Tensor:
-    """The network's output on whole features, (1, PHASES + 1, h, w)."""
+    """The network's output on whole features, (1, phases + 1, h, w)."""
 
     def run(part: Tensor) -> Tensor:
         return network.raw(part[None].to(device, memory_format=torch.channels_last))

@@ -23,17 +23,22 @@ from torch import Tensor
 from torch.nn import functional
 
 from stemscan.recon.fourier_eb import FourierAnalysis, analyse
+from stemscan.recon.fshnet.low_pass_analysis import low_pass_analysis
 from stemscan.recon.grids import bin_mean, coarse_shape, upsample, upsample_linear
 
-__all__ = ["CHANNELS", "MULTIPLE", "PHASES", "Features", "features"]
+__all__ = ["CHANNELS", "MULTIPLE", "PHASES", "VISIT_CHANNELS", "Features", "Initial", "features"]
 
 Image = npt.NDArray[np.float32]
+Initial = Literal["fourier-eb", "low-pass"]
 
 PHASES: Final = 4
 """Scan pixels per pixel of the features."""
 
 CHANNELS: Final = 21
 """Phases of estimate, residual and precision; four differences of estimates; error; two residual means; two scalars."""
+
+VISIT_CHANNELS: Final = (8, 9, 10, 11, 17, 18)
+"""Which of them say more of the visits than that a residual is zero where there was none: precision, residual means."""
 
 MULTIPLE: Final = 16
 """Sides of the continued scan grid are multiples of it."""
@@ -79,6 +84,7 @@ def features(
     noise: Literal["poisson", "eq5"] = "poisson",
     signed: bool = False,
     device: str = "cpu",
+    initial: Initial = "fourier-eb",
 ) -> Features:
     """Analyse a scan and make the network's input.
 
@@ -96,6 +102,8 @@ def features(
         The signal may be negative (standardised images, only under "eq5").
     device : str
         A torch device, on which the result lies.
+    initial : {"fourier-eb", "low-pass"}
+        The initial reconstruction; the low-pass of the paper is for an ablation.
 
     Returns
     -------
@@ -106,7 +114,10 @@ def features(
     ReconError
         When an argument is out of range.
     """
-    found = analyse(summed, visits, electrons_per_sample, noise=noise, signed=signed, device=device)
+    if initial == "low-pass":
+        found = low_pass_analysis(summed, visits, electrons_per_sample, noise=noise)
+    else:
+        found = analyse(summed, visits, electrons_per_sample, noise=noise, signed=signed, device=device)
     shape = (summed.shape[0], summed.shape[1])
     unit = max(float(np.sqrt(np.mean(found.std.astype(np.float64) ** 2))), 1e-6)
     estimate = _continued(torch.from_numpy(upsample(found.image, found.factor, shape)).to(device))

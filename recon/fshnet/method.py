@@ -124,7 +124,9 @@ def _on_full_grid(
     patch: int | None,
 ) -> Estimate:
     """The Fourier estimate, corrected."""
-    made = features(inputs.S, inputs.V, inputs.electrons_per_sample, noise=inputs.noise, device=device)
+    made = features(
+        inputs.S, inputs.V, inputs.electrons_per_sample, noise=inputs.noise, device=device, initial=network.initial
+    )
     image, std = correct(network, made, device)
     settings |= {"analysis": made.analysis.settings, "nonlocal_step": bool(nonlocal_step)}
     if nonlocal_step:

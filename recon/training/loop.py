@@ -262,14 +262,14 @@ def _keep_weights(run: _Run) -> None:
     if run.processes.leads:
         config, architecture = run.config, ARCHITECTURES[run.config.network]
         path = run.folder / WEIGHTS
-        convention: Any = "analysis" if config.network == "fshnet-full" else "paper"
+        convention: Any = "analysis" if config.network.startswith("fshnet-full") else "paper"
         info = WeightsInfo(
             frames=config.frames,
             convention=convention,
             origin=f"trained by stemscan, configuration {config.digest()[:12]}, step {run.state.step}",
             architecture=config.network,
         )
-        save_weights(run.state.average, path, info, half=config.network == "fshnet-full", overwrite=True)
+        save_weights(run.state.average, path, info, half=config.network.startswith("fshnet-full"), overwrite=True)
         if run.pace.validate:
             if run.validation is None:
                 run.validation = Validation(validation_specimens(run.images), max(4, config.frames))

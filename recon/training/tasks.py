@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +18,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stemscan.recon.baselines.network_inputs import network_input
+from stemscan.recon.fshnet.full_grid import FullGridNet
 from stemscan.recon.fshnet.full_grid_features import features
 from stemscan.recon.fshnet.initial_reconstruction import initial_reconstruction
 from stemscan.recon.fshnet.losses import fshnet_loss
 from stemscan.recon.fshnet.scale import sample_scale, standardised_frames, standardised_sum
 from stemscan.recon.fshnet.structure import global_structure
 from stemscan.recon.grids import bin_mean
+from stemscan.recon.networks import network_class
 from stemscan.recon.training.config import TrainingConfig
 from stemscan.recon.training.scans import Scan
 
@@ -78,8 +80,8 @@ def stack(crops: Sequence[Batch]) -> Batch:
 
 def task_of(config: TrainingConfig) -> Task:
     """The task of a configuration's network."""
-    if config.network == "fshnet-full":
-        return FullGridTask()
+    if config.network.startswith("fshnet-full"):
+        return FullGridTask(config)
     if config.network.startswith("fshnet"):
         return FSHNetTask(config)
     return BaselineTask(config)
@@ -91,15 +93,23 @@ class FullGridTask:
     The loss of a crop is the logarithm of its mean squared error in units of the error that the estimate foretells, as
     what counts is decibels at every dose and ratio alike; crops that are already better than `_GOOD` count less. The
     likelihood of the remaining error teaches the standard deviation, without a say in the image.
+
+    Parameters
+    ----------
+    config : TrainingConfig
     """
 
     _GOOD: Final = 0.02
     _LIKELIHOOD: Final = 0.1
     _LARGEST_SQUARE: Final = 30.0
 
+    def __init__(self, config: TrainingConfig) -> None:
+        self._initial = cast(type[FullGridNet], network_class(config.network)).initial
+
     def example(self, scan: Scan) -> Example:
         """Features, estimate and its standard deviation, truth."""
-        made = features(scan.inputs.S, scan.inputs.V, scan.inputs.electrons_per_sample, noise=scan.inputs.noise)
+        inputs = scan.inputs
+        made = features(inputs.S, inputs.V, inputs.electrons_per_sample, noise=inputs.noise, initial=self._initial)
         return Example(
             {
                 "channels": (2, made.channels),
