@@ -6,9 +6,8 @@ many numbers of passes (`configs/ablations/`).
 
 from __future__ import annotations
 
-from typing import ClassVar, cast
+from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from stemscan.recon.fshnet.full_grid import FullGridNet
@@ -33,12 +32,8 @@ class FullGridOnePhase(FullGridNet):
 class FullGridWithoutVisits(FullGridNet):
     """Sees no visits: residuals that are zero where nothing was visited, as the paper's frames, and no more."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        seen = torch.ones(1, CHANNELS, 1, 1)
-        seen[:, list(VISIT_CHANNELS)] = 0
-        self.register_buffer("seen", seen, persistent=False)
-
     def raw(self, channels: Tensor) -> Tensor:
-        """As `FullGridNet.raw`, without the channels of visits."""
-        return super().raw(channels * cast(Tensor, self.seen))
+        """As `FullGridNet.raw`, with zeros in the channels of visits."""
+        seen = channels.new_ones(1, CHANNELS, 1, 1)
+        seen[:, list(VISIT_CHANNELS)] = 0
+        return super().raw(channels * seen)
