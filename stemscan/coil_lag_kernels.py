@@ -1,0 +1,48 @@
+"""Compiled recursion of `stemscan.coil_lag`."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemscan.compiled import compiled
+
+__all__ = ["follow"]
+
+
+@compiled()
+def follow(
+    commands: NDArray[np.int32], waits: NDArray[np.int64], tau_ns: float, remaining: float, mean_remaining: float
+) -> NDArray[np.float32]:
+    """Mean positions during dwells on `commands` one after another, from a rest on the first.
+
+    Parameters
+    ----------
+    commands : int32 (n, 2)
+    waits : int64 (n,) or (0,)
+        Time in ns on each command before its dwell; none where empty.
+    tau_ns : float
+        Above 0.
+    remaining, mean_remaining : float
+        Share of a jump still to go after a dwell, and its mean during one.
+
+    Returns
+    -------
+    float32 (n, 2)
+    """
+    out = np.empty(commands.shape, np.float32)
+    row, column = np.float64(commands[0, 0]), np.float64(commands[0, 1])
+    for i in range(commands.shape[0]):
+        aim_row, aim_column = np.float64(commands[i, 0]), np.float64(commands[i, 1])
+        left_row, left_column = row - aim_row, column - aim_column
+        if waits.size:
+            waited = math.exp(-waits[i] / tau_ns)
+            left_row *= waited
+            left_column *= waited
+        out[i, 0] = aim_row + left_row * mean_remaining
+        out[i, 1] = aim_column + left_column * mean_remaining
+        row = aim_row + left_row * remaining
+        column = aim_column + left_column * remaining
+    return out
