@@ -130,7 +130,7 @@ class SpectrumEstimator:
     def _weights(self, level: torch.Tensor, stack: torch.Tensor) -> torch.Tensor:
         """Posterior probabilities of the means, (means, rows, columns)."""
         likelihood = (-torch.log(stack) - level / stack).clamp_(min=-30.0)
-        evidence = torch.stack([self._others_sum(one, _EVIDENCE) for one in likelihood]) * _TEMPER
+        evidence = self._others_sum(likelihood, _EVIDENCE) * _TEMPER
         evidence -= _FINER * torch.arange(len(stack), device=level.device)[:, None, None]
         return torch.softmax(evidence, dim=0)
 
@@ -151,13 +151,16 @@ class SpectrumEstimator:
         return None if number == 1 else (self._others_sum(level, half_width) / (number - 1)).clamp_(min=0.0)
 
     def _others_sum(self, values: torch.Tensor, half_width: int) -> torch.Tensor:
-        """Sum over a box less its centre; the spectrum's other half by symmetry, its border repeated outwards."""
+        """Sum over a box less its centre, (..., rows, columns).
+
+        The spectrum's other half by symmetry, its border repeated outwards.
+        """
         rows, columns = self._box(half_width)
-        mirrored = torch.flip(values[:, 1 : columns + 1], (0, 1))
-        wide = torch.cat([mirrored, values], 1)[None, None]
+        mirrored = torch.flip(values[..., 1 : columns + 1], (-2, -1))
+        wide = torch.cat([mirrored, values], -1).reshape(-1, 1, values.shape[-2], values.shape[-1] + columns)
         wide = functional.pad(wide, (0, columns, rows, rows), mode="replicate")
         box = functional.avg_pool2d(wide, (1, 2 * columns + 1), stride=1)
-        box = functional.avg_pool2d(box, (2 * rows + 1, 1), stride=1)[0, 0]
+        box = functional.avg_pool2d(box, (2 * rows + 1, 1), stride=1).reshape(values.shape)
         return box * ((2 * rows + 1) * (2 * columns + 1)) - values
 
     def _box(self, half_width: int) -> tuple[int, int]:

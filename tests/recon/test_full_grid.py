@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
 from stemscan.recon.fourier_eb import analyse, fourier_eb
-from stemscan.recon.fshnet import full_grid
+from stemscan.recon.fshnet import full_grid, full_grid_features
 from stemscan.recon.fshnet.full_grid import FullGridNet, correct
 from stemscan.recon.fshnet.full_grid_features import CHANNELS, Features, features
 from stemscan.recon.fshnet.method import fshnet
@@ -17,7 +18,7 @@ from stemscan.recon.training.config import TEST_SEEDS_FROM
 from stemscan.recon.weights import find_weights
 from stemscan.recon.weights_file import load_weights
 from stemscan.simulators.api import synthetic_specimen
-from tests.recon.fshnet_kit import lattice, sparse_scan
+from tests.recon.fshnet_kit import lattice, sparse_scan, uniform
 
 
 def of(inputs: Inputs) -> Features:
@@ -61,6 +62,17 @@ def test_unvisited_is_not_dark() -> None:
     assert (channels[4:8][hidden] == 0).all()
     assert (channels[8:12][hidden] == 0).all()
     assert (channels[8:12][~hidden] > 0).all()
+
+
+@pytest.mark.parametrize("shape", [(40, 56), (3, 9)])
+def test_residuals_are_gathered_by_a_gaussian_with_nothing_beyond_the_border(shape: tuple[int, int]) -> None:
+    image = uniform(11, (2, *shape)).astype(np.float32)
+    for width in (1.0, 2.0):
+        ours = full_grid_features._blurred(torch.from_numpy(image), width).numpy()
+        theirs = [
+            gaussian_filter(one.astype(np.float64), width, mode="constant", radius=round(3 * width)) for one in image
+        ]
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
 
 
 def test_a_correction_is_in_units_of_the_foretold_error() -> None:
