@@ -30,6 +30,11 @@ def _as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+DoseRange = Annotated[
+    tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0, le=1e6)]], BeforeValidator(_as_tuple)
+]
+
+
 class _Settings(BaseModel):
     """Immutable, strict settings."""
 
@@ -60,6 +65,9 @@ class DataSettings(_Settings):
         Least and largest electrons per sample; uniform in the logarithm.
     smoothed : float
         Share of physical scans whose specimens are prepared as the paper's are.
+    micrograph_dose : tuple of float, optional
+        Least and largest electrons per pixel of the micrographs that are smoothed, uniform in the logarithm: what
+        smoothing leaves of their noise is part of the truth, as it is of real micrographs. Without, they have none.
     eq5 : float
         Share of physical scans that follow equation 5 instead of counting.
     """
@@ -75,18 +83,19 @@ class DataSettings(_Settings):
     passes: Annotated[
         tuple[Annotated[int, Field(ge=1, le=256)], ...], BeforeValidator(_as_tuple), Field(min_length=1)
     ] = (4,)
-    dose: Annotated[
-        tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0, le=1e6)]], BeforeValidator(_as_tuple)
-    ] = (10.0, 10.0)
+    dose: DoseRange = (10.0, 10.0)
     smoothed: Share = 0.0
+    micrograph_dose: DoseRange | None = None
     eq5: Share = 0.0
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.crop > self.size:
             raise ValueError(f"data.crop: expected at most the size {self.size}, got {self.crop}")
-        if self.dose[0] > self.dose[1]:
-            raise ValueError(f"data.dose: expected the least and the largest, got {list(self.dose)}")
+        for name in ("dose", "micrograph_dose"):
+            span = getattr(self, name)
+            if span is not None and span[0] > span[1]:
+                raise ValueError(f"data.{name}: expected the least and the largest, got {list(span)}")
         return self
 
 

@@ -63,11 +63,11 @@ def training_scan(data: DataSettings, seed: int, index: int) -> Scan:
     specimen = index if data.specimens is None else index % data.specimens
     noise: Literal["poisson", "eq5"] = "poisson"
     if data.generator == "paper":
-        truth, half = _as_in_the_paper(data.size, seed, specimen)
+        truth, half = _as_in_the_paper(data, seed, specimen)
         noise = "eq5"
     else:
         if _unit(seed, index, 0) < data.smoothed:
-            truth, half = _as_in_the_paper(data.size, seed, specimen)
+            truth, half = _as_in_the_paper(data, seed, specimen)
         else:
             truth = synthetic_specimen((data.size, data.size), seed=seed, index=specimen).signal
             half = bin_mean(truth, 2)
@@ -87,7 +87,6 @@ def crop_origin(data: DataSettings, seed: int, index: int, number: int) -> tuple
 
 def _plan(data: DataSettings, seed: int, index: int) -> ScanPlan:
     """How the scan is made."""
-    low, high = data.dose
     per_block = data.samples_per_block[int(_unit(seed, index, 3) * len(data.samples_per_block))]
     return ScanPlan.from_dict(
         {
@@ -95,20 +94,47 @@ def _plan(data: DataSettings, seed: int, index: int) -> ScanPlan:
             "shape": [data.size, data.size],
             "passes": data.passes[int(_unit(seed, index, 4) * len(data.passes))],
             "dwell_ns": _DWELL_NS,
-            "dose": {"electrons_per_sample": low * math.exp(math.log(high / low) * _unit(seed, index, 5))},
+            "dose": {"electrons_per_sample": _between(data.dose, _unit(seed, index, 5))},
             "seed": _word64(seed, index, 6),
         }
     )
 
 
-def _as_in_the_paper(size: int, seed: int, specimen: int) -> tuple[Image, Image]:
+def _as_in_the_paper(data: DataSettings, seed: int, specimen: int) -> tuple[Image, Image]:
     """Section 4.1: a specimen of half the size, smoothed, scaled to [0, 1], and doubled by a cubic."""
-    drawn = synthetic_specimen((size // 2, size // 2), seed=seed, index=specimen).signal
+    half_size = data.size // 2
+    drawn = synthetic_specimen((half_size, half_size), seed=seed, index=specimen).signal
+    if data.micrograph_dose is not None:
+        drawn = _micrograph(drawn, data.micrograph_dose, seed, specimen)
     smooth = paper_smoothed(drawn.astype(np.float64))
     low, high = float(smooth.min()), float(smooth.max())
     half = (smooth - low) / (high - low) if high > low else np.full_like(smooth, 0.5)
-    truth = np.clip(resampled(half, (size, size)), 0.0, 1.0)
+    truth = np.clip(resampled(half, (data.size, data.size)), 0.0, 1.0)
     return truth.astype(np.float32), half.astype(np.float32)
+
+
+def _micrograph(signal: Image, doses: tuple[float, float], seed: int, specimen: int) -> Image:
+    """A specimen as a microscope records it, every pixel once; over the dose."""
+    dose = _between(doses, _unit(seed, specimen, 7))
+    plan = ScanPlan.from_dict(
+        {
+            "pattern": {"kind": "raster"},
+            "shape": list(signal.shape),
+            "passes": 1,
+            "dwell_ns": _DWELL_NS,
+            "dose": {"electrons_per_sample": dose},
+            "seed": 0,
+        }
+    )
+    frames, _ = sampled_frames(signal, plan, noise="poisson", seed=_word64(seed, specimen, 7))
+    counted: Image = (frames[0] / np.float32(dose)).astype(np.float32)
+    return counted
+
+
+def _between(span: tuple[float, float], share: float) -> float:
+    """A dose of a range, uniform in the logarithm."""
+    low, high = span
+    return low * math.exp(math.log(high / low) * share)
 
 
 def _unit(seed: int, index: int, draw: int) -> float:

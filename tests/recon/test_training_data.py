@@ -57,6 +57,20 @@ def test_the_papers_generator() -> None:
     assert np.abs(scan.truth.reshape(64, 2, 64, 2).mean(axis=(1, 3)) - scan.half).max() < 0.1
 
 
+def test_micrographs_that_are_smoothed_can_have_noise() -> None:
+    """What smoothing leaves of it is smooth and part of the truth; less of it at a higher dose."""
+    plain = DataSettings(size=256, crop=128, generator="paper")
+    truth = training_scan(plain, 1, 3).half
+    left = []
+    for dose in (20.0, 2000.0):
+        scan = training_scan(plain.model_copy(update={"micrograph_dose": (dose, dose)}), 1, 3)
+        assert 0 <= scan.truth.min() < scan.truth.max() <= 1
+        spectrum = np.abs(np.fft.rfft2(scan.half - scan.half.mean())) ** 2
+        assert spectrum[48:80, 48:].sum() < 1e-3 * spectrum.sum()
+        left.append(float(np.std(scan.half / scan.half.std() - truth / truth.std())))
+    assert left[0] > 3 * left[1] > 0
+
+
 def test_crops_lie_on_blocks_and_inside() -> None:
     data = DataSettings(size=256, crop=128)
     origins = {crop_origin(data, 1, index, number) for index in range(20) for number in range(4)}
