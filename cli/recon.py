@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stemscan.cli.common import JsonOption, OutputOption, OverwriteOption, QuietOption, Talk, table
+from stemscan.cli.common import JsonOption, OutputOption, OverwriteOption, QuietOption, Talk, choice, table
 
 if TYPE_CHECKING:
     from stemscan.recon.metrics import Metrics
@@ -29,6 +29,13 @@ def recon(
         typer.Option(
             metavar="FILE|NAME",
             help="Weights of a method that runs them: a file, or the name of shipped ones (fshnet, fshnet-paper).",
+            show_default=False,
+        ),
+    ] = None,
+    variant: Annotated[
+        str | None,
+        typer.Option(
+            help="FSHNet of the shipped weights: full (ours, the default) or paper (the architecture as published).",
             show_default=False,
         ),
     ] = None,
@@ -54,6 +61,7 @@ def recon(
     from stemscan.recon.output import check_destination, record_of, write_reconstruction
 
     talk = Talk(quiet, as_json)
+    weights = _weights_of(variant, method, weights)
     check_destination(output, overwrite=overwrite)
     inputs = load_inputs(store)
     for warning in inputs.source["warnings"]:
@@ -72,6 +80,19 @@ def recon(
         rows += metric_text(metrics)
     rows.append(("time", f"{done.seconds:.2f} s"))
     talk.result({"output": str(output), **record_of(done, metrics)}, [f"{output}:", *table(rows)])
+
+
+def _weights_of(variant: str | None, method: str, weights: str | None) -> str | None:
+    """The weights of a variant, or those that were named."""
+    from stemscan.errors import UsageError
+    from stemscan.recon.weights import VARIANTS
+
+    if variant is None:
+        return weights
+    if method != "fshnet" or weights is not None:
+        beside = f"--method {method}" if method != "fshnet" else "--weights"
+        raise UsageError(f"--variant: expected fshnet with shipped weights, got {beside} beside it; keep one")
+    return VARIANTS[choice("--variant", variant, tuple(VARIANTS))]
 
 
 def metric_text(metrics: Metrics) -> list[tuple[str, str]]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from stemscan.errors import WeightsError
 
-__all__ = ["SHIPPED", "find_weights"]
+__all__ = ["SHIPPED", "VARIANTS", "find_weights"]
 
 _FOLDER: Final = Path(__file__).parent
 
 SHIPPED: Final = ("fshnet", "fshnet-paper")
 """Names of shipped weights."""
+
+VARIANTS: Final[Mapping[str, str]] = MappingProxyType({"full": "fshnet", "paper": "fshnet-paper"})
+"""Shipped weights by the variant of FSHNet that they are for: on the full scan grid, or as the paper has it."""
 
 
 def find_weights(weights: str | Path | None, method: str) -> Path:

@@ -94,6 +94,9 @@ BAD = [
     (["acq.zarr", "-o", "a.tif", "--device", "abacus"], 2, "abacus"),
     (["acq.zarr", "-o", "a.tif", "--grid", "fine"], 2, "plan, native"),
     (["acq.zarr", "-o", "a.tif", "--threads", "0"], 2, "0"),
+    (["acq.zarr", "-o", "a.tif", "--variant", "half"], 2, "full, paper"),
+    (["acq.zarr", "-o", "a.tif", "--variant", "paper", "--method", "bpfa"], 2, "bpfa"),
+    (["acq.zarr", "-o", "a.tif", "--variant", "paper", "--weights", "fshnet"], 2, "--weights"),
     (["acq.zarr", "-o", "a.tif", "--set", "color=red"], 2, "color"),
     (["acq.zarr", "-o", "a.tif", "--method", "fourier-eb", "--set", "windows"], 2, "KEY=VALUE"),
     (["acq.zarr", "-o", "a.tif", "--method", "fourier-eb", "--set", "windows=[1"], 2, "windows"),
@@ -141,6 +144,21 @@ def test_weights_from_the_authors_file(stemscan: Stemscan, acquired: None, share
     )
     assert report["metrics"]["psnr_affine"] > 15
     assert stemscan("weights", "import", published, "-o", "w.safetensors").code == 2
+
+
+def test_variants_are_the_shipped_weights(stemscan: Stemscan, acquired: None) -> None:
+    for variant, network in (("full", "fshnet-full"), ("paper", "fshnet")):
+        done = stemscan("recon", "acq.zarr", "-o", f"{variant}.npy", "--variant", variant, "--json")
+        assert done.code == 0, done.err
+        assert json.loads(done.out)["settings"]["architecture"] == network
+    np.testing.assert_array_equal(np.load("paper.npy"), _reconstructed(stemscan, "p.npy", "--weights", "fshnet-paper"))
+    np.testing.assert_array_equal(np.load("full.npy"), _reconstructed(stemscan, "f.npy"))
+
+
+def _reconstructed(stemscan: Stemscan, name: str, *options: str) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    assert stemscan("recon", "acq.zarr", "-o", name, *options).code == 0
+    image: np.ndarray[tuple[int, int], np.dtype[np.float32]] = np.load(name)
+    return image
 
 
 def test_weights_that_are_none(stemscan: Stemscan) -> None:
