@@ -26,6 +26,10 @@ class DoseLimitError(PlanError):
     """A plan exceeds the dose limit that it sets itself."""
 
 
+class ProfileError(PlanError):
+    """A controller profile is malformed, or cannot do what a plan asks for."""
+
+
 class SpecimenError(StemscanError, ValueError):
     """A specimen cannot be read, rendered or fitted to the plan's grid."""
 

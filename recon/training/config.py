@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from stemscan.errors import InputNotFoundError, TrainingError
+from stemscan.errors import TrainingError
 from stemscan.recon.networks import ARCHITECTURES
-from stemscan.strict_yaml import MAX_BYTES, YamlProblem, parse
+from stemscan.yaml_model import model_from_file, model_from_yaml
 
 __all__ = ["TEST_SEEDS_FROM", "DataSettings", "LossSettings", "OptimiserSettings", "TrainingConfig"]
 
@@ -203,16 +203,7 @@ class TrainingConfig(_Settings):
     @classmethod
     def from_yaml(cls, text: str, *, source: str = "configuration") -> Self:
         """Read the text of a configuration; `source` names it in errors."""
-        try:
-            data, lines = parse(text)
-        except YamlProblem as problem:
-            raise TrainingError(f"{source}: {problem}") from problem
-        if not isinstance(data, dict):
-            raise TrainingError(f"{source}: expected a mapping with the key network, got {type(data).__name__}")
-        try:
-            return cls.model_validate(data)
-        except ValidationError as problem:
-            raise TrainingError(f"{source}: {_sentence(problem, lines)}") from problem
+        return model_from_yaml(cls, text, what="training configuration", source=source, error=TrainingError)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -225,31 +216,4 @@ class TrainingConfig(_Settings):
         TrainingError
             When it is no configuration.
         """
-        path = Path(path)
-        try:
-            with path.open("rb") as file:
-                text = file.read(MAX_BYTES + 1).decode()
-        except FileNotFoundError as problem:
-            raise InputNotFoundError(
-                f"expected a training configuration, got {str(path)!r}, which does not exist"
-            ) from problem
-        except (OSError, UnicodeDecodeError) as problem:
-            raise TrainingError(f"{path}: expected a readable text file in UTF-8, got: {problem}") from problem
-        return cls.from_yaml(text, source=str(path))
-
-
-def _sentence(problem: ValidationError, lines: dict[tuple[str | int, ...], int]) -> str:
-    """The first of pydantic's errors: key, line, what was expected, what was there."""
-    error: Any = sorted(problem.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")[0]
-    location = tuple(error["loc"])
-    if error["type"] == "value_error":
-        return str(error["ctx"]["error"])
-    key = ".".join(map(str, location)) or "configuration"
-    line = next((lines[location[:n]] for n in range(len(location), 0, -1) if location[:n] in lines), None)
-    where = f"{key} (line {line})" if line is not None else key
-    if error["type"] == "extra_forbidden":
-        return f"{where}: expected a key that configurations have, got {key!r}; remove or correct it"
-    if error["type"] == "missing":
-        return f"{where}: expected this key, got none; add it"
-    message = error["msg"].removeprefix("Input should be ")
-    return f"{where}: expected {message[0].lower() + message[1:]}, got {error['input']!r}"
+        return model_from_file(cls, Path(path), what="training configuration", error=TrainingError)

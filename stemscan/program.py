@@ -1,0 +1,311 @@
+"""Program: what a scan controller is told, made of a plan and the controller's profile, and back to samples.
+
+A program is a lazy stream of steps. Each sample is one exposed step; before it stand as many waiting steps as its move
+needs, at the same place, whose data nobody keeps. Any part of a program can be had alone and is always the same, so
+that scans of 10^9 samples need no more memory than a batch. Positions and dwells are made whole numbers of the
+controller's codes and quanta; `Quantisation` says what that costs, and what cannot be represented is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stemscan.errors import ProfileError, UsageError
+from stemscan.path import ScanPath
+
+if TYPE_CHECKING:
+    from stemscan.hardware.profile import ControllerProfile
+    from stemscan.plan import ScanPlan
+
+__all__ = ["Program", "Quantisation", "Steps", "Waits"]
+
+Times = npt.NDArray[np.int64]
+
+_BATCH: Final = 1 << 16
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """Consecutive steps of a program.
+
+    Attributes
+    ----------
+    x, y : ndarray of int32, (n,)
+        Codes of column and row.
+    dwell : ndarray of int64, (n,)
+        In quanta of the profile, at least 1.
+    blanked : ndarray of bool, (n,)
+        Whether the beam is blanked.
+    sample : ndarray of int64, (n,)
+        Index of the path's sample that is exposed; -1 for waiting and parking, whose data are dropped.
+    """
+
+    x: npt.NDArray[np.int32]
+    y: npt.NDArray[np.int32]
+    dwell: npt.NDArray[np.int64]
+    blanked: npt.NDArray[np.bool_]
+    sample: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Number of steps."""
+        return len(self.sample)
+
+
+@dataclass(frozen=True)
+class Quantisation:
+    """What representing a plan costs.
+
+    Attributes
+    ----------
+    codes_per_pixel : float
+    field_used : float
+        Share of the narrower of the controller's axes over which the plan's grid goes.
+    position_error_px : float
+        Largest distance of a code from where the plan wants it, along one axis.
+    dwell_asked_ns, dwell_ns : int
+        Of the plan, and of the program.
+    dwell_quanta : int
+    dwell_error : float
+        Relative error of the dwell.
+    signal_used : float
+        Share of a dwell whose readings enter the value.
+    """
+
+    codes_per_pixel: float
+    field_used: float
+    position_error_px: float
+    dwell_asked_ns: int
+    dwell_ns: int
+    dwell_quanta: int
+    dwell_error: float
+    signal_used: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Waits:
+    """What moves cost, a value for each sample.
+
+    Attributes
+    ----------
+    jump : ndarray of float64, (n,)
+        Distance in pixels from the sample before; 0 for the first of all.
+    settle, flyback : ndarray of int64, (n,)
+        Quanta to wait.
+    """
+
+    jump: npt.NDArray[np.float64]
+    settle: Times
+    flyback: Times
+
+
+class Program:
+    """What a controller is told.
+
+    Parameters
+    ----------
+    plan : ScanPlan
+    profile : ControllerProfile
+    round_dwell : bool
+        Dwell the nearest time of which the controller uses every reading, rather than the nearest that there is.
+
+    Raises
+    ------
+    ProfileError
+        When the controller cannot do it: a dwell or a grid beyond its range, too many samples.
+    """
+
+    def __init__(self, plan: ScanPlan, profile: ControllerProfile, *, round_dwell: bool = False) -> None:
+        self.plan = plan
+        self.profile = profile
+        self.path = ScanPath(plan)
+        _check_samples(plan, profile)
+        quanta = _quanta(plan, profile, round_dwell)
+        self._step, self._origin = _lattice(plan, profile)
+        _check_grid(self.path, profile, self._step)
+        self.quantisation = _quantisation(plan, profile, quanta, self._step)
+
+    def codes(self, positions: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        """Codes of column and row, (n,) each, of pixels (row, column), (n, 2)."""
+        placed = [np.rint(positions[:, axis] * self._step).astype(np.int32) + self._origin[axis] for axis in (1, 0)]
+        return placed[0], placed[1]
+
+    def waits(self, start: int, stop: int) -> Waits:
+        """What the moves to samples start .. stop - 1 cost."""
+        return self._waits(self._with_one_before(start, stop), start)
+
+    def steps(self, start: int, stop: int) -> Steps:
+        """All steps of samples start .. stop - 1: for each its waiting, then its exposure.
+
+        Parameters
+        ----------
+        start, stop : int
+            0 <= start <= stop <= number of samples.
+
+        Returns
+        -------
+        Steps
+            The same however the path is cut.
+
+        Raises
+        ------
+        UsageError
+            When the range is not inside the path.
+        """
+        positions = self._with_one_before(start, stop)
+        waits = self._waits(positions, start)
+        x, y = self.codes(positions[len(positions) - (stop - start) :])
+        largest = self.profile.dwell.largest
+        waited = waits.settle + waits.flyback
+        pieces = -(-waited // largest)
+        ends = np.cumsum(pieces + 1)
+        of = np.repeat(np.arange(stop - start), pieces + 1)
+        dwell = np.full(len(of), largest, np.int64)
+        exposed = ends - 1
+        dwell[exposed] = self.quantisation.dwell_quanta
+        held = pieces > 0
+        dwell[exposed[held] - 1] = waited[held] - (pieces[held] - 1) * largest
+        sample = np.full(len(of), -1, np.int64)
+        sample[exposed] = np.arange(start, stop)
+        blanked = (sample < 0) & (self.profile.blanker == "inline")
+        return Steps(x[of], y[of], dwell, blanked, sample)
+
+    def batches(self, start: int, stop: int, size: int = _BATCH) -> Iterator[Steps]:
+        """The steps of samples start .. stop - 1, those of `size` samples at a time."""
+        if size < 1:
+            raise UsageError(f"expected a batch of at least 1 sample, got {size}")
+        for first in range(start, stop, size):
+            yield self.steps(first, min(first + size, stop))
+
+    def parking(self) -> Steps:
+        """One shortest step where the profile parks the beam, blanked if it can be; none without a park position."""
+        park, profile = self.profile.park, self.profile
+        number = 0 if park is None else 1
+        row, column = park or (0, 0)
+        return Steps(
+            np.full(number, column, np.int32),
+            np.full(number, row, np.int32),
+            np.full(number, profile.dwell.smallest, np.int64),
+            np.full(number, profile.blanker != "none"),
+            np.full(number, -1, np.int64),
+        )
+
+    def _with_one_before(self, start: int, stop: int) -> npt.NDArray[np.int32]:
+        """Positions of samples start .. stop - 1, and before them of the sample from which the beam comes, if any."""
+        if not 0 <= start <= stop <= len(self.path):
+            raise UsageError(f"expected 0 <= start <= stop <= {len(self.path)}, got start {start} and stop {stop}")
+        return self.path.positions(max(start - 1, 0) if stop > start else start, stop)
+
+    def _waits(self, positions: npt.NDArray[np.int32], start: int) -> Waits:
+        """What moves cost, from the positions that `_with_one_before` gave."""
+        if start == 0 and len(positions):
+            positions = np.concatenate([positions[:1], positions])
+        moves = np.diff(positions, axis=0).astype(np.float64) if len(positions) else np.empty((0, 2))
+        jump = np.hypot(moves[:, 0], moves[:, 1])
+        quantum, smallest = self.profile.dwell.quantum_ns, self.profile.dwell.smallest
+        settle = np.zeros(len(jump), np.int64)
+        if self.profile.settle is not None:
+            settle = np.ceil(self.profile.settle.wait_ns(jump) / quantum).astype(np.int64)
+        flyback = np.zeros(len(jump), np.int64)
+        if self.profile.flyback_ns:
+            back = moves[:, 1] < -self.plan.shape[1] / 2
+            flyback[back] = -(-self.profile.flyback_ns // quantum)
+        short = (settle + flyback > 0) & (settle + flyback < smallest)
+        settle[short] = smallest - flyback[short]
+        return Waits(jump, settle, flyback)
+
+
+def _check_samples(plan: ScanPlan, profile: ControllerProfile) -> None:
+    """Refuse more samples than the controller takes."""
+    most = profile.limits.max_samples
+    if most is not None and plan.total_samples > most:
+        raise ProfileError(
+            f"expected at most {most} samples for {profile.name}, got {plan.total_samples}: sample {most} is one too "
+            "many; take fewer passes or samples"
+        )
+
+
+def _quanta(plan: ScanPlan, profile: ControllerProfile, whole: bool) -> int:
+    """Dwell time of a sample in quanta."""
+    dwell = profile.dwell
+    quanta = (2 * plan.dwell_ns + dwell.quantum_ns) // (2 * dwell.quantum_ns)
+    if whole and dwell.averaging == "first-power-of-two" and quanta > 0:
+        below = 1 << (quanta.bit_length() - 1)
+        quanta = below if quanta - below <= 2 * below - quanta else 2 * below
+    for limit, beyond, word in (
+        (dwell.smallest, quanta < dwell.smallest, "least"),
+        (dwell.largest, quanta > dwell.largest, "most"),
+    ):
+        if beyond:
+            raise ProfileError(
+                f"expected a dwell of at {word} {limit * dwell.quantum_ns} ns for {profile.name}, got "
+                f"{plan.dwell_ns} ns for every sample from 0 on; change dwell_ns"
+            )
+    return quanta
+
+
+def _lattice(plan: ScanPlan, profile: ControllerProfile) -> tuple[float, tuple[int, int]]:
+    """Codes a pixel, and the code of pixel (0, 0) as (row, column)."""
+    spans = [
+        (codes - 1) / (pixels - 1)
+        for codes, pixels in ((profile.grid.rows, plan.shape[0]), (profile.grid.columns, plan.shape[1]))
+        if pixels > 1
+    ]
+    room = min(spans, default=1.0)
+    if profile.grid.fit == "pixels" or room < 1:
+        return 1.0, (0, 0)
+    step = room if profile.grid.fit == "stretch" else float(int(room))
+    used = [round((pixels - 1) * step) for pixels in plan.shape]
+    rows, columns = (profile.grid.rows - 1 - used[0]) // 2, (profile.grid.columns - 1 - used[1]) // 2
+    return step, (max(rows, 0), max(columns, 0))
+
+
+def _check_grid(path: ScanPath, profile: ControllerProfile, step: float) -> None:
+    """Refuse a grid on whose far pixels the controller has no codes, and name the first sample that is there."""
+    rows, columns = path.plan.shape
+    if step > 1 or (rows <= profile.grid.rows and columns <= profile.grid.columns):
+        return
+    for start, positions in path.batches():
+        beyond = (positions[:, 0] >= profile.grid.rows) | (positions[:, 1] >= profile.grid.columns)
+        if beyond.any():
+            first = int(beyond.argmax())
+            row, column = positions[first]
+            raise ProfileError(
+                f"expected positions within {profile.grid.rows} rows and {profile.grid.columns} columns for "
+                f"{profile.name}, got ({row}, {column}) at sample {start + first}; take a smaller grid"
+            )
+
+
+def _quantisation(plan: ScanPlan, profile: ControllerProfile, quanta: int, step: float) -> Quantisation:
+    """The report."""
+    used = quanta
+    if profile.dwell.averaging == "first-power-of-two":
+        used = 1 << (quanta.bit_length() - 1)
+    dwell = quanta * profile.dwell.quantum_ns
+    rounding = 0.0
+    if not step.is_integer():
+        longest = max(plan.shape)
+        places = np.arange(longest) * step
+        rounding = float(np.abs(np.rint(places) - places).max() / step)
+    spans = [
+        max((pixels - 1) * step, 1) / max(codes - 1, 1)
+        for codes, pixels in ((profile.grid.rows, plan.shape[0]), (profile.grid.columns, plan.shape[1]))
+    ]
+    return Quantisation(
+        codes_per_pixel=step,
+        field_used=min(max(spans), 1.0),
+        position_error_px=rounding,
+        dwell_asked_ns=plan.dwell_ns,
+        dwell_ns=dwell,
+        dwell_quanta=quanta,
+        dwell_error=(dwell - plan.dwell_ns) / plan.dwell_ns,
+        signal_used=used / quanta,
+    )
