@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk, table
+from stemscan.cli.plan_check import check
 
 if TYPE_CHECKING:
     from stemscan.summary import PlanSummary
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "summary_lines"]
 
 app = typer.Typer(rich_markup_mode=None)
+app.command("check")(check)
 
 _PARAMETERS = {
     "block-random": {"block": "block", "per_block": "samples_per_block"},

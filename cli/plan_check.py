@@ -1,0 +1,146 @@
+"""`stemscan plan check`: what running a plan on a controller takes and does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk, table
+
+if TYPE_CHECKING:
+    from stemscan.preflight import Preflight
+
+__all__ = ["check"]
+
+
+def check(
+    plan: Annotated[Path | None, typer.Argument(help="Plan file.", show_default=False)] = None,
+    profile: Annotated[str, typer.Option(metavar="NAME|FILE", help="Controller profile.")] = "obi",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Picture (PNG) of path, coverage and revisits.", show_default=False),
+    ] = None,
+    round_dwell: Annotated[
+        bool, typer.Option("--round-dwell", help="Dwell a time of which the controller averages every reading.")
+    ] = False,
+    profiles: Annotated[bool, typer.Option("--profiles", help="List the profiles that come with the package.")] = False,
+    template: Annotated[
+        bool, typer.Option("--template", help="Print a profile whose every key is explained, to begin your own with.")
+    ] = False,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Tell what a plan costs on a controller, before the sample pays; exit code 1 where it cannot or must not run."""
+    from stemscan.errors import UsageError
+    from stemscan.hardware.profile import TEMPLATE, load_profile, profile_names, profile_text
+
+    talk = Talk(quiet, as_json)
+    if template:
+        typer.echo(profile_text(TEMPLATE), nl=False)
+        return
+    if profiles:
+        found = [load_profile(name) for name in profile_names()]
+        rows = [(one.name, one.description) for one in found]
+        talk.result(dict(rows), table(rows))
+        return
+    if plan is None:
+        raise UsageError("expected a plan file, got none; add PLAN, --profiles or --template")
+    report = _check(talk, plan, profile, output, round_dwell, overwrite)
+    talk.result(
+        {"plan": str(plan), **report.to_dict()}, [f"{plan} on {report.profile}: {report.verdict}", *_lines(report)]
+    )
+    if report.verdict == "cannot run":
+        raise typer.Exit(1)
+
+
+def _check(talk: Talk, plan: Path, profile: str, output: Path | None, round_dwell: bool, overwrite: bool) -> Preflight:
+    """Walk the program; draw it where that is asked for."""
+    from stemscan.files import check_output
+    from stemscan.hardware.profile import load_profile
+    from stemscan.plan import ScanPlan
+    from stemscan.preflight import check_flight
+    from stemscan.program import Program
+
+    if output is not None:
+        check_output(output, overwrite=overwrite)
+    program = Program(ScanPlan.load(plan), load_profile(profile), round_dwell=round_dwell)
+    with talk.progress("walking the program") as progress:
+        report = check_flight(program, progress=progress)
+    if output is not None:
+        from stemscan.preflight.picture import draw_flight
+
+        draw_flight(program, report, output, overwrite=overwrite)
+    return report
+
+
+def _lines(report: Preflight) -> list[str]:
+    """The report for people."""
+    from stemscan.units import format_count, format_duration
+
+    duration, quantisation = report.duration, report.quantisation
+    seen = "" if report.examined == report.samples else f", {format_count(report.examined)} of them walked"
+    parts = (
+        ("dwell", duration.dwell),
+        ("settle", duration.settle),
+        ("flyback", duration.flyback),
+        ("stalls", duration.stall),
+    )
+    rows = [
+        ("samples", f"{format_count(report.samples)}{seen}"),
+        ("duration", format_duration(duration.total)),
+        *((f"  {name}", f"{format_duration(time)} ({time / duration.total:.1%})") for name, time in parts),
+        ("dose a sample", f"{report.electrons_per_sample:.4g} e- detected"),
+        *_dose_rows(report),
+        ("jumps", f"mean {report.mean_jump_px:.4g} px, longest {report.longest_jump_px:.4g} px"),
+        ("  histogram", _jumps(report.jumps)),
+    ]
+    if report.lag_rms_px is not None:
+        rows.append(("coil lag", f"{report.lag_rms_px:.3f} px rms, at most {report.lag_longest_px:.3f} px"))
+    if report.revisit_ns is not None:
+        times = ", ".join(f"{share:.0%}: {format_duration(round(time))}" for share, time in report.revisit_ns)
+        rows.append(("time since neighbours", times))
+    rows += [
+        (
+            "positions",
+            f"{quantisation.codes_per_pixel:.4g} codes a pixel, {quantisation.field_used:.1%} of the field, rounded by "
+            f"at most {quantisation.position_error_px:.3f} px",
+        ),
+        (
+            "dwell",
+            f"{quantisation.dwell_ns} ns for {quantisation.dwell_asked_ns} ns ({quantisation.dwell_error:+.2%}), "
+            f"{quantisation.signal_used:.0%} of it averaged",
+        ),
+    ]
+    if report.link_needed is not None and report.link_there is not None:
+        rows.append(("link", f"{report.link_needed / 1e6:.3g} of {report.link_there / 1e6:.3g} MB/s"))
+    return [*table(rows), *(f"  {finding.level}: {finding.text}" for finding in report.findings)]
+
+
+def _dose_rows(report: Preflight) -> list[tuple[str, str]]:
+    """Doses of passes, pixels and the area."""
+    rows = []
+    if report.electrons_per_pass:
+        least, most = min(report.electrons_per_pass), max(report.electrons_per_pass)
+        rows.append(
+            ("dose a pass", f"{least:.4g}" + (f" to {most:.4g}" if most > least else "") + " e-, moves counted")
+        )
+    if report.pixel_dose is not None:
+        values = ", ".join(f"{share:.0%}: {electrons:.4g}" for share, electrons in report.pixel_dose)
+        rows.append(("dose a visited pixel", f"{values} e-"))
+    area = (
+        "unknown (no pixel size)"
+        if report.dose_e_per_A2 is None
+        else f"{report.dose_e_per_A2:.4g} incident, moves counted"
+    )
+    return [*rows, ("e-/A^2", area)]
+
+
+def _jumps(counts: tuple[int, ...]) -> str:
+    """The bins of the histogram that hold something."""
+    total = max(sum(counts), 1)
+    bounds = [0, *(1 << number for number in range(len(counts) - 1))]
+    shares = [(bounds[number], count / total) for number, count in enumerate(counts) if count]
+    return ", ".join(f"{low}+ px {share:.1%}" for low, share in shares)

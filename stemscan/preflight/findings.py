@@ -1,0 +1,114 @@
+"""What of a pre-flight report the user should know before the scan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from stemscan.preflight.report import Finding, Preflight
+
+if TYPE_CHECKING:
+    from stemscan.hardware.profile import ControllerProfile
+    from stemscan.plan import ScanPlan
+
+__all__ = ["findings"]
+
+_DWELL_ERROR: Final = 0.01
+_POSITION_ERROR: Final = 0.25
+_LAG: Final = 0.5
+_OVERHEAD: Final = 1.0
+_LIT: Final = 0.1
+_FIELD: Final = 0.5
+
+
+def findings(plan: ScanPlan, profile: ControllerProfile, report: Preflight) -> tuple[Finding, ...]:
+    """What stands out of a report.
+
+    Parameters
+    ----------
+    plan : ScanPlan
+    profile : ControllerProfile
+    report : Preflight
+        Without findings.
+
+    Returns
+    -------
+    tuple of Finding
+        Errors first.
+    """
+    found = [*_doses(plan, report), *_signal(report), *_positions(report), *_times(profile, report)]
+    return tuple(sorted(found, key=lambda finding: finding.level != "error"))
+
+
+def _doses(plan: ScanPlan, report: Preflight) -> Iterator[Finding]:
+    """Limits, and dose without counts."""
+    limit = plan.limits.max_dose_e_per_A2
+    if limit is not None and report.dose_e_per_A2 is not None and report.dose_e_per_A2 > limit * (1 + 1e-9):
+        yield Finding(
+            "error",
+            f"{report.dose_e_per_A2:.4g} e-/A^2 with moves, above the plan's limit of {limit:g}: lower the dose, blank "
+            "moves, or choose an order of shorter jumps",
+        )
+    if report.unblanked_share > _LIT:
+        yield Finding(
+            "warning",
+            f"waiting with the beam on adds {report.unblanked_share:.0%} to the dose, and no counts: blank moves or "
+            "choose an order of shorter jumps",
+        )
+
+
+def _signal(report: Preflight) -> Iterator[Finding]:
+    """What rounding and averaging do to a dwell."""
+    quantisation = report.quantisation
+    if quantisation.signal_used < 1:
+        yield Finding(
+            "warning",
+            f"the controller averages only the first {quantisation.signal_used:.0%} of each dwell: --round-dwell takes "
+            "a dwell of which it uses all",
+        )
+    if abs(quantisation.dwell_error) > _DWELL_ERROR:
+        yield Finding(
+            "warning",
+            f"a dwell of {quantisation.dwell_asked_ns} ns becomes {quantisation.dwell_ns} ns, "
+            f"{quantisation.dwell_error:+.1%} of time and dose",
+        )
+
+
+def _positions(report: Preflight) -> Iterator[Finding]:
+    """Where the beam will not be where it should."""
+    quantisation = report.quantisation
+    if quantisation.position_error_px > _POSITION_ERROR:
+        yield Finding(
+            "warning",
+            f"positions are rounded by up to {quantisation.position_error_px:.2f} px: take a smaller grid, or the fit "
+            "integer in the profile",
+        )
+    if quantisation.field_used < _FIELD:
+        yield Finding(
+            "warning",
+            f"the scan covers {quantisation.field_used:.0%} of the controller's field: set the magnification for that",
+        )
+    if report.lag_rms_px is not None and report.lag_rms_px > _LAG:
+        yield Finding(
+            "warning",
+            f"the coils lag by {report.lag_rms_px:.2f} px (root mean square): wait longer, shorten jumps by the order, "
+            "or acquire with actual positions",
+        )
+
+
+def _times(profile: ControllerProfile, report: Preflight) -> Iterator[Finding]:
+    """Time that is not spent on samples."""
+    duration = report.duration
+    if duration.stall:
+        lit = " with the beam on" if profile.blanker == "none" else ""
+        yield Finding(
+            "warning",
+            f"the link carries {report.link_there:.3g} bytes/s of the {report.link_needed:.3g} needed: the scan stalls"
+            f"{lit} for {duration.stall / duration.total:.0%} of its time; dwell longer",
+        )
+    waiting = duration.settle + duration.flyback
+    if waiting > _OVERHEAD * duration.dwell:
+        yield Finding(
+            "warning",
+            f"moves take {waiting / duration.dwell:.1f} times as long as the dwells: choose an order of shorter jumps",
+        )

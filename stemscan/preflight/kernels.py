@@ -1,0 +1,52 @@
+"""Compiled: what a stretch of a program does to each pixel."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from stemscan.compiled import compiled
+
+__all__ = ["NEIGHBOURHOOD", "expose_pixels", "since_neighbours"]
+
+NEIGHBOURHOOD = 2
+"""Pixels in each direction within which a visit counts as one of the neighbourhood."""
+
+
+@compiled()
+def expose_pixels(
+    positions: npt.NDArray[np.int32],
+    times: npt.NDArray[np.float64],
+    exposed: npt.NDArray[np.float32],
+    visits: npt.NDArray[np.uint16],
+) -> None:
+    """Add each sample's exposure time to its pixel, and one to its visits."""
+    for i in range(len(positions)):
+        row, column = positions[i, 0], positions[i, 1]
+        exposed[row, column] += np.float32(times[i])
+        visits[row, column] += np.uint16(1)
+
+
+@compiled()
+def since_neighbours(
+    positions: npt.NDArray[np.int32],
+    begun: npt.NDArray[np.float64],
+    last: npt.NDArray[np.float64],
+    shortest: npt.NDArray[np.float32],
+) -> npt.NDArray[np.float64]:
+    """Time from the latest visit of each sample's neighbourhood to the sample, infinite where there was none.
+
+    `last` holds when each pixel was last visited, -inf for never; `shortest` the shortest time of each pixel so far.
+    """
+    rows, columns = last.shape
+    since = np.empty(len(positions), np.float64)
+    for i in range(len(positions)):
+        row, column = positions[i, 0], positions[i, 1]
+        latest = -np.inf
+        for y in range(max(row - NEIGHBOURHOOD, 0), min(row + NEIGHBOURHOOD + 1, rows)):
+            for x in range(max(column - NEIGHBOURHOOD, 0), min(column + NEIGHBOURHOOD + 1, columns)):
+                latest = max(latest, last[y, x])
+        since[i] = begun[i] - latest
+        last[row, column] = begun[i]
+        shortest[row, column] = min(shortest[row, column], np.float32(since[i]))
+    return since

@@ -1,0 +1,232 @@
+"""Pre-flight: what running a plan on a controller takes and does, told before anything is exposed.
+
+The program is walked once, in batches. Times are those of the controller's profile; electrons those of the plan's
+dose, spread over its dwell. Where the beam cannot be blanked, what it does while it waits on the pixel of the next
+sample is dose on that pixel. Large plans are walked in part, and their times and doses taken in proportion: the report
+says how many samples it saw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stemscan.coil_lag import CoilLag, LaggedPath
+from stemscan.dose import area_dose
+from stemscan.preflight.findings import findings
+from stemscan.preflight.report import Duration, Maps, Preflight
+from stemscan.program import Program, Waits
+
+if TYPE_CHECKING:
+    from stemscan.plan import ScanPlan
+
+__all__ = ["MOST_SAMPLES", "check_flight"]
+
+Progress = Callable[[int, int], None]
+
+MOST_SAMPLES: Final = 100_000_000
+_BATCH: Final = 1 << 18
+_LARGEST_MAP: Final = 1 << 26
+_MOST_LAGGED: Final = 5_000_000
+_PER_DECADE: Final = 25  # bins of times since neighbours were visited, from 1 ns up
+_SINCE_BINS: Final = 16 * _PER_DECADE
+_JUMPS: Final = 18  # bins of jumps: [0, 1), [1, 2), [2, 4), ... pixels
+
+
+@dataclass
+class _Sums:
+    """What a walk adds up."""
+
+    settle: int = 0
+    flyback: int = 0
+    steps: int = 0
+    jump: float = 0.0
+    longest: float = 0.0
+    jumps: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(_JUMPS, np.int64))
+    by_pass: dict[int, float] = field(default_factory=dict)
+    since: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(_SINCE_BINS, np.int64))
+    lag_square: float = 0.0
+    lag_longest: float = 0.0
+    lagged: int = 0
+
+
+def check_flight(program: Program, *, most_samples: int = MOST_SAMPLES, progress: Progress | None = None) -> Preflight:
+    """Walk a program and report.
+
+    Parameters
+    ----------
+    program : Program
+    most_samples : int
+        Samples to walk at most; what is beyond is taken in proportion.
+    progress : callable, optional
+        Called with (samples done, samples in all).
+
+    Returns
+    -------
+    Preflight
+    """
+    plan, profile = program.plan, program.profile
+    examined = min(plan.total_samples, most_samples)
+    maps = _empty_maps(plan)
+    sums = _walk(program, examined, maps, progress)
+    report = _report(program, examined, sums, maps)
+    return replace(report, findings=findings(plan, profile, report))
+
+
+def _empty_maps(plan: ScanPlan) -> Maps | None:
+    """Maps before the walk; None where they would be too large."""
+    if plan.shape[0] * plan.shape[1] > _LARGEST_MAP:
+        return None
+    since = np.full(plan.shape, np.inf, np.float32)
+    return Maps(np.zeros(plan.shape, np.uint16), np.zeros(plan.shape, np.float32), since)
+
+
+def _walk(program: Program, examined: int, maps: Maps | None, progress: Progress | None) -> _Sums:
+    """Go through the program's samples once."""
+    plan, profile = program.plan, program.profile
+    quantum, dwell = profile.dwell.quantum_ns, program.quantisation.dwell_ns
+    lit = profile.blanker != "inline"
+    lag = _lagged_path(program)
+    last = None if maps is None else np.full(plan.shape, -np.inf)
+    sums, clock = _Sums(), 0.0
+    for start in range(0, examined, _BATCH):
+        stop = min(start + _BATCH, examined)
+        positions, waits = program.path.positions(start, stop), program.waits(start, stop)
+        waited = (waits.settle + waits.flyback) * float(quantum)
+        _add_moves(sums, waits, profile.dwell.largest)
+        exposed = np.asarray(dwell + waited * lit, np.float64)
+        _add_passes(sums, exposed, start, plan.samples_per_pass)
+        begun = np.asarray(clock + np.cumsum(waited + dwell) - dwell, np.float64)
+        clock = float(begun[-1] + dwell)
+        if maps is not None and last is not None:
+            _add_pixels(sums, positions, exposed, begun, last, maps)
+        if lag is not None and start < _MOST_LAGGED:
+            _add_lag(sums, positions, lag.positions(start, stop))
+        if progress is not None:
+            progress(stop, examined)
+    return sums
+
+
+def _lagged_path(program: Program) -> LaggedPath | None:
+    """Where the beam really is, for a profile that gives a time constant."""
+    settle, quantum = program.profile.settle, program.profile.dwell.quantum_ns
+    if settle is None or settle.time_constant_ns is None:
+        return None
+
+    def wait(start: int, stop: int) -> npt.NDArray[np.int64]:
+        waits = program.waits(start, stop)
+        return (waits.settle + waits.flyback) * quantum
+
+    return LaggedPath(program.path, CoilLag(settle.time_constant_ns), wait)
+
+
+def _add_moves(sums: _Sums, waits: Waits, largest: int) -> None:
+    """Jumps and waiting."""
+    waited = waits.settle + waits.flyback
+    sums.settle += int(waits.settle.sum())
+    sums.flyback += int(waits.flyback.sum())
+    sums.steps += len(waited) + int((-(-waited // largest)).sum())
+    sums.jump += float(waits.jump.sum())
+    sums.longest = max(sums.longest, float(waits.jump.max(initial=0.0)))
+    bins = np.minimum(np.frexp(waits.jump)[1].clip(min=0), _JUMPS - 1)
+    sums.jumps += np.bincount(bins, minlength=_JUMPS)
+
+
+def _add_passes(sums: _Sums, exposed: npt.NDArray[np.float64], start: int, per_pass: int) -> None:
+    """Time with the beam on, by pass."""
+    number, stop = start // per_pass, start + len(exposed)
+    while number * per_pass < stop:
+        part = exposed[max(number * per_pass - start, 0) : (number + 1) * per_pass - start]
+        sums.by_pass[number] = sums.by_pass.get(number, 0.0) + float(part.sum())
+        number += 1
+
+
+def _add_pixels(
+    sums: _Sums,
+    positions: npt.NDArray[np.int32],
+    exposed: npt.NDArray[np.float64],
+    begun: npt.NDArray[np.float64],
+    last: npt.NDArray[np.float64],
+    maps: Maps,
+) -> None:
+    """Exposure, visits and times since the neighbourhood was visited."""
+    from stemscan.preflight.kernels import expose_pixels, since_neighbours
+
+    expose_pixels(positions, exposed, maps.exposed, maps.visits)
+    since = since_neighbours(positions, begun, last, maps.since)
+    known = since[np.isfinite(since)]
+    bins = (np.log10(np.maximum(known, 1.0)) * _PER_DECADE).astype(np.int64).clip(max=_SINCE_BINS - 1)
+    sums.since += np.bincount(bins, minlength=_SINCE_BINS)
+
+
+def _add_lag(sums: _Sums, positions: npt.NDArray[np.int32], actual: npt.NDArray[np.float32]) -> None:
+    """Distances of where the beam is from where it should be."""
+    away = np.square(actual - positions, dtype=np.float64).sum(axis=1)
+    sums.lag_square += float(away.sum())
+    sums.lag_longest = max(sums.lag_longest, float(np.sqrt(away.max(initial=0.0))))
+    sums.lagged += len(positions)
+
+
+def _report(program: Program, examined: int, sums: _Sums, maps: Maps | None) -> Preflight:
+    """The report without findings."""
+    plan, profile, quantisation = program.plan, program.profile, program.quantisation
+    share = plan.total_samples / examined
+    quantum = profile.dwell.quantum_ns
+    rate = plan.electrons_per_sample / plan.dwell_ns
+    settle, flyback = (round(quanta * quantum * share) for quanta in (sums.settle, sums.flyback))
+    dwell = quantisation.dwell_ns * plan.total_samples
+    running = dwell + settle + flyback
+    stall, needed = 0, None
+    if profile.link is not None:
+        taken = sums.steps * share * profile.link.bytes_per_step
+        stall = max(round(taken / profile.link.bytes_per_second * 1e9) - running, 0)
+        needed = taken / (running * 1e-9)
+    lit = 0 if profile.blanker == "inline" else settle + flyback
+    exposed = (dwell + lit) * rate
+    whole = [number for number in sums.by_pass if (number + 1) * plan.samples_per_pass <= examined]
+    area = None
+    if plan.pixel_size_nm is not None:
+        area = area_dose(exposed / plan.dose.collection, plan.shape, plan.pixel_size_nm)
+    return Preflight(
+        profile=profile.name,
+        samples=plan.total_samples,
+        examined=examined,
+        duration=Duration(dwell, settle, flyback, stall),
+        quantisation=quantisation,
+        electrons_per_sample=quantisation.dwell_ns * rate,
+        electrons_per_pass=tuple(sums.by_pass[number] * rate for number in whole),
+        unblanked_share=lit / dwell,
+        dose_e_per_A2=area,
+        pixel_dose=None if maps is None else _quantiles(maps, rate),
+        jumps=tuple(int(number) for number in sums.jumps),
+        mean_jump_px=sums.jump / max(examined - 1, 1),
+        longest_jump_px=sums.longest,
+        lag_rms_px=float(np.sqrt(sums.lag_square / sums.lagged)) if sums.lagged else None,
+        lag_longest_px=sums.lag_longest if sums.lagged else None,
+        revisit_ns=_revisits(sums.since),
+        link_needed=needed,
+        link_there=None if profile.link is None else profile.link.bytes_per_second,
+        maps=maps,
+    )
+
+
+def _quantiles(maps: Maps, rate: float) -> tuple[tuple[float, float], ...] | None:
+    """Electrons of visited pixels at some quantiles."""
+    exposed = maps.exposed[maps.visits > 0]
+    at = (0.0, 0.05, 0.5, 0.95, 1.0)
+    return tuple(zip(at, (np.quantile(exposed, at) * rate).tolist(), strict=True))
+
+
+def _revisits(counts: npt.NDArray[np.int64]) -> tuple[tuple[float, float], ...] | None:
+    """Quantiles of times since the neighbourhood was visited, from their histogram; None where nothing was twice."""
+    total = int(counts.sum())
+    if not total:
+        return None
+    below = np.cumsum(counts)
+    at = (0.0, 0.01, 0.05, 0.5)
+    bins = [int(np.searchsorted(below, max(share * total, 1))) for share in at]
+    return tuple((share, float(10 ** ((number + 0.5) / _PER_DECADE))) for share, number in zip(at, bins, strict=True))

@@ -1,0 +1,176 @@
+"""The pre-flight report against sums over all steps of small programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stemscan.coil_lag import CoilLag, LaggedPath
+from stemscan.errors import OutputExistsError, UsageError
+from stemscan.preflight import check_flight, walk
+from stemscan.preflight.picture import draw_flight
+from stemscan.program import Program
+from tests.stemscan.test_program import plan_of, profile_of
+
+SETTLING: dict[str, Any] = {
+    "settle": {"time_constant_ns": 700.0},
+    "flyback_ns": 1500,
+    "link": {"bytes_per_second": 1e9, "bytes_per_step": 6},
+}
+
+
+@pytest.mark.parametrize("blanker", ["none", "asynchronous", "inline"])
+def test_times_and_doses_are_those_of_all_steps(monkeypatch: pytest.MonkeyPatch, blanker: str) -> None:
+    monkeypatch.setattr(walk, "_BATCH", 100)
+    plan = plan_of(pixel_size_nm=0.1)
+    program = Program(plan, profile_of(blanker=blanker, **SETTLING))
+    report = check_flight(program)
+    steps = program.steps(0, plan.total_samples)
+    times = steps.dwell * 10
+    assert report.duration.dwell == times[steps.sample >= 0].sum()
+    assert report.duration.settle + report.duration.flyback == times[steps.sample < 0].sum()
+    assert report.duration.flyback == 1500 * np.count_nonzero(np.diff(program.path.positions(0, 384)[:, 1]) < -32)
+    assert report.duration.total == times.sum()
+    lit = times[~steps.blanked].sum()
+    electrons = lit * 10 / 1000
+    assert sum(report.electrons_per_pass) == pytest.approx(electrons)
+    assert report.dose_e_per_A2 == pytest.approx(electrons / 64**2)
+    assert report.unblanked_share == pytest.approx(lit / times[steps.sample >= 0].sum() - 1)
+    assert report.maps is not None
+    exposed = np.zeros((64, 64))
+    at = np.rint(steps.y / 12).astype(int), np.rint(steps.x / 12).astype(int)
+    off = at[0].min(), at[1].min()
+    np.add.at(exposed, (at[0] - off[0], at[1] - off[1]), times * ~steps.blanked)
+    np.testing.assert_allclose(np.sort(report.maps.exposed.ravel()), np.sort(exposed.ravel()), rtol=1e-5)
+    assert report.pixel_dose is not None
+    share, most = report.pixel_dose[-1]
+    assert share == 1
+    assert most == pytest.approx(exposed.max() / 100, rel=1e-5)
+    assert report.maps.visits.sum() == plan.total_samples
+
+
+def test_jumps_and_lag() -> None:
+    plan = plan_of(order={"kind": "random"})
+    program = Program(plan, profile_of(**SETTLING))
+    report = check_flight(program)
+    positions = program.path.positions(0, plan.total_samples).astype(float)
+    jumps = np.hypot(*np.diff(positions, axis=0).T)
+    assert report.mean_jump_px == pytest.approx(jumps.mean())
+    assert report.longest_jump_px == pytest.approx(jumps.max())
+    bounds = [0, *(2**n for n in range(17)), np.inf]
+    counts = np.histogram(np.concatenate([[0.0], jumps]), bounds)[0]
+    assert report.jumps == tuple(counts)
+    waits = program.waits(0, plan.total_samples)
+    waited = (waits.settle + waits.flyback) * 10
+    lagged = LaggedPath(program.path, CoilLag(700.0), lambda a, b: waited[a:b]).positions(0, plan.total_samples)
+    away = np.hypot(*(lagged - positions).T)
+    assert report.lag_rms_px == pytest.approx(np.sqrt(np.mean(away**2)), rel=1e-5)
+    assert report.lag_longest_px == pytest.approx(away.max(), rel=1e-5)
+    assert report.lag_rms_px is not None
+    assert 0 < report.lag_rms_px < 0.5  # that is what settling is for
+    assert check_flight(Program(plan, profile_of())).lag_rms_px is None
+
+
+def test_times_since_neighbours_were_visited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "_BATCH", 50)
+    plan = plan_of((24, 24))
+    program = Program(plan, profile_of())
+    report = check_flight(program)
+    positions = program.path.positions(0, plan.total_samples)
+    times = np.arange(len(positions)) * 1000.0
+    shortest = np.full((24, 24), np.inf)
+    for number, here in enumerate(positions):
+        near = (np.abs(positions[:number] - here) <= 2).all(axis=1)
+        if near.any():
+            since = times[number] - times[:number][near].max()
+            shortest[tuple(here)] = min(shortest[tuple(here)], since)
+    assert report.maps is not None
+    np.testing.assert_allclose(report.maps.since, shortest)
+    assert report.revisit_ns is not None
+    assert report.revisit_ns[0][1] == pytest.approx(shortest.min(), rel=0.1)
+
+
+def test_a_slow_link_stalls() -> None:
+    slow = {**SETTLING, "link": {"bytes_per_second": 1e5, "bytes_per_step": 6}}
+    program = Program(plan_of(), profile_of(**slow))
+    report = check_flight(program)
+    steps = program.steps(0, 384)
+    assert report.duration.total == pytest.approx(len(steps) * 6 / 1e5 * 1e9, rel=1e-6)
+    assert report.duration.stall > 0
+    assert any("stalls" in finding.text for finding in report.findings)
+    assert check_flight(Program(plan_of(), profile_of(**SETTLING))).duration.stall == 0
+
+
+def test_a_large_plan_is_walked_in_part_and_taken_in_proportion() -> None:
+    program = Program(plan_of(passes=8, order={"kind": "serpentine-blocks"}), profile_of(**SETTLING))
+    whole, part = check_flight(program), check_flight(program, most_samples=400)
+    assert (part.samples, part.examined, whole.examined) == (8 * 192, 400, 8 * 192)
+    assert part.duration.dwell == whole.duration.dwell
+    assert part.duration.settle == pytest.approx(whole.duration.settle, rel=0.1)
+    assert len(part.electrons_per_pass) == 2
+
+
+@pytest.mark.parametrize(
+    ("plan", "profile", "words", "verdict"),
+    [
+        ({}, {}, [], "ok"),
+        ({"pixel_size_nm": 0.1, "limits": {"max_dose_e_per_A2": 1.0}}, {**SETTLING}, ["limit of 1"], "cannot run"),
+        (
+            {"pixel_size_nm": 0.1, "limits": {"max_dose_e_per_A2": 1.0}},
+            {**SETTLING, "blanker": "inline"},
+            [],
+            "warnings",
+        ),
+        ({}, SETTLING, ["beam on"], "warnings"),
+        (
+            {"dwell_ns": 60},
+            {"dwell": {"quantum_ns": 10, "largest": 100, "averaging": "first-power-of-two"}},
+            ["67%"],
+            "warnings",
+        ),
+        ({"dwell_ns": 55}, {}, ["60 ns"], "warnings"),
+        ({}, {"grid": {"columns": 1000, "rows": 800, "fit": "pixels"}}, ["of the controller's field"], "warnings"),
+        ({}, {"grid": {"columns": 100, "rows": 100, "fit": "stretch"}}, ["rounded"], "warnings"),
+        ({"order": {"kind": "random"}}, {**SETTLING, "blanker": "inline"}, ["shorter jumps"], "warnings"),
+        (
+            {},
+            {"settle": {"time_constant_ns": 5000.0, "tolerance_px": 9.0}, "blanker": "inline"},
+            ["coils lag"],
+            "warnings",
+        ),
+    ],
+)
+def test_findings(plan: dict[str, Any], profile: dict[str, Any], words: list[str], verdict: str) -> None:
+    report = check_flight(Program(plan_of(**plan), profile_of(**profile)))
+    said = " ".join(finding.text for finding in report.findings)
+    assert all(word in said for word in words), said
+    assert report.verdict == verdict, said
+
+
+def test_no_maps_of_a_grid_that_is_too_large(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(walk, "_LARGEST_MAP", 1000)
+    program = Program(plan_of(), profile_of())
+    report = check_flight(program)
+    assert report.maps is None
+    assert report.pixel_dose is None
+    assert report.revisit_ns is None
+    draw_flight(program, report, tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 1000
+
+
+def test_pictures(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for plan in (plan_of(), plan_of((200, 300)), plan_of((8, 8), passes=1, pattern={"kind": "uniform", "ratio": 0.02})):
+        program = Program(plan, profile_of())
+        path = tmp_path / f"{plan.shape[0]}.png"
+        draw_flight(program, check_flight(program), path)
+        with Image.open(path) as image:
+            assert image.size[0] > 1000
+        with pytest.raises(OutputExistsError):
+            draw_flight(program, check_flight(program), path)
+    with pytest.raises(UsageError, match=r"\.png"):
+        draw_flight(program, check_flight(program), tmp_path / "a.tif")
