@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from stemscan.errors import InputNotFoundError, OutputExistsError, StemscanError
 
-__all__ = ["check_output", "require_folder", "write_file", "write_text"]
+__all__ = ["check_output", "require_folder", "write_file", "write_folder", "write_text"]
 
 
 def require_folder(path: Path) -> None:
@@ -81,6 +82,57 @@ def write_file(path: Path, write: Callable[[Path], None], *, overwrite: bool = F
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def write_folder(
+    path: Path, write: Callable[[Path], None], *, is_ours: Callable[[str], bool], overwrite: bool = False
+) -> None:
+    """Let `write` fill a temporary folder beside `path`, then put it in place.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Where the folder shall stand.
+    write : callable
+        Gets the temporary folder, which is empty, and fills it.
+    is_ours : callable
+        Whether a file of a name is one that `write` makes; a folder that holds others is never replaced.
+    overwrite : bool
+        Whether a folder that is there may be replaced.
+
+    Raises
+    ------
+    InputNotFoundError, OutputExistsError
+        As `check_output`, or when what is there is no folder of such files.
+    StemscanError
+        When the system refuses to write.
+    """
+    check_output(path, overwrite=overwrite)
+    if path.exists() and not path.is_dir():
+        raise OutputExistsError(f"expected a folder, got {str(path)!r}, which is a file; choose another name")
+    foreign = [one.name for one in path.iterdir() if one.is_dir() or not is_ours(one.name)] if path.is_dir() else []
+    if foreign:
+        raise OutputExistsError(
+            f"expected a folder with nothing but an earlier output, got {str(path)!r} with {foreign[0]!r}; choose "
+            "another name"
+        )
+    mark = uuid.uuid4().hex
+    temporary, old = path.with_name(f".{mark}.partial"), path.with_name(f".{mark}.old")
+    try:
+        temporary.mkdir()
+        write(temporary)
+        if path.exists():
+            os.rename(path, old)
+        os.rename(temporary, path)
+    except OSError as problem:
+        if isinstance(problem, StemscanError):
+            raise
+        raise StemscanError(f"expected to write {str(path)!r}, got: {problem.strerror or problem}") from problem
+    finally:
+        if old.exists() and not path.exists():
+            os.rename(old, path)
+        for left in (temporary, old):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def write_text(path: Path, text: str, *, overwrite: bool = False) -> None:

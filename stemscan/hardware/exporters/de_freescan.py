@@ -1,0 +1,123 @@
+"""Format `de-freescan`: a folder for Direct Electron's DE-Freescan, in pixels of the plan's grid.
+
+`pass-000.npy`, `pass-001.npy`, ... hold int32 (samples, 2), the (x, y) of one pass each:
+`client.set_xy_array(np.load("pass-000.npy"), width=COLUMNS, height=ROWS)` of the package `deapi`. `scan_coordinates.csv`
+holds `x,y` of all passes, without a line of names; renamed to the name of the movie, it is what RosettaSciIO reads beside
+the MRC file to put every diffraction pattern at its place. Sources: https://github.com/directelectron/deapi
+(`Client.set_xy_array`), rsciio/mrc of https://github.com/hyperspy/rosettasciio.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from stemscan.errors import DataError, InputNotFoundError, ProfileError
+from stemscan.hardware.exporters.decimal_text import decimal_lines
+from stemscan.hardware.exporters.npy import read_npy_array, write_npy_array
+from stemscan.hardware.exporters.text_reader import open_data, read_table
+
+if TYPE_CHECKING:
+    from stemscan.hardware.exporters.source import Source
+
+__all__ = ["COORDINATES", "Freescan", "is_freescan_file", "read_de_freescan", "write_de_freescan"]
+
+COORDINATES = "scan_coordinates.csv"
+"""The file of the points of all passes."""
+
+_PASS_FILE = re.compile(r"pass-(\d{3})\.npy")
+
+
+@dataclass(frozen=True, eq=False)
+class Freescan:
+    """What a folder for DE-Freescan says.
+
+    Parameters
+    ----------
+    passes : tuple of int32 (n, 2)
+        (x, y) in pixels of each pass.
+    coordinates : int32 (N, 2)
+        (x, y) in pixels of all passes.
+    """
+
+    passes: tuple[npt.NDArray[np.int32], ...]
+    coordinates: npt.NDArray[np.int32]
+
+
+def write_de_freescan(source: Source, folder: Path) -> int:
+    """Fill an empty folder; returns the number of points.
+
+    Raises
+    ------
+    ProfileError
+        When the grid or the number of points is beyond the profile's, or the profile has moves without samples.
+    """
+    _check_profile(source)
+    plan = source.plan
+    with (folder / COORDINATES).open("wb") as file:
+
+        def points(number: int) -> Iterator[npt.NDArray[np.int32]]:
+            start = number * plan.samples_per_pass
+            for batch in source.positions(start, start + plan.samples_per_pass):
+                file.write(decimal_lines((batch[:, 1], batch[:, 0]), b","))
+                yield batch[:, ::-1]
+
+        for number in range(plan.passes):
+            write_npy_array(folder / f"pass-{number:03d}.npy", (plan.samples_per_pass, 2), "<i4", points(number))
+    return plan.total_samples
+
+
+def read_de_freescan(folder: Path) -> Freescan:
+    """Read a folder for DE-Freescan.
+
+    Raises
+    ------
+    InputNotFoundError
+        When there is no such folder, or a file is missing in it.
+    DataError
+        When a file is damaged, or its points are not those of the other files.
+    """
+    if not folder.is_dir():
+        raise InputNotFoundError(f"expected a folder for DE-Freescan, got {str(folder)!r}, which is none")
+    numbers = sorted(int(match[1]) for file in folder.iterdir() if (match := _PASS_FILE.fullmatch(file.name)))
+    if not numbers or numbers != list(range(len(numbers))):
+        raise InputNotFoundError(
+            f"{folder}: expected pass-000.npy and those that follow it without a gap, got "
+            f"{len(numbers) or 'no'} such files{f' up to pass-{numbers[-1]:03d}.npy' if numbers else ''}"
+        )
+    passes = tuple(_read_pass(folder / f"pass-{number:03d}.npy") for number in numbers)
+    path = folder / COORDINATES
+    with open_data(path) as file:
+        table = read_table(file, path, separator=",", columns=(2,), first_line=1)
+    every = np.concatenate(passes)
+    if len(table) != len(every):
+        raise DataError(f"{path}: expected the {len(every)} points of the passes, got {len(table)}")
+    different = (table != every).any(axis=1)
+    if different.any():
+        bad = int(np.argmax(different))
+        raise DataError(
+            f"{path}: expected {every[bad, 0]},{every[bad, 1]} in line {bad + 1}, as the passes say, got "
+            f"{table[bad, 0]},{table[bad, 1]}"
+        )
+    return Freescan(passes, every)
+
+
+def is_freescan_file(name: str) -> bool:
+    """Whether a file of this name is one that `write_de_freescan` writes."""
+    return name == COORDINATES or _PASS_FILE.fullmatch(name) is not None
+
+
+def _read_pass(path: Path) -> npt.NDArray[np.int32]:
+    """Points of one pass."""
+    points = read_npy_array(path, kinds="iu", what="whole (x, y) of shape (samples, 2)")
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise DataError(f"{path}: expected points of shape (samples, 2), got {points.shape}")
+    if points.size and (points.min() < 0 or points.max() > 65535):
+        raise DataError(f"{path}: expected pixels from 0 to 65535, got {points.min()} to {points.max()}")
+    return points.astype(np.int32)

@@ -1,0 +1,155 @@
+"""Formats `fei-stream` (16-bit) and `fei-stream-12` (12-bit): Thermo Fisher (FEI) stream files (.str).
+
+Line 1 is `s16`, `s16,25ns` or `s` (12-bit; units of 100 ns unless it says 25), line 2 how often the whole is repeated,
+line 3 the number of points; then a line `dwell x y` or `dwell x y blank` a point: dwell in time units, x and y in codes
+from the top left, blank 0 with the beam blanked and 1 with it on. A stream file drives the patterning engine, which
+returns no samples. Description: public readers and writers of such files, among them fib-o-mat
+(https://gitlab.com/viggge/fib-o-mat).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from stemscan.errors import DataError, ProfileError, UsageError
+from stemscan.hardware.exporters.decimal_text import decimal_lines
+from stemscan.hardware.exporters.text_reader import open_data, read_header_line, read_table
+
+if TYPE_CHECKING:
+    from stemscan.hardware.exporters.source import Source
+    from stemscan.hardware.profile import ControllerProfile
+    from stemscan.program import Program
+
+__all__ = ["StreamFile", "read_fei_stream", "write_fei_stream"]
+
+_FIRST_LINES = {(16, 25): "s16,25ns", (16, 100): "s16", (12, 100): "s"}
+
+
+@dataclass(frozen=True, eq=False)
+class StreamFile:
+    """What a stream file says.
+
+    Parameters
+    ----------
+    bits : int
+        Of the codes: 16 or 12.
+    unit_ns : int
+        Time unit of the dwells in nanoseconds: 25 or 100.
+    repeats : int
+        How often the points are run through.
+    dwell : int64 (n,)
+        In time units, at least 1.
+    x, y : int32 (n,)
+        Codes of column and row.
+    blanked : bool (n,)
+        Whether the beam is blanked.
+    """
+
+    bits: int
+    unit_ns: int
+    repeats: int
+    dwell: npt.NDArray[np.int64]
+    x: npt.NDArray[np.int32]
+    y: npt.NDArray[np.int32]
+    blanked: npt.NDArray[np.bool_]
+
+
+def write_fei_stream(source: Source, path: Path) -> int:
+    """Write what a program tells the patterning engine; returns the number of points.
+
+    Raises
+    ------
+    ProfileError
+        When the profile is of a controller that no stream file can be for.
+    """
+    program = _program(source)
+    first = _first_line(program.profile)
+    columns = 4 if program.profile.blanker != "none" else 3
+    points = _count(source, program)
+    with path.open("wb") as file:
+        file.write(f"{first}\n1\n{points}\n".encode())
+        for steps in source.steps(program):
+            numbers = (steps.dwell, steps.x, steps.y, (~steps.blanked).astype(np.uint8))
+            file.write(decimal_lines(numbers[:columns], b" "))
+    return points
+
+
+def read_fei_stream(path: Path) -> StreamFile:
+    """Read a stream file.
+
+    Raises
+    ------
+    InputNotFoundError
+        When there is no such file.
+    DataError
+        When it is cut short, goes on too long, or a line is not what it must be.
+    """
+    with open_data(path) as file:
+        bits, unit_ns = _parse_first(read_header_line(file, path, 1, "s, s16 or s16,25ns"), path)
+        repeats = _positive(read_header_line(file, path, 2, "the number of repeats"), path, 2)
+        points = _positive(read_header_line(file, path, 3, "the number of points"), path, 3)
+        table = read_table(file, path, separator=" ", columns=(4, 3), first_line=4)
+    if len(table) != points:
+        raise DataError(f"{path}: expected {points} points, as line 3 says, got {len(table)}")
+    _check(table[:, 0] < 1, table, path, "a dwell of at least 1")
+    _check((table[:, 1:3] >= 1 << bits).any(axis=1), table, path, f"x and y below {1 << bits}")
+    blank = table[:, 3] if table.shape[1] == 4 else np.ones(points, np.int64)
+    _check(blank > 1, table, path, "a last number of 0 (blanked) or 1")
+    x, y = table[:, 1].astype(np.int32), table[:, 2].astype(np.int32)
+    return StreamFile(bits, unit_ns, repeats, table[:, 0].copy(), x, y, blank == 0)
+
+
+def _program(source: Source) -> Program:
+    """The program of the source."""
+    if source.program is None:
+        raise UsageError("expected a profile for a stream file, got none; give one")
+    return source.program
+
+
+def _first_line(profile: ControllerProfile) -> str:
+    """The line that names width of the codes and time unit."""
+    key = (profile.grid.bits, profile.dwell.quantum_ns)
+    for known, text in _FIRST_LINES.items():
+        if known == key:
+            return text
+    raise ProfileError(
+        f"expected a profile of 16 bits with a dwell quantum of 25 or 100 ns, or of 12 bits with 100 ns, for a stream "
+        f"file, got {profile.name!r} of {key[0]} bits with {key[1]} ns; choose another profile"
+    )
+
+
+def _count(source: Source, program: Program) -> int:
+    """Number of all steps, which stands above them in the file."""
+    profile = program.profile
+    if profile.settle is None and not profile.flyback_ns:
+        return source.plan.total_samples
+    return sum(len(steps.dwell) for steps in program.batches(0, source.plan.total_samples))
+
+
+def _parse_first(line: str, path: Path) -> tuple[int, int]:
+    """Bits and time unit in nanoseconds."""
+    match = re.fullmatch(r"s(16)?(?:, ?(25|100) ?ns)?", line)
+    if match is None:
+        raise DataError(f"{path}: expected s, s16 or s16,25ns in line 1, got {line!r}")
+    return (16 if match[1] else 12), int(match[2] or 100)
+
+
+def _positive(text: str, path: Path, number: int) -> int:
+    """A whole number of at least 1."""
+    if not re.fullmatch(r"\d{1,18}", text) or int(text) < 1:
+        raise DataError(f"{path}: expected a whole number of at least 1 in line {number}, got {text!r}")
+    return int(text)
+
+
+def _check(wrong: npt.NDArray[np.bool_], table: npt.NDArray[np.int64], path: Path, what: str) -> None:
+    """Refuse the first wrong line."""
+    if wrong.any():
+        bad = int(np.argmax(wrong))
+        shown = " ".join(str(value) for value in table[bad])
+        raise DataError(f"{path}: expected {what} in line {bad + 4}, got {shown!r}")

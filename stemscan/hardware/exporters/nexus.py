@@ -1,0 +1,253 @@
+"""Format `nexus`: a NeXus file (HDF5) with an NXscan_controller and the points as NXdata; needs `stemscan[files]`.
+
+    /entry                             NXentry, default "scan_path", program_name
+      instrument/scan_controller       NXscan_controller: scan_schema, dwell_time (ns), flyback_time (ns, of a profile)
+      scan_path                        NXdata, a scatter plot: signal "pass", axes "x" and "y"
+        x, y                           int32 (samples): column and row in pixels, in the order of visits
+        pass                           uint16 (samples)
+        x_scaling_factor, y_...        nanometres of a pixel, where the plan has a pixel size
+      plan                             NXnote: the plan file, from which everything else follows
+
+Definitions: https://manual.nexusformat.org/classes/base_classes/NXscan_controller.html, NXdata.html and NXnote.html. All
+classes are base classes, in which everything is optional; the file claims no application definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stemscan.errors import DataError, InputNotFoundError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from stemscan.hardware.exporters.source import Source
+
+__all__ = ["NexusScan", "read_nexus", "write_nexus"]
+
+_CHUNK = 1 << 16
+_NS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
+
+
+@dataclass(frozen=True, eq=False)
+class NexusScan:
+    """What a NeXus file says of a scan.
+
+    Parameters
+    ----------
+    positions : int32 (N, 2)
+        (row, column) in pixels.
+    passes : uint16 (N,)
+        Number of the pass of each sample.
+    dwell_ns : float
+    flyback_ns : float, optional
+    pixel_size_nm : float, optional
+    scan_schema : str
+    plan : str
+        Text of the plan file.
+    """
+
+    positions: npt.NDArray[np.int32]
+    passes: npt.NDArray[np.uint16]
+    dwell_ns: float
+    flyback_ns: float | None
+    pixel_size_nm: float | None
+    scan_schema: str
+    plan: str
+
+
+def write_nexus(source: Source, path: Path) -> int:
+    """Write the points of a plan; returns how many.
+
+    Raises
+    ------
+    MissingDependencyError
+        When h5py is not installed.
+    """
+    plan = source.plan
+    with _h5py().File(path, "w") as file:
+        file.attrs["NX_class"] = "NXroot"
+        file.attrs["default"] = "entry"
+        entry = _group(file, "entry", "NXentry")
+        entry.attrs["default"] = "scan_path"
+        _describe(source, entry)
+        data = _group(entry, "scan_path", "NXdata")
+        data.attrs.update({"signal": "pass", "axes": ["x", "y"], "x_indices": 0, "y_indices": 0})
+        arrays = {name: _array(data, name, plan.total_samples, dtype) for name, dtype in _ARRAYS.items()}
+        for name, what in (("x", "column (pixels)"), ("y", "row (pixels)"), ("pass", "number of the pass")):
+            arrays[name].attrs["long_name"] = what
+        if plan.pixel_size_nm is not None:
+            for axis in ("x", "y"):
+                _value(data, f"{axis}_scaling_factor", plan.pixel_size_nm, "nm")
+        at = 0
+        for points in source.positions():
+            stop = at + len(points)
+            arrays["x"][at:stop] = points[:, 1]
+            arrays["y"][at:stop] = points[:, 0]
+            arrays["pass"][at:stop] = np.arange(at, stop) // plan.samples_per_pass
+            at = stop
+    return plan.total_samples
+
+
+_ARRAYS = {"x": "<i4", "y": "<i4", "pass": "<u2"}
+
+
+def _describe(source: Source, entry: Any) -> None:
+    """Write all that is no array."""
+    from stemscan import __version__
+
+    plan = source.plan
+    entry["title"] = f"scan plan {plan.digest()[:12]}"
+    entry["program_name"] = "stemscan"
+    entry["program_name"].attrs["version"] = __version__
+    controller = _group(_group(entry, "instrument", "NXinstrument"), "scan_controller", "NXscan_controller")
+    controller["scan_schema"] = f"{plan.pattern.kind}, {plan.order.kind}"
+    _value(controller, "dwell_time", plan.dwell_ns, "ns")
+    if source.profile is not None:
+        _value(controller, "flyback_time", source.profile.flyback_ns, "ns")
+    note = _group(entry, "plan", "NXnote")
+    note["type"] = "application/yaml"
+    note["file_name"] = "plan.yaml"
+    note["description"] = f"stemscan plan, digest {plan.digest()}"
+    note["data"] = plan.to_yaml()
+
+
+def read_nexus(path: Path) -> NexusScan:
+    """Read a file as `write_nexus` writes it.
+
+    Raises
+    ------
+    InputNotFoundError
+        When there is no such file.
+    DataError
+        When it is damaged, or something is missing or of another kind.
+    MissingDependencyError
+        When h5py is not installed.
+    """
+    with _open(path) as file:
+        controller, data = "entry/instrument/scan_controller", "entry/scan_path"
+        for name, kind in ((controller, "NXscan_controller"), (data, "NXdata"), ("entry/plan", "NXnote")):
+            found = file[name].attrs.get("NX_class") if name in file else None
+            if found != kind:
+                raise DataError(f"{path}: expected a group {name} of class {kind}, got {found or 'none'}")
+        x, y = _whole(file, f"{data}/x", path), _whole(file, f"{data}/y", path)
+        passes = _whole(file, f"{data}/pass", path)
+        if not len(x) == len(y) == len(passes):
+            raise DataError(
+                f"{path}: expected as many x, y and pass in {data}, got {len(x)}, {len(y)} and {len(passes)}"
+            )
+        dwell = _time(file, f"{controller}/dwell_time", path)
+        if dwell is None or dwell <= 0:
+            raise DataError(f"{path}: expected a dwell_time above 0 in {controller}, got {dwell or 'none'}")
+        return NexusScan(
+            np.stack((y, x), axis=1).astype(np.int32),
+            passes.astype(np.uint16),
+            dwell,
+            _time(file, f"{controller}/flyback_time", path),
+            _number(file, f"{data}/x_scaling_factor", path),
+            _text(file, f"{controller}/scan_schema", path),
+            _text(file, "entry/plan/data", path),
+        )
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[Any]:
+    """Open an HDF5 file; what it cannot read is damage."""
+    if not path.exists():
+        raise InputNotFoundError(f"expected a NeXus file, got {str(path)!r}, which does not exist")
+    try:
+        with _h5py().File(path, "r") as file:
+            yield file
+    except DataError:
+        raise
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as problem:
+        reason = " ".join(str(problem).split())[:120]
+        raise DataError(f"{path}: expected a readable NeXus file (HDF5), got: {reason}") from problem
+
+
+def _dataset(file: Any, name: str, path: Path, *, ndim: int) -> Any:
+    """A dataset of a number of axes."""
+    found = file.get(name)
+    if found is None or not isinstance(found, _h5py().Dataset) or found.ndim != ndim:
+        what = "a single value" if ndim == 0 else "a list of values"
+        raise DataError(f"{path}: expected {what} {name}, got {'none' if found is None else 'something else'}")
+    return found
+
+
+def _whole(file: Any, name: str, path: Path) -> npt.NDArray[Any]:
+    """Whole numbers from 0 to 65535."""
+    found = _dataset(file, name, path, ndim=1)
+    if found.dtype.kind not in "iu":
+        raise DataError(f"{path}: expected whole numbers in {name}, got numbers of type {found.dtype}")
+    values = np.asarray(found[...])
+    if values.size and (values.min() < 0 or values.max() > 65535):
+        raise DataError(f"{path}: expected numbers from 0 to 65535 in {name}, got {values.min()} to {values.max()}")
+    return values
+
+
+def _number(file: Any, name: str, path: Path) -> float | None:
+    """A finite number, None where there is none."""
+    if name not in file:
+        return None
+    found = _dataset(file, name, path, ndim=0)
+    value = float(found[()]) if found.dtype.kind in "iuf" else float("nan")
+    if not np.isfinite(value):
+        raise DataError(f"{path}: expected a finite number {name}, got {found[()]!r}")
+    return value
+
+
+def _time(file: Any, name: str, path: Path) -> float | None:
+    """A time in nanoseconds, None where there is none."""
+    value = _number(file, name, path)
+    if value is None:
+        return None
+    unit = file[name].attrs.get("units")
+    if unit not in _NS:
+        raise DataError(f"{path}: expected units of {', '.join(_NS)} at {name}, got {unit or 'none'}")
+    return value * _NS[unit]
+
+
+def _text(file: Any, name: str, path: Path) -> str:
+    """A text."""
+    found = _dataset(file, name, path, ndim=0)
+    value = found[()]
+    if not isinstance(value, bytes):
+        raise DataError(f"{path}: expected a text {name}, got numbers of type {found.dtype}")
+    return value.decode("utf-8", "replace")
+
+
+def _group(parent: Any, name: str, kind: str) -> Any:
+    """A new group of a NeXus class."""
+    group = parent.create_group(name)
+    group.attrs["NX_class"] = kind
+    return group
+
+
+def _value(group: Any, name: str, value: float, unit: str) -> None:
+    """A new single value with its unit."""
+    group[name] = value
+    group[name].attrs["units"] = unit
+
+
+def _array(group: Any, name: str, length: int, dtype: str) -> Any:
+    """A new compressed list of values."""
+    chunk = (min(length, _CHUNK),)
+    return group.create_dataset(
+        name, (length,), dtype, chunks=chunk, compression="gzip", compression_opts=1, shuffle=True
+    )
+
+
+def _h5py() -> Any:
+    """The module, which is an extra."""
+    try:
+        import h5py
+    except ImportError as problem:
+        raise MissingDependencyError(
+            'expected h5py for NeXus files, got none; pip install "stemscan[files]", or choose another format'
+        ) from problem
+    return h5py

@@ -1,0 +1,75 @@
+"""What an exporter gets: a plan's points in batches, and where to say how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from stemscan.path import ScanPath
+
+if TYPE_CHECKING:
+    from stemscan.hardware.profile import ControllerProfile
+    from stemscan.plan import ScanPlan
+    from stemscan.program import Program, Steps
+
+__all__ = ["BATCH", "Progress", "Source"]
+
+BATCH = 1 << 17
+"""Samples that are held at once."""
+
+Progress = Callable[[int, int], None]
+
+
+def _silent(done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A plan to be exported, with the program for a controller where the format has a grid of codes.
+
+    Parameters
+    ----------
+    plan : ScanPlan
+    program : Program, optional
+        Of the same plan.
+    tell : callable
+        Called with (samples done, samples in all).
+    """
+
+    plan: ScanPlan
+    program: Program | None = None
+    tell: Progress = field(default=_silent, compare=False)
+
+    @property
+    def profile(self) -> ControllerProfile | None:
+        """The profile of the program."""
+        return None if self.program is None else self.program.profile
+
+    def positions(self, start: int = 0, stop: int | None = None) -> Iterator[npt.NDArray[np.int32]]:
+        """Points of samples start .. stop - 1, by default of all, in batches.
+
+        Yields
+        ------
+        array of int32, (n, 2)
+            (row, column) in pixels of the plan's grid.
+        """
+        path = ScanPath(self.plan)
+        total = len(path)
+        stop = total if stop is None else stop
+        for first in range(start, stop, BATCH):
+            last = min(stop, first + BATCH)
+            yield path.positions(first, last)
+            self.tell(last, total)
+
+    def steps(self, program: Program) -> Iterator[Steps]:
+        """What the controller is told for all samples, in batches."""
+        total = self.plan.total_samples
+        for first in range(0, total, BATCH):
+            last = min(total, first + BATCH)
+            yield from program.batches(first, last)
+            self.tell(last, total)

@@ -1,0 +1,107 @@
+"""NeXus files: h5py reads what the definitions say; damage is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from stemscan.errors import DataError, InputNotFoundError
+from stemscan.hardware.exporters import export, read_nexus
+from stemscan.plan import ScanPlan
+from stemscan.testing import plans
+from tests.stemscan.hardware.exporters.kit import Written, plan_of, points_of
+
+
+@given(plan=plans(max_side=16, max_passes=4))
+@settings(max_examples=15)
+def test_round_trip(plan: ScanPlan) -> None:
+    with Written(plan, "nexus", "a.nxs") as (path, report):
+        scan = read_nexus(path)
+    assert np.array_equal(scan.positions, points_of(plan))
+    assert np.array_equal(scan.passes, np.repeat(np.arange(plan.passes), plan.samples_per_pass))
+    assert (scan.dwell_ns, scan.flyback_ns, scan.pixel_size_nm) == (plan.dwell_ns, None, plan.pixel_size_nm)
+    assert ScanPlan.from_yaml(scan.plan).digest() == plan.digest()
+    assert report.dwell_written_ns == plan.dwell_ns
+
+
+def test_structure_of_the_definitions(tmp_path: Path) -> None:
+    plan = plan_of()
+    export(plan, "nexus", tmp_path / "a.nxs")
+    with h5py.File(tmp_path / "a.nxs") as file:
+        entry = file[file.attrs["default"]]
+        data = entry[entry.attrs["default"]]
+        assert (entry.attrs["NX_class"], data.attrs["NX_class"]) == ("NXentry", "NXdata")
+        signal = data[data.attrs["signal"]]
+        for axis in data.attrs["axes"]:
+            assert data[axis].shape == signal.shape
+            assert data.attrs[f"{axis}_indices"] == 0
+            assert data[f"{axis}_scaling_factor"][()] == 0.02
+        controller = entry["instrument/scan_controller"]
+        assert controller.attrs["NX_class"] == "NXscan_controller"
+        assert controller["scan_schema"].asstr()[()] == "block-random, serpentine-blocks"
+        assert (controller["dwell_time"][()], controller["dwell_time"].attrs["units"]) == (1000, "ns")
+        assert entry["plan"]["data"].asstr()[()] == plan.to_yaml()
+
+
+def _replace(file: Any, name: str, value: Any, **attributes: Any) -> None:
+    del file[name]
+    file[name] = value
+    file[name].attrs.update(attributes)
+
+
+DAMAGE: list[tuple[Callable[[Any], None], str]] = [
+    (lambda file: file.__delitem__("entry/scan_path"), "entry/scan_path of class NXdata, got none"),
+    (lambda file: file["entry/scan_path"].attrs.update(NX_class="NXlog"), "got NXlog"),
+    (lambda file: file.__delitem__("entry/scan_path/x"), "entry/scan_path/x, got none"),
+    (lambda file: _replace(file, "entry/scan_path/x", np.zeros(432)), "whole numbers in entry/scan_path/x"),
+    (lambda file: _replace(file, "entry/scan_path/x", np.full(216, np.nan)), "float64"),
+    (lambda file: _replace(file, "entry/scan_path/x", np.zeros((2, 2), int)), "a list of values"),
+    (lambda file: _replace(file, "entry/scan_path/x", np.zeros(5, int)), "got 5, 216 and 216"),
+    (lambda file: _replace(file, "entry/scan_path/y", np.full(216, -3)), "got -3 to -3"),
+    (lambda file: file.__delitem__("entry/instrument/scan_controller/dwell_time"), "got none"),
+    (lambda file: _replace(file, "entry/instrument/scan_controller/dwell_time", 5), "units of ns"),
+    (lambda file: _replace(file, "entry/instrument/scan_controller/dwell_time", -5, units="ns"), "got -5"),
+    (lambda file: _replace(file, "entry/instrument/scan_controller/dwell_time", np.nan, units="ns"), "finite"),
+    (lambda file: _replace(file, "entry/instrument/scan_controller/dwell_time", "1", units="ns"), "finite"),
+    (lambda file: _replace(file, "entry/instrument/scan_controller/scan_schema", 3), "a text"),
+    (lambda file: file.__delitem__("entry/plan/data"), "entry/plan/data, got none"),
+    (lambda file: _replace(file, "entry/scan_path", 3), "entry/scan_path"),
+]
+
+
+@pytest.mark.parametrize(("damage", "words"), DAMAGE, ids=range(len(DAMAGE)))
+def test_damage(tmp_path: Path, damage: Callable[[Any], None], words: str) -> None:
+    path = tmp_path / "a.nxs"
+    export(plan_of(), "nexus", path)
+    with h5py.File(path, "r+") as file:
+        damage(file)
+    with pytest.raises(DataError) as problem:
+        read_nexus(path)
+    assert words in str(problem.value)
+    assert str(path) in str(problem.value)
+
+
+def test_no_hdf5(tmp_path: Path) -> None:
+    path = tmp_path / "a.nxs"
+    export(plan_of(), "nexus", path)
+    whole = path.read_bytes()
+    for content in (b"", b"hello", whole[:100], whole[: len(whole) // 2]):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match="readable NeXus"):
+            read_nexus(path)
+    with pytest.raises(InputNotFoundError, match=r"b\.nxs"):
+        read_nexus(tmp_path / "b.nxs")
+
+
+def test_other_units_of_time(tmp_path: Path) -> None:
+    path = tmp_path / "a.nxs"
+    export(plan_of(), "nexus", path)
+    with h5py.File(path, "r+") as file:
+        _replace(file, "entry/instrument/scan_controller/dwell_time", 1.5, units="us")
+    assert read_nexus(path).dwell_ns == 1500
