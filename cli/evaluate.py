@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
-_NOT_IN_THE_COMMAND = {"quiet", "as_json", "overwrite", "processes", "scheduler", "threads", "cache", "recompute"}
+_NOT_IN_THE_COMMAND = {
+    *("quiet", "as_json", "overwrite", "processes", "scheduler", "threads", "cache", "recompute", "parquet"),
+}
 
 
 def evaluate(
@@ -73,6 +75,9 @@ def evaluate(
         list[str] | None,
         typer.Option(metavar="LABEL", help="Compute rows of this contender again.", show_default=False),
     ] = None,
+    parquet: Annotated[
+        bool, typer.Option("--parquet", help="Write the rows as rows.parquet too (needs stemscan[parquet]).")
+    ] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -80,6 +85,7 @@ def evaluate(
     """Evaluate methods side by side; what an earlier run computed is not computed again."""
     from stemscan.errors import ReconError, UsageError
     from stemscan.recon.evaluation.cases import Grid
+    from stemscan.recon.evaluation.parquet import require_pyarrow
     from stemscan.recon.evaluation.report import means, write_report
     from stemscan.recon.evaluation.schedule import scheduler_for
     from stemscan.recon.evaluation.session import Request, check_folder, prepare_folder
@@ -90,6 +96,8 @@ def evaluate(
         raise UsageError(f"--threads: expected at least 1, got {threads}")
     if panels < 0:
         raise UsageError(f"--panels: expected at least 0, got {panels}")
+    if parquet:
+        require_pyarrow()
     grid = Grid(
         tuple(_parts(noise)), _numbers("--ratios", ratios, int), _numbers("--doses", doses, float), passes, seed
     )
@@ -105,7 +113,7 @@ def evaluate(
         done = run(request, output, runner, cache=cache, anew=overwrite, progress=progress)
     for label in done.stale:
         talk.warn(f"rows of {label} were computed by an earlier state of the code; --recompute '{label}' renews them")
-    written = write_report(done, output, [_command(context)])
+    written = write_report(done, output, [_command(context)], parquet=parquet)
     report = {
         "output": str(output),
         "cases": len(done.rows),

@@ -9,6 +9,7 @@ import typer
 
 from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk, table
 from stemscan.cli.plan_check import check
+from stemscan.cli.plan_export import export
 
 if TYPE_CHECKING:
     from stemscan.summary import PlanSummary
@@ -17,6 +18,7 @@ __all__ = ["app", "summary_lines"]
 
 app = typer.Typer(rich_markup_mode=None)
 app.command("check")(check)
+app.command("export")(export)
 
 _PARAMETERS = {
     "block-random": {"block": "block", "per_block": "samples_per_block"},

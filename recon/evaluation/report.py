@@ -1,4 +1,4 @@
-"""What is written of an evaluation beside its rows: tables, figures, and the means for programs."""
+"""What is written of an evaluation beside rows.csv: tables, figures, rows.parquet, and the means for programs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from stemscan.files import write_text
 from stemscan.recon.evaluation.averages import KINDS, Averages
 from stemscan.recon.evaluation.curves import draw_curves
 from stemscan.recon.evaluation.panels import draw_panels
+from stemscan.recon.evaluation.parquet import write_parquet
 from stemscan.recon.evaluation.session import Evaluation
 from stemscan.recon.evaluation.tables import markdown
 
 __all__ = ["means", "write_report"]
 
 
-def write_report(done: Evaluation, folder: Path, commands: Sequence[str] = ()) -> list[Path]:
+def write_report(done: Evaluation, folder: Path, commands: Sequence[str] = (), *, parquet: bool = False) -> list[Path]:
     """Write ``tables.md`` and the figures; those of an earlier report are replaced.
 
     Parameters
@@ -27,15 +28,25 @@ def write_report(done: Evaluation, folder: Path, commands: Sequence[str] = ()) -
     folder : Path
     commands : sequence of str
         The command that made it, for the head of the tables.
+    parquet : bool
+        Whether to write ``rows.parquet`` too; an earlier one never stays beside other rows.
 
     Returns
     -------
     list of Path
         Those written.
+
+    Raises
+    ------
+    MissingDependencyError
+        When Parquet is asked for and pyarrow is not installed.
     """
-    tables = folder / "tables.md"
+    tables, rows = folder / "tables.md", folder / "rows.parquet"
+    rows.unlink(missing_ok=True)
+    if parquet:
+        write_parquet(done.rows, rows)
     write_text(tables, markdown(done, commands), overwrite=True)
-    return [tables, *draw_curves(done, folder), *draw_panels(done, folder)]
+    return [*([rows] if parquet else []), tables, *draw_curves(done, folder), *draw_panels(done, folder)]
 
 
 def means(done: Evaluation) -> list[dict[str, Any]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 
 from tests.cli.conftest import Stemscan
@@ -38,6 +41,33 @@ def test_tables_figures_and_going_on(stemscan: Stemscan) -> None:
         "evaluate", "-o", "e", *SMALL, "--methods", "nearest", "--recompute", "nearest", "--panels", 0, "--json"
     )
     assert json.loads(again.out)["computed"] == 1
+
+
+def test_parquet_says_what_csv_says(stemscan: Stemscan) -> None:
+    options = (*SMALL, "--methods", "nearest", "--panels", 0)
+    done = stemscan("evaluate", "-o", "e", *options, "--parquet", "--json")
+    assert json.loads(done.out)["files"][:2] == ["rows.csv", "rows.parquet"]
+    table = pyarrow.parquet.read_table("e/rows.parquet")
+    with Path("e/rows.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert table.column_names == list(rows[0])
+    assert [str(kind) for kind in table.schema.types[3:5]] == ["int64", "double"]
+    for row, typed in zip(rows, table.to_pylist(), strict=True):
+        for name, text in row.items():
+            value = typed[name]
+            shown = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+            assert shown == text
+    assert any(row["within_1_sd"] == "" for row in rows)
+    assert "--parquet" not in Path("e/tables.md").read_text()
+    stemscan("evaluate", "-o", "e", *options, "--quiet")
+    assert not Path("e/rows.parquet").exists()
+
+
+def test_parquet_without_pyarrow_is_told_before_the_work(stemscan: Stemscan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    done = stemscan("evaluate", "-o", "e", *SMALL, "--parquet")
+    assert (done.code, Path("e").exists()) == (1, False)
+    assert 'pip install "stemscan[parquet]"' in done.err
 
 
 def test_folder_of_images_and_shared_cache(stemscan: Stemscan) -> None:

@@ -1,10 +1,10 @@
 """Format `de-freescan`: a folder for Direct Electron's DE-Freescan, in pixels of the plan's grid.
 
-`pass-000.npy`, `pass-001.npy`, ... hold int32 (samples, 2), the (x, y) of one pass each:
-`client.set_xy_array(np.load("pass-000.npy"), width=COLUMNS, height=ROWS)` of the package `deapi`. `scan_coordinates.csv`
-holds `x,y` of all passes, without a line of names; renamed to the name of the movie, it is what RosettaSciIO reads beside
-the MRC file to put every diffraction pattern at its place. Sources: https://github.com/directelectron/deapi
-(`Client.set_xy_array`), rsciio/mrc of https://github.com/hyperspy/rosettasciio.
+`pass-000.npy`, `pass-001.npy`, ... hold int32 (samples, 2), the (x, y) of one pass each, for the package `deapi`:
+`client.set_xy_array(np.load("pass-000.npy"), width=COLUMNS, height=ROWS)`. `scan_coordinates.csv` holds `x,y` of all
+passes, without a line of names; renamed to the name of the movie, it is what RosettaSciIO reads beside the MRC file to
+put every diffraction pattern at its place. Sources: https://github.com/directelectron/deapi (`Client.set_xy_array`),
+rsciio/mrc of https://github.com/hyperspy/rosettasciio.
 """
 
 from __future__ import annotations
@@ -111,6 +111,25 @@ def read_de_freescan(folder: Path) -> Freescan:
 def is_freescan_file(name: str) -> bool:
     """Whether a file of this name is one that `write_de_freescan` writes."""
     return name == COORDINATES or _PASS_FILE.fullmatch(name) is not None
+
+
+def _check_profile(source: Source) -> None:
+    """Refuse what the scan generator of the profile cannot do with a list of pixels."""
+    profile = source.profile
+    if profile is None:
+        return
+    rows, columns = source.plan.shape
+    most = profile.grid.columns, profile.grid.rows
+    for what, value, limit in (("columns", columns, most[0]), ("rows", rows, most[1])):
+        if limit is not None and value > limit:
+            raise ProfileError(
+                f"expected a grid of at most {limit} {what} for {profile.name}, got {value}; take a smaller grid"
+            )
+    if profile.settle is not None or profile.flyback_ns:
+        raise ProfileError(
+            f"expected a profile without settle and flyback for a list of pixels, each of which is a sample, got "
+            f"{profile.name!r} with some; leave them out"
+        )
 
 
 def _read_pass(path: Path) -> npt.NDArray[np.int32]:

@@ -8,8 +8,8 @@
         x_scaling_factor, y_...        nanometres of a pixel, where the plan has a pixel size
       plan                             NXnote: the plan file, from which everything else follows
 
-Definitions: https://manual.nexusformat.org/classes/base_classes/NXscan_controller.html, NXdata.html and NXnote.html. All
-classes are base classes, in which everything is optional; the file claims no application definition.
+Definitions: NXscan_controller.html, NXdata.html and NXnote.html of https://manual.nexusformat.org/classes/base_classes.
+All classes are base classes, in which everything is optional; the file claims no application definition.
 """
 
 from __future__ import annotations

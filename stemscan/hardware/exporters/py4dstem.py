@@ -1,7 +1,7 @@
 """Format `py4dstem`: `initial_scan_positions=np.load(FILE)` of py4DSTEM's ptychography, in angstrom.
 
-float64 (samples, 2); py4DSTEM's x is the first axis of its data cube, so the row comes first here. Position i belongs to
-the i-th diffraction pattern of the flattened scan. Source: docstrings of the classes in py4DSTEM/process/phase of
+float64 (samples, 2); py4DSTEM's x is the first axis of its data cube, so the row comes first here. Position i belongs
+to the i-th diffraction pattern of the flattened scan. Source: docstrings of the classes in py4DSTEM/process/phase of
 https://github.com/py4dstem/py4DSTEM.
 """
 

@@ -1,0 +1,84 @@
+"""`stemscan plan export`: a plan in the format of another program or scan controller, and what that loses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stemscan.cli.common import JsonOption, OutputOption, OverwriteOption, QuietOption, Talk, table
+
+if TYPE_CHECKING:
+    from stemscan.hardware.exporters import ExportReport
+
+__all__ = ["export"]
+
+
+def export(
+    plan: Annotated[Path, typer.Argument(help="Plan file.", show_default=False)],
+    to: Annotated[
+        str,
+        typer.Option(
+            help="fei-stream, fei-stream-12, de-freescan, csv, npy, nexus, abtem or py4dstem.", show_default=False
+        ),
+    ],
+    output: OutputOption,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE", help="Controller profile; the format's own unless given.", show_default=False
+        ),
+    ] = None,
+    round_dwell: Annotated[
+        bool, typer.Option("--round-dwell", help="Round the dwell time to one that the controller can do.")
+    ] = False,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Write a plan in another format and print what its grid of positions and times loses."""
+    from stemscan.hardware.exporters import export as run
+    from stemscan.plan import ScanPlan
+
+    talk = Talk(quiet, as_json)
+    scan_plan = ScanPlan.load(plan)
+    with talk.progress("exporting") as progress:
+        report = run(
+            scan_plan,
+            to,
+            output,
+            profile=profile,
+            round_dwell=round_dwell,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    talk.result(report.to_dict(), [f"{output}: {to}", *_lines(report)])
+
+
+def _lines(report: ExportReport) -> list[str]:
+    """The report for people."""
+    from stemscan.units import format_count, format_duration
+
+    rows = [("samples", f"{format_count(report.samples)} in {report.passes} passes")]
+    if report.points != report.samples:
+        rows.append(("points", f"{format_count(report.points)}, with settles and flybacks"))
+    if report.profile is not None:
+        rows.append(("profile", report.profile))
+    rows.append(("positions", _positions(report)))
+    rows.append(("dwell time", "not in the file"))
+    if report.dwell_written_ns is not None:
+        exact = "exact" if report.dwell_error_ns == 0 else f"{report.dwell_error_percent:+.3g} %"
+        plan = "" if report.dwell_error_ns == 0 else f", {format_duration(report.dwell_ns)} in the plan"
+        rows[-1] = ("dwell time", f"{format_duration(report.dwell_written_ns)} ({exact}{plan})")
+    if report.signal_used < 1:
+        rows.append(("signal averaged", f"{100 * report.signal_used:.4g} % of the dwell time"))
+    rows.append(("size", f"{format_count(report.size_bytes)} bytes"))
+    return table(rows)
+
+
+def _positions(report: ExportReport) -> str:
+    """How far written positions are from the plan's."""
+    if report.position_error_max_px == 0:
+        return "exact"
+    return f"off by {report.position_error_mean_px:.3g} pixels on average, at most {report.position_error_max_px:.3g}"
