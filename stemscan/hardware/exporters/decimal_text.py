@@ -48,13 +48,14 @@ def _digits(values: npt.NDArray[Any]) -> tuple[npt.NDArray[np.uint8], npt.NDArra
     """Digits of each value as characters, (n, width), and which of them are no leading zeros."""
     highest = int(values.max())
     width = len(str(highest))
-    rest = values.astype(np.uint32 if highest < 2**32 else np.uint64)
+    rest: npt.NDArray[Any] = values.astype(np.uint32 if highest < 2**32 else np.uint64)
+    ten = rest.dtype.type(10)
     digits = np.empty((len(values), width), np.uint8)
     needed = np.ones((len(values), width), bool)
     for place in range(width - 1, -1, -1):
         if place < width - 1:
             needed[:, place] = rest > 0
-        quotient = rest // rest.dtype.type(10)
-        digits[:, place] = (rest - quotient * rest.dtype.type(10)).astype(np.uint8) + ord("0")
+        quotient = rest // ten
+        digits[:, place] = (rest - quotient * ten).astype(np.uint8) + ord("0")
         rest = quotient
     return digits, needed

@@ -98,7 +98,7 @@ def read_fei_stream(path: Path) -> StreamFile:
     if len(table) != points:
         raise DataError(f"{path}: expected {points} points, as line 3 says, got {len(table)}")
     _check(table[:, 0] < 1, table, path, "a dwell of at least 1")
-    _check((table[:, 1:3] >= 1 << bits).any(axis=1), table, path, f"x and y below {1 << bits}")
+    _check(table[:, 1:3].max(axis=1) >= 1 << bits, table, path, f"x and y below {1 << bits}")
     blank = table[:, 3] if table.shape[1] == 4 else np.ones(points, np.int64)
     _check(blank > 1, table, path, "a last number of 0 (blanked) or 1")
     x, y = table[:, 1].astype(np.int32), table[:, 2].astype(np.int32)
