@@ -18,9 +18,9 @@ from tests.stemscan.hardware.exporters.kit import Written, plan_of, points_of
 @given(plan=plans(max_side=24, max_passes=3))
 @settings(max_examples=25)
 def test_round_trips(plan: ScanPlan) -> None:
-    if plan.pixel_size_nm is None:
-        plan = ScanPlan.from_dict(plan.to_dict() | {"pixel_size_nm": 0.03125})
-    expected = points_of(plan) * (10 * plan.pixel_size_nm)
+    pixel_size_nm = plan.pixel_size_nm or 0.03125
+    plan = ScanPlan.from_dict(plan.to_dict() | {"pixel_size_nm": pixel_size_nm})
+    expected = points_of(plan) * (10 * pixel_size_nm)
     with Written(plan, "abtem", "a.npy") as (path, report):
         assert np.allclose(read_abtem(path), expected[:, ::-1], rtol=1e-15, atol=0)
     with Written(plan, "py4dstem", "a.npy") as (path, _):

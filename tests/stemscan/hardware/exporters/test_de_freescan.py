@@ -62,7 +62,7 @@ def test_rosettasciio_puts_every_pattern_at_its_pixel(tmp_path: Path, passes: in
     for index, (row, column) in enumerate(points_of(plan).tolist()):
         visit = seen.get((row, column), 0)
         seen[row, column] = visit + 1
-        place = (row, column, visit) if passes > 1 else (row, column)
+        place: tuple[int, ...] = (row, column, visit) if passes > 1 else (row, column)
         expected[place] = index + 1
     assert (max(seen.values()) > 1) == (passes > 1)
     for place, value in expected.items():
