@@ -79,6 +79,7 @@ def _lines(report: ExportReport) -> list[str]:
 
 def _positions(report: ExportReport) -> str:
     """How far written positions are from the plan's."""
-    if report.position_error_max_px == 0:
-        return "exact"
-    return f"off by {report.position_error_mean_px:.3g} pixels on average, at most {report.position_error_max_px:.3g}"
+    off = "exact"
+    if report.position_error_px > 0:
+        off = f"off by at most {report.position_error_px:.3g} pixels along an axis"
+    return off if report.codes_per_pixel is None else f"{off}, {report.codes_per_pixel:g} codes a pixel"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stemscan.hardware.exporters import FORMATS, read_csv, read_nexus
+from stemscan.hardware.exporters import FORMATS, read_csv, read_fei_stream, read_nexus
+from stemscan.hardware.profile import profile_text
 from stemscan.plan import ScanPlan
 from tests.cli.conftest import Stemscan
 
@@ -36,8 +37,25 @@ def test_json_report(planned: Stemscan) -> None:
     assert (report["format"], report["output"], report["profile"]) == ("nexus", "p.nxs", None)
     assert (report["samples"], report["points"], report["passes"]) == (288, 288, 4)
     assert (report["dwell_ns"], report["dwell_written_ns"], report["dwell_error_ns"]) == (1000, 1000, 0)
-    assert (report["position_error_mean_px"], report["position_error_max_px"]) == (0, 0)
+    assert (report["position_error_px"], report["codes_per_pixel"]) == (0, None)
     assert read_nexus(Path("p.nxs")).pixel_size_nm == 0.02
+
+
+def test_stream_file_and_what_it_costs(planned: Stemscan) -> None:
+    odd = ("--shape", "30x3000", "--pattern", "raster", "--passes", 1, "--dwell", "1010ns")
+    assert planned("plan", "-o", "odd.yaml", *odd, "--quiet").code == 0
+    done = planned("plan", "export", "odd.yaml", "--to", "fei-stream", "-o", "odd.str")
+    assert (done.code, done.err) == (0, "")
+    assert "exact, 21 codes a pixel" in done.out
+    assert "1.000 us (-0.99 %, 1.010 us in the plan)" in done.out
+    Path("own.yaml").write_text(profile_text("fei-stream").replace("integer", "stretch") + "flyback_ns: 30000\n")
+    done = planned(
+        "plan", "export", "odd.yaml", "--to", "fei-stream", "-o", "own.str", "--profile", "own.yaml", "--json"
+    )
+    report = json.loads(done.out)
+    assert 0 < report["position_error_px"] <= 0.5 / report["codes_per_pixel"]
+    assert (report["dwell_written_ns"], report["dwell_error_ns"]) == (1000, -10)
+    assert report["points"] == len(read_fei_stream(Path("own.str")).x) == report["samples"] + 29
 
 
 def test_help_names_every_format(stemscan: Stemscan) -> None:
@@ -56,17 +74,21 @@ WRONG = [
     (["p.yaml", "--to", "csv", "-o", "p.yaml", "--overwrite"], ".csv or .txt", 2),
     (["p.yaml", "--to", "csv", "-o", "nowhere/a.csv"], "'nowhere', which does not exist", 2),
     (["p.yaml", "--to", "csv", "-o", "a.csv", "--profile", "obi"], "--profile: expected none for csv", 2),
+    (["p.yaml", "--to", "fei-stream", "-o", "a.str", "--profile", "none"], "expected a profile of", 2),
+    (["wide.yaml", "--to", "fei-stream-12", "-o", "a.str"], "4095 columns for fei-stream-12, got (0, 4095) at", 1),
     (["q.yaml", "--to", "csv", "-o", "a.csv"], "q.yaml", 2),
 ]
 
 
 @pytest.mark.parametrize(("arguments", "words", "code"), WRONG, ids=range(len(WRONG)))
 def test_wrong_use(planned: Stemscan, arguments: list[str], words: str, code: int) -> None:
+    wide = ("--shape", "1x5000", "--pattern", "raster", "--passes", 1)
+    assert planned("plan", "-o", "wide.yaml", *wide, "--quiet").code == 0
     done = planned("plan", "export", *arguments)
     assert (done.code, done.out) == (code, "")
     assert words in done.err
     assert done.err.count("\n") == 1
-    assert [path.name for path in Path().iterdir()] == ["p.yaml"]
+    assert sorted(path.name for path in Path().iterdir()) == ["p.yaml", "wide.yaml"]
 
 
 def test_nothing_is_overwritten_unasked(planned: Stemscan) -> None:

@@ -56,7 +56,7 @@ def write_de_freescan(source: Source, folder: Path) -> int:
     Raises
     ------
     ProfileError
-        When the grid or the number of points is beyond the profile's, or the profile has moves without samples.
+        When the profile has codes other than pixels, or waits after moves.
     """
     _check_profile(source)
     plan = source.plan
@@ -114,22 +114,20 @@ def is_freescan_file(name: str) -> bool:
 
 
 def _check_profile(source: Source) -> None:
-    """Refuse what the scan generator of the profile cannot do with a list of pixels."""
+    """Refuse a profile whose program is more than a list of the plan's pixels; the program checked its limits."""
     profile = source.profile
     if profile is None:
         return
-    rows, columns = source.plan.shape
-    most = profile.grid.columns, profile.grid.rows
-    for what, value, limit in (("columns", columns, most[0]), ("rows", rows, most[1])):
-        if limit is not None and value > limit:
+    for what, wrong in (
+        (f"grid.fit {profile.grid.fit!r}", profile.grid.fit != "pixels"),
+        ("settle", profile.settle is not None),
+        (f"flyback_ns {profile.flyback_ns}", profile.flyback_ns > 0),
+    ):
+        if wrong:
             raise ProfileError(
-                f"expected a grid of at most {limit} {what} for {profile.name}, got {value}; take a smaller grid"
+                "expected a profile of whole pixels without settle and flyback for DE-Freescan, whose positions are all "
+                f"samples, got {profile.name!r} with {what}; choose another profile"
             )
-    if profile.settle is not None or profile.flyback_ns:
-        raise ProfileError(
-            f"expected a profile without settle and flyback for a list of pixels, each of which is a sample, got "
-            f"{profile.name!r} with some; leave them out"
-        )
 
 
 def _read_pass(path: Path) -> npt.NDArray[np.int32]:

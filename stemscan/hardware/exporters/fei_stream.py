@@ -69,13 +69,14 @@ def write_fei_stream(source: Source, path: Path) -> int:
         When the profile is of a controller that no stream file can be for.
     """
     program = _program(source)
-    first = _first_line(program.profile)
-    columns = 4 if program.profile.blanker != "none" else 3
+    profile = program.profile
+    first = _first_line(profile)
+    columns = 3 if profile.blanker == "none" else 4
     points = _count(source, program)
     with path.open("wb") as file:
         file.write(f"{first}\n1\n{points}\n".encode())
         for steps in source.steps(program):
-            numbers = (steps.dwell, steps.x, steps.y, (~steps.blanked).astype(np.uint8))
+            numbers = (steps.dwell - profile.dwell.offset, steps.x, steps.y, (~steps.blanked).astype(np.uint8))
             file.write(decimal_lines(numbers[:columns], b" "))
     return points
 
@@ -129,7 +130,7 @@ def _count(source: Source, program: Program) -> int:
     profile = program.profile
     if profile.settle is None and not profile.flyback_ns:
         return source.plan.total_samples
-    return sum(len(steps.dwell) for steps in program.batches(0, source.plan.total_samples))
+    return sum(len(steps) for steps in program.batches(0, source.plan.total_samples))
 
 
 def _parse_first(line: str, path: Path) -> tuple[int, int]:

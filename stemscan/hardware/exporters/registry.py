@@ -82,7 +82,7 @@ FORMATS: dict[str, Format] = {
             "folder for Direct Electron DE-Freescan and RosettaSciIO",
             (),
             write_de_freescan,
-            profile=None,
+            profile="de-freescan",
             takes_profile=True,
         ),
         Format("csv", "row,column in pixels", (".csv", ".txt"), write_csv),

@@ -30,8 +30,10 @@ class ExportReport:
     passes : int
     size_bytes : int
         Of all files.
-    position_error_mean_px, position_error_max_px : float
-        Distance between a sample's position in the plan and in the output.
+    codes_per_pixel : float, optional
+        Codes of the controller between neighbouring pixels; None where positions stay in units of the plan.
+    position_error_px : float
+        Largest distance between a sample's position in the plan and in the output, along one axis.
     dwell_ns : int
         Of the plan.
     dwell_written_ns : int, optional
@@ -47,8 +49,8 @@ class ExportReport:
     points: int
     passes: int
     size_bytes: int
-    position_error_mean_px: float
-    position_error_max_px: float
+    codes_per_pixel: float | None
+    position_error_px: float
     dwell_ns: int
     dwell_written_ns: int | None
     signal_used: float
@@ -78,6 +80,8 @@ def report_on(
     """Sum up what was written."""
     plan = source.plan
     files = [path] if path.is_file() else list(path.iterdir())
+    told = None if source.program is None or dwell != "points" else source.program.quantisation
+    written = plan.dwell_ns if told is None else told.dwell_ns
     return ExportReport(
         format=to,
         output=str(path),
@@ -86,9 +90,9 @@ def report_on(
         points=points,
         passes=plan.passes,
         size_bytes=sum(file.stat().st_size for file in files),
-        position_error_mean_px=0.0,
-        position_error_max_px=0.0,
+        codes_per_pixel=None if told is None else told.codes_per_pixel,
+        position_error_px=0.0 if told is None else told.position_error_px,
         dwell_ns=plan.dwell_ns,
-        dwell_written_ns=None if dwell == "none" else plan.dwell_ns,
-        signal_used=1.0,
+        dwell_written_ns=None if dwell == "none" else written,
+        signal_used=1.0 if told is None else told.signal_used,
     )

@@ -25,7 +25,7 @@ def test_round_trips(plan: ScanPlan) -> None:
         assert np.allclose(read_abtem(path), expected[:, ::-1], rtol=1e-15, atol=0)
     with Written(plan, "py4dstem", "a.npy") as (path, _):
         assert np.allclose(read_py4dstem(path), expected, rtol=1e-15, atol=0)
-    assert report.position_error_max_px == 0
+    assert report.position_error_px == 0
 
 
 def test_axes_and_unit() -> None:

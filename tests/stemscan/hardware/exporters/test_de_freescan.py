@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from rsciio import mrc
 
-from stemscan.errors import DataError, InputNotFoundError, OutputExistsError
+from stemscan.errors import DataError, InputNotFoundError, OutputExistsError, ProfileError
 from stemscan.hardware.exporters import export, read_de_freescan
+from stemscan.hardware.profile import profile_text
 from stemscan.plan import ScanPlan
 from stemscan.testing import plans
 from tests.stemscan.hardware.exporters.kit import Written, plan_of, points_of
@@ -28,7 +29,7 @@ def test_round_trip(plan: ScanPlan) -> None:
     assert len(scan.passes) == plan.passes
     assert np.array_equal(scan.coordinates[:, ::-1], points_of(plan))
     assert all(points.dtype == np.int32 and len(points) == plan.samples_per_pass for points in scan.passes)
-    assert (report.position_error_max_px, report.dwell_written_ns) == (0, None)
+    assert (report.position_error_px, report.dwell_written_ns) == (0, None)
 
 
 def write_movie(folder: Path, patterns: npt.NDArray[np.uint16]) -> Path:
@@ -105,6 +106,25 @@ def test_wrong_folders(tmp_path: Path, name: str, content: Any, words: str) -> N
         read_de_freescan(tmp_path / "scan")
     assert words in str(problem.value)
     assert "scan" in str(problem.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("fit: pixels", "fit: integer"), "grid.fit 'integer'"),
+        (("blanker: none", "settle: {time_constant_ns: 5000}"), "with settle"),
+        (("blanker: none", "flyback_ns: 5"), "flyback_ns 5"),
+        (("columns: 8192", "columns: 20"), "20 columns for de-freescan, got"),
+        (("blanker: none", "limits: {max_samples: 100}"), "at most 100 samples for de-freescan, got 216"),
+    ],
+)
+def test_profiles_beyond_a_list_of_pixels(tmp_path: Path, change: tuple[str, str], words: str) -> None:
+    profile = tmp_path / "own.yaml"
+    profile.write_text(profile_text("de-freescan").replace(*change))
+    with pytest.raises(ProfileError) as problem:
+        export(plan_of(), "de-freescan", tmp_path / "scan", profile=profile)
+    assert words in str(problem.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["own.yaml"]
 
 
 def test_no_folder(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 
 from stemscan.errors import DataError, InputNotFoundError
 from stemscan.hardware.exporters import export, read_nexus
+from stemscan.hardware.profile import profile_text
 from stemscan.plan import ScanPlan
 from stemscan.testing import plans
 from tests.stemscan.hardware.exporters.kit import Written, plan_of, points_of
@@ -97,6 +98,13 @@ def test_no_hdf5(tmp_path: Path) -> None:
             read_nexus(path)
     with pytest.raises(InputNotFoundError, match=r"b\.nxs"):
         read_nexus(tmp_path / "b.nxs")
+
+
+def test_flyback_of_a_profile(tmp_path: Path) -> None:
+    profile = tmp_path / "own.yaml"
+    profile.write_text(profile_text("fei-stream") + "flyback_ns: 30000\n")
+    export(plan_of(), "nexus", tmp_path / "a.nxs", profile=profile)
+    assert read_nexus(tmp_path / "a.nxs").flyback_ns == 30000
 
 
 def test_other_units_of_time(tmp_path: Path) -> None:

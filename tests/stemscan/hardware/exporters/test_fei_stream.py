@@ -1,0 +1,115 @@
+"""Stream files: what is written is what the program says, in the units that line 1 names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import yaml
+from hypothesis import assume, given, settings
+
+from stemscan.errors import ProfileError
+from stemscan.hardware.exporters import StreamFile, export, read_fei_stream
+from stemscan.hardware.exporters import source as source_module
+from stemscan.hardware.profile import load_profile
+from stemscan.plan import ScanPlan
+from stemscan.program import Program
+from stemscan.testing import plans
+from tests.stemscan.hardware.exporters.kit import Written, plan_of
+
+
+def said(program: Program) -> dict[str, npt.NDArray[Any]]:
+    """All that a program tells the controller."""
+    steps = program.steps(0, program.plan.total_samples)
+    return {name: np.asarray(getattr(steps, name)) for name in ("x", "y", "dwell", "blanked", "sample")}
+
+
+def check(file: StreamFile, program: Program) -> None:
+    """The stream file is the program."""
+    told = said(program)
+    for name in ("x", "y", "dwell", "blanked"):
+        assert np.array_equal(getattr(file, name), told[name]), name
+    assert file.unit_ns == program.profile.dwell.quantum_ns
+    assert file.bits == program.profile.grid.bits
+    assert file.repeats == 1
+
+
+@given(plan=plans(max_side=24, max_passes=3))
+@settings(max_examples=25)
+@pytest.mark.parametrize("name", ["fei-stream", "fei-stream-12"])
+def test_round_trip(name: str, plan: ScanPlan) -> None:
+    try:
+        program = Program(plan, load_profile(name))
+    except ProfileError:
+        assume(False)
+    with Written(plan, name, "a.str") as (path, report):
+        check(read_fei_stream(path), program)
+        assert path.read_bytes().count(b"\n") == report.points + 3
+    assert report.samples == plan.total_samples
+    assert report.profile == name
+
+
+def test_the_first_lines(tmp_path: Path) -> None:
+    plan = plan_of(pattern={"kind": "raster"}, shape=[2, 2], passes=2)
+    export(plan, "fei-stream", tmp_path / "a.str")
+    lines = (tmp_path / "a.str").read_text().splitlines()
+    assert lines[0] in ("s16", "s16,25ns")
+    assert lines[1:3] == ["1", "8"]
+    assert len(lines) == 11
+    dwell = {"s16": "10", "s16,25ns": "40"}[lines[0]]
+    assert [line.split()[0] for line in lines[3:]] == [dwell] * 8
+
+
+def own_profile(folder: Path, **changes: Any) -> Path:
+    """A profile of one's own, made from the shipped one."""
+    data = load_profile("fei-stream").model_dump(mode="json") | {"name": "own"} | changes
+    path = folder / "own.yaml"
+    path.write_text(yaml.safe_dump(data))
+    return path
+
+
+def test_settles_are_blanked_points(tmp_path: Path) -> None:
+    profile = own_profile(tmp_path, settle={"time_constant_ns": 5000, "tolerance_px": 0.5}, blanker="inline")
+    plan = plan_of()
+    report = export(plan, "fei-stream", tmp_path / "a.str", profile=profile)
+    file = read_fei_stream(tmp_path / "a.str")
+    program = Program(plan, load_profile(str(profile)))
+    check(file, program)
+    assert report.points == len(file.x) > plan.total_samples
+    assert np.array_equal(file.blanked, said(program)["sample"] < 0)
+    assert report.profile == "own"
+
+
+def test_without_blanker_there_is_no_fourth_number(tmp_path: Path) -> None:
+    export(plan_of(), "fei-stream", tmp_path / "a.str", profile=own_profile(tmp_path, blanker="none"))
+    assert {len(line.split()) for line in (tmp_path / "a.str").read_text().splitlines()[3:]} == {3}
+
+
+def test_bytes_do_not_depend_on_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = own_profile(tmp_path, settle={"time_constant_ns": 5000, "tolerance_px": 0.5}, flyback_ns=30000)
+    export(plan_of(), "fei-stream", tmp_path / "a.str", profile=profile)
+    monkeypatch.setattr(source_module, "BATCH", 7)
+    export(plan_of(), "fei-stream", tmp_path / "b.str", profile=profile)
+    assert (tmp_path / "a.str").read_bytes() == (tmp_path / "b.str").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("to", "profile", "changes", "words"),
+    [
+        ("fei-stream-12", None, {"shape": [16, 4200]}, ("4095 columns", "at sample")),
+        ("fei-stream-12", None, {"shape": [3900, 16]}, ("3816 rows", "at sample")),
+        ("fei-stream", None, {"dwell_ns": 10**12}, ("1000000000000 ns", "5000000 ns")),
+        ("fei-stream", "obi", {}, ("'obi'", "14 bits")),
+        ("fei-stream", "de-freescan", {}, ("'de-freescan'",)),
+    ],
+)
+def test_what_cannot_be_said(
+    tmp_path: Path, to: str, profile: str | None, changes: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    with pytest.raises(ProfileError) as problem:
+        export(plan_of(**changes), to, tmp_path / "a.str", profile=profile)
+    assert [word for word in words if word not in str(problem.value)] == []
+    assert list(tmp_path.iterdir()) == []
