@@ -131,6 +131,8 @@ def write_folder(
     finally:
         if old.exists() and not path.exists():
             os.rename(old, path)
+        if old.is_symlink():
+            old.unlink()
         for left in (temporary, old):
             shutil.rmtree(left, ignore_errors=True)
 

@@ -125,8 +125,8 @@ def _check_profile(source: Source) -> None:
     ):
         if wrong:
             raise ProfileError(
-                "expected a profile of whole pixels without settle and flyback for DE-Freescan, whose positions are all "
-                f"samples, got {profile.name!r} with {what}; choose another profile"
+                "expected a profile of whole pixels without settle and flyback for DE-Freescan, whose positions are "
+                f"all samples, got {profile.name!r} with {what}; choose another profile"
             )
 
 
