@@ -51,7 +51,11 @@ def test_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
 
 def fill(text: str) -> Callable[[Path], None]:
     """A writer of a folder of one file."""
-    return lambda folder: (folder / "a.txt").write_text(text) and None
+
+    def write(folder: Path) -> None:
+        (folder / "a.txt").write_text(text)
+
+    return write
 
 
 def is_ours(name: str) -> bool:
