@@ -30,9 +30,6 @@ def export(
             metavar="NAME|FILE", help="Controller profile; the format's own unless given.", show_default=False
         ),
     ] = None,
-    round_dwell: Annotated[
-        bool, typer.Option("--round-dwell", help="Round the dwell time to one that the controller can do.")
-    ] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -49,7 +46,6 @@ def export(
             to,
             output,
             profile=profile,
-            round_dwell=round_dwell,
             overwrite=overwrite,
             progress=progress,
         )
@@ -71,8 +67,6 @@ def _lines(report: ExportReport) -> list[str]:
         exact = "exact" if report.dwell_error_ns == 0 else f"{report.dwell_error_percent:+.3g} %"
         plan = "" if report.dwell_error_ns == 0 else f", {format_duration(report.dwell_ns)} in the plan"
         rows[-1] = ("dwell time", f"{format_duration(report.dwell_written_ns)} ({exact}{plan})")
-    if report.signal_used < 1:
-        rows.append(("signal averaged", f"{100 * report.signal_used:.4g} % of the dwell time"))
     rows.append(("size", f"{format_count(report.size_bytes)} bytes"))
     return table(rows)
 

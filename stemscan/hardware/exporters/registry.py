@@ -107,7 +107,6 @@ def export(
     path: str | Path,
     *,
     profile: str | Path | None = None,
-    round_dwell: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> ExportReport:
@@ -122,8 +121,6 @@ def export(
         The file, or the folder for a format of several files.
     profile : str or pathlib.Path, optional
         Name of a shipped controller profile, or a file of one's own; the format's own by default.
-    round_dwell : bool
-        Round the dwell time to one of which the controller averages the whole signal.
     overwrite : bool
         Whether what is there may be replaced.
     progress : callable, optional
@@ -152,7 +149,7 @@ def export(
             f"expected a file name that ends in {' or '.join(format_.suffixes)} for {to}, got {path.name!r}; rename it"
         )
     check_output(path, overwrite=overwrite)
-    source = _source(plan, format_, profile, round_dwell, progress)
+    source = _source(plan, format_, profile, progress)
     points = 0
 
     def write(target: Path) -> None:
@@ -166,9 +163,7 @@ def export(
     return report_on(source, to, path, points, dwell=format_.dwell)
 
 
-def _source(
-    plan: ScanPlan, format_: Format, profile: str | Path | None, round_dwell: bool, progress: Progress | None
-) -> Source:
+def _source(plan: ScanPlan, format_: Format, profile: str | Path | None, progress: Progress | None) -> Source:
     """The plan, with its program where the format has a profile."""
     if profile is not None and not format_.takes_profile:
         raise UsageError(
@@ -181,5 +176,5 @@ def _source(
         from stemscan.hardware.profile import load_profile
         from stemscan.program import Program
 
-        program = Program(plan, load_profile(chosen), round_dwell=round_dwell)
+        program = Program(plan, load_profile(chosen))
     return Source(plan, program) if progress is None else Source(plan, program, progress)

@@ -38,8 +38,6 @@ class ExportReport:
         Of the plan.
     dwell_written_ns : int, optional
         As the output says it; None where it does not.
-    signal_used : float
-        Share of the dwell time over which the controller averages.
     """
 
     format: str
@@ -53,7 +51,6 @@ class ExportReport:
     position_error_px: float
     dwell_ns: int
     dwell_written_ns: int | None
-    signal_used: float
 
     @property
     def dwell_error_ns(self) -> int | None:
@@ -94,5 +91,4 @@ def report_on(
         position_error_px=0.0 if told is None else told.position_error_px,
         dwell_ns=plan.dwell_ns,
         dwell_written_ns=None if dwell == "none" else written,
-        signal_used=1.0 if told is None else told.signal_used,
     )
