@@ -83,6 +83,24 @@ def test_settles_are_blanked_points(tmp_path: Path) -> None:
     assert report.profile == "own"
 
 
+@given(plan=plans(max_side=24, max_passes=3))
+@settings(max_examples=15)
+def test_round_trip_with_rounding_settles_and_flybacks(
+    tmp_path_factory: pytest.TempPathFactory, plan: ScanPlan
+) -> None:
+    grid = {"bits": 16, "columns": 65536, "rows": 56576, "fit": "stretch"}
+    profile = own_profile(
+        tmp_path_factory.mktemp("own"), grid=grid, settle={"per_jump": [[0, 0], [9, 9000]]}, flyback_ns=30000
+    )
+    try:
+        program = Program(plan, load_profile(profile))
+    except ProfileError:
+        assume(False)
+    with Written(plan, "fei-stream", "a.str", profile=profile) as (path, report):
+        check(read_fei_stream(path), program)
+    assert report.position_error_px == program.quantisation.position_error_px
+
+
 def test_without_blanker_there_is_no_fourth_number(tmp_path: Path) -> None:
     export(plan_of(), "fei-stream", tmp_path / "a.str", profile=own_profile(tmp_path, blanker="none"))
     assert {len(line.split()) for line in (tmp_path / "a.str").read_text().splitlines()[3:]} == {3}

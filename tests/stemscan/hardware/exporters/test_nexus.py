@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from stemscan.errors import DataError, InputNotFoundError
+from stemscan.errors import DataError, InputNotFoundError, MissingDependencyError
 from stemscan.hardware.exporters import export, read_nexus
 from stemscan.hardware.profile import profile_text
 from stemscan.plan import ScanPlan
@@ -98,6 +99,13 @@ def test_no_hdf5(tmp_path: Path) -> None:
             read_nexus(path)
     with pytest.raises(InputNotFoundError, match=r"b\.nxs"):
         read_nexus(tmp_path / "b.nxs")
+
+
+def test_without_h5py(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(MissingDependencyError, match=r"stemscan\[files\]"):
+        export(plan_of(), "nexus", tmp_path / "a.nxs")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_flyback_of_a_profile(tmp_path: Path) -> None:
