@@ -23,8 +23,6 @@ __all__ = ["arrange"]
 
 Pixels = npt.NDArray[np.uint32]
 
-_REACH, _SWEEPS = 20, 2
-
 
 def arrange(pixels: Pixels, plan: ScanPlan, number: int) -> Pixels:
     """Bring the pixels of a pass into the plan's order.
@@ -51,7 +49,7 @@ def arrange(pixels: Pixels, plan: ScanPlan, number: int) -> Pixels:
     if kind == "delocalised":
         return far_apart(np.sort(pixels), plan.shape)
     along = _by(curve_places(pixels, plan.shape), pixels)
-    return improve(along, plan.shape[1], costs_for(plan.order, plan.shape), _REACH, _SWEEPS)
+    return improve(along, plan.shape[1], costs_for(plan.order, plan.shape))
 
 
 def _by(numbers: npt.NDArray[np.int64] | Pixels, pixels: Pixels) -> Pixels:

@@ -21,7 +21,7 @@ _LENGTH, _SETTLE, _TABLE = 0, 1, 2
 _UNITS = 256
 """Cost of a pixel of length."""
 
-_TABLED = 1 << 15
+_TABLED = 1 << 12
 _compiled_log = compiled()(log)
 
 
@@ -78,7 +78,7 @@ def _fill(kind: int, first: float, second: float, jumps: Any, times: Any, short:
 def cost_of(square: Any, costs: JumpCosts) -> Any:
     """Cost of a jump, given its square in pixels."""
     if square < _TABLED:
-        return costs.short[square]
+        return costs.short[np.uint64(square)]  # unsigned: no look for indices from the end
     return _compute(square, costs.kind, costs.first, costs.second, costs.jumps, costs.times)
 
 

@@ -18,8 +18,11 @@ _SWEEPS = 2
 
 
 @compiled()
-def _room(row: Any, column: Any, side: Any, width: Any, heads: Any, following: Any, chosen: Any) -> Any:
-    """Squared distance to the nearest chosen pixel, at most (2 side)**2: what lies in the bins around is looked at."""
+def _room(row: Any, column: Any, enough: Any, side: Any, width: Any, heads: Any, following: Any, chosen: Any) -> Any:
+    """Squared distance to the nearest chosen pixel, at most (2 side)**2: what lies in the bins around is looked at.
+
+    What is not above `enough` need not be exact.
+    """
     nearest = 4 * side * side
     for bin_row in range(max(0, row // side - 2), min(heads.shape[0], row // side + 3)):
         for bin_column in range(max(0, column // side - 2), min(heads.shape[1], column // side + 3)):
@@ -29,6 +32,8 @@ def _room(row: Any, column: Any, side: Any, width: Any, heads: Any, following: A
                 down, across = pixel // width - row, pixel % width - column
                 nearest = min(nearest, down * down + across * across)
                 other = following[other]
+            if nearest <= enough:
+                return nearest
     return nearest
 
 
@@ -82,12 +87,12 @@ def blue_noise(
                 best = chosen[k]
                 row, column = np.int64(best) // width, np.int64(best) % width
                 _take_out(k, row // side, column // side, heads, following)
-                best_room = _room(row, column, side, width, heads, following, chosen)
+                best_room = _room(row, column, 0, side, width, heads, following, chosen)
             for c in range(min(_CANDIDATES, high - low)):
                 offset = c if high - low <= _CANDIDATES else bounded(words[c], high - low)
                 candidate = curve[(begin + low + offset) % area]
                 row, column = np.int64(candidate) // width, np.int64(candidate) % width
-                room = _room(row, column, side, width, heads, following, chosen)
+                room = _room(row, column, best_room, side, width, heads, following, chosen)
                 if room > best_room:
                     best, best_room = candidate, room
             chosen[k] = best

@@ -35,7 +35,6 @@ __all__ = ["WholePassSampler"]
 
 Pixels = npt.NDArray[np.uint32]
 Mask = npt.NDArray[np.bool_]
-_RASTER = Order(kind="raster")
 
 
 class WholePassSampler:
@@ -82,14 +81,14 @@ def _pixels_of(plan: ScanPlan, mask: Mask | None) -> Callable[[int], Pixels]:
         return partial(_blue, plan, _flat(mask, plan.shape))
     if isinstance(pattern, OWN_WAYS):
         return partial(_own, OwnSampler(plan), mask, plan.shape[1])
+    if isinstance(pattern, Uniform):
+        return _drawn(plan, _flat(mask, plan.shape))
     if mask is None:
-        sampler = banded_sampler(plan.model_copy(update={"order": _RASTER}))
+        sampler = banded_sampler(plan.model_copy(update={"order": Order(kind="raster")}))
         return lambda number: _numbers(sampler.expand(number, 0, plan.samples_per_pass), plan.shape[1])
     if isinstance(pattern, FullPattern):
         everything = _flat(mask, plan.shape)
         return lambda number: everything
-    if isinstance(pattern, Uniform):
-        return _drawn(plan, _flat(mask, plan.shape))
     return _tiled(plan, mask.view(np.uint8))
 
 
@@ -127,7 +126,7 @@ def _own(sampler: OwnSampler, mask: Mask | None, width: int, number: int) -> Pix
 
 def _drawn(plan: ScanPlan, pixels: Pixels) -> Callable[[int], Pixels]:
     """Uniform random: drawn from the pixels of a region as from a grid of one column."""
-    line = plan.model_copy(update={"shape": (len(pixels), 1), "region": None, "order": _RASTER})
+    line = plan.model_copy(update={"shape": (len(pixels), 1), "region": None, "order": Order(kind="random")})
     sampler = banded_sampler(line)
     return lambda number: pixels[sampler.expand(number, 0, plan.samples_per_pass)[:, 0]]
 
