@@ -109,7 +109,7 @@ def read_mask(path: Path, shape: tuple[int, int]) -> Mask:
     values = read_array(path)
     name = repr(str(path))
     if values.ndim == 3 and values.shape[2] in (2, 3, 4) and values.dtype == np.uint8:
-        values = values[:, :, : 3 if values.shape[2] > 2 else 1].any(axis=2)
+        values = values[:, :, : 3 if values.shape[2] > 2 else 1].max(axis=2)
     if values.shape != shape or values.dtype.kind not in "biuf":
         raise PlanError(
             f"expected a mask on the plan's grid, {shape[0]} x {shape[1]}, in {name}, got {values.dtype} of shape "
@@ -123,9 +123,7 @@ def read_mask(path: Path, shape: tuple[int, int]) -> Mask:
     return mask
 
 
-def load_points(
-    file: str, sha256: str, shape: tuple[int, int], folder: Path | None = None, *, samples: int
-) -> Points:
+def load_points(file: str, sha256: str, shape: tuple[int, int], folder: Path | None = None, *, samples: int) -> Points:
     """Read a plan's points and refuse changed ones; arguments as of the pattern, `folder` that of the plan file."""
     path = _locate(file, sha256, folder)
     points = read_points(path, shape)

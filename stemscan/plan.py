@@ -181,8 +181,13 @@ class ScanPlan(BaseModel):
         return self.passes * self.samples_per_pass
 
     @property
+    def repeats_pixels(self) -> bool:
+        """Whether a pass may visit a pixel several times."""
+        return self.pattern.repeats_pixels
+
+    @property
     def sampling_ratio(self) -> float:
-        """Visited fraction of the grid in one pass, k."""
+        """Samples of one pass per pixel of the grid, k; where no pass repeats a pixel, the visited fraction."""
         return self.samples_per_pass / (self.shape[0] * self.shape[1])
 
     @property
@@ -338,10 +343,7 @@ class _OverLimit(Exception):
     """Passes through pydantic unchanged, so that an exceeded limit keeps its own error class."""
 
 
-_ORDER_OF_PATTERN: dict[str, str] = {
-    family.model_fields["kind"].default: family.default_order
-    for family in FAMILIES
-}
+_ORDER_OF_PATTERN: dict[str, str] = {family.model_fields["kind"].default: family.default_order for family in FAMILIES}
 
 
 def _normalise(value: Any) -> Any:

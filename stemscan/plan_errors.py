@@ -25,7 +25,8 @@ _EXAMPLES = {"dose": "{electrons_per_sample: 10}", "limits": "{max_dose_e_per_A2
 _KNOWN_KEYS = frozenset(
     "version pattern shape passes repeat order dwell_ns dose pixel_size_nm seed limits kind block samples_per_block "  # noqa: SIM905
     "ratio height pitch spacing cycles step row_stride column_stride file sha256 samples pixels points region "
-    "max_jump_px settle time_constant_ns tolerance_px per_jump electrons_per_sample total_electrons probe_current_pa collection max_dose_e_per_A2".split()
+    "max_jump_px settle time_constant_ns tolerance_px per_jump electrons_per_sample total_electrons probe_current_pa "
+    "collection max_dose_e_per_A2".split()
 )
 
 

@@ -102,7 +102,8 @@ def far_apart(pixels: npt.NDArray[np.uint32], shape: tuple[int, int]) -> npt.NDA
         rank = ranks[pixel // shape[1] // side * tiles[1] + pixel % shape[1] // side]
         sorted_pixels[filled[rank]] = pixels[i]
         filled[rank] += 1
-    return _by_rounds(sorted_pixels, starts, rounds)
+    out: npt.NDArray[np.uint32] = _by_rounds(sorted_pixels, starts, rounds)
+    return out
 
 
 @compiled()

@@ -5,6 +5,8 @@ Each pixel gets a number that tells its place; sorted by it, pixels stand in ord
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -24,7 +26,8 @@ def line_numbers(
     numbers = np.empty(len(pixels), np.int64)
     tiles = (shape[1] + tile[1] - 1) // tile[1]
     for i in range(len(pixels)):
-        row, column = np.int64(pixels[i]) // shape[1], np.int64(pixels[i]) % shape[1]
+        row: Any = np.int64(pixels[i]) // shape[1]
+        column: Any = np.int64(pixels[i]) % shape[1]
         if order == _RASTER or (order == _SERPENTINE and row % 2 == 0):
             numbers[i] = row * shape[1] + column
             continue
@@ -34,9 +37,9 @@ def line_numbers(
         band, index = row // tile[0], column // tile[1]
         along = band % 2 == 0
         number = index if along else tiles - 1 - index
-        rows = min(tile[0], shape[0] - band * tile[0])
+        rows: Any = min(tile[0], shape[0] - band * tile[0])
         step = row % tile[0] if number % 2 == 0 else rows - 1 - row % tile[0]
-        columns = min(tile[1], shape[1] - index * tile[1])
+        columns: Any = min(tile[1], shape[1] - index * tile[1])
         place = column % tile[1] if along == (step % 2 == 0) else columns - 1 - column % tile[1]
         numbers[i] = ((band * tiles + number) * tile[0] + step) * tile[1] + place
     return numbers

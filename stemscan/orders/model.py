@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -49,7 +50,7 @@ class SettleModel(BaseModel):
         if (self.per_jump is None) == (None in pair) or (self.per_jump is not None and pair != (None, None)):
             raise ValueError("expected time_constant_ns with tolerance_px, or per_jump, got something else; keep one")
         jumps = [jump for jump, _ in self.per_jump or ()]
-        if any(b <= a for a, b in zip(jumps, jumps[1:], strict=False)):
+        if any(b <= a for a, b in pairwise(jumps)):
             raise ValueError(f"expected ascending jumps in per_jump, got {jumps}; sort them and state each once")
         return self
 

@@ -78,7 +78,8 @@ def blue_noise(
     words = np.empty(_CANDIDATES, np.uint32)
     for sweep in range(_SWEEPS):
         for k in range(samples):
-            low, high = np.int64(k) * area // samples, (np.int64(k) + 1) * area // samples
+            low = np.int64(k) * area // samples
+            size: Any = (np.int64(k) + 1) * area // samples - low
             for half in range(_CANDIDATES // 4):
                 quad = random_words(seed, _BLUE, base + np.uint64(k), sweep * (_CANDIDATES // 4) + half)
                 words[4 * half], words[4 * half + 1], words[4 * half + 2], words[4 * half + 3] = quad
@@ -88,8 +89,8 @@ def blue_noise(
                 row, column = np.int64(best) // width, np.int64(best) % width
                 _take_out(k, row // side, column // side, heads, following)
                 best_room = _room(row, column, 0, side, width, heads, following, chosen)
-            for c in range(min(_CANDIDATES, high - low)):
-                offset = c if high - low <= _CANDIDATES else bounded(words[c], high - low)
+            for c in range(min(_CANDIDATES, size)):
+                offset = c if size <= _CANDIDATES else bounded(words[c], size)
                 candidate = curve[(begin + low + offset) % area]
                 row, column = np.int64(candidate) // width, np.int64(candidate) % width
                 room = _room(row, column, best_room, side, width, heads, following, chosen)

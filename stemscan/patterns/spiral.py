@@ -1,4 +1,7 @@
-"""Archimedean spiral at constant speed: equal dose along the way (Sang et al., Adv. Struct. Chem. Imaging 2, 6, 2016)."""
+"""Archimedean spiral at constant speed, of equal dose along the way.
+
+Sang et al., Advanced Structural and Chemical Imaging 2, 6 (2016).
+"""
 
 from __future__ import annotations
 

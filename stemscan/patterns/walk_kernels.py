@@ -41,9 +41,9 @@ def walk(
     everywhere = allowed.size == 0
     index = np.uint64(number) << np.uint64(32)
     w0, _, _, _ = random_words(seed, _WALK, index, 1)
-    left = bounded(w0, pixels)
-    row = left // shape[1]
-    column = left % shape[1]
+    left: Any = bounded(w0, pixels)
+    row: Any = left // shape[1]
+    column: Any = left % shape[1]
     if not everywhere:
         row = 0
         while left >= 0:  # the pixel number `left` of those allowed

@@ -56,9 +56,7 @@ def expand_spiral(shape: tuple[int, int], pitch: float, spacing: float, start: i
 
 
 @compiled()
-def expand_lissajous(
-    shape: tuple[int, int], cycles: tuple[int, int], samples: int, start: int, out: Positions
-) -> None:
+def expand_lissajous(shape: tuple[int, int], cycles: tuple[int, int], samples: int, start: int, out: Positions) -> None:
     """Fill `out` with samples start, start + 1, ... of a Lissajous figure of so many samples."""
     down, across = cycles
     for i in range(len(out)):
@@ -76,7 +74,7 @@ def expand_lissajous(
 def expand_interleaved(shape: tuple[int, int], stride: tuple[int, int], start: int, out: Positions) -> None:
     """Fill `out` with samples start, start + 1, ... of rasters that leave out what lies between."""
     at = 0
-    skip = np.int64(start)
+    skip: Any = np.int64(start)
     for first_row in range(min(stride[0], shape[0])):
         rows = (shape[0] - first_row + stride[0] - 1) // stride[0]
         for first_column in range(min(stride[1], shape[1])):

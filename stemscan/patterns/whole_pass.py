@@ -31,7 +31,7 @@ from stemscan.patterns.walk_kernels import walk
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
 
-__all__ = ["WholePassSampler"]
+__all__ = ["WholePassSampler", "samples_inside"]
 
 Pixels = npt.NDArray[np.uint32]
 Mask = npt.NDArray[np.bool_]
@@ -70,6 +70,12 @@ class WholePassSampler:
                 f"{self.plan.samples_per_pass}; correct it"
             )
         return arrange(pixels, self.plan, number)
+
+
+def samples_inside(plan: ScanPlan) -> int:
+    """Count the samples of a pass that lie inside the plan's region, whatever the plan states."""
+    mask = None if plan.region is None else plan.region.mask(plan.shape)
+    return len(_pixels_of(plan, mask)(0))
 
 
 def _pixels_of(plan: ScanPlan, mask: Mask | None) -> Callable[[int], Pixels]:
