@@ -11,6 +11,7 @@ from stemscan.orders.far_apart import far_apart
 from stemscan.orders.hilbert_curve import curve_places
 from stemscan.orders.jump_costs import costs_for
 from stemscan.orders.line_orders import line_numbers
+from stemscan.orders.model import Order
 from stemscan.orders.short_ways import improve
 from stemscan.patterns.traversal import ORDER_CODES
 from stemscan.permutation import CHUNK, domain, permute_back_chunk, round_keys
@@ -48,8 +49,10 @@ def arrange(pixels: Pixels, plan: ScanPlan, number: int) -> Pixels:
         return _by(line_numbers(pixels, plan.shape, plan.pattern.tile, ORDER_CODES[kind]), pixels)
     if kind == "delocalised":
         return far_apart(np.sort(pixels), plan.shape)
-    along = _by(curve_places(pixels, plan.shape), pixels)
-    return improve(along, plan.shape[1], costs_for(plan.order, plan.shape))
+    way = _by(curve_places(pixels, plan.shape), pixels)
+    if kind == "settle-aware":  # from a short way on, so that it never settles longer than that
+        way = improve(way, plan.shape[1], costs_for(Order(kind="shortest"), plan.shape))
+    return improve(way, plan.shape[1], costs_for(plan.order, plan.shape))
 
 
 def _by(numbers: npt.NDArray[np.int64] | Pixels, pixels: Pixels) -> Pixels:

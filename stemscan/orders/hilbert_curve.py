@@ -84,7 +84,7 @@ def _inside(at: Any, extent: Any) -> Any:
 
 
 @compiled()
-def _place_of(row: Any, column: Any, rows: int, columns: int) -> int:
+def _place_of(row: Any, column: Any, rows: int, columns: int) -> Any:
     """Place of a pixel on the curve: the inverse of `_pixel_at`."""
     place = 0
     along_row, along_column, across_row, across_column = 0, columns, rows, 0

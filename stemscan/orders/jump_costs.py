@@ -103,7 +103,7 @@ def costs_for(order: Order, shape: tuple[int, int]) -> JumpCosts:
 @compiled()
 def settle_ns(positions: npt.NDArray[np.int32], costs: JumpCosts) -> int:
     """Sum of the costs of the jumps between successive points, (n, 2)."""
-    total = np.int64(0)
+    total = 0
     for i in range(1, len(positions)):
         down = np.int64(positions[i, 0]) - positions[i - 1, 0]
         across = np.int64(positions[i, 1]) - positions[i - 1, 1]

@@ -49,8 +49,8 @@ def region_offsets(
         start = np.int64(((np.uint64(w0) << np.uint64(32)) | np.uint64(w1)) % np.uint64(max(area, 1)))
         covered = np.int64(0)
         for tile in range(len(areas)):
-            share = np.int64(per_tile)
-            if areas[tile] < full:
+            share = np.int64(per_tile if areas[tile] == full else 0)
+            if 0 < areas[tile] < full:
                 before = (rest * covered + start) // area
                 covered += areas[tile]
                 share = (rest * covered + start) // area - before
