@@ -12,7 +12,7 @@ from stemscan.orders.jump_costs import JumpCosts, cost_of
 
 __all__ = ["improve"]
 
-_REACH = 7
+_REACH = 6
 """How far along the way a change looks, in pixels."""
 
 

@@ -53,7 +53,7 @@ def test_list_and_mask_are_named_relative_to_the_plan(stemscan: Stemscan) -> Non
     assert plan.to_dict()["pattern"]["file"] == "../points.csv"
     assert plan.samples_per_pass == 10
     assert ScanPath(plan).positions(0, 10)[:, 1].tolist() == list(range(10, 20))
-    Path("points.csv").write_text("1,1\n")
+    Path("points.csv").write_text("1,1\n2,2\n")
     failed = stemscan("info", "plans/a.yaml")
     assert failed.code == 1
     assert "the plan was made with" in failed.err
