@@ -122,6 +122,7 @@ def draw(rows: list[Row], output: Path, side: int, dwell_us: float) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.lines import Line2D
 
     figure, panels = plt.subplots(1, len(TAUS_US), figsize=(12, 5.5), constrained_layout=True)
     colours = {name: f"C{index}" for index, name in enumerate(ORDERS)}
@@ -138,9 +139,9 @@ def draw(rows: list[Row], output: Path, side: int, dwell_us: float) -> None:
         )
         panel.grid(alpha=0.3)
     panels[0].set_ylabel(f"distance to the nearest of the {BEFORE} samples before, px\n(line: smallest to median)")
-    handles = [plt.Line2D([], [], color=colour, marker="s", ls="", label=name) for name, colour in colours.items()]
+    handles = [Line2D([], [], color=colour, marker="s", ls="", label=name) for name, colour in colours.items()]
     shapes = (("o", "block-random"), ("^", "blue-noise"))
-    handles += [plt.Line2D([], [], color="grey", marker=marker, ls="", label=name) for marker, name in shapes]
+    handles += [Line2D([], [], color="grey", marker=marker, ls="", label=name) for marker, name in shapes]
     figure.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False)
     figure.suptitle(f"orders of {side} x {side} pixels, 4.7 % sampled; marker: 1st percentile")
     figure.savefig(output, dpi=110)

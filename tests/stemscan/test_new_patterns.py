@@ -193,7 +193,7 @@ def test_polygon_is_even_odd_on_pixel_centres() -> None:
 
 
 def test_dose_and_its_limit_count_the_region() -> None:
-    data = {"pixel_size_nm": 0.1, "region": TRIANGLE}
+    data: dict[str, Any] = {"pixel_size_nm": 0.1, "region": TRIANGLE}
     plan = make({"kind": "raster"}, (64, 64), **data)
     assert plan.dose_e_per_A2 == pytest.approx(10)
     with pytest.raises(PlanError, match="at most 9 e-/A"):
