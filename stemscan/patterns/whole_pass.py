@@ -1,7 +1,7 @@
 """Patterns, regions and orders that need a whole pass at once: it is made when its first sample is asked for.
 
 The pixels of a pass are numbers row * columns + column. At most two passes are held, 4 bytes a sample; making one
-takes about ten times that for a while.
+takes up to nine times that for a while.
 """
 
 from __future__ import annotations
