@@ -10,6 +10,7 @@ import typer
 from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk, table
 from stemscan.cli.plan_check import check
 from stemscan.cli.plan_export import export
+from stemscan.cli.plan_options import order_of, take_files
 
 if TYPE_CHECKING:
     from stemscan.summary import PlanSummary
@@ -26,8 +27,15 @@ _PARAMETERS = {
     "line-hop": {"height": "height"},
     "raster": {},
     "serpentine": {},
+    "spiral": {"pitch": "pitch", "spacing": "spacing"},
+    "lissajous": {"cycles": "cycles", "ratio": "ratio"},
+    "blue-noise": {"ratio": "ratio"},
+    "hilbert": {},
+    "random-walk": {"ratio": "ratio", "step": "step"},
+    "interleaved": {"row_stride": "row_stride", "column_stride": "column_stride"},
+    "list": {"points": "file"},
 }
-_DEFAULTS = {"block": 8, "per_block": 3}
+_DEFAULTS = {"block": 8, "per_block": 3, "pitch": 4.0, "spacing": 4.0, "step": 1, "row_stride": 2, "column_stride": 1}
 
 
 @app.callback(invoke_without_command=True)
@@ -37,7 +45,11 @@ def plan(
         Path | None, typer.Option("--output", "-o", help="Plan file to write (YAML).", show_default=False)
     ] = None,
     pattern: Annotated[
-        str, typer.Option(help="block-random, uniform, line-hop, raster or serpentine.")
+        str,
+        typer.Option(
+            help="block-random, uniform, line-hop, raster, serpentine, spiral, lissajous, blue-noise, hilbert, "
+            "random-walk, interleaved or list."
+        ),
     ] = "block-random",
     shape: Annotated[str, typer.Option(help="Rows x columns of the scan grid.")] = "1024x1024",
     block: Annotated[
@@ -47,9 +59,40 @@ def plan(
         int | None, typer.Option(help="block-random: samples in each block (3).", show_default=False)
     ] = None,
     ratio: Annotated[
-        float | None, typer.Option(help="uniform: visited fraction of the grid in a pass.", show_default=False)
+        float | None,
+        typer.Option(
+            help="uniform, blue-noise, lissajous, random-walk: samples of a pass per pixel of the grid.",
+            show_default=False,
+        ),
     ] = None,
     height: Annotated[int | None, typer.Option(help="line-hop: rows of a band.", show_default=False)] = None,
+    pitch: Annotated[
+        float | None, typer.Option(help="spiral: distance of turns in pixels (4).", show_default=False)
+    ] = None,
+    spacing: Annotated[
+        float | None, typer.Option(help="spiral: distance of samples along it in pixels (4).", show_default=False)
+    ] = None,
+    cycles: Annotated[
+        str | None, typer.Option(help="lissajous: swings down x across in a pass, as 31x32.", show_default=False)
+    ] = None,
+    step: Annotated[int | None, typer.Option(help="random-walk: pixels of a step (1).", show_default=False)] = None,
+    row_stride: Annotated[
+        int | None, typer.Option(help="interleaved: distance of a raster's rows (2).", show_default=False)
+    ] = None,
+    column_stride: Annotated[
+        int | None, typer.Option(help="interleaved: distance of a raster's columns (1).", show_default=False)
+    ] = None,
+    points: Annotated[
+        Path | None, typer.Option(help="list: CSV or npy file of (row, column).", show_default=False)
+    ] = None,
+    polygon: Annotated[
+        str | None,
+        typer.Option(help='Keep to a polygon: corners as "ROW,COLUMN ROW,COLUMN ...".', show_default=False),
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(help="Keep to the pixels of an image of the grid's shape that are not zero.", show_default=False),
+    ] = None,
     passes: Annotated[int, typer.Option(help="Number of passes.")] = 4,
     repeat: Annotated[
         str, typer.Option(help="independent: passes may meet; exclusive: they avoid each other as long as they can.")
@@ -57,9 +100,24 @@ def plan(
     order: Annotated[
         str | None,
         typer.Option(
-            help="serpentine-blocks, raster, serpentine or random; the pattern's own unless given.",
+            help="serpentine-blocks, raster, serpentine, random, own, shortest, delocalised or settle-aware; the "
+            "pattern's own unless given.",
             show_default=False,
         ),
+    ] = None,
+    max_jump: Annotated[
+        float | None, typer.Option(help="order shortest: avoid jumps beyond so many pixels.", show_default=False)
+    ] = None,
+    settle_time: Annotated[
+        str | None, typer.Option(help="order settle-aware: time constant, with its unit (5us).", show_default=False)
+    ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(help="order settle-aware: pixels at which the beam is at rest (0.5).", show_default=False),
+    ] = None,
+    settle_table: Annotated[
+        str | None,
+        typer.Option(help='order settle-aware: PIXELS=TIME pairs instead, as "0=0ns 100=20us".', show_default=False),
     ] = None,
     dwell: Annotated[str, typer.Option(help="Dwell time of a sample, with its unit.")] = "1us",
     dose: Annotated[
@@ -100,17 +158,33 @@ def plan(
     check_output(output, overwrite=overwrite)
     current_pa = None if current is None else parse_current_pa(current)
     data: dict[str, Any] = {
-        "pattern": _pattern(pattern, {"block": block, "per_block": per_block, "ratio": ratio, "height": height}),
+        "pattern": _pattern(
+            pattern,
+            {
+                "block": block,
+                "per_block": per_block,
+                "ratio": ratio,
+                "height": height,
+                "pitch": pitch,
+                "spacing": spacing,
+                "cycles": cycles,
+                "step": step,
+                "row_stride": row_stride,
+                "column_stride": column_stride,
+                "points": points,
+            },
+        ),
         "shape": list(parse_shape(shape)),
         "passes": passes,
         "repeat": repeat,
-        "order": None if order is None else {"kind": order},
+        "order": order_of(order, max_jump, settle_time, tolerance, settle_table),
         "dwell_ns": parse_dwell_ns(dwell),
         "dose": {**_dose(dose, total_dose, current_pa), "collection": collection},
         "pixel_size_nm": None if pixel_size is None else parse_length_nm(pixel_size),
         "seed": seed,
         "limits": {} if max_dose is None else {"max_dose_e_per_A2": max_dose},
     }
+    take_files(data, points, polygon, mask, output.parent)
     try:
         scan_plan = ScanPlan.from_dict(data)
     except DoseLimitError:
@@ -123,7 +197,7 @@ def plan(
     talk.result({"plan": str(output), **summary.to_dict()}, [f"{output}:", *summary_lines(summary)])
 
 
-def _pattern(kind: str, options: dict[str, float | None]) -> dict[str, Any]:
+def _pattern(kind: str, options: dict[str, Any]) -> dict[str, Any]:
     """The plan's pattern from the options that fit its kind."""
     from stemscan.errors import UsageError
 
@@ -183,7 +257,16 @@ def summary_lines(summary: PlanSummary) -> list[str]:
             ("e-/A^2", area_dose),
             ("probe current", f"{summary.probe_current_pa:.4g} pA at {format_duration(summary.dwell_ns)} dwell"),
             ("dwell time in all", format_duration(summary.dwell_total_ns)),
-            ("jumps", f"mean {summary.mean_jump_px:.4g} px, longest {summary.longest_jump_px:.4g} px"),
+            ("jumps", _jumps(summary)),
             ("digest", summary.digest),
         ]
     )
+
+
+def _jumps(summary: PlanSummary) -> str:
+    """Jumps between successive samples."""
+    from stemscan.units import format_count
+
+    over = summary.jumps_over_limit
+    text = f"mean {summary.mean_jump_px:.4g} px, longest {summary.longest_jump_px:.4g} px"
+    return text if over is None else f"{text}, {format_count(over)} beyond the limit"

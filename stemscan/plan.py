@@ -19,31 +19,19 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from stemscan.dose import DoseSettings, Limits, area_dose
 from stemscan.errors import DoseLimitError, InputNotFoundError, PlanError
 from stemscan.files import write_text
-from stemscan.patterns import BlockRandom, LineHop, Pattern, Raster, Serpentine, Uniform
+from stemscan.files_by_content import load_points
+from stemscan.orders.model import Order, OrderKind
+from stemscan.patterns import FAMILIES, AreaPattern, Pattern, PointList
 from stemscan.plan_errors import describe
+from stemscan.region import ImageRegion, Region
 from stemscan.strict_yaml import MAX_BYTES, YamlProblem, parse
 
 __all__ = ["Order", "OrderKind", "ScanPlan"]
 
-OrderKind = Literal["serpentine-blocks", "raster", "serpentine", "random"]
 Side = Annotated[int, Field(ge=1, le=65536)]
+_MOST_SAMPLES = 2**32
 _SMALLEST_DOSE, _LARGEST_DOSE = 1e-100, 1e100
 REQUIRED_IN_FILES = ("version", "pattern", "shape", "passes", "dwell_ns", "dose", "seed")
-
-
-class Order(BaseModel):
-    """In what order the pixels of a pass are visited.
-
-    Parameters
-    ----------
-    kind : str
-        `serpentine-blocks`: block by block in alternating direction, inside each block row by row in alternating
-        direction; `raster`: row by row; `serpentine`: rows in alternating direction; `random`: at random.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    kind: OrderKind
 
 
 def _as_pair(value: object) -> object:
@@ -66,7 +54,10 @@ class ScanPlan(BaseModel):
         Traversals T of the field of view, 1 to 256.
     repeat : str
         `independent`: each pass draws anew and passes may meet; `exclusive`: a pixel is visited again only after
-        all others of its block (of the grid, for patterns without blocks).
+        all others of its block (of the grid, for patterns without blocks); not for patterns that draw each pass
+        alone.
+    region : Region, optional
+        Part of the grid to which the scan keeps.
     order : Order, optional
         Order of visits; the pattern's own unless given.
     dwell_ns : int
@@ -92,6 +83,7 @@ class ScanPlan(BaseModel):
     pattern: Pattern
     shape: Annotated[tuple[Side, Side], BeforeValidator(_as_pair)]
     passes: Annotated[int, Field(ge=1, le=256)]
+    region: Region | None = None
     repeat: Literal["independent", "exclusive"] = "independent"
     order: Order
     dwell_ns: Annotated[int, Field(ge=1, le=10**12)]
@@ -110,6 +102,36 @@ class ScanPlan(BaseModel):
             order = _ORDER_OF_PATTERN.get(kind) if isinstance(kind, str) else None
             return {**data, "order": Order.model_validate({"kind": order or "raster"})}
         return data
+
+    @model_validator(mode="after")
+    def _pattern_can(self) -> Self:
+        """Refuse an order, a repetition or a region that the pattern does not have."""
+        kind = self.pattern.kind
+        if self.order.kind == "own" and self.pattern.default_order != "own":
+            raise ValueError(
+                f"order.kind: expected the order own with patterns that are a way, got it with {kind}; choose another"
+            )
+        if self.repeat == "exclusive" and not self.pattern.exclusive:
+            raise ValueError(f"repeat: expected independent with the pattern {kind}, got 'exclusive'; remove it")
+        if self.region is not None:
+            by_area = isinstance(self.pattern, AreaPattern)
+            if by_area and self.region.samples is not None:
+                raise ValueError(f"region.samples: expected none with the pattern {kind}, got one; remove it")
+            if not by_area and self.region.samples is None:
+                raise ValueError(
+                    f"region.samples: expected the number of samples of {kind} inside the region, got none; "
+                    "`stemscan plan` finds it"
+                )
+            if not 0 < self.region.pixels_in(self.shape) <= self.shape[0] * self.shape[1]:
+                raise ValueError(
+                    "region: expected at least one pixel on the grid and no more than it has, got "
+                    f"{self.region.pixels_in(self.shape)}; correct the region"
+                )
+        if self.samples_per_pass > _MOST_SAMPLES:
+            raise ValueError(
+                f"pattern: expected at most {_MOST_SAMPLES} samples in a pass, got {self.samples_per_pass}; take fewer"
+            )
+        return self
 
     @model_validator(mode="after")
     def _finite_doses(self) -> Self:
@@ -147,7 +169,11 @@ class ScanPlan(BaseModel):
     @property
     def samples_per_pass(self) -> int:
         """Samples of each pass."""
-        return self.pattern.samples_per_pass(self.shape)
+        if self.region is None:
+            return self.pattern.samples_per_pass(self.shape)
+        if isinstance(self.pattern, AreaPattern):
+            return self.pattern.samples_in(self.region.pixels_in(self.shape))
+        return self.region.samples or 0
 
     @property
     def total_samples(self) -> int:
@@ -155,8 +181,13 @@ class ScanPlan(BaseModel):
         return self.passes * self.samples_per_pass
 
     @property
+    def repeats_pixels(self) -> bool:
+        """Whether a pass may visit a pixel several times."""
+        return self.pattern.repeats_pixels
+
+    @property
     def sampling_ratio(self) -> float:
-        """Visited fraction of the grid in one pass, k."""
+        """Samples of one pass per pixel of the grid, k; where no pass repeats a pixel, the visited fraction."""
         return self.samples_per_pass / (self.shape[0] * self.shape[1])
 
     @property
@@ -171,10 +202,14 @@ class ScanPlan(BaseModel):
 
     @property
     def dose_e_per_A2(self) -> float | None:
-        """Mean dose over the field of view in incident electrons per square angstrom; None without a pixel size."""
+        """Mean dose over the field of view, or the plan's region, in incident electrons per square angstrom.
+
+        None without a pixel size.
+        """
         if self.pixel_size_nm is None:
             return None
-        return area_dose(self.total_electrons / self.dose.collection, self.shape, self.pixel_size_nm)
+        area = self.shape if self.region is None else (self.region.pixels_in(self.shape), 1)
+        return area_dose(self.total_electrons / self.dose.collection, area, self.pixel_size_nm)
 
     # ------------------------------------------------------------------ forms
 
@@ -183,20 +218,25 @@ class ScanPlan(BaseModel):
         data = self.model_dump(mode="json", exclude_defaults=True)
         data["version"] = self.version
         data["pattern"] = {"kind": self.pattern.kind, **data["pattern"]}
+        if self.region is not None:
+            data["region"] = {"kind": self.region.kind, **data["region"]}
         if self.order.kind == self.pattern.default_order:
             del data["order"]
         normalised: dict[str, Any] = _normalise(data)
         return normalised
 
     def digest(self) -> str:
-        """SHA-256, 64 hexadecimal digits, of the canonical JSON of `to_dict`."""
-        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        """SHA-256, 64 hexadecimal digits, of the canonical JSON of `to_dict`, names of files left out."""
+        data = self.to_dict()
+        for part in ("pattern", "region"):
+            data.get(part, {}).pop("file", None)
+        text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def to_yaml(self) -> str:
         """The plan as the text of a plan file, in the order of the fields."""
         data = self.to_dict()
-        data["order"] = {"kind": self.order.kind}
+        data["order"] = _normalise(self.order.to_dict())
         ordered = {name: _for_yaml(data[name]) for name in type(self).model_fields if name in data}
         return str(yaml.dump(ordered, Dumper=_Dumper, sort_keys=False, width=120))
 
@@ -235,15 +275,15 @@ class ScanPlan(BaseModel):
         Raises
         ------
         InputNotFoundError
-            When there is no such file.
+            When there is no such file, or a file that the plan names is not there.
         PlanError
-            When the file is not a plan.
+            When the file is not a plan, or a file that it names holds something else than it states.
         """
         path = Path(path)
         try:
             with path.open("rb") as file:
                 raw = file.read(MAX_BYTES + 1)
-            return cls.from_yaml(raw.decode(), source=str(path))
+            plan = cls.from_yaml(raw.decode(), source=str(path))
         except FileNotFoundError as problem:
             raise InputNotFoundError(f"expected a plan file, got {str(path)!r}, which does not exist") from problem
         except UnicodeDecodeError as problem:
@@ -252,6 +292,21 @@ class ScanPlan(BaseModel):
             ) from problem
         except OSError as problem:
             raise PlanError(f"{path}: expected a readable plan file, got: {problem.strerror}") from problem
+        plan.check_files(path.parent)
+        return plan
+
+    def check_files(self, folder: Path) -> None:
+        """Refuse a plan whose list or mask, found from `folder`, is missing or not what the plan states.
+
+        Raises
+        ------
+        InputNotFoundError, DataError, PlanError
+            Naming the file.
+        """
+        if isinstance(self.pattern, PointList):
+            load_points(self.pattern.file, self.pattern.sha256, self.shape, folder, samples=self.pattern.samples)
+        if isinstance(self.region, ImageRegion):
+            self.region.mask(self.shape, folder)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the plan file; whole or not at all.
@@ -288,10 +343,7 @@ class _OverLimit(Exception):
     """Passes through pydantic unchanged, so that an exceeded limit keeps its own error class."""
 
 
-_ORDER_OF_PATTERN: dict[str, str] = {
-    family.model_fields["kind"].default: family.default_order
-    for family in (BlockRandom, LineHop, Raster, Serpentine, Uniform)
-}
+_ORDER_OF_PATTERN: dict[str, str] = {family.model_fields["kind"].default: family.default_order for family in FAMILIES}
 
 
 def _normalise(value: Any) -> Any:
@@ -323,4 +375,4 @@ _Dumper.add_representer(
 
 def _for_yaml(value: Any) -> Any:
     """Mark inner mappings as one-line ones."""
-    return _Inline(value) if isinstance(value, dict) else value
+    return _Inline({key: _for_yaml(item) for key, item in value.items()}) if isinstance(value, dict) else value

@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 __all__ = ["describe"]
 
 Location = tuple[str | int, ...]
-_KINDS = ("block-random", "raster", "serpentine", "uniform", "line-hop")
+_KINDS = tuple(
+    "block-random raster serpentine uniform line-hop spiral lissajous blue-noise hilbert random-walk interleaved list "  # noqa: SIM905
+    "polygon image".split()
+)
 _MOST_DIGITS = 10**15
 _EXAMPLES = {"dose": "{electrons_per_sample: 10}", "limits": "{max_dose_e_per_A2: 500}"}
 _KNOWN_KEYS = frozenset(
     "version pattern shape passes repeat order dwell_ns dose pixel_size_nm seed limits kind block samples_per_block "  # noqa: SIM905
-    "ratio height electrons_per_sample total_electrons probe_current_pa collection max_dose_e_per_A2".split()
+    "ratio height pitch spacing cycles step row_stride column_stride file sha256 samples pixels points region "
+    "max_jump_px settle time_constant_ns tolerance_px per_jump electrons_per_sample total_electrons probe_current_pa "
+    "collection max_dose_e_per_A2".split()
 )
 
 

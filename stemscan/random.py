@@ -26,6 +26,8 @@ class Stream:
     GRID: Final = 2
     ORDER: Final = 3
     EDGE: Final = 4
+    WALK: Final = 5
+    BLUE_NOISE: Final = 6
     DETECTOR: Final = 16
     CROSS_VALIDATION: Final = 32
     GIBBS: Final = 33

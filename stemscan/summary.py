@@ -23,7 +23,8 @@ class PlanSummary:
 
     `electrons_per_sample` (lambda) and `total_electrons` (Lambda) are detected electrons at signal 1, the incident
     ones are those divided by the collection. What needs a pixel size is None where the plan has none.
-    `coverage` is the fraction of the grid that at least one pass visits.
+    `coverage` is the fraction of the grid that at least one pass visits. `jumps_over_limit` counts the jumps beyond the
+    order's `max_jump_px`, which no order of the pixels may be able to avoid; None where there is no limit.
     """
 
     digest: str
@@ -47,6 +48,7 @@ class PlanSummary:
     longest_jump_px: float
     pixel_size_nm: float | None
     field_of_view_nm: tuple[float, float] | None
+    jumps_over_limit: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -69,7 +71,7 @@ def summarise(plan: ScanPlan, *, progress: Progress | None = None) -> PlanSummar
     """
     from stemscan.dose import ELECTRONS_PER_PA_NS, area_dose
 
-    visits, mean_jump, longest_jump = _walk(plan, progress)
+    visits, mean_jump, longest_jump, over = _walk(plan, progress)
     incident = plan.electrons_per_sample / plan.dose.collection
     pixel = plan.pixel_size_nm
     most = int(visits.max())
@@ -95,26 +97,29 @@ def summarise(plan: ScanPlan, *, progress: Progress | None = None) -> PlanSummar
         longest_jump_px=longest_jump,
         pixel_size_nm=pixel,
         field_of_view_nm=None if pixel is None else (plan.shape[0] * pixel, plan.shape[1] * pixel),
+        jumps_over_limit=None if plan.order.max_jump_px is None else over,
     )
 
 
-def _walk(plan: ScanPlan, progress: Progress | None) -> tuple[npt.NDArray[np.uint16], float, float]:
-    """Visits of each pixel over all passes, mean jump and longest jump between successive samples."""
+def _walk(plan: ScanPlan, progress: Progress | None) -> tuple[npt.NDArray[np.uint32], float, float, int]:
+    """Visits of each pixel, mean and longest jump between successive samples, and how many exceed the limit."""
     from stemscan.path import ScanPath
     from stemscan.summary_kernels import count_visits, measure_jumps
 
     path = ScanPath(plan)
-    visits = np.zeros(plan.shape, np.uint16)
-    total, longest = 0.0, 0
+    visits = np.zeros(plan.shape, np.uint32)
+    total, longest, over = 0.0, 0, 0
+    limit = (plan.order.max_jump_px or 0) ** 2
     last = None
     for start, positions in path.batches():
         count_visits(positions, visits)
         if last is not None:
             positions = np.concatenate((last, positions))
-        batch_total, batch_longest = measure_jumps(positions)
+        batch_total, batch_longest, batch_over = measure_jumps(positions, limit)
         total += batch_total
+        over += batch_over
         longest = max(longest, batch_longest)
         last = positions[-1:]
         if progress is not None:
             progress(min(start + len(positions), len(path)), len(path))
-    return visits, total / max(1, len(path) - 1), float(np.sqrt(longest))
+    return visits, total / max(1, len(path) - 1), float(np.sqrt(longest)), over

@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 
 from stemscan.plan import ScanPlan
 
-__all__ = ["patterns", "plans"]
+__all__ = ["orders", "patterns", "plans", "regions"]
+
+_NEVER_EXCLUSIVE = ("spiral", "lissajous", "random-walk", "blue-noise")
 
 
 def patterns() -> st.SearchStrategy[dict[str, Any]]:
-    """Patterns of every kind, as plain data."""
+    """Patterns of every kind but lists, which need a file, as plain data."""
     blocks = st.integers(1, 9).flatmap(
         lambda block: st.fixed_dictionaries(
             {
@@ -22,11 +24,48 @@ def patterns() -> st.SearchStrategy[dict[str, Any]]:
             }
         )
     )
-    full = st.sampled_from([{"kind": "raster"}, {"kind": "serpentine"}])
+    full = st.sampled_from([{"kind": "raster"}, {"kind": "serpentine"}, {"kind": "hilbert"}])
     ratios = st.floats(1e-3, 1.0, allow_nan=False)
     uniform = st.fixed_dictionaries({"kind": st.just("uniform"), "ratio": ratios})
     line_hop = st.fixed_dictionaries({"kind": st.just("line-hop"), "height": st.integers(1, 20)})
-    return st.one_of(blocks, full, uniform, line_hop)
+    spacings = st.floats(0.5, 20)
+    spiral = st.fixed_dictionaries({"kind": st.just("spiral"), "pitch": spacings, "spacing": spacings})
+    cycles = st.sampled_from([[1, 1], [1, 2], [3, 2], [15, 16], [31, 7]])
+    lissajous = st.fixed_dictionaries({"kind": st.just("lissajous"), "cycles": cycles, "ratio": st.floats(1e-3, 2)})
+    blue_noise = st.fixed_dictionaries({"kind": st.just("blue-noise"), "ratio": ratios})
+    walk = st.fixed_dictionaries(
+        {"kind": st.just("random-walk"), "ratio": st.floats(1e-3, 2), "step": st.integers(1, 5)}
+    )
+    strides = st.integers(1, 9)
+    interleaved = st.fixed_dictionaries(
+        {"kind": st.just("interleaved"), "row_stride": strides, "column_stride": strides}
+    )
+    return st.one_of(blocks, full, uniform, line_hop, spiral, lissajous, blue_noise, walk, interleaved)
+
+
+def orders() -> st.SearchStrategy[dict[str, Any]]:
+    """Orders that every pattern can be visited in, as plain data."""
+    kinds = ("serpentine-blocks", "raster", "serpentine", "random", "shortest", "delocalised")
+    plain = st.sampled_from(kinds).map(lambda kind: {"kind": kind})
+    limited = st.floats(1, 50).map(lambda jump: {"kind": "shortest", "max_jump_px": jump})
+    settles: st.SearchStrategy[dict[str, Any]] = st.one_of(
+        st.fixed_dictionaries({"time_constant_ns": st.integers(1, 10**6), "tolerance_px": st.floats(0.01, 10)}),
+        st.just({"per_jump": [[0, 0], [2.5, 0], [10, 5000], [500, 100000]]}),
+    )
+    return st.one_of(plain, limited, settles.map(lambda settle: {"kind": "settle-aware", "settle": settle}))
+
+
+def regions(max_side: int = 40) -> st.SearchStrategy[dict[str, Any]]:
+    """Polygons on and around a grid with sides of up to `max_side` pixels, as plain data."""
+    places = st.floats(-0.2 * max_side, 1.2 * max_side)
+    corners = st.lists(st.tuples(places, places).map(list), min_size=3, max_size=8)
+    return corners.map(lambda points: {"kind": "polygon", "points": points})
+
+
+def _possible(data: dict[str, Any]) -> dict[str, Any]:
+    """Without a repetition that the pattern does not have."""
+    kind = data["pattern"]["kind"]
+    return {key: value for key, value in data.items() if key != "repeat" or kind not in _NEVER_EXCLUSIVE}
 
 
 def plans(*, max_side: int = 40, max_passes: int = 6) -> st.SearchStrategy[ScanPlan]:
@@ -55,9 +94,7 @@ def plans(*, max_side: int = 40, max_passes: int = 6) -> st.SearchStrategy[ScanP
         },
         optional={
             "repeat": st.sampled_from(["independent", "exclusive"]),
-            "order": st.sampled_from(["serpentine-blocks", "raster", "serpentine", "random"]).map(
-                lambda kind: {"kind": kind}
-            ),
+            "order": orders(),
             "pixel_size_nm": st.floats(1e-4, 1e3),
         },
-    ).map(ScanPlan.from_dict)
+    ).map(lambda data: ScanPlan.from_dict(_possible(data)))

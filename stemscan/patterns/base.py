@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["DEFAULT_TILE", "PatternBase"]
+__all__ = ["DEFAULT_TILE", "AreaPattern", "PatternBase", "ratio_as_stated"]
 
 DEFAULT_TILE = 32
 """Side, in pixels, of the tiles in which patterns without blocks of their own are traversed."""
@@ -24,12 +24,26 @@ class PatternBase(BaseModel):
     default_order: ClassVar[str]
     """Kind of the order in which the pattern is visited unless the plan says otherwise."""
 
+    repeats_pixels: ClassVar[bool] = False
+    """Whether a pass may visit a pixel several times."""
+
+    exclusive: ClassVar[bool] = True
+    """Whether passes can avoid the pixels of earlier ones."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     @property
-    @abstractmethod
     def tile(self) -> tuple[int, int]:
-        """Rows and columns of the tiles that the pattern divides the grid into."""
+        """Rows and columns of the tiles that the pattern divides the grid into, for orders that go over blocks."""
+        return DEFAULT_TILE, DEFAULT_TILE
+
+    @abstractmethod
+    def samples_per_pass(self, shape: tuple[int, int]) -> int:
+        """Count the samples of one pass over a grid of `shape` (rows, columns); at least one."""
+
+
+class AreaPattern(PatternBase):
+    """Base of patterns whose samples are a share of the pixels, of the grid or of a region."""
 
     @property
     @abstractmethod
@@ -38,4 +52,13 @@ class PatternBase(BaseModel):
 
     def samples_per_pass(self, shape: tuple[int, int]) -> int:
         """Count the samples of one pass over a grid of `shape` (rows, columns); at least one."""
-        return max(1, round(self.fraction * shape[0] * shape[1]))
+        return self.samples_in(shape[0] * shape[1])
+
+    def samples_in(self, pixels: int) -> int:
+        """Count the samples of one pass over so many pixels; at least one."""
+        return max(1, round(self.fraction * pixels))
+
+
+def ratio_as_stated(ratio: float) -> Fraction:
+    """The exact value of a ratio's shortest decimal."""
+    return Fraction(repr(float(ratio)))

@@ -7,12 +7,12 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from stemscan.patterns.base import PatternBase
+from stemscan.patterns.base import AreaPattern
 
 __all__ = ["BlockRandom"]
 
 
-class BlockRandom(PatternBase):
+class BlockRandom(AreaPattern):
     """Exactly `samples_per_block` pixels, uniformly and without repeats, in each block of one pass.
 
     Blocks that the edge of the grid cuts share what is left of the pass's round(n H W / B^2) samples in proportion

@@ -7,12 +7,12 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from stemscan.patterns.base import PatternBase
+from stemscan.patterns.base import AreaPattern
 
 __all__ = ["LineHop"]
 
 
-class LineHop(PatternBase):
+class LineHop(AreaPattern):
     """One pixel, at a random row of the band, in every column of every band of rows.
 
     Parameters

@@ -1,22 +1,19 @@
-"""Full scans: every pixel once a pass, line by line in one direction or in alternating ones."""
+"""Full scans: every pixel once a pass, line by line, with lines or pixels left for later, or along a Hilbert curve."""
 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from stemscan.patterns.base import DEFAULT_TILE, PatternBase
+from pydantic import Field
 
-__all__ = ["Raster", "Serpentine"]
+from stemscan.patterns.base import AreaPattern
+
+__all__ = ["FullPattern", "Hilbert", "Interleaved", "Raster", "Serpentine"]
 
 
-class _Full(PatternBase):
+class FullPattern(AreaPattern):
     """Every pixel of the grid."""
-
-    @property
-    def tile(self) -> tuple[int, int]:
-        """Tiles for orders that go over blocks."""
-        return DEFAULT_TILE, DEFAULT_TILE
 
     @property
     def fraction(self) -> Fraction:
@@ -24,15 +21,40 @@ class _Full(PatternBase):
         return Fraction(1)
 
 
-class Raster(_Full):
+class Raster(FullPattern):
     """Every pixel, each row from left to right."""
 
     default_order: ClassVar[str] = "raster"
     kind: Literal["raster"] = "raster"
 
 
-class Serpentine(_Full):
+class Serpentine(FullPattern):
     """Every pixel, even rows from left to right and odd rows back."""
 
     default_order: ClassVar[str] = "serpentine"
     kind: Literal["serpentine"] = "serpentine"
+
+
+class Hilbert(FullPattern):
+    """Every pixel along the Hilbert curve of the grid; see `stemscan.orders.hilbert_curve`."""
+
+    default_order: ClassVar[str] = "own"
+    kind: Literal["hilbert"] = "hilbert"
+
+
+class Interleaved(FullPattern):
+    """Every pixel, in row_stride x column_stride rasters one after the other that leave out what lies between.
+
+    The rasters begin at (0, 0), (0, 1), ..., (1, 0), ...; neighbours are visited a raster's time apart or more
+    (Velazco et al., Ultramicroscopy 232, 113398, 2022).
+
+    Parameters
+    ----------
+    row_stride, column_stride : int
+        Distance of the rows and of the columns of one raster, 1 to 1024.
+    """
+
+    default_order: ClassVar[str] = "own"
+    kind: Literal["interleaved"] = "interleaved"
+    row_stride: Annotated[int, Field(ge=1, le=1024)] = 2
+    column_stride: Annotated[int, Field(ge=1, le=1024)] = 1

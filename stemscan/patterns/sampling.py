@@ -1,187 +1,33 @@
-"""From a pattern to points: one sampler a family, each able to expand any stretch of any pass.
-
-A sampler holds at most one integer a band (where each band's samples begin) and one a cut tile; the points themselves
-are made on demand, band by band.
-"""
+"""From a plan to what expands it: band by band, sample by sample, or a whole pass at a time."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from stemscan.patterns import full_kernels, grid_kernels, tiled_kernels
-from stemscan.patterns.raster import Raster, Serpentine
-from stemscan.patterns.tile_kernels import edge_offsets
-from stemscan.patterns.traversal import ORDER_CODES
-from stemscan.patterns.uniform import Uniform
-from stemscan.permutation import round_keys
-from stemscan.random import Stream
+from stemscan.patterns.banded import BANDED, banded_sampler
+from stemscan.patterns.own_ways import OWN_WAYS, OwnSampler
+from stemscan.patterns.traversal import ORDER_CODES, Positions
+from stemscan.patterns.whole_pass import WholePassSampler
 
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
 
 __all__ = ["Sampler", "sampler_for"]
 
-Positions = npt.NDArray[np.int32]
 
-
-class Sampler(ABC):
-    """Expands stretches of the passes of one plan."""
-
-    def __init__(self, plan: ScanPlan) -> None:
-        self.plan = plan
-        self.shape = plan.shape
-        self.tile = plan.pattern.tile
-        self.samples = plan.samples_per_pass
-        self.seed = np.uint64(plan.seed)
-        self.order = ORDER_CODES.get(plan.order.kind, -1)
-        self.band_starts = lru_cache(maxsize=2)(self._band_starts)
+class Sampler(Protocol):
+    """Whatever expands stretches of the passes of one plan."""
 
     def expand(self, number: int, start: int, stop: int) -> Positions:
         """Points start .. stop - 1 of pass `number` in visiting order, (stop - start, 2) int32 (row, column)."""
-        out = np.empty((stop - start, 2), np.int32)
-        if start < stop:
-            if self.order < 0:
-                self._expand_random(number, start, out)
-            else:
-                starts = self.band_starts(number)
-                band = int(np.searchsorted(starts, start, side="right")) - 1
-                self._expand_bands(number, band, start - int(starts[band]), out)
-        return out
-
-    def _order_keys(self, number: int) -> npt.NDArray[np.uint32]:
-        """Keys of the permutation that is the random order of a pass."""
-        return round_keys(self.samples, self.seed, Stream.ORDER, number)
-
-    @abstractmethod
-    def _band_starts(self, number: int) -> npt.NDArray[np.int64]:
-        """Number of samples before each band of pass `number`, and after the last."""
-
-    @abstractmethod
-    def _expand_bands(self, number: int, band: int, skip: int, out: Positions) -> None:
-        """Fill `out` from sample `skip` of a band on."""
-
-    @abstractmethod
-    def _expand_random(self, number: int, start: int, out: Positions) -> None:
-        """Fill `out` with samples start, start + 1, ... of the random order."""
-
-
-class FullSampler(Sampler):
-    """Every pixel in every pass."""
-
-    def _band_starts(self, number: int) -> npt.NDArray[np.int64]:
-        rows = np.append(np.arange(0, self.shape[0], self.tile[0], dtype=np.int64), self.shape[0])
-        return rows * self.shape[1]
-
-    def _expand_bands(self, number: int, band: int, skip: int, out: Positions) -> None:
-        full_kernels.expand_bands(self.shape, self.tile, self.order, band, skip, out)
-
-    def _expand_random(self, number: int, start: int, out: Positions) -> None:
-        full_kernels.expand_random(self.shape, self._order_keys(number), start, out)
-
-
-class TileSampler(Sampler):
-    """A fixed number of pixels in every tile; cut tiles share the rest."""
-
-    def __init__(self, plan: ScanPlan) -> None:
-        super().__init__(plan)
-        self.exclusive = plan.repeat == "exclusive"
-        self.per_tile = int(plan.pattern.fraction * self.tile[0] * self.tile[1])
-        self.edges = edge_offsets(self.seed, plan.passes, self.shape, self.tile, self.samples, self.per_tile)
-
-    def _band_starts(self, number: int) -> npt.NDArray[np.int64]:
-        return tiled_kernels.band_starts(self.shape, self.tile, self.per_tile, self.edges, number)
-
-    def _expand_bands(self, number: int, band: int, skip: int, out: Positions) -> None:
-        tiled_kernels.expand_bands(
-            self.seed,
-            self.shape,
-            self.tile,
-            self.per_tile,
-            self.edges,
-            self.exclusive,
-            number,
-            self.order,
-            band,
-            skip,
-            out,
-        )
-
-    def _expand_random(self, number: int, start: int, out: Positions) -> None:
-        tiled_kernels.expand_random(
-            self.seed,
-            self.shape,
-            self.tile,
-            self.per_tile,
-            self.edges,
-            self.exclusive,
-            number,
-            self.samples,
-            self._order_keys(number),
-            start,
-            out,
-        )
-
-
-class GridSampler(Sampler):
-    """A number of pixels from the whole grid, by pseudo-random permutations of it."""
-
-    def __init__(self, plan: ScanPlan) -> None:
-        super().__init__(plan)
-        self.pixels = self.shape[0] * self.shape[1]
-        self.exclusive = plan.repeat == "exclusive"
-        self._wraps: list[tuple[int, npt.NDArray[np.int64]]] = [(0, np.empty(0, np.int64))]
-
-    def _keys(self, cycle: int) -> npt.NDArray[np.uint32]:
-        """Keys of the permutation number `cycle` of the grid."""
-        return round_keys(self.pixels, self.seed, Stream.GRID, cycle)
-
-    def _wrap(self, cycle: int) -> tuple[int, npt.NDArray[np.int64]]:
-        """How far the pass that wraps into `cycle` reads its permutation, and at which numbers it puts pixels off."""
-        while len(self._wraps) <= cycle:
-            into = len(self._wraps)
-            wrapping = (into * self.pixels - 1) // self.samples
-            position = wrapping * self.samples - (into - 1) * self.pixels
-            needed = (wrapping + 1) * self.samples - into * self.pixels
-            keys, old_keys = self._keys(into), self._keys(into - 1)
-            self._wraps.append(
-                grid_kernels.put_off(self.pixels, needed, keys, old_keys, position, *self._wraps[into - 1])
-            )
-        return self._wraps[cycle]
-
-    def _stretch(self, number: int) -> grid_kernels.Stretch:
-        """Where in the stream of permutations the pass reads."""
-        none = np.empty(0, np.int64)
-        if not self.exclusive:
-            keys = self._keys(number)
-            return grid_kernels.Stretch(0, self.samples, 0, none, keys, 0, none, keys)
-        first = number * self.samples
-        cycle, position = divmod(first, self.pixels)
-        from_first = min(self.samples, self.pixels - position)
-        reach, put_off = self._wrap(cycle)
-        next_reach, next_put_off = self._wrap(cycle + 1) if from_first < self.samples else (0, none)
-        return grid_kernels.Stretch(
-            position, from_first, reach, put_off, self._keys(cycle), next_reach, next_put_off, self._keys(cycle + 1)
-        )
-
-    def _band_starts(self, number: int) -> npt.NDArray[np.int64]:
-        return grid_kernels.band_starts(self.shape, self.tile, self.samples, self._stretch(number))
-
-    def _expand_bands(self, number: int, band: int, skip: int, out: Positions) -> None:
-        grid_kernels.expand_bands(self.shape, self.tile, self._stretch(number), self.order, band, skip, out)
-
-    def _expand_random(self, number: int, start: int, out: Positions) -> None:
-        grid_kernels.expand_random(self.shape, self._stretch(number), start, out)
+        ...
 
 
 def sampler_for(plan: ScanPlan) -> Sampler:
-    """The sampler of the plan's pattern."""
-    if isinstance(plan.pattern, Raster | Serpentine):
-        return FullSampler(plan)
-    if isinstance(plan.pattern, Uniform):
-        return GridSampler(plan)
-    return TileSampler(plan)
+    """The sampler of the plan's pattern, region and order."""
+    if plan.region is None:
+        if isinstance(plan.pattern, OWN_WAYS) and plan.order.kind == "own":
+            return OwnSampler(plan)
+        if isinstance(plan.pattern, BANDED) and plan.order.kind in (*ORDER_CODES, "random"):
+            return banded_sampler(plan)
+    return WholePassSampler(plan)

@@ -7,12 +7,12 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from stemscan.patterns.base import DEFAULT_TILE, PatternBase
+from stemscan.patterns.base import AreaPattern, ratio_as_stated
 
 __all__ = ["Uniform"]
 
 
-class Uniform(PatternBase):
+class Uniform(AreaPattern):
     """round(ratio H W) pixels of the grid in each pass, every subset equally likely.
 
     Parameters
@@ -26,11 +26,6 @@ class Uniform(PatternBase):
     ratio: Annotated[float, Field(gt=0, le=1)]
 
     @property
-    def tile(self) -> tuple[int, int]:
-        """Tiles for orders that go over blocks."""
-        return DEFAULT_TILE, DEFAULT_TILE
-
-    @property
     def fraction(self) -> Fraction:
-        """The ratio as the exact value of its shortest decimal."""
-        return Fraction(repr(float(self.ratio)))
+        """The ratio as it is stated."""
+        return ratio_as_stated(self.ratio)

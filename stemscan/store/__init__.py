@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.failpoints import failpoint
@@ -257,7 +258,14 @@ class Acquisition(StoreAppender):
         layout = Layout.of_plan(plan)
         truth32 = checked_truth(truth, layout.shape)
         dtype = counts_dtype(record.detector.info(), record.noise, layout.electrons_per_sample)
-        specs = array_specs(layout, dtype, actual=record.actual_positions, truth=record.truth)
+        specs = array_specs(
+            layout,
+            dtype,
+            frames=np.dtype(np.uint32) if plan.repeats_pixels and dtype.kind == "u" else None,
+            visits=np.dtype(np.uint16) if plan.repeats_pixels else None,
+            actual=record.actual_positions,
+            truth=record.truth,
+        )
         created = event("created", session)
         lock = claim_folder(path, worst_case_bytes(specs.values(), layout), overwrite=overwrite, resume=resume)
         try:

@@ -58,7 +58,7 @@ WRONG = [
     (["plan"], "add -o"),
     (["plan", "-o", "p.yaml", "--passes", "300"], "256"),
     (["plan", "-o", "p.yaml", "--passes", "x"], "--passes"),
-    (["plan", "-o", "p.yaml", "--pattern", "spiral"], "--pattern: expected one of block-random"),
+    (["plan", "-o", "p.yaml", "--pattern", "snail"], "--pattern: expected one of block-random"),
     (["plan", "-o", "p.yaml", "--pattern", "uniform"], "--ratio"),
     (["plan", "-o", "p.yaml", "--pattern", "raster", "--per-block", "3"], "--per-block"),
     (["plan", "-o", "p.yaml", "--order", "zigzag"], "zigzag"),

@@ -1,0 +1,147 @@
+"""Options of `stemscan plan` that take more than a number: orders with settings, and files whose content counts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+__all__ = ["order_of", "take_files"]
+
+
+def order_of(
+    kind: str | None, max_jump: float | None, settle_time: str | None, tolerance: float | None, table: str | None
+) -> dict[str, Any] | None:
+    """The plan's order from its options.
+
+    Raises
+    ------
+    UsageError
+        When an option does not belong to the order, or is no time.
+    """
+    from stemscan.errors import UsageError
+    from stemscan.units import parse_dwell_ns
+
+    if max_jump is not None and kind != "shortest":
+        raise UsageError(f"--max-jump: expected --order shortest beside it, got {kind}; change one")
+    settings = {"--settle-time": settle_time, "--tolerance": tolerance, "--settle-table": table}
+    given = [option for option, value in settings.items() if value is not None]
+    if given and kind != "settle-aware":
+        raise UsageError(f"{given[0]}: expected --order settle-aware beside it, got {kind}; change one")
+    if kind is None:
+        return None
+    order: dict[str, Any] = {"kind": kind}
+    if max_jump is not None:
+        order["max_jump_px"] = max_jump
+    if kind == "settle-aware" and table is not None:
+        if len(given) > 1:
+            raise UsageError(f"expected --settle-table alone, got {given[0]} too; keep one")
+        order["settle"] = {"per_jump": [_pair(pair) for pair in table.split()]}
+    elif kind == "settle-aware":
+        time_ns = parse_dwell_ns("5us" if settle_time is None else settle_time)
+        order["settle"] = {"time_constant_ns": time_ns, "tolerance_px": 0.5 if tolerance is None else tolerance}
+    return order
+
+
+def _pair(text: str) -> list[float]:
+    """A jump in pixels and its settle time in ns, from PIXELS=TIME."""
+    from stemscan.errors import UsageError
+    from stemscan.units import parse_dwell_ns
+
+    jump, _, time = text.partition("=")
+    try:
+        return [float(jump), 0 if time.rstrip("nus") == "0" else parse_dwell_ns(time)]
+    except ValueError as problem:
+        raise UsageError(f"--settle-table: expected PIXELS=TIME, as 100=20us, got {text!r}") from problem
+
+
+def take_files(data: dict[str, Any], points: Path | None, polygon: str | None, mask: Path | None, folder: Path) -> None:
+    """Put lists, masks and regions into plain data of a plan, with what states their content.
+
+    Parameters
+    ----------
+    data : dict
+        Of a plan; `pattern` and `region` are filled in.
+    points, mask : Path, optional
+        Files as the user named them.
+    polygon : str, optional
+        Corners.
+    folder : Path
+        Where the plan will stand; files are named relative to it.
+
+    Raises
+    ------
+    StemscanError
+        When a file is missing or not what it should be.
+    """
+    from stemscan.errors import UsageError
+    from stemscan.files_by_content import mask_sha256, points_sha256, read_mask, read_points, remember_place
+
+    shape = (data["shape"][0], data["shape"][1])
+    pattern = data["pattern"]
+    if pattern["kind"] == "list" and points is not None:
+        array = read_points(points, shape)
+        pattern.update(file=_relative(points, folder), sha256=points_sha256(array), samples=len(array))
+        remember_place(pattern["sha256"], points.absolute())
+    if pattern["kind"] == "lissajous":
+        pattern["cycles"] = _cycles(str(pattern["cycles"]))
+    if polygon is not None and mask is not None:
+        raise UsageError("expected --polygon or --mask, got both; keep one")
+    if polygon is not None:
+        data["region"] = {"kind": "polygon", "points": [_corner(corner) for corner in polygon.split()]}
+    if mask is not None:
+        image = read_mask(mask, shape)
+        sha256 = mask_sha256(image)
+        data["region"] = {
+            "kind": "image",
+            "file": _relative(mask, folder),
+            "sha256": sha256,
+            "pixels": int(image.sum()),
+        }
+        remember_place(sha256, mask.absolute())
+    if "region" in data:
+        _count_samples(data)
+
+
+def _count_samples(data: dict[str, Any]) -> None:
+    """State how many samples of a way lie inside the region, where that does not follow from its pixels."""
+    if data["pattern"]["kind"] in ("spiral", "lissajous", "list"):
+        from stemscan.errors import PlanError, UsageError
+        from stemscan.patterns.whole_pass import samples_inside
+        from stemscan.plan import ScanPlan
+
+        data["region"]["samples"] = 1
+        try:
+            samples = samples_inside(ScanPlan.from_dict({**data, "limits": {}}))
+        except PlanError as problem:
+            raise UsageError(str(problem)) from problem
+        if samples == 0:
+            raise UsageError("expected at least one sample of the pattern inside the region, got none; move the region")
+        data["region"]["samples"] = samples
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """A file's name as seen from the plan's folder."""
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def _cycles(text: str) -> list[int]:
+    """Two whole numbers, as 31x32."""
+    from stemscan.errors import UsageError
+
+    try:
+        down, across = (int(part) for part in text.split("x"))
+    except ValueError:
+        raise UsageError(f"--cycles: expected two whole numbers as 31x32, got {text!r}") from None
+    return [down, across]
+
+
+def _corner(text: str) -> list[float]:
+    """A corner of a polygon."""
+    from stemscan.errors import UsageError
+
+    try:
+        row, column = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f'--polygon: expected corners as "ROW,COLUMN ROW,COLUMN ...", got {text!r}') from None
+    return [row, column]

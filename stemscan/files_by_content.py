@@ -1,0 +1,168 @@
+"""Lists of points and masks that a plan takes from files: found by name, trusted by content.
+
+A plan names a file and states the SHA-256 of what it holds; the digest of the plan counts the content, not the name.
+The same points as CSV and as npy are the same content. A plan that came from a plan file looks beside it; copies of
+that plan in this process (in a store, say) find the file by its content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from stemscan.errors import PlanError
+from stemscan.measured import read_array
+
+__all__ = [
+    "FileName",
+    "Sha256",
+    "load_mask",
+    "load_points",
+    "mask_sha256",
+    "points_sha256",
+    "read_mask",
+    "read_points",
+    "remember_place",
+]
+
+FileName = Annotated[str, Field(min_length=1, max_length=4096)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Points = npt.NDArray[np.int32]
+Mask = npt.NDArray[np.bool_]
+
+_MOST_VISITS = 65535
+_PLACES: dict[str, Path] = {}
+
+
+def remember_place(sha256: str, path: Path) -> None:
+    """Note where the file with this content is, for plans of this process that have the content but not the folder."""
+    _PLACES[sha256] = path
+
+
+def points_sha256(points: Points) -> str:
+    """SHA-256, 64 hexadecimal digits, of points: 'points', then (row, column) as little-endian int32."""
+    return hashlib.sha256(b"points" + np.ascontiguousarray(points, "<i4").tobytes()).hexdigest()
+
+
+def mask_sha256(mask: Mask) -> str:
+    """SHA-256, 64 hexadecimal digits, of a mask: 'mask', its rows and columns as little-endian int32, its bits."""
+    shape = np.array(mask.shape, "<i4").tobytes()
+    return hashlib.sha256(b"mask" + shape + np.packbits(mask).tobytes()).hexdigest()
+
+
+def read_points(path: Path, shape: tuple[int, int]) -> Points:
+    """Read the points of a CSV or npy file.
+
+    Returns
+    -------
+    array of int32, (N, 2)
+        (row, column).
+
+    Raises
+    ------
+    InputNotFoundError
+        When there is no such file.
+    DataError
+        When it cannot be read.
+    PlanError
+        When it holds anything but whole (row, column) inside the grid.
+    """
+    values = read_array(path)
+    name = repr(str(path))
+    if values.ndim != 2 or values.shape[1] != 2 or not len(values) or values.dtype.kind not in "iuf":
+        raise PlanError(
+            f"expected numbers of shape (N, 2), a row and a column for each point, in {name}, got {values.dtype} of "
+            f"shape {values.shape}"
+        )
+    _refuse_first(~np.isfinite(values), values, f"finite points in {name}", "leave such points out")
+    _refuse_first(values != np.trunc(values), values, f"whole rows and columns in {name}", "round them to the grid")
+    _refuse_first(
+        (values < 0) | (values >= np.array(shape)),
+        values,
+        f"points inside the grid of {shape[0]} x {shape[1]} in {name}",
+        "points are (row, column) from the top left",
+    )
+    points = values.astype(np.int32)
+    visits = np.unique(points[:, 0].astype(np.int64) * shape[1] + points[:, 1], return_counts=True)[1].max()
+    if visits > _MOST_VISITS:
+        raise PlanError(f"expected at most {_MOST_VISITS} visits of a pixel in {name}, got {visits}; split the list")
+    return points
+
+
+def read_mask(path: Path, shape: tuple[int, int]) -> Mask:
+    """Read the mask of an image or npy file: every pixel that is not zero, in any channel but alpha.
+
+    Raises
+    ------
+    InputNotFoundError
+        When there is no such file.
+    DataError
+        When it cannot be read.
+    PlanError
+        When it is not of the grid's shape, or no pixel is set.
+    """
+    values = read_array(path)
+    name = repr(str(path))
+    if values.ndim == 3 and values.shape[2] in (2, 3, 4) and values.dtype == np.uint8:
+        values = values[:, :, : 3 if values.shape[2] > 2 else 1].max(axis=2)
+    if values.shape != shape or values.dtype.kind not in "biuf":
+        raise PlanError(
+            f"expected a mask on the plan's grid, {shape[0]} x {shape[1]}, in {name}, got {values.dtype} of shape "
+            f"{values.shape}"
+        )
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        raise PlanError(f"expected a mask without NaN in {name}, not zero where to scan, got NaN")
+    mask: Mask = values != 0
+    if not mask.any():
+        raise PlanError(f"expected at least one pixel that is not zero in the mask {name}, got none")
+    return mask
+
+
+def load_points(file: str, sha256: str, shape: tuple[int, int], folder: Path | None = None, *, samples: int) -> Points:
+    """Read a plan's points and refuse changed ones; arguments as of the pattern, `folder` that of the plan file."""
+    path = _locate(file, sha256, folder)
+    points = read_points(path, shape)
+    _require_content(path, points_sha256(points), sha256)
+    if len(points) != samples:
+        raise PlanError(f"pattern.samples: expected {len(points)}, as {file!r} has, got {samples}; correct it")
+    return points
+
+
+def load_mask(file: str, sha256: str, shape: tuple[int, int], folder: Path | None = None) -> Mask:
+    """Read a plan's mask and refuse a changed one; arguments as of the region, `folder` that of the plan file."""
+    path = _locate(file, sha256, folder)
+    mask = read_mask(path, shape)
+    _require_content(path, mask_sha256(mask), sha256)
+    return mask
+
+
+def _locate(file: str, sha256: str, folder: Path | None) -> Path:
+    """Where the file is."""
+    if folder is None and sha256 in _PLACES:
+        return _PLACES[sha256]
+    return (folder or Path()) / file
+
+
+def _require_content(path: Path, found: str, expected: str) -> None:
+    """Refuse another content than the plan states."""
+    if found != expected:
+        raise PlanError(
+            f"expected content with sha256 {expected} in {str(path)!r}, got {found}; the file is not the one that the "
+            "plan was made with: restore it, or make the plan anew"
+        )
+    remember_place(expected, path.absolute())
+
+
+def _refuse_first(bad: Any, values: npt.NDArray[Any], expected: str, cure: str) -> None:
+    """Refuse values of which any is bad, naming the first."""
+    rows = bad.any(axis=1)
+    if rows.any():
+        first = int(rows.argmax())
+        raise PlanError(
+            f"expected {expected}, got ({values[first, 0]:g}, {values[first, 1]:g}) as point {first}; {cure}"
+        )

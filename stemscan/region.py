@@ -1,0 +1,138 @@
+"""Regions: the part of the grid to which a plan keeps, as a polygon or as a mask from an image."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from stemscan.errors import PlanError
+from stemscan.files_by_content import FileName, Sha256, load_mask
+
+__all__ = ["ImageRegion", "PolygonRegion", "Region", "RegionBase"]
+
+Mask = npt.NDArray[np.bool_]
+_BAND_PIXELS = 1 << 24
+Corner = tuple[Annotated[float, Field(ge=-1e6, le=1e6)], Annotated[float, Field(ge=-1e6, le=1e6)]]
+
+
+def _as_corners(value: object) -> object:
+    """Let lists, as YAML and JSON give them, stand for tuples."""
+    if not isinstance(value, list):
+        return value
+    return tuple(tuple(corner) if isinstance(corner, list) else corner for corner in value)
+
+
+class RegionBase(BaseModel):
+    """Base of all regions.
+
+    Parameters
+    ----------
+    samples : int, optional
+        Samples of a pass, stated where they do not follow from the pixels of the region: for the patterns spiral,
+        lissajous and list, of which those inside the region are visited.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    samples: Annotated[int, Field(ge=1, le=2**32)] | None = None
+
+    @abstractmethod
+    def pixels_in(self, shape: tuple[int, int]) -> int:
+        """Number of pixels of the region on a grid of `shape` (rows, columns)."""
+
+    @abstractmethod
+    def mask(self, shape: tuple[int, int]) -> Mask:
+        """The region on a grid, (rows, columns).
+
+        Raises
+        ------
+        PlanError
+            When its file is not what the plan states.
+        """
+
+
+class PolygonRegion(RegionBase):
+    """Pixels whose centres lie inside a polygon, by the even-odd rule; the centre of pixel (0, 0) is (0, 0).
+
+    Parameters
+    ----------
+    points : tuple of (float, float)
+        Corners (row, column) in pixels, 3 to 10000; they may lie outside the grid.
+    """
+
+    kind: Literal["polygon"] = "polygon"
+    points: Annotated[tuple[Corner, ...], Field(min_length=3, max_length=10_000), BeforeValidator(_as_corners)]
+
+    def pixels_in(self, shape: tuple[int, int]) -> int:
+        """Number of pixels inside."""
+        return _polygon_pixels(self.points, shape)
+
+    def mask(self, shape: tuple[int, int]) -> Mask:
+        """The polygon on a grid."""
+        return _polygon_band(self.points, (0, shape[0]), shape[1])
+
+
+class ImageRegion(RegionBase):
+    """Pixels that are not zero in an image of the grid's shape.
+
+    Parameters
+    ----------
+    file : str
+        Image (png, tif, ...), npy or CSV; absolute, or relative to the plan file.
+    sha256 : str
+        Of the mask, see `stemscan.files_by_content.mask_sha256`; another content is refused.
+    pixels : int
+        Number of pixels that are not zero.
+    """
+
+    kind: Literal["image"] = "image"
+    file: FileName
+    sha256: Sha256
+    pixels: Annotated[int, Field(ge=1, le=2**32)]
+
+    def pixels_in(self, shape: tuple[int, int]) -> int:
+        """Number of pixels, as the plan states it."""
+        return self.pixels
+
+    def mask(self, shape: tuple[int, int], folder: Path | None = None) -> Mask:
+        """The mask of the file; `folder` is that of the plan file."""
+        mask = load_mask(self.file, self.sha256, shape, folder)
+        pixels = int(np.count_nonzero(mask))
+        if pixels != self.pixels:
+            raise PlanError(f"region.pixels: expected {pixels}, as {self.file!r} has, got {self.pixels}; correct it")
+        return mask
+
+
+Region = Annotated[PolygonRegion | ImageRegion, Field(discriminator="kind")]
+"""Any region, told apart by its `kind`."""
+
+
+@lru_cache(maxsize=64)
+def _polygon_pixels(points: tuple[tuple[float, float], ...], shape: tuple[int, int]) -> int:
+    """Number of pixels inside a polygon, counted in bands of rows."""
+    height = max(1, _BAND_PIXELS // shape[1])
+    bands = ((top, min(shape[0], top + height)) for top in range(0, shape[0], height))
+    return sum(int(np.count_nonzero(_polygon_band(points, band, shape[1]))) for band in bands)
+
+
+def _polygon_band(points: tuple[tuple[float, float], ...], band: tuple[int, int], width: int) -> Mask:
+    """Mark the pixels of rows band[0] .. band[1] - 1 with an odd number of edges to their left."""
+    crossings = np.zeros((band[1] - band[0], width + 1), np.bool_)
+    columns = np.arange(width, dtype=np.float64)
+    corners: Any = np.array(points, np.float64)
+    for (row0, column0), (row1, column1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        low, high = min(row0, row1), max(row0, row1)
+        first, last = max(band[0], int(np.ceil(low))), min(band[1], int(np.ceil(high)))  # rows with low <= row < high
+        if first >= last:
+            continue
+        rows = np.arange(first, last)
+        at = column0 + (rows - row0) * ((column1 - column0) / (row1 - row0))
+        crossings[rows - band[0], np.searchsorted(columns, at)] ^= True
+    inside: Mask = np.logical_xor.accumulate(crossings[:, :-1], axis=1)
+    return inside

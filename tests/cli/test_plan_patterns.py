@@ -1,0 +1,84 @@
+"""`stemscan plan` with patterns, orders and regions that take more than numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stemscan.path import ScanPath
+from stemscan.plan import ScanPlan
+from tests.cli.conftest import Stemscan
+
+SMALL = ("plan", "-o", "plan.yaml", "--shape", "64x64", "--passes", 1)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--pattern", "spiral", "--pitch", 3, "--spacing", 2),
+        ("--pattern", "spiral", "--polygon", "5,5 5,50 50,30"),
+        ("--pattern", "lissajous", "--cycles", "7x8", "--ratio", 0.2),
+        ("--pattern", "blue-noise", "--ratio", 0.1, "--order", "shortest", "--max-jump", 12),
+        ("--pattern", "hilbert"),
+        ("--pattern", "random-walk", "--ratio", 0.1, "--step", 2),
+        ("--pattern", "interleaved", "--row-stride", 4),
+        ("--order", "delocalised", "--polygon", "5,5 5,50 50,30"),
+        ("--order", "settle-aware", "--settle-time", "30us", "--tolerance", 1),
+        ("--order", "settle-aware", "--settle-table", "0=0ns 10=5us 500=100us"),
+    ],
+)
+def test_plans_are_written_and_read_again(stemscan: Stemscan, options: tuple[str | float, ...]) -> None:
+    done = stemscan(*SMALL, *options)
+    assert (done.code, done.err) == (0, "")
+    plan = ScanPlan.load("plan.yaml")
+    assert len(ScanPath(plan).positions(0, len(ScanPath(plan)))) == plan.total_samples
+    assert ("beyond the limit" in done.out) == ("--max-jump" in options)
+    assert stemscan("info", "plan.yaml").code == 0
+
+
+def test_list_and_mask_are_named_relative_to_the_plan(stemscan: Stemscan) -> None:
+    Path("plans").mkdir()
+    Path("points.csv").write_text("".join(f"{index},{index}\n" for index in range(64)))
+    mask = np.zeros((64, 64), np.uint8)
+    mask[:, 10:20] = 1
+    np.save("mask.npy", mask)
+    done = stemscan(
+        *("plan", "-o", "plans/a.yaml", "--shape", "64x64", "--pattern", "list", "--points", "points.csv"),
+        *("--mask", "mask.npy"),
+    )
+    assert (done.code, done.err) == (0, "")
+    plan = ScanPlan.load("plans/a.yaml")
+    assert plan.to_dict()["pattern"]["file"] == "../points.csv"
+    assert plan.samples_per_pass == 10
+    assert ScanPath(plan).positions(0, 10)[:, 1].tolist() == list(range(10, 20))
+    Path("points.csv").write_text("1,1\n2,2\n")
+    failed = stemscan("info", "plans/a.yaml")
+    assert failed.code == 1
+    assert "the plan was made with" in failed.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--pattern", "list"), "--points: expected a value"),
+        (("--pattern", "list", "--points", "none.csv"), "none.csv"),
+        (("--pattern", "hilbert", "--points", "none.csv"), "--points: expected no such option"),
+        (("--pattern", "lissajous", "--cycles", "7", "--ratio", 0.1), "--cycles: expected two whole numbers"),
+        (("--polygon", "1,2 3,4"), "at least 3"),
+        (("--polygon", "1,2 3"), "--polygon: expected corners"),
+        (("--polygon", "1,2 3,4 9,9", "--mask", "none.npy"), "--polygon or --mask"),
+        (("--mask", "none.npy"), "none.npy"),
+        (("--max-jump", 5), "--max-jump: expected --order shortest"),
+        (("--tolerance", 5), "--tolerance: expected --order settle-aware"),
+        (("--order", "settle-aware", "--settle-table", "5"), "--settle-table: expected PIXELS=TIME"),
+        (("--order", "own"), "order.kind: expected the order own"),
+        (("--pattern", "spiral", "--polygon", "0,0 0,2 2,0"), "inside the region, got none"),
+    ],
+)
+def test_wrong_use(stemscan: Stemscan, options: tuple[str | float, ...], message: str) -> None:
+    done = stemscan(*SMALL, *options)
+    assert done.code == 2
+    assert message in done.err
+    assert not Path("plan.yaml").exists()

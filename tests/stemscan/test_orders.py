@@ -1,0 +1,203 @@
+"""Orders that look at a whole pass: the same pixels, whatever the cut, cheaper or farther apart."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stemscan.errors import PlanError
+from stemscan.orders.far_apart import far_apart
+from stemscan.orders.jump_costs import costs_for, settle_ns
+from stemscan.orders.line_orders import line_numbers
+from stemscan.orders.model import Order
+from stemscan.path import ScanPath
+from stemscan.patterns.traversal import ORDER_CODES
+from stemscan.plan import ScanPlan
+from stemscan.summary import summarise
+from stemscan.testing import orders, plans
+from tests.stemscan.test_path import block, make
+
+SETTLE = {"time_constant_ns": 5000, "tolerance_px": 0.5}
+TABLE = {"per_jump": [[3, 0], [10, 5000], [500, 100000]]}
+
+
+def ordered(order: dict[str, Any], pattern: dict[str, Any] | None = None, side: int = 128, **more: Any) -> ScanPlan:
+    plan = make(pattern or block(8, 3), (side, side), **more)
+    return ScanPlan.from_dict({**plan.to_dict(), "order": order})
+
+
+def points_of(plan: ScanPlan) -> npt.NDArray[np.int32]:
+    return ScanPath(plan).positions(0, plan.samples_per_pass)
+
+
+def jumps(points: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+    return np.asarray(np.hypot(*np.diff(points.astype(float), axis=0).T))
+
+
+def nearest_before(points: npt.NDArray[np.int32], before: int) -> npt.NDArray[np.float64]:
+    """Distance of each sample to the nearest of those before it."""
+    places = points.astype(float)
+    lags = [np.hypot(*(places[before:] - places[before - lag : len(places) - lag]).T) for lag in range(1, before + 1)]
+    return np.asarray(np.min(lags, axis=0))
+
+
+@given(plans(max_side=30, max_passes=3), orders())
+@settings(max_examples=60, deadline=None)
+def test_an_order_is_a_permutation_of_each_pass(plan: ScanPlan, order: dict[str, Any]) -> None:
+    other = ScanPlan.from_dict({**plan.to_dict(), "order": order})
+    n, width = plan.samples_per_pass, plan.shape[1]
+    for number in range(plan.passes):
+        pixels = [
+            np.sort(points[:, 0].astype(np.int64) * width + points[:, 1])
+            for points in (ScanPath(p).positions(number * n, (number + 1) * n) for p in (plan, other))
+        ]
+        np.testing.assert_array_equal(pixels[0], pixels[1])
+
+
+@given(plans(max_side=30, max_passes=2), st.sampled_from(sorted(ORDER_CODES)))
+@settings(max_examples=30, deadline=None)
+def test_numbers_of_lines_are_the_walks_of_bands(plan: ScanPlan, kind: str) -> None:
+    if plan.repeats_pixels:
+        return
+    walked = points_of(ScanPlan.from_dict({**plan.to_dict(), "order": {"kind": kind}}))
+    pixels = (walked[:, 0].astype(np.int64) * plan.shape[1] + walked[:, 1]).astype(np.uint32)
+    numbers = line_numbers(pixels, plan.shape, plan.pattern.tile, ORDER_CODES[kind])
+    assert (np.diff(numbers) > 0).all()
+
+
+def test_shortest_is_short() -> None:
+    """Near 0.7124 sqrt(n area), what the shortest tour through random points tends to; Hilbert's curve alone: 0.92."""
+    plan = ordered({"kind": "shortest"}, {"kind": "uniform", "ratio": 0.05}, side=256)
+    length = jumps(points_of(plan)).sum()
+    assert length < 0.91 * (plan.samples_per_pass * 256 * 256) ** 0.5
+    blocks = ordered({"kind": "serpentine-blocks"}, side=256)
+    assert jumps(points_of(ordered({"kind": "shortest"}, side=256))).mean() < 0.85 * jumps(points_of(blocks)).mean()
+
+
+def test_shortest_visits_a_full_grid_step_by_step() -> None:
+    assert jumps(points_of(ordered({"kind": "shortest"}, {"kind": "raster"}, side=64))).max() == 1
+
+
+def test_jump_limit_is_kept_but_for_exceptions_that_are_counted() -> None:
+    free, limited = ordered({"kind": "shortest"}), ordered({"kind": "shortest", "max_jump_px": 12})
+    over_free, over_limited = (int((jumps(points_of(plan)) > 12).sum()) for plan in (free, limited))
+    assert over_limited <= 1 <= over_free
+    assert summarise(limited).jumps_over_limit == over_limited
+    assert summarise(free).jumps_over_limit is None
+    apart = {"kind": "polygon", "points": [[0, 0], [0, 20], [20, 20], [20, 60], [0, 60], [0, 80], [40, 80], [40, 0]]}
+    far = ordered({"kind": "shortest", "max_jump_px": 1}, block(16, 1), region=apart)
+    over = int((jumps(points_of(far)) > 1).sum())
+    assert over == far.samples_per_pass - 1  # single pixels of blocks of 16 x 16 are never neighbours here
+    assert summarise(far).jumps_over_limit == over
+
+
+def test_settle_aware_settles_least() -> None:
+    for settle in (SETTLE, TABLE):
+        costs = costs_for(Order.model_validate({"kind": "settle-aware", "settle": settle}, strict=False), (128, 128))
+        others: list[dict[str, Any]] = [
+            {"kind": kind} for kind in ("shortest", "serpentine-blocks", "serpentine", "random")
+        ]
+        tried = [{"kind": "settle-aware", "settle": settle}, *others]
+        totals = {order["kind"]: settle_ns(points_of(ordered(order)), costs) for order in tried}
+        assert min(totals, key=lambda kind: totals[kind]) == "settle-aware", totals
+        assert totals["settle-aware"] < 0.95 * totals["serpentine-blocks"]
+
+
+def test_settle_times() -> None:
+    points = np.array([[0, 0], [0, 0], [0, 10], [0, 11], [0, 511]], np.int32)
+    order = Order.model_validate({"kind": "settle-aware", "settle": SETTLE})
+    expected = np.ceil(5000 * np.log(np.array([10, 1, 500]) / 0.5)).sum()
+    assert settle_ns(points, costs_for(order, (1, 512))) == expected
+    table = Order.model_validate(
+        {"kind": "settle-aware", "settle": {"per_jump": ((3.0, 0), (10.0, 5000), (110.0, 15000))}}
+    )
+    assert settle_ns(points[1:4], costs_for(table, (1, 512))) == 5000
+    assert settle_ns(np.array([[0, 0], [0, 60]], np.int32), costs_for(table, (1, 512))) == 10_000
+    assert settle_ns(np.array([[0, 0], [0, 300]], np.int32), costs_for(table, (1, 512))) == 15_000
+
+
+@pytest.mark.parametrize(
+    "settle",
+    [
+        {},
+        {"time_constant_ns": 5000},
+        {**SETTLE, "per_jump": [[0, 0]]},
+        {"per_jump": [[5, 0], [5, 10]]},
+        {"per_jump": []},
+        {"time_constant_ns": 5000, "tolerance_px": 0},
+    ],
+)
+def test_impossible_settle_models(settle: dict[str, Any]) -> None:
+    with pytest.raises(PlanError, match="settle"):
+        ordered({"kind": "settle-aware", "settle": settle})
+
+
+@pytest.mark.parametrize("order", [{"kind": "raster", "max_jump_px": 5}, {"kind": "random", "settle": SETTLE}])
+def test_settings_of_other_orders_are_refused(order: dict[str, Any]) -> None:
+    with pytest.raises(PlanError, match="order"):
+        ordered(order)
+
+
+@pytest.mark.parametrize("pattern", [block(8, 3), {"kind": "blue-noise", "ratio": 0.05}, {"kind": "raster"}])
+def test_delocalised_keeps_samples_apart_in_space_and_neighbours_in_time(pattern: dict[str, Any]) -> None:
+    side = 256
+    points = points_of(ordered({"kind": "delocalised"}, pattern, side))
+    chance = points_of(ordered({"kind": "random"}, pattern, side))
+    assert nearest_before(points, 8).min() > side / 20
+    assert nearest_before(points, 8).min() > 5 * nearest_before(chance, 8).min()
+    time = np.full((side, side), -1)
+    time[points[:, 0], points[:, 1]] = np.arange(len(points))
+    for row, column in ((0, 1), (1, 0), (1, 1)):
+        one, other = time[: side - row, : side - column], time[row:, column:]
+        both = (one >= 0) & (other >= 0)
+        assert np.abs(one - other)[both].min(initial=99) > 20
+
+
+def test_delocalised_takes_any_number_of_pixels() -> None:
+    for pixels in ([0], [5, 5, 5], [0, 63], list(range(64))):
+        out = far_apart(np.array(pixels, np.uint32), (8, 8))
+        assert sorted(out.tolist()) == pixels
+
+
+def test_orders_of_passes_differ_with_their_pixels() -> None:
+    plan = ordered({"kind": "shortest"}, passes=2)
+    n = plan.samples_per_pass
+    path = ScanPath(plan)
+    assert not np.array_equal(path.positions(0, n), path.positions(n, 2 * n))
+    np.testing.assert_array_equal(path.positions(n - 5, n + 5), path.positions(0, 2 * n)[n - 5 : n + 5])
+
+
+GOLDEN: dict[str, tuple[ScanPlan, str]] = {
+    "shortest": (ordered({"kind": "shortest"}), "85d3f724ff9ea42d"),
+    "limited": (
+        ordered({"kind": "shortest", "max_jump_px": 9.5}, {"kind": "blue-noise", "ratio": 0.05}),
+        "e0cfc4a26aa106ff",
+    ),
+    "settle": (ordered({"kind": "settle-aware", "settle": SETTLE}), "687524c9c4fc395c"),
+    "table": (
+        ordered({"kind": "settle-aware", "settle": TABLE}, {"kind": "uniform", "ratio": 0.1}),
+        "b286966e6e0a93dd",
+    ),
+    "delocalised": (ordered({"kind": "delocalised"}, passes=2), "910b6d8fb6d83dc5"),
+    "random walk at random": (ordered({"kind": "random"}, {"kind": "random-walk", "ratio": 0.2}), "311df9e2442ccb21"),
+}
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_path_is_pinned(name: str) -> None:
+    """The same file gives the same path on every machine and release."""
+    plan, digest = GOLDEN[name]
+    data = ScanPath(plan).positions(0, plan.total_samples).astype("<i4").tobytes()
+    assert hashlib.sha256(data).hexdigest()[:16] == digest
+
+
+def test_digest_of_a_plan_with_settings_is_pinned() -> None:
+    assert ordered({"kind": "settle-aware", "settle": SETTLE}).digest()[:16] == "01d47e85d0d3f71c"
+    plan = ordered({"kind": "settle-aware", "settle": TABLE})
+    assert ScanPlan.from_yaml(plan.to_yaml()) == plan
