@@ -27,6 +27,14 @@ def parse_address(text: str) -> tuple[str, int]:
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
-    if host is None or not port or parts.scheme != "obi" or parts.path or parts.query or parts.fragment or parts.username:
+    if (
+        host is None
+        or not port
+        or parts.scheme != "obi"
+        or parts.path
+        or parts.query
+        or parts.fragment
+        or parts.username
+    ):
         raise UsageError(f"expected an address as obi://HOST:PORT with a port from 1 to 65535, got {text!r}")
     return host, port

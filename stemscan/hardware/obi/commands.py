@@ -212,13 +212,4 @@ class VectorPixels:
     blank: NDArray[np.int8]
 
 
-Command = (
-    Synchronize
-    | Abort
-    | Flush
-    | ExternalCtrl
-    | BeamSelect
-    | Blank
-    | Array
-    | Repeatable
-)
+Command = Synchronize | Abort | Flush | ExternalCtrl | BeamSelect | Blank | Array | Repeatable

@@ -122,7 +122,9 @@ class ObiController:
         self.abort()
         if self._program is None or self._program.plan != path.plan:
             self._program = Program(path.plan, self._profile, round_dwell=self._round)
-            StepEncoder(blanked=True).encode(self._program.steps(0, min(1, len(path))))  # compiled before the beam waits
+            StepEncoder(blanked=True).encode(
+                self._program.steps(0, min(1, len(path)))
+            )  # compiled before the beam waits
         if self._link is None:
             self._connect()
         self._range = (start, stop)

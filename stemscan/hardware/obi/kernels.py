@@ -89,7 +89,9 @@ def read_pixels(
                 break
             body = at + (3 if array else 1)
             new = head & 15 if array else head >> 4
-            if body + (6 if new == 14 else 4) > data.size:  # begun only with its first pixel, after which its Blank is told
+            if (
+                body + (6 if new == 14 else 4) > data.size
+            ):  # begun only with its first pixel, after which its Blank is told
                 break
             left = 1 + (_word(data, at + 1) if array else 0)
             kind = new
