@@ -1,8 +1,8 @@
 """Encoder of the Open Beam Interface's command stream.
 
 Everything is validated before it is encoded, for a device masks silently. Runs of pixels become an Array of
-VectorPixel, in which short dwells stay what they are; a change of blanking goes before it as an inline Blank, which acts
-on the tick of the move and cannot stand inside an Array.
+VectorPixel, in which short dwells stay what they are; a change of blanking goes before it as an inline Blank, which
+acts on the tick of the move and cannot stand inside an Array.
 """
 
 from __future__ import annotations

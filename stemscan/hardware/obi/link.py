@@ -1,7 +1,7 @@
 """The asyncio side of an Open Beam Interface client: one connection, on which a range of a program is run.
 
-Commands are written while samples are read. No more pixels are under way than fill a few hundredths of a second, so that
-an abort acts soon however deep the buffers between are.
+Commands are written while samples are read. No more pixels are under way than fill a few hundredths of a second, so
+that an abort acts soon however deep the buffers between are.
 """
 
 from __future__ import annotations
@@ -131,9 +131,9 @@ class ObiLink:
             seconds = float(steps.dwell.sum()) * quantum * 1e-9 * _CHUNKS_UNDER_WAY
             words = np.frombuffer(await self._receive(2 * len(steps), seconds), ">u2")
             if (words & 3).any():
+                wrong = int(words[(words & 3 > 0).argmax()])
                 raise ControllerError(
-                    f"expected 14-bit samples from the Open Beam Interface, got 0x{int(words[(words & 3 > 0).argmax()]):04x}; "
-                    "resume to go on"
+                    f"expected 14-bit samples from the Open Beam Interface, got 0x{wrong:04x}; resume to go on"
                 )
             exposed = steps.sample >= 0
             if exposed.any():
@@ -141,7 +141,8 @@ class ObiLink:
 
     async def _receive(self, size: int, seconds: float = 0.0) -> bytes:
         """Wait for bytes."""
-        return await asyncio.wait_for(self._reader.readexactly(size), self._timeout + seconds)
+        async with asyncio.timeout(self._timeout + seconds):  # wait_for can swallow a cancellation in Python 3.11
+            return await self._reader.readexactly(size)
 
     async def _synchronize(self, cookie: int) -> None:
         """Ask for a cookie, and pass over everything before it."""
