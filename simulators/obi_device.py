@@ -1,8 +1,8 @@
 """A virtual Open Beam Interface device: executes commands on a specimen and answers as the protocol says.
 
 Which count a pixel gives: where the latest three Synchronize cookies name a sample of the device's plan (see
-`stemscan.hardware.obi.cookies`) and pixels come as the plan's program says, each exposed sample gives the count that the
-virtual microscope gives for it. All other pixels, of foreign clients for one, draw new counts, with indices after those
+`stemscan.hardware.obi.cookies`) and pixels come as the plan's program says, each exposed sample gives the count that
+the virtual microscope gives for it. All other pixels, of foreign clients for one, draw new counts, with indices after those
 of the plan, from the specimen pixel that is nearest to their codes.
 
 The device's clock is that of the world, its work takes no time. Where the next pixel comes later than the dwells before
