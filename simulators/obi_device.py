@@ -330,7 +330,8 @@ class VirtualObiDevice:
 
     def _seen(self, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float32]:
         """Signal of the specimen pixel nearest to codes."""
-        return self._signal.take(self._rows[y] * self.plan.shape[1] + self._columns[x])
+        seen: NDArray[np.float32] = self._signal.take(self._rows[y] * self.plan.shape[1] + self._columns[x])
+        return seen
 
     def _answer(self, counts: NDArray[np.int64]) -> bytes:
         """Counts as the output mode sends them."""

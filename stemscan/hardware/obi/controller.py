@@ -208,7 +208,8 @@ class ObiController:
 
     def _call(self, work: Coroutine[Any, Any, Result], seconds: float) -> Result:
         """Let the loop do something, and wait for it."""
-        return self._outcome(asyncio.run_coroutine_threadsafe(work, self._loop), seconds)
+        result: Result = self._outcome(asyncio.run_coroutine_threadsafe(work, self._loop), seconds)
+        return result
 
     def _finish(self, running: Any) -> None:
         """Raise what ended a run."""

@@ -55,7 +55,7 @@ def write_pixels(
 
 
 @compiled(inline=True)
-def _word(data: NDArray[np.uint8], at: int) -> int:
+def _word(data: NDArray[np.uint8], at: int) -> Any:
     """A big-endian 16-bit number."""
     return (np.int64(data[at]) << 8) | np.int64(data[at + 1])
 
@@ -79,7 +79,7 @@ def read_pixels(
     pending = -1
     while at < data.size:
         if left == 0:
-            head = np.int64(data[at])
+            head: Any = np.int64(data[at])
             if head in (0x52, 0x53):
                 pending = head & 1
                 at += 1
