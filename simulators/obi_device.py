@@ -2,8 +2,8 @@
 
 Which count a pixel gives: where the latest three Synchronize cookies name a sample of the device's plan (see
 `stemscan.hardware.obi.cookies`) and pixels come as the plan's program says, each exposed sample gives the count that
-the virtual microscope gives for it. All other pixels, of foreign clients for one, draw new counts, with indices after those
-of the plan, from the specimen pixel that is nearest to their codes.
+the virtual microscope gives for it. All other pixels, of foreign clients for one, draw new counts, with indices after
+those of the plan, from the specimen pixel that is nearest to their codes.
 
 The device's clock is that of the world, its work takes no time. Where the next pixel comes later than the dwells before
 it took, the beam stands on the last code meanwhile; if it is not blanked, that is underrun, and counted.
