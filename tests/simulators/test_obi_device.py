@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,7 +58,7 @@ class Served:
             self._thread.join()
             self._loop.close()
 
-    def connect(self, **options: int) -> ObiController:
+    def connect(self, **options: Any) -> ObiController:
         for _ in range(100):  # the device lets go of the last client a moment after it left
             try:
                 return ObiController("127.0.0.1", self.port, PROFILE, **options)
