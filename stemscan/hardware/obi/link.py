@@ -53,8 +53,12 @@ class ObiLink:
         opening = asyncio.open_connection(host, port, limit=_BUFFER)
         reader, writer = await asyncio.wait_for(opening, timeout)
         link = cls(reader, writer, timeout)
-        writer.write(encode(obi.Blank(True)))
-        await link._synchronize(_END_COOKIE)
+        try:
+            writer.write(encode(obi.Blank(True)))
+            await link._synchronize(_END_COOKIE)
+        except BaseException:
+            writer.close()
+            raise
         return link
 
     async def run(self, program: Program, start: int, stop: int, deliver: Deliver, room: asyncio.Event) -> None:
