@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from stemscan.cli import demo, evaluate, importing, info, plan, recon, simulate, train, weights
+from stemscan.cli import demo, evaluate, importing, info, plan, recon, serve, simulate, train, weights
 from stemscan.cli.common import one_sentence
 from stemscan.errors import StemscanError
 
@@ -64,6 +64,7 @@ app.command("recon")(recon.recon)
 app.command("import")(importing.import_data)
 app.command("info")(info.info)
 app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(weights.app, name="weights")

@@ -1,0 +1,145 @@
+"""A virtual Open Beam Interface device on a TCP port, for one client at a time, as a device has it."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from stemscan.errors import ControllerError, UsageError
+from stemscan.hardware.obi import commands as obi
+from stemscan.hardware.obi.decoder import Decoder
+from stemscan.simulators.obi_device import VirtualObiDevice
+
+__all__ = ["ObiServer", "check_host"]
+
+_READ: Final = 1 << 18
+_FREE_RUN: Final = 1 << 12
+
+
+def check_host(host: str, *, allow_remote: bool) -> None:
+    """Refuse an address that others can reach, unless that is wanted.
+
+    Raises
+    ------
+    UsageError
+        When the address is not of this machine's loopback.
+    """
+    try:
+        local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = host == "localhost"
+    if not (local or allow_remote):
+        raise UsageError(
+            f"expected a loopback address such as 127.0.0.1, got {host!r}, which others may reach and drive without a "
+            "password; add --allow-remote if that is wanted"
+        )
+
+
+class ObiServer:
+    """Serves a device.
+
+    Parameters
+    ----------
+    device : VirtualObiDevice
+    tell : callable, optional
+        Told in a sentence of every client that comes, goes or is refused.
+    """
+
+    def __init__(self, device: VirtualObiDevice, tell: Callable[[str], None] | None = None) -> None:
+        self.device = device
+        self._tell = tell or (lambda message: None)
+        self._server: asyncio.Server | None = None
+        self._busy = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0, *, allow_remote: bool = False) -> int:
+        """Begin to listen; the port, which the system chooses if 0 was given.
+
+        Raises
+        ------
+        UsageError
+            When the address is not loopback, or taken.
+        """
+        check_host(host, allow_remote=allow_remote)
+        try:
+            self._server = await asyncio.start_server(self._client, host, port, limit=2 * _READ)
+        except (OSError, OverflowError) as problem:
+            raise UsageError(f"expected a free port, got {host}:{port} ({problem}); choose another") from problem
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Stop listening and let go of the client."""
+        if self._server is not None:
+            self._server.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve a client until it goes or sends what is no command."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._tasks.add(task)
+        name = "{}:{}".format(*writer.get_extra_info("peername")[:2])
+        try:
+            if self._busy:
+                self._tell(f"refused {name}: another client is connected")
+                return
+            self._busy = True
+            try:
+                self._tell(f"{name} connected")
+                await self._serve(reader, writer, name)
+            finally:
+                self._busy = False
+        except asyncio.CancelledError:
+            pass
+        finally:
+            writer.close()
+            with suppress(OSError, asyncio.CancelledError):
+                await writer.wait_closed()
+            if task is not None:
+                self._tasks.discard(task)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str) -> None:
+        """Execute what a client sends."""
+        decoder = Decoder()
+        before = self.device.ledger.pixels
+        self.device.begin()
+        reason = "disconnected"
+        try:
+            while data := await self._next(reader, writer):
+                for command in decoder.feed(data):
+                    await self._execute(command, writer)
+            decoder.finish()
+        except ControllerError as problem:
+            reason = f"dropped: {problem}"
+        except OSError as problem:
+            reason = f"lost: {problem}"
+        self._tell(f"{name} {reason}, after {self.device.ledger.pixels - before} pixels")
+
+    async def _next(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        """What comes next, with pixels of a free run meanwhile."""
+        waiting = asyncio.ensure_future(reader.read(_READ))
+        try:
+            while self.device.running_free and not waiting.done():
+                writer.write(self.device.free_run(_FREE_RUN))
+                await writer.drain()
+                await asyncio.sleep(0)
+            return await waiting
+        finally:
+            waiting.cancel()
+
+    async def _execute(self, command: obi.Command | obi.VectorPixels, writer: asyncio.StreamWriter) -> None:
+        """Do a command, and wait while the client does not take its answers."""
+        if isinstance(command, obi.RasterPixelFill):
+            for length, dwell in self.device.fill(command):
+                writer.write(self.device.execute(obi.RasterPixelRun(length, dwell)))
+                await writer.drain()
+            return
+        answer = self.device.execute(command)
+        if answer:
+            writer.write(answer)
+            await writer.drain()

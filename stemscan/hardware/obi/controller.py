@@ -1,0 +1,265 @@
+"""A scan controller that drives an Open Beam Interface device over TCP.
+
+Callers see the synchronous `ScanController`; writing and reading go on in a thread with an event loop of its own, also
+while the caller is busy. Where the caller falls millions of samples behind, the beam is blanked and parked until it has
+caught up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemscan.controller import Capabilities
+from stemscan.errors import ControllerError, StemscanError, UsageError
+from stemscan.hardware.obi.cookies import LARGEST_INDEX
+from stemscan.hardware.obi.encoder import StepEncoder
+from stemscan.hardware.obi.link import ObiLink
+from stemscan.program import Program
+from stemscan.sample_block import DetectorInfo, SampleBlock
+
+if TYPE_CHECKING:
+    from stemscan.hardware.profile import ControllerProfile
+    from stemscan.path import ScanPath
+
+__all__ = ["ObiController"]
+
+_MAX_BLOCK: Final = 1 << 20
+_MOST_UNREAD: Final = 1 << 22
+
+Result = TypeVar("Result")
+
+
+class ObiController:
+    """A device at a TCP port.
+
+    Parameters
+    ----------
+    host : str
+    port : int
+    profile : ControllerProfile
+        Of the device; ADC cycles are its dwell quanta.
+    detector : DetectorInfo
+        What its numbers mean: counted electrons (a virtual device), or averaged 14-bit ADC codes with unit "adu",
+        gain and offset (a real one).
+    timeout : float
+        Longest wait in seconds beyond the dwells themselves.
+    round_dwell : bool
+        See `stemscan.program.Program`.
+    most_unread : int
+        Samples that may wait for `read` before the beam is blanked.
+
+    Raises
+    ------
+    ControllerError
+        When no device answers there.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        profile: ControllerProfile,
+        *,
+        detector: DetectorInfo | None = None,
+        timeout: float = 10.0,
+        round_dwell: bool = False,
+        most_unread: int = _MOST_UNREAD,
+    ) -> None:
+        if not timeout > 0 or most_unread < 1:
+            raise UsageError(f"expected a timeout above 0 s and room for a sample, got {timeout} and {most_unread}")
+        self._detector = detector or DetectorInfo()
+        self._place, self._profile, self._timeout = (host, port), profile, timeout
+        self._round, self._most_unread = round_dwell, most_unread
+        self._program: Program | None = None
+        self._range: tuple[int, int] | None = None
+        self._link: ObiLink | None = None
+        self._running: Any = None
+        self._ready = threading.Condition()
+        self._unread: deque[NDArray[np.uint16]] = deque()
+        self._at = self._waiting = 0
+        self._loop = asyncio.new_event_loop()
+        self._room = asyncio.Event()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="obi", daemon=True)
+        self._thread.start()
+        try:
+            self._connect()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Any range of any path that its profile can represent."""
+        return Capabilities(name=self._name, max_block=_MAX_BLOCK, actual_positions=False, resumable=True)
+
+    @property
+    def detector(self) -> DetectorInfo:
+        """What the counts mean."""
+        return self._detector
+
+    @property
+    def _name(self) -> str:
+        return "the Open Beam Interface at {}:{}".format(*self._place)
+
+    def arm(self, path: ScanPath, start: int, stop: int) -> None:
+        """Get ready for samples start .. stop - 1; what was armed before is dropped.
+
+        Raises
+        ------
+        ControllerError, ProfileError
+            When the range is not inside the path, the device is gone, or it cannot do the plan.
+        """
+        if not 0 <= start <= stop <= min(len(path), LARGEST_INDEX):
+            raise ControllerError(f"expected a range inside samples 0 to {len(path)}, got {start} to {stop}")
+        self.abort()
+        if self._program is None or self._program.plan != path.plan:
+            self._program = Program(path.plan, self._profile, round_dwell=self._round)
+            StepEncoder(blanked=True).encode(
+                self._program.steps(0, min(1, len(path)))
+            )  # compiled before the beam waits
+        if self._link is None:
+            self._connect()
+        self._range = (start, stop)
+
+    def start(self) -> None:
+        """Begin to expose the armed range."""
+        if self._range is None or self._program is None or self._link is None:
+            raise ControllerError("expected an armed range before the start, got none, call arm first")
+        if self._running is not None:
+            raise ControllerError("expected one start of an armed range, got a second, call arm again")
+        start, stop = self._range
+        self._at, self._waiting = start, 0
+        self._unread.clear()
+        run = self._link.run(self._program, start, stop, self._deliver, self._room)
+        self._loop.call_soon_threadsafe(self._room.set)
+        self._running = asyncio.run_coroutine_threadsafe(run, self._loop)
+        self._running.add_done_callback(self._wake)
+
+    def read(self, max_samples: int) -> SampleBlock | None:
+        """Wait for the next 1 .. max_samples samples; None when the armed range was delivered.
+
+        Raises
+        ------
+        ControllerError
+            When the device is gone, keeps silent or breaks its protocol.
+        """
+        if max_samples < 1:
+            raise ControllerError(f"expected to read at least 1 sample, got {max_samples}")
+        with self._ready:
+            running = self._running
+            if running is None:
+                raise ControllerError("expected a started scan to read from, got none, call arm and start first")
+            self._ready.wait_for(lambda: self._unread or running.done() or self._running is not running)
+            if self._running is not running:
+                raise ControllerError("expected a running scan to read from, got an abort, call arm and start again")
+            counts = self._take(min(max_samples, _MAX_BLOCK))
+        if counts is not None:
+            block = SampleBlock(self._at, counts)
+            self._at += len(counts)
+            return block
+        self._running, self._range = None, None
+        self._finish(running)
+        return None
+
+    def abort(self) -> None:
+        """Blank the beam, drop the armed range and park; harmless when nothing is armed."""
+        with self._ready:
+            running, self._running, self._range = self._running, None, None
+            self._unread.clear()
+            self._ready.notify_all()
+        if running is None or self._link is None or self._program is None:
+            return
+        parking = self._program.parking()
+        try:
+            self._call(self._link.abort(parking), self._timeout + 5)
+        except BaseException:
+            self._drop()
+            raise
+
+    def close(self) -> None:
+        """Blank and park if something runs, and let go of the device."""
+        if not self._thread.is_alive():
+            return
+        with suppress(ControllerError):
+            self.abort()
+        self._drop()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _connect(self) -> None:
+        """Open the connection."""
+        self._link = self._call(ObiLink.open(*self._place, self._timeout), 2 * self._timeout + 5)
+
+    def _drop(self) -> None:
+        """Close the connection, whatever its state."""
+        link, self._link = self._link, None
+        if link is not None:
+            with suppress(ControllerError):
+                self._call(link.close(), 5)
+
+    def _call(self, work: Coroutine[Any, Any, Result], seconds: float) -> Result:
+        """Let the loop do something, and wait for it."""
+        result: Result = self._outcome(asyncio.run_coroutine_threadsafe(work, self._loop), seconds)
+        return result
+
+    def _finish(self, running: Any) -> None:
+        """Raise what ended a run."""
+        try:
+            self._outcome(running, 0.0)
+        except ControllerError:
+            self._drop()
+            raise
+
+    def _outcome(self, future: Any, seconds: float) -> Any:
+        """Result of something in the loop, its errors in the words of this project."""
+        try:
+            return future.result(seconds)
+        except StemscanError:
+            raise
+        except TimeoutError:
+            future.cancel()
+            raise ControllerError(
+                f"expected an answer of {self._name} within {self._timeout:g} s, got none; check the device and resume"
+            ) from None
+        except (OSError, EOFError) as problem:
+            what = "the end of the connection" if isinstance(problem, EOFError) else str(problem)
+            raise ControllerError(f"expected {self._name} to answer, got {what}; check it and resume") from problem
+
+    def _deliver(self, counts: NDArray[np.uint16]) -> None:
+        """Keep counts for `read`; ask the writer to wait when there are too many."""
+        with self._ready:
+            self._unread.append(counts)
+            self._waiting += len(counts)
+            if self._waiting > self._most_unread:
+                self._room.clear()
+            self._ready.notify_all()
+
+    def _take(self, most: int) -> NDArray[np.uint16] | None:
+        """Up to so many of the counts that wait, None without any."""
+        parts, number = [], 0
+        while self._unread and number < most:
+            part = self._unread.popleft()
+            if number + len(part) > most:
+                self._unread.appendleft(part[most - number :])
+                part = part[: most - number]
+            parts.append(part)
+            number += len(part)
+        full = self._waiting > self._most_unread
+        self._waiting -= number
+        if full and self._waiting <= self._most_unread:
+            self._loop.call_soon_threadsafe(self._room.set)
+        return np.concatenate(parts) if parts else None
+
+    def _wake(self, _: Any) -> None:
+        """Tell a waiting `read` that the run ended."""
+        with self._ready:
+            self._ready.notify_all()

@@ -1,0 +1,143 @@
+"""Encoder of the Open Beam Interface's command stream.
+
+Everything is validated before it is encoded, for a device masks silently. Runs of pixels become an Array of
+VectorPixel, in which short dwells stay what they are; a change of blanking goes before it as an inline Blank, which
+acts on the tick of the move and cannot stand inside an Array.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from stemscan.errors import ProfileError, UsageError
+from stemscan.hardware.obi import commands as obi
+
+if TYPE_CHECKING:
+    from stemscan.program import Steps
+
+__all__ = ["StepEncoder", "encode"]
+
+LARGEST_ARRAY: Final = 1 << 16
+
+_FIELDS: Final[dict[type, tuple[int, str]]] = {
+    obi.Delay: (0x6, "units"),
+    obi.RasterPixelFill: (0x9, "dwell"),
+    obi.RasterRegion: (0xA, "x_start x_count x_step y_start y_count y_step"),
+    obi.RasterPixel: (0xB, "dwell"),
+    obi.RasterPixelRun: (0xC, "length dwell"),
+    obi.RasterPixelFreeRun: (0xD, "dwell"),
+    obi.VectorPixel: (0xE, "x y dwell"),
+    obi.VectorPixelMinDwell: (0xF, "x y"),
+}
+_CODE_FIELDS: Final = {"x", "y", "x_start", "y_start"}
+
+
+def encode(command: obi.Command) -> bytes:
+    """Bytes of one command.
+
+    Parameters
+    ----------
+    command : Command
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    UsageError
+        When a field is beyond what the command can carry.
+    """
+    match command:
+        case obi.Synchronize(cookie, raster, output):
+            return struct.pack(">BH", int(raster) | int(output) << 1, _checked("cookie", cookie, 0, 0xFFFF))
+        case obi.Abort():
+            return b"\x10"
+        case obi.Flush():
+            return b"\x20"
+        case obi.ExternalCtrl(enable):
+            return bytes([0x30 | int(enable)])
+        case obi.BeamSelect(beam):
+            return bytes([0x40 | int(beam)])
+        case obi.Blank(enable, inline):
+            return bytes([0x50 | int(enable) | int(inline) << 1])
+        case obi.Array(repeated):
+            return _array(repeated)
+    return bytes([_FIELDS[type(command)][0] << 4]) + _payload(command)
+
+
+def _array(repeated: tuple[Any, ...]) -> bytes:
+    """Bytes of an Array."""
+    _checked("commands of an Array", len(repeated), 1, LARGEST_ARRAY)
+    kinds = {type(one) for one in repeated}
+    if len(kinds) > 1 or not kinds <= _FIELDS.keys():
+        names = ", ".join(sorted(kind.__name__ for kind in kinds))
+        raise UsageError(f"expected an Array of one type of command with fields and no flags, got {names}")
+    header = struct.pack(">BH", 0x80 | _FIELDS[kinds.pop()][0], len(repeated) - 1)
+    return header + b"".join(_payload(one) for one in repeated)
+
+
+def _payload(command: Any) -> bytes:
+    """Fields of a command."""
+    values = []
+    for name in _FIELDS[type(command)][1].split():
+        value = getattr(command, name)
+        if name == "length":
+            values.append(_checked(name, value, 1, 1 << 16) - 1)
+        else:
+            values.append(_checked(name, value, 0, obi.CODES - 1 if name in _CODE_FIELDS else 0xFFFF))
+    return struct.pack(f">{len(values)}H", *values)
+
+
+def _checked(name: str, value: int, low: int, high: int) -> int:
+    """The value, if a field can carry it."""
+    if not low <= value <= high:
+        raise UsageError(f"expected {low} to {high} for {name} of the Open Beam Interface, got {value}; correct it")
+    return value
+
+
+class StepEncoder:
+    """Encoder of a program's steps; remembers whether the beam is blanked.
+
+    Parameters
+    ----------
+    blanked : bool
+        Whether the beam is blanked before the first step.
+    largest_array : int
+        Most pixels of an Array.
+    """
+
+    def __init__(self, *, blanked: bool, largest_array: int = LARGEST_ARRAY) -> None:
+        self.blanked = blanked
+        self._largest = _checked("largest_array", largest_array, 1, LARGEST_ARRAY)
+
+    def encode(self, steps: Steps) -> bytes:
+        """Bytes of consecutive steps.
+
+        Raises
+        ------
+        ProfileError
+            When a step has a code beyond 14 bits or a dwell beyond 1 to 65536 cycles.
+        """
+        from stemscan.hardware.obi.kernels import write_pixels
+
+        if not len(steps):
+            return b""
+        for name, values, low, high in (
+            ("column code", steps.x, 0, obi.CODES - 1),
+            ("row code", steps.y, 0, obi.CODES - 1),
+            ("dwell", steps.dwell, 1, obi.LONGEST_DWELL),
+        ):
+            if values.min() < low or values.max() > high:
+                first = int(((values < low) | (values > high)).argmax())
+                raise ProfileError(
+                    f"expected a {name} of {low} to {high} for the Open Beam Interface, got {values[first]} at step "
+                    f"{first} (sample {steps.sample[first]}); use the obi profile's grid and dwell"
+                )
+        out = np.empty(len(steps) * 10, np.uint8)
+        used = write_pixels(steps.x, steps.y, steps.dwell, steps.blanked, self.blanked, self._largest, out)
+        self.blanked = bool(steps.blanked[-1])
+        return out[:used].tobytes()

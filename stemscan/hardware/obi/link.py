@@ -1,0 +1,168 @@
+"""The asyncio side of an Open Beam Interface client: one connection, on which a range of a program is run.
+
+Commands are written while samples are read. No more pixels are under way than fill a few hundredths of a second, so
+that an abort acts soon however deep the buffers between are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemscan.errors import ControllerError
+from stemscan.hardware.obi import commands as obi
+from stemscan.hardware.obi.cookies import cookies_of
+from stemscan.hardware.obi.encoder import StepEncoder, encode
+from stemscan.program import Program, Steps
+
+__all__ = ["ObiLink"]
+
+_CHUNK_NS: Final = 20_000_000
+_LARGEST_CHUNK: Final = 1 << 15
+_CHUNKS_UNDER_WAY: Final = 3
+_BUFFER: Final = 1 << 20
+_END_COOKIE: Final = 0xFFFE
+
+Deliver = Callable[[NDArray[np.uint16]], None]
+
+
+class ObiLink:
+    """A connection.
+
+    Parameters
+    ----------
+    reader, writer
+        Of the connection.
+    timeout : float
+        Longest wait for the device in seconds, beyond the dwells that it was given.
+    """
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout: float) -> None:
+        self._reader, self._writer, self._timeout = reader, writer, timeout
+        self._encoder = StepEncoder(blanked=True)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @classmethod
+    async def open(cls, host: str, port: int, timeout: float) -> ObiLink:
+        """Connect, and blank the beam."""
+        opening = asyncio.open_connection(host, port, limit=_BUFFER)
+        reader, writer = await asyncio.wait_for(opening, timeout)
+        link = cls(reader, writer, timeout)
+        try:
+            writer.write(encode(obi.Blank(True)))
+            await link._synchronize(_END_COOKIE)
+        except BaseException:
+            writer.close()
+            raise
+        return link
+
+    async def run(self, program: Program, start: int, stop: int, deliver: Deliver, room: asyncio.Event) -> None:
+        """Expose samples start .. stop - 1, then blank and park; `deliver` gets their counts in order.
+
+        While `room` is not set, the beam is blanked and parked before the next samples.
+        """
+        for cookie in cookies_of(start):
+            await self._synchronize(cookie)
+        under_way: asyncio.Queue[Steps | None] = asyncio.Queue(_CHUNKS_UNDER_WAY)
+        self._tasks = [
+            asyncio.create_task(self._write(program, start, stop, under_way, room)),
+            asyncio.create_task(self._read(under_way, deliver, program.profile.dwell.quantum_ns)),
+        ]
+        try:
+            await asyncio.gather(*self._tasks)
+        finally:
+            await self._cancel()
+
+    async def abort(self, parking: Steps) -> None:
+        """Blank, drop what is under way, park, and wait until the device did so."""
+        await self._cancel()
+        self._writer.write(encode(obi.Blank(True)) + encode(obi.Abort()) + self._parked(parking))
+        await self._synchronize(_END_COOKIE)
+
+    async def close(self) -> None:
+        """Let go of the device."""
+        await self._cancel()
+        self._writer.close()
+        with suppress(OSError):
+            await self._writer.wait_closed()
+
+    def _parked(self, parking: Steps) -> bytes:
+        """An inline Blank with a pixel where the beam is parked; a Blank alone would cut the last dwell short."""
+        self._encoder.blanked = False
+        return self._encoder.encode(parking) + encode(obi.Flush())
+
+    async def _cancel(self) -> None:
+        """End writing and reading; both stop between commands, and between words."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    async def _write(
+        self, program: Program, start: int, stop: int, under_way: asyncio.Queue[Steps | None], room: asyncio.Event
+    ) -> None:
+        """Write the steps, chunk by chunk."""
+        quantum = program.profile.dwell.quantum_ns
+        for batch in program.batches(start, stop):
+            ends = np.cumsum(batch.dwell) * quantum
+            at = 0
+            while at < len(batch):
+                if not room.is_set():
+                    await self._send(program.parking(), under_way)
+                    await room.wait()
+                done = int(ends[at - 1]) if at else 0
+                end = max(int(np.searchsorted(ends, done + _CHUNK_NS)), at + 1)
+                end = min(end, at + _LARGEST_CHUNK)
+                await self._send(_part(batch, at, end), under_way)
+                at = end
+        await self._send(program.parking(), under_way)
+        await under_way.put(None)
+
+    async def _send(self, steps: Steps, under_way: asyncio.Queue[Steps | None]) -> None:
+        """Write steps, once there is room for them under way."""
+        await under_way.put(steps)
+        self._writer.write(self._encoder.encode(steps) + encode(obi.Flush()))
+        await self._writer.drain()
+
+    async def _read(self, under_way: asyncio.Queue[Steps | None], deliver: Deliver, quantum: int) -> None:
+        """Read the answers; drop those of steps that expose no sample."""
+        while (steps := await under_way.get()) is not None:
+            seconds = float(steps.dwell.sum()) * quantum * 1e-9 * _CHUNKS_UNDER_WAY
+            words = np.frombuffer(await self._receive(2 * len(steps), seconds), ">u2")
+            if (words & 3).any():
+                wrong = int(words[(words & 3 > 0).argmax()])
+                raise ControllerError(
+                    f"expected 14-bit samples from the Open Beam Interface, got 0x{wrong:04x}; resume to go on"
+                )
+            exposed = steps.sample >= 0
+            if exposed.any():
+                deliver((words[exposed] >> 2).astype(np.uint16))
+
+    async def _receive(self, size: int, seconds: float = 0.0) -> bytes:
+        """Wait for bytes."""
+        async with asyncio.timeout(self._timeout + seconds):  # wait_for can swallow a cancellation in Python 3.11
+            return await self._reader.readexactly(size)
+
+    async def _synchronize(self, cookie: int) -> None:
+        """Ask for a cookie, and pass over everything before it."""
+        self._writer.write(encode(obi.Synchronize(cookie)))
+        await self._writer.drain()
+        passed = 0
+        while await self._receive(2) != b"\xff\xff":
+            passed += 1
+            if passed > _LARGEST_CHUNK * (_CHUNKS_UNDER_WAY + 2):
+                raise ControllerError("expected a cookie from the Open Beam Interface, got samples without end")
+        got = int.from_bytes(await self._receive(2), "big")
+        if got != cookie:
+            raise ControllerError(f"expected cookie 0x{cookie:04x} from the Open Beam Interface, got 0x{got:04x}")
+
+
+def _part(steps: Steps, start: int, stop: int) -> Steps:
+    """Steps start .. stop - 1 of some."""
+    cut = slice(start, stop)
+    return Steps(steps.x[cut], steps.y[cut], steps.dwell[cut], steps.blanked[cut], steps.sample[cut])

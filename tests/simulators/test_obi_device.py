@@ -1,0 +1,228 @@
+"""A client against the virtual device on loopback: right values, and every way in which it can go wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from stemscan.controller import ScanController
+from stemscan.errors import ControllerError, UsageError
+from stemscan.hardware.obi import commands as obi
+from stemscan.hardware.obi.controller import ObiController
+from stemscan.hardware.obi.encoder import encode
+from stemscan.hardware.profile import load_profile
+from stemscan.path import ScanPath
+from stemscan.plan import ScanPlan
+from stemscan.simulators.api import VirtualMicroscope, specimen_from_array
+from stemscan.simulators.obi_device import VirtualObiDevice
+from stemscan.simulators.obi_server import ObiServer, check_host
+
+PLAN = ScanPlan.from_dict(
+    {
+        "pattern": {"kind": "block-random", "block": 8, "samples_per_block": 3},
+        "shape": [64, 64],
+        "passes": 20,
+        "dwell_ns": 1000,
+        "dose": {"electrons_per_sample": 10},
+        "seed": 1,
+    }
+)
+PATH = ScanPath(PLAN)
+PROFILE = load_profile("obi")
+SPECIMEN = specimen_from_array(np.random.default_rng(0).random((64, 64)).astype(np.float32))
+
+
+class Served:
+    """A server in a thread."""
+
+    def __init__(self) -> None:
+        self.device = VirtualObiDevice(PLAN, PROFILE, SPECIMEN, seed=3)
+        self.server = ObiServer(self.device)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self.port = asyncio.run_coroutine_threadsafe(self.server.start(), self._loop).result(10)
+
+    def stop(self) -> None:
+        if self._thread.is_alive():
+            asyncio.run_coroutine_threadsafe(self.server.stop(), self._loop).result(10)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    def connect(self, **options: Any) -> ObiController:
+        for _ in range(100):  # the device lets go of the last client a moment after it left
+            try:
+                return ObiController("127.0.0.1", self.port, PROFILE, **options)
+            except ControllerError:
+                time.sleep(0.05)
+        raise AssertionError
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    one = Served()
+    yield one
+    one.stop()
+
+
+def read_all(controller: ScanController, start: int, stop: int) -> NDArray[np.uint16]:
+    controller.arm(PATH, start, stop)
+    controller.start()
+    counts = [np.empty(0, np.uint16)]
+    while (block := controller.read(1000)) is not None:
+        assert block.start == start + sum(map(len, counts))
+        counts.append(block.counts)
+    return np.concatenate(counts)
+
+
+def expected(start: int, stop: int) -> NDArray[np.uint16]:
+    return read_all(VirtualMicroscope(SPECIMEN, PLAN, seed=3), start, stop)
+
+
+def test_counts_are_those_of_the_virtual_microscope_also_from_the_middle(served: Served) -> None:
+    controller = served.connect()
+    assert isinstance(controller, ScanController)
+    for start, stop in ((0, len(PATH)), (777, 2000), (5, 5)):
+        np.testing.assert_array_equal(read_all(controller, start, stop), expected(start, stop))
+    assert served.device.ledger.plan_samples == len(PATH) + 2000 - 777
+    controller.close()
+
+
+def test_after_an_abort_the_beam_is_blanked_and_the_rest_comes_right(served: Served) -> None:
+    controller = served.connect()
+    controller.arm(PATH, 0, len(PATH))
+    controller.start()
+    assert controller.read(100) is not None
+    controller.abort()
+    controller.abort()
+    held = served.device.ledger.held_ns
+    time.sleep(0.05)
+    with pytest.raises(ControllerError, match="started"):
+        controller.read(1)
+    np.testing.assert_array_equal(read_all(controller, 100, 900), expected(100, 900))
+    assert served.device.ledger.held_ns - held < 50_000_000
+    controller.close()
+
+
+def test_a_slow_reader_makes_the_beam_wait_blanked(served: Served) -> None:
+    controller = served.connect(most_unread=1)
+    controller.arm(PATH, 0, len(PATH))
+    controller.start()
+    time.sleep(0.2)
+    counts = []
+    while (block := controller.read(7)) is not None:
+        counts.append(block.counts)
+    np.testing.assert_array_equal(np.concatenate(counts), expected(0, len(PATH)))
+    controller.close()
+
+
+def test_a_client_that_leaves_in_the_middle_and_comes_again(served: Served) -> None:
+    with socket.create_connection(("127.0.0.1", served.port)) as wire:
+        wire.sendall(encode(obi.Synchronize(2)) + bytes.fromhex("8effff0001"))
+    controller = served.connect()
+    np.testing.assert_array_equal(read_all(controller, 50, 90), expected(50, 90))
+    controller.close()
+
+
+def test_a_server_that_is_gone_is_one_sentence(served: Served) -> None:
+    controller = served.connect()
+    controller.arm(PATH, 0, 10)
+    served.stop()
+    controller.start()
+    with pytest.raises(ControllerError, match=r"the Open Beam Interface at .* to answer"):
+        controller.read(10)
+    controller.close()
+    with pytest.raises(ControllerError, match="Open Beam Interface"):
+        ObiController("127.0.0.1", served.port, PROFILE, timeout=1)
+
+
+@pytest.mark.parametrize(("answer", "word"), [(b"\xff\xff\x12\x34", "cookie"), (b"", "within")])
+def test_a_wrong_cookie_and_silence_are_errors(answer: bytes, word: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            wire, _ = listening.accept()
+            with wire:
+                wire.recv(4)
+                wire.sendall(answer)
+                wire.recv(4)
+                wire.settimeout(5)
+                wire.recv(4)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(ControllerError, match=word):
+            ObiController("127.0.0.1", listening.getsockname()[1], PROFILE, timeout=0.3)
+        thread.join()
+
+
+def test_a_million_random_bytes_leave_the_server_up(served: Served) -> None:
+    noise = np.random.default_rng(5).bytes(1_000_000)
+    at = 0
+    while at < len(noise):
+        with socket.create_connection(("127.0.0.1", served.port)) as wire:
+            wire.settimeout(0.2)
+            try:
+                wire.sendall(noise[at : at + 20_000])
+                wire.shutdown(socket.SHUT_WR)
+                while wire.recv(1 << 16):
+                    pass
+            except OSError:
+                pass
+        at += 20_000
+    controller = served.connect()
+    np.testing.assert_array_equal(read_all(controller, 3, 40), expected(3, 40))
+    controller.close()
+
+
+def test_underrun_counts_dose_on_the_last_code_unless_blanked() -> None:
+    now = [0]
+    device = VirtualObiDevice(PLAN, PROFILE, SPECIMEN, seed=3, clock=lambda: now[0])
+    device.execute(obi.Blank(False))
+    pixel = obi.VectorPixels(
+        np.array([5], np.uint16), np.array([9], np.uint16), np.array([7], np.int32), np.array([-1], np.int8)
+    )
+    device.execute(pixel)
+    now[0] = 1000
+    device.execute(pixel)
+    assert device.ledger.held_ns == 0
+    now[0] = 5000
+    device.execute(obi.Blank(True))
+    assert device.ledger.held_ns == 3000
+    assert device.ledger.held_electrons == pytest.approx(30 * float(SPECIMEN.signal[0, 0]))
+    now[0] = 9000
+    device.execute(pixel)
+    assert device.ledger.held_ns == 3000
+
+
+def test_a_foreign_client_gets_the_specimen_under_its_codes() -> None:
+    device = VirtualObiDevice(PLAN, PROFILE, SPECIMEN, seed=3)
+    device.execute(obi.Blank(False))
+    n = 4000
+    ends = np.repeat(np.array([[0, 0], [16383, 16383]], np.uint16), n, axis=0)
+    dwell, blank = np.full(2 * n, 15, np.int32), np.full(2 * n, -1, np.int8)
+    assert device.execute(obi.Synchronize(0x1234)) == b"\xff\xff\x12\x34"
+    counts = np.frombuffer(device.execute(obi.VectorPixels(ends[:, 0], ends[:, 1], dwell, blank)), ">u2") >> 2
+    for part, signal in ((counts[:n], SPECIMEN.signal[0, 0]), (counts[n:], SPECIMEN.signal[-1, -1])):
+        assert part.mean() == pytest.approx(20 * float(signal), abs=0.5)
+    assert device.execute(obi.Synchronize(2, output=obi.Output.NONE))
+    assert device.execute(obi.RasterPixelRun(5, 3)) == b""
+    device.execute(obi.Synchronize(2, output=obi.Output.EIGHT_BIT))
+    assert len(device.execute(obi.RasterPixelRun(5, 3))) == 5
+
+
+def test_addresses_that_others_reach_are_refused() -> None:
+    for host in ("0.0.0.0", "192.168.1.2", "::", "example.org"):
+        with pytest.raises(UsageError, match="--allow-remote"):
+            check_host(host, allow_remote=False)
+        check_host(host, allow_remote=True)
+    check_host("127.0.0.1", allow_remote=False)

@@ -1,0 +1,183 @@
+"""The command stream: golden bytes, round trips whatever the chunks, and no surprise from malformed bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stemscan.errors import ControllerError, ProfileError, UsageError
+from stemscan.hardware.obi import commands as obi
+from stemscan.hardware.obi.address import parse_address
+from stemscan.hardware.obi.cookies import LARGEST_INDEX, cookies_of, index_of
+from stemscan.hardware.obi.decoder import Decoder
+from stemscan.hardware.obi.encoder import StepEncoder, encode
+from stemscan.hardware.profile import load_profile
+from stemscan.plan import ScanPlan
+from stemscan.program import Program, Steps
+from stemscan.testing import plans
+
+GOLDEN: list[tuple[str, obi.Command]] = [
+    ("021234", obi.Synchronize(0x1234, output=obi.Output.EIGHT_BIT)),
+    ("010002", obi.Synchronize(2, raster=True)),
+    ("10", obi.Abort()),
+    ("20", obi.Flush()),
+    ("31", obi.ExternalCtrl(True)),
+    ("41", obi.BeamSelect(obi.Beam.ELECTRON)),
+    ("51", obi.Blank(True)),
+    ("6012c0", obi.Delay(0x12C0)),
+    ("a0000004001000000004001000", obi.RasterRegion(0, 0x400, 0x1000, 0, 0x400, 0x1000)),
+    ("b00007", obi.RasterPixel(7)),
+    ("c000630007", obi.RasterPixelRun(100, 7)),
+    ("d00007", obi.RasterPixelFreeRun(7)),
+    ("900007", obi.RasterPixelFill(7)),
+]
+
+
+@pytest.mark.parametrize(("golden", "command"), GOLDEN)
+def test_golden_bytes(golden: str, command: obi.Command) -> None:
+    assert encode(command).hex() == golden
+    assert Decoder().feed(bytes.fromhex(golden)) == [command]
+
+
+def test_golden_vector_pixels() -> None:
+    assert encode(obi.Blank(False, inline=True)).hex() == "52"
+    assert encode(obi.VectorPixel(1, 0x3FFF, 7)).hex() == "e000013fff0007"
+    assert encode(obi.VectorPixelMinDwell(1, 2)).hex() == "f000010002"
+    array = encode(obi.Array((obi.VectorPixel(1, 2, 3),) * 100))
+    assert array == bytes.fromhex("8e0063") + bytes.fromhex("000100020003") * 100
+    (pixels,) = Decoder().feed(bytes.fromhex("52e000013fff0007") + encode(obi.VectorPixelMinDwell(1, 2)) + array)
+    assert isinstance(pixels, obi.VectorPixels)
+    assert pixels.x[:3].tolist() == [1, 1, 1]
+    assert pixels.y[:3].tolist() == [0x3FFF, 2, 2]
+    assert pixels.dwell[:3].tolist() == [7, obi.MIN_DWELL, 3]
+    assert pixels.blank[:3].tolist() == [0, -1, -1]
+    assert len(pixels.x) == 102
+
+
+def test_array_of_others_is_opened() -> None:
+    array = obi.Array((obi.RasterPixelRun(2, 7), obi.RasterPixelRun(65536, 0)))
+    assert Decoder().feed(encode(array)) == list(array.commands)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        obi.Array(()),
+        obi.Array((obi.Blank(True, inline=True),)),  # type: ignore[arg-type]
+        obi.Array((obi.Delay(1), obi.RasterPixel(1))),
+        obi.VectorPixel(16384, 0, 0),
+        obi.VectorPixel(0, -1, 0),
+        obi.VectorPixel(0, 0, 65536),
+        obi.Synchronize(65536),
+        obi.RasterPixelRun(0, 1),
+    ],
+)
+def test_what_no_command_can_carry_is_refused(command: obi.Command) -> None:
+    with pytest.raises(UsageError, match="expected"):
+        encode(command)
+
+
+def steps_of(**changes: Any) -> Steps:
+    values: dict[str, Any] = {"x": [1], "y": [2], "dwell": [3], "blanked": [False], "sample": [7], **changes}
+    return Steps(
+        np.array(values["x"], np.int32),
+        np.array(values["y"], np.int32),
+        np.array(values["dwell"], np.int64),
+        np.array(values["blanked"], np.bool_),
+        np.array(values["sample"], np.int64),
+    )
+
+
+@pytest.mark.parametrize("changes", [{"x": [16384]}, {"y": [-1]}, {"dwell": [0]}, {"dwell": [65537]}])
+def test_steps_beyond_the_device_are_refused_with_their_sample(changes: dict[str, Any]) -> None:
+    with pytest.raises(ProfileError, match="sample 7"):
+        StepEncoder(blanked=False).encode(steps_of(**changes))
+
+
+def decoded(data: bytes, sizes: list[int], blanked: bool) -> Steps:
+    """Steps of a stream that comes in chunks, as a device understands them."""
+    decoder, found, at, turn = Decoder(), [], 0, 0
+    while at < len(data):
+        size = sizes[turn % len(sizes)]
+        found += decoder.feed(data[at : at + size])
+        at, turn = at + size, turn + 1
+    decoder.finish()
+    pixels = [one for one in found if isinstance(one, obi.VectorPixels)]
+    assert len(pixels) == len(found)
+    states = []
+    for one in np.concatenate([one.blank for one in pixels]).tolist():
+        blanked = blanked if one < 0 else bool(one)
+        states.append(blanked)
+    x, y, dwell = (np.concatenate([getattr(one, name) for one in pixels]) for name in ("x", "y", "dwell"))
+    return steps_of(x=x, y=y, dwell=dwell.astype(np.int64) + 1, blanked=states, sample=np.full(len(x), -1))
+
+
+@settings(max_examples=40)
+@given(
+    plan=plans(),
+    sizes=st.lists(st.integers(1, 40), min_size=1, max_size=5),
+    blanked=st.booleans(),
+    largest=st.integers(1, 9),
+)
+def test_what_is_decoded_is_the_program(plan: ScanPlan, sizes: list[int], blanked: bool, largest: int) -> None:
+    try:
+        program = Program(plan, load_profile("obi"))
+    except ProfileError:
+        return
+    steps = program.steps(0, min(plan.total_samples, 500))
+    encoder = StepEncoder(blanked=blanked, largest_array=largest)
+    got = decoded(encoder.encode(steps) + encoder.encode(program.parking()), sizes, blanked)
+    for name in ("x", "y", "dwell", "blanked"):
+        expected = np.concatenate([getattr(steps, name), getattr(program.parking(), name)])
+        np.testing.assert_array_equal(getattr(got, name), expected)
+
+
+def test_a_blanked_settle_costs_sixteen_bytes_a_point() -> None:
+    steps = steps_of(x=[1, 1] * 50, y=[2, 2] * 50, dwell=[1, 2] * 50, blanked=[True, False] * 50, sample=[-1, 0] * 50)
+    assert len(StepEncoder(blanked=False).encode(steps)) == 50 * 16
+
+
+@settings(max_examples=300)
+@given(data=st.binary(max_size=300), size=st.integers(1, 50))
+def test_a_decoder_knows_bytes_or_says_so(data: bytes, size: int) -> None:
+    decoder = Decoder()
+    try:
+        for at in range(0, len(data), size):
+            decoder.feed(data[at : at + size])
+        decoder.finish()
+    except ControllerError as problem:
+        assert "Open Beam Interface" in str(problem)
+
+
+@pytest.mark.parametrize("data", ["70", "06", "43", "80", "85", "11", "e8", "5c"])
+def test_malformed_bytes_are_named(data: str) -> None:
+    with pytest.raises(ControllerError, match=f"0x{data} at 1 "):
+        Decoder().feed(b"\x20" + bytes.fromhex(data) + bytes(8))
+
+
+def test_an_end_inside_a_command_is_an_error() -> None:
+    decoder = Decoder()
+    decoder.feed(bytes.fromhex("e00001"))
+    with pytest.raises(ControllerError, match="inside"):
+        decoder.finish()
+
+
+@given(index=st.integers(0, LARGEST_INDEX))
+def test_cookies_name_an_index_and_are_even(index: int) -> None:
+    cookies = cookies_of(index)
+    assert index_of(cookies) == index
+    assert all(0 <= cookie < 65536 and cookie % 2 == 0 for cookie in cookies)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "localhost:1", "obi://", "obi://h", "obi://h:0", "obi://h:99999", "http://h:1", "obi://h:1/x", "obi://[:1"],
+)
+def test_addresses_that_are_none(text: str) -> None:
+    with pytest.raises(UsageError, match="obi://HOST:PORT"):
+        parse_address(text)
+    assert parse_address("obi://[::1]:7") == ("::1", 7)
