@@ -2,34 +2,24 @@
 
 A controller is armed with a range of samples of a path, started, and read until it has delivered that range in scan
 order. `acquire` drives it, one segment at a time: the store first records durably how far the controller will be
-armed, then the segment is exposed, appended and committed. Whatever stops the loop, a committed sample is never
-exposed again, and at most the samples armed but not committed are exposed twice.
+armed, then the segment is exposed, and appended and committed in the background while the next one is. Whatever stops
+the loop, a committed sample is never exposed again, and at most the samples armed but not committed are exposed twice.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-import numpy as np
-
-from stemscan.errors import (
-    ControllerError,
-    DiskSpaceError,
-    StemscanError,
-    StoreError,
-    StoreMismatchError,
-    UsageError,
-)
-from stemscan.interrupts import Interrupts
+from stemscan.errors import StoreMismatchError, UsageError
 from stemscan.sample_block import DetectorInfo, SampleBlock
 
 if TYPE_CHECKING:
     from stemscan.path import ScanPath
     from stemscan.plan import ScanPlan
+    from stemscan.stopping import StopRule
     from stemscan.store import Acquisition
 
 __all__ = [
@@ -71,7 +61,12 @@ class Capabilities:
 
 @runtime_checkable
 class ScanController(Protocol):
-    """A microscope: exposes samples of a path and delivers their counts."""
+    """A microscope: exposes samples of a path and delivers their counts.
+
+    The beam is blanked, or at least parked, unless an armed range is being exposed: before the start, between two
+    ranges, and after `abort`. One that does more than dwell on samples says so by `stemscan.ledger.ReportsBeamTimes`.
+    `stemscan.testing.ControllerConformance` checks all this.
+    """
 
     @property
     def capabilities(self) -> Capabilities:
@@ -92,11 +87,17 @@ class ScanController(Protocol):
         ...
 
     def read(self, max_samples: int) -> SampleBlock | None:
-        """Wait for the next 1 .. max_samples samples, in scan order; None when the armed range was delivered."""
+        """Wait for the next 1 .. max_samples samples, in scan order; None when the armed range was delivered.
+
+        The arrays of a block belong to the caller.
+        """
         ...
 
     def abort(self) -> None:
-        """Blank and park the beam and drop the armed range; harmless when nothing is armed."""
+        """Blank and park the beam and drop the armed range; harmless when nothing is armed.
+
+        May be called from another thread while `read` waits, which then raises or returns.
+        """
         ...
 
     def close(self) -> None:
@@ -118,12 +119,19 @@ class AcquireResult:
         Committed samples that were there already.
     exposed_twice_at_most : int
         Samples that an earlier, interrupted run may have exposed without committing them.
+    pauses, paused_seconds : int, float
+        How often, and how long, the beam waited for the store.
+    stopped : str, optional
+        Why the acquisition ended before the plan's last pass.
     """
 
     samples: int
     seconds: float
     resumed_from: int
     exposed_twice_at_most: int
+    pauses: int = 0
+    paused_seconds: float = 0.0
+    stopped: str | None = None
 
 
 def acquire(
@@ -134,6 +142,8 @@ def acquire(
     progress: Callable[[int, int], None] | None = None,
     block_samples: int = BLOCK_SAMPLES,
     commit_samples: int = COMMIT_SAMPLES,
+    stall_timeout: float | None = None,
+    stop_rules: Sequence[StopRule] = (),
 ) -> AcquireResult:
     """Expose all samples of a plan that a store does not have yet, and complete the store.
 
@@ -152,7 +162,12 @@ def acquire(
     block_samples : int
         Most samples of one read.
     commit_samples : int
-        Samples between two durable commits, and most samples armed at once: what a crash can lose.
+        Samples between two durable commits, and most samples armed at once. The beam is blanked while more than
+        these wait to be committed, so a crash loses what was armed last and at most two segments before.
+    stall_timeout : float, optional
+        Longest wait for samples in seconds.
+    stop_rules : sequence of StopRule
+        Asked after every pass but the last; the first reason to stop ends the acquisition, which is then complete.
 
     Returns
     -------
@@ -161,12 +176,13 @@ def acquire(
     Raises
     ------
     ControllerError
-        When the controller fails or breaks its protocol; what came before is committed.
+        When the controller fails, breaks its protocol or keeps silent; the beam is blanked, and what came before is
+        committed.
     StoreError, DiskSpaceError
         When the store cannot be written.
     Interrupted
         A `KeyboardInterrupt`, on Ctrl-C and SIGTERM: the beam is blanked, what came is committed, and the store
-        can be resumed.
+        is marked as aborted; it can be resumed.
     """
     if block_samples < 1 or commit_samples < 1:
         raise UsageError(f"expected block and commit sizes of at least 1, got {block_samples} and {commit_samples}")
@@ -175,99 +191,22 @@ def acquire(
             f"expected the plan of {str(acquisition.path)!r} ({str(acquisition.plan_digest)[:12]}), got another "
             f"({plan.digest()[:12]}); give the plan it was begun with"
         )
+    if stall_timeout is not None and not stall_timeout > 0:
+        raise UsageError(f"expected a stall timeout above 0 s, got {stall_timeout!r}")
     began = time.perf_counter()
     resumed_from = acquisition.samples_committed
     twice = acquisition.samples_armed - resumed_from
+    pauses, paused, stopped = 0, 0.0, None
     if acquisition.state != "complete":
-        loop = _Loop(controller, acquisition, progress, block_samples, commit_samples)
+        from stemscan.acquire_loop import AcquireLoop
+
+        loop = AcquireLoop(
+            controller, acquisition, progress, block_samples, commit_samples, stall_timeout, tuple(stop_rules)
+        )
         loop.check()
         loop.run()
-        acquisition.complete()
+        pauses, paused, stopped = loop.pauses, loop.paused_seconds, loop.stopped
+        acquisition.complete(stopped=stopped)
     samples = acquisition.samples_committed - resumed_from
-    return AcquireResult(samples, time.perf_counter() - began, resumed_from, twice)
-
-
-@dataclass
-class _Loop:
-    """One call of `acquire`: exposes and commits until the store has every sample."""
-
-    controller: ScanController
-    acquisition: Acquisition
-    progress: Callable[[int, int], None] | None
-    block_samples: int
-    commit_samples: int
-
-    def check(self) -> None:
-        """Refuse a controller that cannot do what the store needs, before anything is exposed."""
-        able = self.controller.capabilities
-        if able.max_block < 1:
-            raise ControllerError(f"expected {able.name} to deliver blocks of at least 1 sample, got {able.max_block}")
-        if not able.resumable and self.acquisition.samples_committed:
-            raise ControllerError(
-                f"expected a controller that can begin at sample {self.acquisition.samples_committed}, got "
-                f"{able.name}, which only runs whole scans; acquire into a new store"
-            )
-
-    def run(self) -> None:
-        """Expose and commit; blank the beam and keep what came, whatever goes wrong."""
-        with Interrupts() as interrupts:
-            try:
-                while self.acquisition.samples_committed < self.acquisition.total_samples:
-                    self._segment(interrupts)
-                interrupts.check()
-            except (StoreError, DiskSpaceError):
-                self._blank(interrupts)
-                raise
-            except BaseException:
-                self._blank(interrupts)
-                self.acquisition.commit()
-                raise
-
-    def _segment(self, interrupts: Interrupts) -> None:
-        """Arm, expose and commit the next segment."""
-        store, name = self.acquisition, self.controller.capabilities.name
-        start, stop = store.samples_committed, store.total_samples
-        if self.controller.capabilities.resumable:
-            stop = min(stop, (start // self.commit_samples + 1) * self.commit_samples)
-        store.arm(stop)
-        with interrupts.immediate(), _as_controller_error(name):
-            self.controller.arm(store.scan_path, start, stop)
-            self.controller.start()
-        while (block := self._read(interrupts, name)) is not None:
-            store.append(block)
-            if store.samples_appended - store.samples_committed >= self.commit_samples:
-                store.commit()
-            if self.progress is not None:
-                self.progress(store.samples_appended, store.total_samples)
-        if store.samples_appended != stop:
-            raise ControllerError(
-                f"expected samples up to {stop} from {name}, got an end after {store.samples_appended}; resume to go on"
-            )
-        store.commit()
-
-    def _read(self, interrupts: Interrupts, name: str) -> SampleBlock | None:
-        """The controller's next block, of the size asked for."""
-        size = min(self.block_samples, self.controller.capabilities.max_block)
-        with interrupts.immediate(), _as_controller_error(name):
-            block = self.controller.read(size)
-        if block is not None and np.size(block.counts) > size:
-            raise ControllerError(f"expected at most {size} samples a block from {name}, got {np.size(block.counts)}")
-        return block
-
-    def _blank(self, interrupts: Interrupts) -> None:
-        """Abort the controller; the error that led here matters more than one of abort's own."""
-        with suppress(Exception, KeyboardInterrupt), interrupts.second_chance():
-            self.controller.abort()
-
-
-@contextmanager
-def _as_controller_error(name: str) -> Iterator[None]:
-    """Turn whatever a controller raises into `ControllerError`."""
-    try:
-        yield
-    except StemscanError:
-        raise
-    except Exception as error:
-        raise ControllerError(
-            f"expected {name} to work, got {type(error).__name__}: {error}; resume to go on"
-        ) from error
+    seconds = time.perf_counter() - began
+    return AcquireResult(samples, seconds, resumed_from, twice, pauses, paused, stopped)

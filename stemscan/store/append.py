@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Self
 
 from stemscan.errors import StoreError, UsageError
 from stemscan.failpoints import failpoint
+from stemscan.ledger import BeamTimes, electrons_per_ns
 from stemscan.sample_block import SampleBlock, check_block
 from stemscan.store.create import RootFile
 from stemscan.store.files import StoreLock
 from stemscan.store.pictures import PictureWriter
 from stemscan.store.read import StoreReader
-from stemscan.store.record import event
+from stemscan.store.record import LedgerRecord, StoppedRecord, event
 
 if TYPE_CHECKING:
     from stemscan.path import ScanPath
@@ -58,8 +59,15 @@ class StoreAppender(StoreReader):
         """Samples received so far, committed or not."""
         return self.samples_committed if self._writer is None else self._writer.appended
 
-    def arm(self, stop: int) -> None:
+    def arm(self, stop: int, *, start: int | None = None) -> None:
         """Record, durably, that samples up to `stop` may be exposed from now on.
+
+        Parameters
+        ----------
+        stop : int
+        start : int, optional
+            First sample to be exposed; the first that was not received unless given. The ledger counts those among
+            them that an earlier arming may have exposed already.
 
         Raises
         ------
@@ -74,8 +82,12 @@ class StoreAppender(StoreReader):
                 f"expected to arm up to {self.samples_appended + 1} .. {self.total_samples} samples, got {stop}"
             )
         failpoint("arm:begin")
-        if stop > self.samples_armed:
-            self._root.save(samples_armed=stop)
+        again = min(stop, self.samples_armed) - (self.samples_appended if start is None else start)
+        changes: dict[str, object] = {"samples_armed": stop} if stop > self.samples_armed else {}
+        if again > 0:
+            changes["ledger"] = self._ledger_again(again)
+        if changes:
+            self._root.save(**changes)
         self._armed = stop
         failpoint("arm:recorded")
 
@@ -94,8 +106,13 @@ class StoreAppender(StoreReader):
         check_block(block, writer.appended, self._armed, writer.dtype, actual=writer.has_actual)
         writer.append(block.counts, block.actual)
 
-    def commit(self) -> None:
+    def commit(self, times: BeamTimes | None = None) -> None:
         """Make all samples appended so far last, then record it, then draw the passes that became whole.
+
+        Parameters
+        ----------
+        times : BeamTimes, optional
+            What the beam did for the samples since the last commit, for the ledger; their dwells unless given.
 
         Raises
         ------
@@ -107,12 +124,18 @@ class StoreAppender(StoreReader):
         if writer.appended > self.samples_committed:
             writer.flush()
             failpoint("commit:synced")
-            self._root.save(samples_committed=writer.appended)
+            ledger = self._ledger_with(times, writer.appended - self.samples_committed)
+            self._root.save(samples_committed=writer.appended, ledger=ledger)
             failpoint("commit:recorded")
         self._pictures.draw(self.samples_committed)
 
-    def complete(self) -> None:
+    def complete(self, *, stopped: str | None = None) -> None:
         """Draw what is left, record that the store is complete, and give the lock back.
+
+        Parameters
+        ----------
+        stopped : str, optional
+            Why the acquisition is complete although passes are left; whole passes must be committed.
 
         Raises
         ------
@@ -120,13 +143,19 @@ class StoreAppender(StoreReader):
             When samples are missing, or the store cannot be written.
         """
         self.commit()
-        if self.samples_committed != self.total_samples:
+        committed = self.samples_committed
+        wanted = "the samples of whole passes" if stopped is not None else f"{self.total_samples} committed samples"
+        if committed not in (self.layout.pass_starts[1:] if stopped is not None else (self.total_samples,)):
             raise StoreError(
-                f"expected {self.total_samples} committed samples before {str(self.path)!r} is complete, got "
-                f"{self.samples_committed}; acquire the rest"
+                f"expected {wanted} before {str(self.path)!r} is complete, got {committed}; acquire the rest"
             )
         failpoint("complete:begin")
-        self._root.save(state="complete", history=[*self._root.record.history, event("completed")])
+        changes: dict[str, object] = {}
+        if stopped is not None and committed < self.total_samples:
+            self._pictures.draw_empty()
+            passes = self.layout.pass_starts.index(committed)
+            changes["stopped"] = StoppedRecord(passes=passes, samples=committed, reason=stopped)
+        self._root.save(state="complete", history=[*self._root.record.history, event("completed")], **changes)
         failpoint("complete:recorded")
         self.close()
 
@@ -151,6 +180,20 @@ class StoreAppender(StoreReader):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _ledger_with(self, times: BeamTimes | None, samples: int) -> LedgerRecord | None:
+        """The ledger with what the beam did for more samples."""
+        if self.plan is None:
+            return None
+        ledger = self._root.record.ledger or LedgerRecord()
+        times = BeamTimes.dwells(samples, self.plan.dwell_ns) if times is None else times
+        return ledger.plus(times, electrons_per_ns(self.plan))
+
+    def _ledger_again(self, samples: int) -> LedgerRecord:
+        """The ledger with more samples that may have been exposed before."""
+        ledger = self._root.record.ledger or LedgerRecord()
+        again = ledger.samples_exposed_again_at_most + samples
+        return ledger.model_copy(update={"samples_exposed_again_at_most": again})
 
     def _samples(self) -> SampleWriter:
         """The writer of samples, or an error on a store that is only read."""

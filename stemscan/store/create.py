@@ -7,6 +7,7 @@ again when that is asked for. Nothing that is not recognised as a store is ever 
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ class RootFile:
         self.folder = folder
         self.record = record
         self._document = document
+        self._saving = threading.Lock()
 
     @classmethod
     def new(cls, folder: Path, layout: Layout, record: StoreRecord) -> RootFile:
@@ -60,12 +62,13 @@ class RootFile:
         return cls(folder, document, record)
 
     def save(self, **changes: Any) -> None:
-        """Change fields of the record and write it durably."""
-        record = self.record.model_copy(update=changes)
-        self._document["attributes"]["stemscan"] = record.to_json()
-        write_durably(self.folder / ROOT, (json.dumps(self._document, indent=2) + "\n").encode())
-        sync_folder(self.folder)
-        self.record = record
+        """Change fields of the record and write it durably; threads may change different fields."""
+        with self._saving:
+            record = self.record.model_copy(update=changes)
+            self._document["attributes"]["stemscan"] = record.to_json()
+            write_durably(self.folder / ROOT, (json.dumps(self._document, indent=2) + "\n").encode())
+            sync_folder(self.folder)
+            self.record = record
 
 
 def load_root(folder: Path) -> RootFile:

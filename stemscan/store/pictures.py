@@ -125,6 +125,15 @@ class PictureWriter:
         starts = self._layout.pass_starts
         if self._drawn == self._layout.passes or starts[self._drawn + 1] > committed:
             return
+        self._write(bisect_right(starts, committed, lo=self._drawn + 1) - 1, committed)
+
+    def draw_empty(self) -> None:
+        """Draw the passes that were not drawn as passes without a visit, beyond a power failure."""
+        if self._drawn < self._layout.passes:
+            self._write(self._layout.passes, 0)
+
+    def _write(self, last: int, committed: int) -> None:
+        """Write the passes up to `last`."""
         from stemscan.store.arrays import ArrayWriter, SampleReader
 
         samples = SampleReader(self._folder, self._specs)
@@ -132,9 +141,8 @@ class PictureWriter:
         writers = {name: ArrayWriter(self._folder, self._specs[name]) for name in names}
         with ThreadPoolExecutor(2) as pool:
             waiting: list[Future[None]] = []
-            last = bisect_right(starts, committed, lo=self._drawn + 1) - 1
             for index in range(self._drawn, last):
-                for top, *pictures in self._bands(samples, samples.chunk, index):
+                for top, *pictures in self._bands(samples, samples.chunk, index, committed):
                     for name, picture in zip(names, pictures, strict=True):
                         waiting.append(pool.submit(writers[name].write, (index, top, 0), picture[None]))
                     while len(waiting) > 2:
@@ -147,14 +155,14 @@ class PictureWriter:
         self._drawn = last
         failpoint("draw:synced")
 
-    def _bands(self, samples: Samples, piece: int, index: int) -> Iterator[Band]:
+    def _bands(self, samples: Samples, piece: int, index: int, committed: int) -> Iterator[Band]:
         """A whole pass in bands of whole chunks."""
         frames, visits = self._specs["frames"], self._specs["visits"]
         return draw_pass(
             samples,
             self._layout,
             index,
-            committed=self._layout.pass_starts[index + 1],
+            committed=committed,
             piece=piece,
             counts=frames.dtype,
             visits=visits.dtype,

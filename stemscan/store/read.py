@@ -137,6 +137,23 @@ class StoreReader:
         return [dict(entry) for entry in self._root.record.history]
 
     @property
+    def ledger(self) -> Json | None:
+        """Times and electrons of the beam; None for data measured elsewhere and stores of early releases."""
+        ledger = self._root.record.ledger
+        return None if ledger is None else ledger.model_dump(mode="json")
+
+    @property
+    def stopped(self) -> Json | None:
+        """Passes and samples after which a rule ended the acquisition, and the reason; None where all were made."""
+        stopped = self._root.record.stopped
+        return None if stopped is None else stopped.model_dump(mode="json")
+
+    @property
+    def coil_tau_ns(self) -> float | None:
+        """Time constant in ns of the scan coils that the actual positions follow, where it is known."""
+        return self._root.record.coil_tau_ns
+
+    @property
     def warnings(self) -> list[str]:
         """What a user of the data must know, one sentence each; empty for a complete store."""
         if self.state == "complete":
@@ -145,6 +162,11 @@ class StoreReader:
             f"{self.path} is not complete ({self.state}): {self.samples_committed} of {self.total_samples} samples are "
             "committed; frames and visits were drawn from those"
         ]
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """Paths of the arrays that the store has."""
+        return tuple(self._specs)
 
     # ------------------------------------------------------------------ samples
 
@@ -279,7 +301,8 @@ def _plan_and_layout(record: StoreRecord, folder: Path) -> tuple[ScanPlan | None
 def _check_progress(record: StoreRecord, layout: Layout, folder: Path) -> None:
     """Refuse a record whose numbers contradict one another."""
     committed, armed, total = record.samples_committed, record.samples_armed, layout.total_samples
-    if not committed <= armed <= total or (record.state == "complete" and committed != total):
+    last = total if record.stopped is None else record.stopped.samples
+    if not committed <= armed <= total or (record.state == "complete" and committed != last):
         raise StoreError(
             f"expected a sound record in {str(folder / 'zarr.json')!r}, got state {record.state} with {committed} "
             f"committed and {armed} armed of {total} samples; restore it from a copy"

@@ -18,13 +18,16 @@ from stemscan.sample_block import DetectorInfo
 from stemscan.store.schema import Json, Noise
 
 if TYPE_CHECKING:
+    from stemscan.ledger import BeamTime, BeamTimes
     from stemscan.plan import ScanPlan
 
 __all__ = [
     "SCHEMA",
     "ImportedRecord",
+    "LedgerRecord",
     "SpecimenRecord",
     "State",
+    "StoppedRecord",
     "StoreRecord",
     "check_same",
     "event",
@@ -76,6 +79,46 @@ class DetectorRecord(_Part):
         return DetectorInfo(unit=self.unit, gain=self.gain, offset=self.offset, dtype=self.dtype)
 
 
+class BeamTimeRecord(_Part):
+    """Time of one kind, of it with the beam on, and the incident electrons of that."""
+
+    time_ns: Count = 0
+    exposed_ns: Count = 0
+    electrons: Annotated[float, Field(ge=0)] = 0.0
+
+    def plus(self, time: BeamTime, rate: float) -> BeamTimeRecord:
+        """With more time, at `rate` electrons per exposed nanosecond."""
+        exposed = self.exposed_ns + time.exposed_ns
+        return BeamTimeRecord(time_ns=self.time_ns + time.time_ns, exposed_ns=exposed, electrons=exposed * rate)
+
+
+class LedgerRecord(_Part):
+    """What the beam did for the committed samples, and how many may have been exposed more than once."""
+
+    dwell: BeamTimeRecord = BeamTimeRecord()
+    settle: BeamTimeRecord = BeamTimeRecord()
+    transit: BeamTimeRecord = BeamTimeRecord()
+    park: BeamTimeRecord = BeamTimeRecord()
+    samples_exposed_again_at_most: Count = 0
+
+    def plus(self, times: BeamTimes, rate: float) -> LedgerRecord:
+        """With what the beam did besides, at `rate` incident electrons per exposed nanosecond."""
+        return self.model_copy(
+            update={
+                name: getattr(self, name).plus(getattr(times, name), rate)
+                for name in ("dwell", "settle", "transit", "park")
+            }
+        )
+
+
+class StoppedRecord(_Part):
+    """Why an acquisition is complete before the plan's last pass."""
+
+    passes: Annotated[int, Field(ge=1)]
+    samples: Annotated[int, Field(ge=1)]
+    reason: str
+
+
 class StoreRecord(_Part):
     """The `stemscan` attribute of the root."""
 
@@ -91,8 +134,11 @@ class StoreRecord(_Part):
     specimen: SpecimenRecord | None
     actual_positions: bool
     truth: bool
+    coil_tau_ns: Annotated[float, Field(ge=0)] | None = None
     samples_armed: Count
     samples_committed: Count
+    ledger: LedgerRecord | None = None
+    stopped: StoppedRecord | None = None
     history: list[Json]
 
     def to_json(self) -> Json:
@@ -155,6 +201,7 @@ def new_record(
     specimen: SpecimenRecord | None = None,
     actual_positions: bool = False,
     truth: bool = False,
+    coil_tau_ns: float | None = None,
 ) -> StoreRecord:
     """The record of a store before its first sample."""
     if noise not in ("poisson", "eq5"):
@@ -173,8 +220,10 @@ def new_record(
         specimen=specimen,
         actual_positions=actual_positions,
         truth=truth,
+        coil_tau_ns=None if coil_tau_ns is None else float(coil_tau_ns),
         samples_armed=0,
         samples_committed=0,
+        ledger=LedgerRecord() if imported is None else None,
         history=[],
     )
 
@@ -211,6 +260,7 @@ def check_same(begun: StoreRecord, now: StoreRecord, path: Path) -> None:
         "specimen": (_specimen(begun), _specimen(now)),
         "detector": (begun.detector, now.detector),
         "actual positions": (begun.actual_positions, now.actual_positions),
+        "coil time constant": (begun.coil_tau_ns, now.coil_tau_ns),
         "truth": (begun.truth, now.truth),
     }
     for name, (old, new) in pairs.items():
