@@ -59,7 +59,7 @@ class Committer:
             self._queue.append(block)
             self._waiting += len(block.counts)
             self._changed.notify_all()
-        if not self._thread.is_alive():
+        if self._thread.ident is None:  # one that ended with an error must not be started again
             self._thread.start()
 
     def room(self) -> None:

@@ -120,7 +120,7 @@ def contents(folder: Path) -> dict[str, object]:
             files[str(path.relative_to(folder))] = path.read_bytes()
     root = json.loads((folder / "zarr.json").read_text())
     root["attributes"]["stemscan"].pop("history")
-    root["attributes"]["stemscan"]["ledger"].pop("samples_exposed_again_at_most")
+    (root["attributes"]["stemscan"]["ledger"] or {}).pop("samples_exposed_again_at_most", None)
     files["zarr.json"] = json.dumps(root)
     return files
 
