@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from stemscan.cli import demo, evaluate, importing, info, plan, recon, serve, simulate, train, weights
+from stemscan.cli import acquire, demo, evaluate, importing, info, plan, recon, serve, simulate, train, weights
 from stemscan.cli.common import one_sentence
 from stemscan.errors import StemscanError
 
@@ -27,6 +27,7 @@ app = typer.Typer(
 
 _INTERRUPTED = 130
 _GOING_ON = {
+    "acquire": "; the beam is blanked, what was committed is kept, and --resume goes on from there",
     "simulate": "; what was committed is kept, and --resume goes on from there",
     "train": "; the last checkpoint is kept, and --resume goes on from there",
     "evaluate": "; what was computed is kept, and the same command goes on from there",
@@ -60,6 +61,7 @@ def main(
 
 app.add_typer(plan.app, name="plan")
 app.command("simulate")(simulate.simulate)
+app.command("acquire")(acquire.acquire)
 app.command("recon")(recon.recon)
 app.command("import")(importing.import_data)
 app.command("info")(info.info)

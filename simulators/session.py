@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stemscan.controller import AcquireResult, acquire
+from stemscan.acquire_session import acquire_into
+from stemscan.controller import AcquireResult
 from stemscan.errors import OutputExistsError
 from stemscan.files import check_output
 from stemscan.simulators.detector import Noise
 from stemscan.simulators.microscope import VirtualMicroscope
 from stemscan.simulators.specimen import Specimen, load_specimen
-from stemscan.store import Acquisition
 from stemscan.store.files import folder_kind
 
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
 
-__all__ = ["Simulation", "simulate"]
+__all__ = ["Simulation", "simulate", "virtual_microscope"]
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,43 @@ def simulate(
     """
     if not resume:
         _check_place(Path(output), overwrite=overwrite)
+    microscope, identity = virtual_microscope(plan, specimen, noise=noise, seed=seed, **specimen_options)
+    result = acquire_into(plan, microscope, output, resume=resume, overwrite=overwrite, progress=progress, **identity)
+    return Simulation(microscope.specimen, result)
+
+
+def virtual_microscope(
+    plan: ScanPlan,
+    specimen: Specimen | str | Path,
+    *,
+    noise: Noise = "poisson",
+    seed: int = 1,
+    **specimen_options: Any,
+) -> tuple[VirtualMicroscope, dict[str, Any]]:
+    """A virtual microscope with a specimen in it.
+
+    Parameters
+    ----------
+    plan, specimen, noise, seed, **specimen_options
+        As for `simulate`.
+
+    Returns
+    -------
+    microscope : VirtualMicroscope
+    identity : dict
+        What `stemscan.acquire_session.acquire_into` is told of its data.
+
+    Raises
+    ------
+    StemscanError
+        As `load_specimen` and `VirtualMicroscope`.
+    """
     if isinstance(specimen, Specimen):
         scanned = specimen
     else:
         scanned = load_specimen(specimen, plan.shape, pixel_size_nm=plan.pixel_size_nm, **specimen_options)
     microscope = VirtualMicroscope(scanned, plan, noise=noise, seed=seed, threads=os.cpu_count() or 1)
     identity: dict[str, Any] = {
-        "detector": microscope.detector,
         "seed": seed,
         "noise": noise,
         "specimen_name": scanned.name,
@@ -98,12 +128,7 @@ def simulate(
         "specimen_record": scanned.record,
         "truth": scanned.signal,
     }
-    if resume:
-        store = Acquisition.resume(output, plan, **identity)
-    else:
-        store = Acquisition.create(output, plan, overwrite=overwrite, **identity)
-    with store:
-        return Simulation(scanned, acquire(plan, microscope, store, progress=progress))
+    return microscope, identity
 
 
 def _check_place(output: Path, *, overwrite: bool) -> None:

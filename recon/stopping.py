@@ -1,0 +1,155 @@
+"""Whether another pass pays: the PSNR that it would add, estimated without a truth from samples that were held out.
+
+The samples of all passes are dealt into eight groups at random. Four times, two groups are held out, and the image is
+reconstructed from the other six and from three of them. A held-out sample y of a pixel with the true signal x and the
+estimate e misses it by
+
+    E (y - e)^2 = Var y + (x - e)^2,
+
+and its variance is known without x: y / lambda for Poisson counts. So the mean of (y - e)^2 - y / lambda over held-out
+samples is the mean squared error of the estimate, and the difference between those from n / 2 and n samples is known
+much better than each, for the sample's own noise is the same in both. Errors fall as a power of the number of samples,
+n^-a; the two give a, and one more pass after t of them gains 10 a log10((t + 1) / t) dB.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stemscan.compiled import compiled
+from stemscan.errors import UsageError
+from stemscan.random import Stream, random_words
+from stemscan.recon.inputs import Inputs
+from stemscan.recon.methods import reconstruct
+
+if TYPE_CHECKING:
+    from stemscan.store.read import StoreReader
+
+__all__ = ["PsnrGain", "expected_gain"]
+
+Image = npt.NDArray[np.float32]
+
+_GROUPS: Final = 8
+_FOLDS: Final = 4
+_METHOD: Final = "fourier-eb"
+_LEAST_ERROR: Final = 0.2  # of the estimate from half the samples: what the one from all is taken for at least
+
+
+@dataclass(frozen=True)
+class PsnrGain:
+    """Stop when the next pass is expected to add less than some decibels.
+
+    Parameters
+    ----------
+    decibel : float
+        Above 0.
+
+    Raises
+    ------
+    UsageError
+        When it is not above 0.
+    """
+
+    decibel: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.decibel < math.inf:
+            raise UsageError(f"expected a gain above 0 dB, got {self.decibel!r}; give one such as 0.05dB")
+
+    def __call__(self, acquisition: StoreReader, passes: int) -> str | None:
+        """Why to stop after `passes` whole passes; None to go on."""
+        gain = expected_gain(acquisition, passes)
+        if gain is None or gain >= self.decibel:
+            return None
+        return f"psnr-gain: one more pass is expected to add {gain:.3f} dB, less than {self.decibel:g}"
+
+
+def expected_gain(acquisition: StoreReader, passes: int) -> float | None:
+    """PSNR in dB that one more pass is expected to add.
+
+    Parameters
+    ----------
+    acquisition : StoreReader
+        Of which `passes` whole passes are committed.
+    passes : int
+        At least 1.
+
+    Returns
+    -------
+    float or None
+        None where the samples are too few to tell.
+
+    Raises
+    ------
+    UsageError
+        For data that do not follow a plan.
+    """
+    if acquisition.plan_digest is None:
+        raise UsageError("expected an acquisition that follows a plan to estimate a gain, got imported data")
+    samples = acquisition.samples_committed
+    detector = acquisition.detector
+    values = (acquisition.counts(0, samples).astype(np.float64) - detector.offset) / detector.gain
+    pixels = acquisition.positions(0, samples).astype(np.int64) @ np.array([acquisition.shape[1], 1])
+    groups = _deal(samples)
+    errors = np.zeros(2)
+    for fold in range(_FOLDS):
+        held = (groups // 2) == fold
+        if held.all() or not held.any():
+            return None
+        rest = np.flatnonzero(~held)
+        order = (groups[rest] - 2 * fold) % _GROUPS - 2  # 0 .. 5 of the six groups that are left
+        for which, chosen in enumerate((rest[order < (_GROUPS - 2) // 2], rest)):
+            if not len(chosen):
+                return None
+            image = _reconstructed(acquisition, values[chosen], pixels[chosen])
+            errors[which] += _squared_error(acquisition, image, values[held], pixels[held])
+    return _gain(errors[0] / samples, errors[1] / samples, passes)
+
+
+def _gain(from_half: float, from_all: float, passes: int) -> float | None:
+    """The next pass's gain from the mean squared errors of half the samples and of all."""
+    if from_half <= 0:
+        return None
+    exponent = math.log2(from_half / max(from_all, _LEAST_ERROR * from_half))
+    return 10 * max(exponent, 0.0) * math.log10((passes + 1) / passes)
+
+
+def _squared_error(
+    acquisition: StoreReader, image: Image, values: npt.NDArray[np.float64], pixels: npt.NDArray[np.int64]
+) -> float:
+    """Sum over held-out samples of the squared error of an image, less the samples' own variance."""
+    dose = acquisition.electrons_per_sample
+    signal = values / dose
+    variance = signal / dose if acquisition.noise == "poisson" else signal**2 / (dose + 1)
+    missed = signal - image.reshape(-1)[pixels]
+    return float(np.sum(missed**2 - variance))
+
+
+def _reconstructed(acquisition: StoreReader, values: npt.NDArray[np.float64], pixels: npt.NDArray[np.int64]) -> Image:
+    """The image from some samples."""
+    shape = acquisition.shape
+    size = shape[0] * shape[1]
+    frame = np.bincount(pixels, np.maximum(values, 0.0), minlength=size).reshape(1, *shape)
+    visits = np.bincount(pixels, minlength=size).reshape(1, *shape)
+    inputs = Inputs.from_arrays(frame, visits, acquisition.electrons_per_sample, noise=acquisition.noise)
+    return reconstruct(inputs, _METHOD).image
+
+
+def _deal(samples: int) -> npt.NDArray[np.int64]:
+    """Group of each sample, by its index alone."""
+    groups = np.empty(samples, np.int64)
+    _deal_groups(groups, Stream.CROSS_VALIDATION)
+    return groups
+
+
+@compiled()
+def _deal_groups(groups: npt.NDArray[np.int64], stream: int) -> None:
+    """Fill in groups of samples 0, 1, ..."""
+    for index in range(len(groups)):
+        words = random_words(np.uint64(0), stream, np.uint64(index), 1)
+        groups[index] = words[0] % np.uint32(_GROUPS)

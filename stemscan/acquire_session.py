@@ -1,0 +1,75 @@
+"""One acquisition with any controller, from a plan to a store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stemscan.controller import AcquireResult, acquire
+from stemscan.store import Acquisition
+
+if TYPE_CHECKING:
+    from stemscan.controller import ScanController
+    from stemscan.plan import ScanPlan
+    from stemscan.stopping import StopRule
+
+__all__ = ["acquire_into"]
+
+
+def acquire_into(
+    plan: ScanPlan,
+    controller: ScanController,
+    output: str | Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    stall_timeout: float | None = None,
+    stop_rules: Sequence[StopRule] = (),
+    session: Mapping[str, object] | None = None,
+    **identity: Any,
+) -> AcquireResult:
+    """Acquire a plan into a store, or go on with it.
+
+    Parameters
+    ----------
+    plan : ScanPlan
+    controller : ScanController
+        Not closed here.
+    output : str or Path
+        Folder of the store.
+    resume : bool
+        Go on with the store after its last committed sample, or begin it where there is none.
+    overwrite : bool
+        Whether a store that is there may be replaced.
+    progress, stall_timeout, stop_rules
+        As for `stemscan.controller.acquire`.
+    session : mapping, optional
+        What the operator wants kept in the history.
+    **identity
+        What else `Acquisition.create` is told of the data, such as noise, seed or specimen.
+
+    Returns
+    -------
+    AcquireResult
+
+    Raises
+    ------
+    StemscanError
+        As `Acquisition.create`, `Acquisition.resume` and `acquire`.
+    """
+    told: dict[str, Any] = {
+        "detector": controller.detector,
+        "actual_positions": controller.capabilities.actual_positions,
+        "session": session,
+        **identity,
+    }
+    if resume:
+        store = Acquisition.resume(output, plan, **told)
+    else:
+        store = Acquisition.create(output, plan, overwrite=overwrite, **told)
+    with store:
+        return acquire(
+            plan, controller, store, progress=progress, stall_timeout=stall_timeout, stop_rules=tuple(stop_rules)
+        )
