@@ -1,4 +1,4 @@
-"""A scan controller that delivers the samples of an acquisition store once more, for tests and for trying things out."""
+"""A scan controller that delivers the samples of an acquisition store once more, for tests and trials."""
 
 from __future__ import annotations
 

@@ -124,7 +124,9 @@ class ControllerConformance:
         with self._made() as (controller, path):
             total = len(path)
             for start, stop in ((-1, total), (0, total + 1), (2, 1), (total + 1, total + 2)):
-                self._refused(f"range {start} to {stop}", lambda start=start, stop=stop: controller.arm(path, start, stop))
+                self._refused(
+                    f"range {start} to {stop}", lambda start=start, stop=stop: controller.arm(path, start, stop)
+                )
             self._scan(controller)
 
     def test_can_be_armed_in_the_middle(self) -> None:
