@@ -6,6 +6,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -124,9 +125,7 @@ class ControllerConformance:
         with self._made() as (controller, path):
             total = len(path)
             for start, stop in ((-1, total), (0, total + 1), (2, 1), (total + 1, total + 2)):
-                self._refused(
-                    f"range {start} to {stop}", lambda start=start, stop=stop: controller.arm(path, start, stop)
-                )
+                self._refused(f"range {start} to {stop}", partial(controller.arm, path, start, stop))
             self._scan(controller)
 
     def test_can_be_armed_in_the_middle(self) -> None:

@@ -64,13 +64,15 @@ def check_committed(path: Path) -> int:
     return store.samples_committed
 
 
-def until_complete(path: Path, plan: ScanPlan, controller: ScanController, **sizes: int) -> list[str]:
+def until_complete(
+    path: Path, plan: ScanPlan, controller: ScanController, *, block_samples: int, commit_samples: int
+) -> list[str]:
     """Acquire, and resume after every error; the messages of these."""
     errors: list[str] = []
     for _ in range(1000):
         try:
             with resume(path, plan) as store:
-                acquire(plan, controller, store, **sizes)
+                acquire(plan, controller, store, block_samples=block_samples, commit_samples=commit_samples)
             return errors
         except ControllerError as error:
             errors.append(str(error))
@@ -112,7 +114,7 @@ def test_each_fault_is_an_error_and_a_healthy_controller_goes_on(
         assert contents(path) == reference
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(plans(max_side=12, max_passes=3), st.integers(0, 2**64 - 1), st.data())
 def test_any_plan_is_completed(plan: ScanPlan, seed: int, data: st.DataObject) -> None:
     total = plan.total_samples
