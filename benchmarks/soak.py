@@ -49,6 +49,7 @@ class Watch:
         self._began, self._cpu = time.perf_counter(), time.process_time()
 
     def __call__(self, done: int, total: int) -> None:
+        """See to the progress."""
         while self._left and done >= self._left[0] * total:
             self._left.pop(0)
             wall, cpu = time.perf_counter() - self._began, time.process_time() - self._cpu

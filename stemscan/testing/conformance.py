@@ -40,7 +40,7 @@ class ControllerConformance:
     >>> from stemscan.simulators.api import VirtualMicroscope, specimen_from_array
     >>> class TestMine(ControllerConformance):
     ...     def make_controller(self, plan):
-    ...         return VirtualMicroscope(specimen_from_array(np.ones(plan.shape, np.float32)), plan, seed=1)
+    ...         return VirtualMicroscope(specimen_from_array(np.eye(*plan.shape, dtype=np.float32)), plan, seed=1)
     >>> TestMine().test_delivers_the_whole_path_in_order()
     """
 
