@@ -46,6 +46,7 @@ class ObiLink:
         self._reader, self._writer, self._timeout = reader, writer, timeout
         self._encoder = StepEncoder(blanked=True)
         self._tasks: list[asyncio.Task[None]] = []
+        self._beginning = asyncio.Lock()
 
     @classmethod
     async def open(cls, host: str, port: int, timeout: float) -> ObiLink:
@@ -66,13 +67,14 @@ class ObiLink:
 
         While `room` is not set, the beam is blanked and parked before the next samples.
         """
-        for cookie in cookies_of(start):
-            await self._synchronize(cookie)
-        under_way: asyncio.Queue[Steps | None] = asyncio.Queue(_CHUNKS_UNDER_WAY)
-        self._tasks = [
-            asyncio.create_task(self._write(program, start, stop, under_way, room)),
-            asyncio.create_task(self._read(under_way, deliver, program.profile.dwell.quantum_ns)),
-        ]
+        async with self._beginning:  # an abort waits until no cookie is under way
+            for cookie in cookies_of(start):
+                await self._synchronize(cookie)
+            under_way: asyncio.Queue[Steps | None] = asyncio.Queue(_CHUNKS_UNDER_WAY)
+            self._tasks = [
+                asyncio.create_task(self._write(program, start, stop, under_way, room)),
+                asyncio.create_task(self._read(under_way, deliver, program.profile.dwell.quantum_ns)),
+            ]
         try:
             await asyncio.gather(*self._tasks)
         finally:
@@ -80,7 +82,8 @@ class ObiLink:
 
     async def abort(self, parking: Steps) -> None:
         """Blank, drop what is under way, park, and wait until the device did so."""
-        await self._cancel()
+        async with self._beginning:
+            await self._cancel()
         self._writer.write(encode(obi.Blank(True)) + encode(obi.Abort()) + self._parked(parking))
         await self._synchronize(_END_COOKIE)
 
