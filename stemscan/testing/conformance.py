@@ -175,6 +175,15 @@ class ControllerConformance:
             start = len(block.counts) if controller.capabilities.resumable else 0
             self._same(self._scan(controller, start), whole[start:])
 
+    def test_abort_right_after_the_start_is_clean(self) -> None:
+        """Also again and again; the next scan is not disturbed by what was under way."""
+        with self._made() as (controller, path):
+            for _ in range(20):
+                controller.arm(path, 0, len(path))
+                controller.start()
+                controller.abort()
+            self._same(self._scan(controller), self._scan(controller))
+
     def test_abort_from_another_thread_ends_reading(self) -> None:
         """A thread that reads gets an error or the end, soon; then it can be armed again."""
         with self._made() as (controller, path):

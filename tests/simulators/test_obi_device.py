@@ -113,16 +113,6 @@ def test_after_an_abort_the_beam_is_blanked_and_the_rest_comes_right(served: Ser
     controller.close()
 
 
-def test_an_abort_right_after_the_start_is_clean(served: Served) -> None:
-    controller = served.connect()
-    for _ in range(30):
-        controller.arm(PATH, 0, len(PATH))
-        controller.start()
-        controller.abort()
-    np.testing.assert_array_equal(read_all(controller, 0, 300), expected(0, 300))
-    controller.close()
-
-
 def test_a_slow_reader_makes_the_beam_wait_blanked(served: Served) -> None:
     controller = served.connect(most_unread=1)
     controller.arm(PATH, 0, len(PATH))

@@ -67,7 +67,7 @@ class ObiLink:
 
         While `room` is not set, the beam is blanked and parked before the next samples.
         """
-        async with self._beginning:  # an abort waits until no cookie is under way
+        async with self._beginning:  # who cancels waits until no cookie is under way
             for cookie in cookies_of(start):
                 await self._synchronize(cookie)
             under_way: asyncio.Queue[Steps | None] = asyncio.Queue(_CHUNKS_UNDER_WAY)
@@ -82,8 +82,7 @@ class ObiLink:
 
     async def abort(self, parking: Steps) -> None:
         """Blank, drop what is under way, park, and wait until the device did so."""
-        async with self._beginning:
-            await self._cancel()
+        await self._cancel()
         self._writer.write(encode(obi.Blank(True)) + encode(obi.Abort()) + self._parked(parking))
         await self._synchronize(_END_COOKIE)
 
@@ -101,10 +100,11 @@ class ObiLink:
 
     async def _cancel(self) -> None:
         """End writing and reading; both stop between commands, and between words."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        async with self._beginning:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._tasks = []
 
     async def _write(
         self, program: Program, start: int, stop: int, under_way: asyncio.Queue[Steps | None], room: asyncio.Event
