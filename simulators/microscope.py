@@ -149,7 +149,8 @@ class VirtualMicroscope:
 
     def read(self, max_samples: int) -> SampleBlock | None:
         """The next 1 .. max_samples samples; None when the armed range was delivered."""
-        if self._path is None or not self._running:
+        path = self._path  # another thread may abort
+        if path is None or not self._running:
             raise ControllerError("expected a started scan to read from, got none, call arm and start first")
         if max_samples < 1:
             raise ControllerError(f"expected to read at least 1 sample, got {max_samples}")
@@ -158,7 +159,7 @@ class VirtualMicroscope:
             self._path, self._running = None, False
             return None
         counts, _ = expose(
-            self.specimen.signal, self._path, start, stop, noise=self.noise, seed=self.seed, threads=self._threads
+            self.specimen.signal, path, start, stop, noise=self.noise, seed=self.seed, threads=self._threads
         )
         self._at = stop
         return SampleBlock(start, counts)

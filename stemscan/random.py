@@ -34,6 +34,7 @@ class Stream:
     SPECIMEN: Final = 48
     SYNTHETIC: Final = 49
     TRAINING: Final = 64
+    FAULT: Final = 80
 
 
 _M0 = np.uint64(0xD2511F53)

@@ -46,6 +46,7 @@ class ObiLink:
         self._reader, self._writer, self._timeout = reader, writer, timeout
         self._encoder = StepEncoder(blanked=True)
         self._tasks: list[asyncio.Task[None]] = []
+        self._beginning = asyncio.Lock()
 
     @classmethod
     async def open(cls, host: str, port: int, timeout: float) -> ObiLink:
@@ -66,13 +67,14 @@ class ObiLink:
 
         While `room` is not set, the beam is blanked and parked before the next samples.
         """
-        for cookie in cookies_of(start):
-            await self._synchronize(cookie)
-        under_way: asyncio.Queue[Steps | None] = asyncio.Queue(_CHUNKS_UNDER_WAY)
-        self._tasks = [
-            asyncio.create_task(self._write(program, start, stop, under_way, room)),
-            asyncio.create_task(self._read(under_way, deliver, program.profile.dwell.quantum_ns)),
-        ]
+        async with self._beginning:  # who cancels waits until no cookie is under way
+            for cookie in cookies_of(start):
+                await self._synchronize(cookie)
+            under_way: asyncio.Queue[Steps | None] = asyncio.Queue(_CHUNKS_UNDER_WAY)
+            self._tasks = [
+                asyncio.create_task(self._write(program, start, stop, under_way, room)),
+                asyncio.create_task(self._read(under_way, deliver, program.profile.dwell.quantum_ns)),
+            ]
         try:
             await asyncio.gather(*self._tasks)
         finally:
@@ -98,10 +100,11 @@ class ObiLink:
 
     async def _cancel(self) -> None:
         """End writing and reading; both stop between commands, and between words."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        async with self._beginning:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._tasks = []
 
     async def _write(
         self, program: Program, start: int, stop: int, under_way: asyncio.Queue[Steps | None], room: asyncio.Event

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for users' own tests; needs the extra `stemscan[testing]`."""
+"""Hypothesis strategies: any pattern, order, region and plan."""
 
 from __future__ import annotations
 

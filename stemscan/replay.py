@@ -1,0 +1,140 @@
+"""A scan controller that delivers the samples of an acquisition store once more, for tests and trials."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemscan.controller import Capabilities
+from stemscan.errors import ControllerError
+from stemscan.sample_block import DetectorInfo, SampleBlock
+from stemscan.store import Acquisition
+
+if TYPE_CHECKING:
+    from stemscan.path import ScanPath
+    from stemscan.store.read import StoreReader
+
+__all__ = ["ReplayController"]
+
+_PIECE: Final = 1 << 18
+
+
+class ReplayController:
+    """Delivers what a store holds, sample for sample, with the actual positions where it has them.
+
+    Of a store that is not complete it delivers what was committed when it was opened, and fails at the next sample, as
+    a microscope does that breaks down there.
+
+    Parameters
+    ----------
+    source : StoreReader, str or Path
+        The store, or its folder; it is only read.
+
+    Raises
+    ------
+    InputNotFoundError, StoreError
+        When there is no store, or a damaged one.
+    ControllerError
+        When the store has no plan, as data measured elsewhere.
+    """
+
+    def __init__(self, source: StoreReader | str | Path) -> None:
+        self._store = Acquisition.open(source) if isinstance(source, str | Path) else source
+        if self._store.plan is None:
+            raise ControllerError(
+                f"expected a store with a plan to replay, got {str(self._store.path)!r}, which was imported; "
+                "simulate or acquire one"
+            )
+        self._committed = self._store.samples_committed
+        self._actual = self._store.actual(0, 0) is not None
+        self._piece: tuple[int, NDArray[Any], NDArray[np.float32] | None] | None = None
+        self._range: tuple[int, int] | None = None
+        self._running = False
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Any range of the store's plan."""
+        return Capabilities(
+            name=f"the replay of {self._store.path}",
+            max_block=_PIECE,
+            actual_positions=self._actual,
+            resumable=True,
+        )
+
+    @property
+    def detector(self) -> DetectorInfo:
+        """That of the store."""
+        return self._store.detector
+
+    def arm(self, path: ScanPath, start: int, stop: int) -> None:
+        """Get ready for samples start .. stop - 1; what was armed before is dropped.
+
+        Raises
+        ------
+        ControllerError
+            If the path is of another plan than the store's, or the range is not inside it.
+        """
+        digest, wanted = str(self._store.plan_digest), path.plan.digest()
+        if digest != wanted:
+            raise ControllerError(
+                f"expected a path of plan {digest[:12]}, of which {str(self._store.path)!r} is, got one of "
+                f"{wanted[:12]}; replay a store of that plan"
+            )
+        if not 0 <= start <= stop <= len(path):
+            raise ControllerError(f"expected a range inside samples 0 to {len(path)}, got {start} to {stop}")
+        self._range, self._running = (start, stop), False
+
+    def start(self) -> None:
+        """Begin to deliver the armed range."""
+        if self._range is None:
+            raise ControllerError("expected an armed range before the start, got none, call arm first")
+        self._running = True
+
+    def read(self, max_samples: int) -> SampleBlock | None:
+        """The next 1 .. max_samples samples; None when the armed range was delivered.
+
+        Raises
+        ------
+        ControllerError
+            When the store ends before the armed range does.
+        """
+        armed = self._range
+        if armed is None or not self._running:
+            raise ControllerError("expected a started scan to read from, got none, call arm and start first")
+        if max_samples < 1:
+            raise ControllerError(f"expected to read at least 1 sample, got {max_samples}")
+        start, stop = armed
+        if start == stop:
+            self.abort()
+            return None
+        if start >= self._committed:
+            raise ControllerError(
+                f"expected samples up to {stop} in {str(self._store.path)!r}, got {self._committed} committed ones; "
+                "acquire the rest there first"
+            )
+        block = self._block(start, min(stop, start + max_samples))
+        if self._range is armed:
+            self._range = (start + len(block.counts), stop)
+        return block
+
+    def abort(self) -> None:
+        """Drop the armed range."""
+        self._range, self._running = None, False
+
+    def close(self) -> None:
+        """Nothing to release; it can be armed again."""
+        self.abort()
+
+    def _block(self, start: int, stop: int) -> SampleBlock:
+        """Samples from `start` to at most `stop`, from one piece of the store, which stays in memory."""
+        first = start // _PIECE * _PIECE
+        piece = self._piece
+        if piece is None or piece[0] != first:
+            last = min(first + _PIECE, self._committed)
+            piece = self._piece = (first, self._store.counts(first, last), self._store.actual(first, last))
+        part = slice(start - first, min(stop - first, len(piece[1])))
+        actual = piece[2]
+        return SampleBlock(start, piece[1][part].copy(), None if actual is None else actual[part].copy())

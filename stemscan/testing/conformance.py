@@ -1,0 +1,322 @@
+"""What every scan controller must do, as tests that run on any of them."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemscan.controller import Capabilities, ScanController, acquire
+from stemscan.errors import ControllerError
+from stemscan.faulty import FaultyController
+from stemscan.path import ScanPath
+from stemscan.plan import ScanPlan
+from stemscan.sample_block import DetectorInfo, SampleBlock, check_block
+from stemscan.store import Acquisition
+
+__all__ = ["ControllerConformance"]
+
+_PATIENCE_S: Final = 60.0
+
+
+class ControllerConformance:
+    """Tests of a scan controller: derive from it, say how one is made, and let pytest or unittest collect the class.
+
+    Attributes
+    ----------
+    repeatable : bool
+        Whether a sample that is exposed again has the same counts, as in a simulation. Say False for real hardware:
+        then order, number and type of the counts are checked, and not their values.
+
+    Examples
+    --------
+    >>> from stemscan.simulators.api import VirtualMicroscope, specimen_from_array
+    >>> class TestMine(ControllerConformance):
+    ...     def make_controller(self, plan):
+    ...         return VirtualMicroscope(specimen_from_array(np.eye(*plan.shape, dtype=np.float32)), plan, seed=1)
+    >>> TestMine().test_delivers_the_whole_path_in_order()
+    """
+
+    repeatable: ClassVar[bool] = True
+
+    def make_controller(self, plan: ScanPlan) -> ScanController:
+        """A new controller, ready to be armed with the path of `plan`; each test closes it. Overridden by the user."""
+        raise NotImplementedError("expected make_controller in the test class, got none; override it")
+
+    def make_plan(self) -> ScanPlan:
+        """The plan that is scanned: 96 samples in 2 passes on 32 x 32 pixels, unless overridden."""
+        return ScanPlan.from_dict(
+            {
+                "pattern": {"kind": "block-random", "block": 8, "samples_per_block": 3},
+                "shape": [32, 32],
+                "passes": 2,
+                "dwell_ns": 1000,
+                "dose": {"electrons_per_sample": 10},
+                "seed": 7,
+            }
+        )
+
+    # ------------------------------------------------------------------ what it says of itself
+
+    def test_says_what_it_can_do(self) -> None:
+        """Capabilities and detector are there before anything is armed, and do not change."""
+        with self._made() as (controller, _):
+            able, detector = controller.capabilities, controller.detector
+            assert isinstance(controller, ScanController), "expected all members of ScanController"
+            assert isinstance(able, Capabilities), f"expected Capabilities, got {able!r}"
+            assert able.name, "expected a name for messages, got none"
+            assert able.max_block >= 1, f"expected blocks of at least 1 sample, got {able.max_block}"
+            assert isinstance(detector, DetectorInfo), f"expected DetectorInfo, got {detector!r}"
+            self._scan(controller)
+            assert (controller.capabilities, controller.detector) == (able, detector), "expected the same after a scan"
+
+    # ------------------------------------------------------------------ arm, start, read
+
+    def test_delivers_the_whole_path_in_order(self) -> None:
+        """Every sample once, in scan order, then None; nothing after that."""
+        with self._made() as (controller, path):
+            counts = self._scan(controller)
+            assert len(counts) == len(path), f"expected {len(path)} samples, got {len(counts)}"
+            try:
+                after = controller.read(1)
+            except ControllerError:
+                after = None
+            assert after is None, f"expected nothing after the end, got {after!r}"
+
+    def test_blocks_are_no_larger_than_asked(self) -> None:
+        """Whatever size is asked for, one by one or more than it can; the counts do not depend on it."""
+        with self._made() as (controller, path):
+            scans = [
+                self._scan(controller, size=size) for size in (1, 3, len(path), controller.capabilities.max_block + 1)
+            ]
+        self._all_same(scans)
+
+    def test_blocks_belong_to_the_caller(self) -> None:
+        """What was delivered is not written to later, and may be written to."""
+        with self._made() as (controller, path):
+            controller.arm(path, 0, len(path))
+            controller.start()
+            blocks = self._blocks(controller, 0, len(path), 5)
+            kept = [(block.counts, block.counts.copy()) for block in blocks]
+            for now, before in kept:
+                np.testing.assert_array_equal(now, before)
+                now[...] = 0
+            self._scan(controller)
+
+    def test_read_and_start_want_their_turn(self) -> None:
+        """No start without a range, no read without a start, no read of nothing."""
+        with self._made() as (controller, path):
+            self._refused("start before arm", controller.start)
+            self._refused("read before arm", lambda: controller.read(1))
+            controller.arm(path, 0, len(path))
+            self._refused("read before start", lambda: controller.read(1))
+            controller.start()
+            self._refused("read of 0 samples", lambda: controller.read(0))
+
+    def test_ranges_outside_the_path_are_refused(self) -> None:
+        """And it can be armed rightly after that."""
+        with self._made() as (controller, path):
+            total = len(path)
+            for start, stop in ((-1, total), (0, total + 1), (2, 1), (total + 1, total + 2)):
+                self._refused(f"range {start} to {stop}", partial(controller.arm, path, start, stop))
+            self._scan(controller)
+
+    def test_can_be_armed_in_the_middle(self) -> None:
+        """Where it says that it is resumable: any range, in any order, with the counts of the whole scan."""
+        with self._made() as (controller, path):
+            if not controller.capabilities.resumable:
+                return
+            total = len(path)
+            whole = self._scan(controller)
+            for start, stop in ((total // 3, total), (1, 2), (total - 1, total), (0, total // 2)):
+                self._same(self._scan(controller, start, stop), whole[start:stop])
+
+    def test_arming_again_drops_what_was_armed(self) -> None:
+        """Before the start, and in the middle of a scan."""
+        with self._made() as (controller, path):
+            controller.arm(path, 0, len(path))
+            whole = self._scan(controller)
+            controller.arm(path, 0, len(path))
+            controller.start()
+            controller.read(2)
+            self._same(self._scan(controller), whole)
+
+    # ------------------------------------------------------------------ abort and close
+
+    def test_abort_is_harmless_when_idle(self) -> None:
+        """Before anything, twice, before the start, and after the end."""
+        with self._made() as (controller, path):
+            controller.abort()
+            controller.abort()
+            controller.arm(path, 0, len(path))
+            controller.abort()
+            self._refused("start after abort", controller.start)
+            whole = self._scan(controller)
+            controller.abort()
+            self._same(self._scan(controller), whole)
+
+    def test_abort_in_the_middle_drops_the_range(self) -> None:
+        """Nothing is read any more; armed again, it goes on."""
+        with self._made() as (controller, path):
+            whole = self._scan(controller)
+            controller.arm(path, 0, len(path))
+            controller.start()
+            block = controller.read(7)
+            assert block is not None, "expected samples, got the end"
+            controller.abort()
+            self._refused("read after abort", lambda: controller.read(1))
+            start = len(block.counts) if controller.capabilities.resumable else 0
+            self._same(self._scan(controller, start), whole[start:])
+
+    def test_abort_right_after_the_start_is_clean(self) -> None:
+        """Also again and again; the next scan is not disturbed by what was under way."""
+        with self._made() as (controller, path):
+            for _ in range(20):
+                controller.arm(path, 0, len(path))
+                controller.start()
+                controller.abort()
+            self._same(self._scan(controller), self._scan(controller))
+
+    def test_abort_from_another_thread_ends_reading(self) -> None:
+        """A thread that reads gets an error or the end, soon; then it can be armed again."""
+        with self._made() as (controller, path):
+            controller.arm(path, 0, len(path))
+            controller.start()
+            begun = threading.Event()
+            ends: list[str] = []
+            reader = threading.Thread(target=self._read_on, args=(controller, begun, ends), daemon=True)
+            reader.start()
+            assert begun.wait(_PATIENCE_S), "expected a first block, got none"
+            controller.abort()
+            reader.join(_PATIENCE_S)
+            assert not reader.is_alive(), f"expected the end of read within {_PATIENCE_S:g} s of an abort"
+            assert ends == ["end"], f"expected ControllerError or None from read after an abort, got {ends}"
+            self._scan(controller)
+
+    def test_close_can_be_called_at_any_time(self) -> None:
+        """Idle, twice, and in the middle of a scan."""
+        plan = self.make_plan()
+        path = ScanPath(plan)
+        idle = self.make_controller(plan)
+        idle.close()
+        idle.close()
+        busy = self.make_controller(plan)
+        busy.arm(path, 0, len(path))
+        busy.start()
+        busy.read(1)
+        busy.close()
+        busy.close()
+
+    # ------------------------------------------------------------------ with the acquire loop
+
+    def test_acquires_into_a_store(self) -> None:
+        """`acquire` completes a store, whose pictures hold every sample."""
+        with self._made() as (controller, path), tempfile.TemporaryDirectory() as folder:
+            place = Path(folder) / "acq.zarr"
+            with self._store(place, controller) as store:
+                acquire(path.plan, controller, store, block_samples=5, commit_samples=20)
+            read = Acquisition.open(place)
+            assert read.state == "complete", f"expected a complete store, got {read.state}"
+            total = read.counts().sum(dtype=np.float64)
+            np.testing.assert_allclose(read.frames().sum(dtype=np.float64), total, rtol=1e-6)
+            assert int(read.visits().sum(dtype=np.int64)) == len(path), "expected a visit of each sample"
+            np.testing.assert_array_equal(read.positions(), path.positions(0, len(path)))
+            self._same(read.counts(), self._scan(controller).astype(read.counts().dtype))
+
+    def test_goes_on_after_an_interruption(self) -> None:
+        """Cut off in the middle and resumed, a store is the same as one that was not."""
+        with self._made() as (controller, path), tempfile.TemporaryDirectory() as folder:
+            if not controller.capabilities.resumable:
+                return
+            place, other = Path(folder) / "cut.zarr", Path(folder) / "whole.zarr"
+            cut = FaultyController(controller, seed=0, faults=["disconnect"], every=len(path))
+            with self._store(place, controller) as store:
+                self._refused(
+                    "a lost connection",
+                    lambda: acquire(path.plan, cut, store, block_samples=5, commit_samples=20),
+                )
+            with self._store(place, controller, resume=True) as store:
+                acquire(path.plan, controller, store, block_samples=7, commit_samples=30)
+            with self._store(other, controller) as store:
+                acquire(path.plan, controller, store)
+            assert Acquisition.open(place).state == "complete", "expected a complete store"
+            self._same(Acquisition.open(place).counts(), Acquisition.open(other).counts())
+
+    # ------------------------------------------------------------------ helpers
+
+    @contextmanager
+    def _made(self) -> Iterator[tuple[ScanController, ScanPath]]:
+        """A controller, closed at the end, and the path to scan."""
+        plan = self.make_plan()
+        controller = self.make_controller(plan)
+        try:
+            self._path = ScanPath(plan)
+            yield controller, self._path
+        finally:
+            controller.close()
+
+    def _scan(
+        self, controller: ScanController, start: int = 0, stop: int | None = None, *, size: int = 10
+    ) -> NDArray[Any]:
+        """Counts of a range, checked as they come; the whole path unless told."""
+        stop = len(self._path) if stop is None else stop
+        controller.arm(self._path, start, stop)
+        controller.start()
+        return np.concatenate([block.counts for block in self._blocks(controller, start, stop, size)])
+
+    def _blocks(self, controller: ScanController, start: int, stop: int, size: int) -> list[SampleBlock]:
+        """All blocks of a range that was started."""
+        able, dtype = controller.capabilities, np.dtype(controller.detector.dtype)
+        blocks: list[SampleBlock] = []
+        while (block := controller.read(size)) is not None:
+            check_block(block, start, stop, dtype, actual=able.actual_positions)
+            got, most = len(block.counts), min(size, able.max_block)
+            assert got <= most, f"expected at most {most} samples a block, got {got}"
+            start += got
+            blocks.append(block)
+        assert start == stop, f"expected samples up to {stop}, got an end after {start}"
+        return blocks
+
+    def _read_on(self, controller: ScanController, begun: threading.Event, ends: list[str]) -> None:
+        """Read sample by sample until nothing comes."""
+        try:
+            while controller.read(1) is not None:
+                begun.set()
+            ends.append("end")
+        except ControllerError:
+            ends.append("end")
+        except Exception as error:  # noqa: BLE001 - it is the thread's result
+            ends.append(repr(error))
+
+    def _store(self, place: Path, controller: ScanController, *, resume: bool = False) -> Acquisition:
+        """A store for what the controller delivers."""
+        make = Acquisition.resume if resume else Acquisition.create
+        actual = controller.capabilities.actual_positions
+        noise: Any = "eq5" if controller.detector.dtype == "float32" else "poisson"
+        return make(place, self._path.plan, detector=controller.detector, noise=noise, actual_positions=actual)
+
+    def _refused(self, what: str, call: Callable[[], object]) -> None:
+        """Expect a `ControllerError`."""
+        try:
+            call()
+        except ControllerError:
+            return
+        raise AssertionError(f"expected ControllerError on {what}, got none")
+
+    def _same(self, got: NDArray[Any], expected: NDArray[Any]) -> None:
+        """As many counts, and the same ones where the controller repeats itself."""
+        assert len(got) == len(expected), f"expected {len(expected)} samples, got {len(got)}"
+        if self.repeatable:
+            np.testing.assert_array_equal(got, expected)
+
+    def _all_same(self, scans: Sequence[NDArray[Any]]) -> None:
+        """Scans of the same range."""
+        for scan in scans[1:]:
+            self._same(scan, scans[0])

@@ -1,0 +1,260 @@
+"""Every controller of this project passes the suite for controllers, and broken ones do not."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+import pytest
+
+from stemscan.controller import Capabilities, ScanController, acquire
+from stemscan.errors import ControllerError
+from stemscan.faulty import FaultyController
+from stemscan.hardware.obi.controller import ObiController
+from stemscan.hardware.profile import load_profile
+from stemscan.path import ScanPath
+from stemscan.plan import ScanPlan
+from stemscan.recon.inputs import load_inputs
+from stemscan.replay import ReplayController
+from stemscan.sample_block import SampleBlock
+from stemscan.simulators.api import VirtualMicroscope, specimen_from_array
+from stemscan.simulators.obi_device import VirtualObiDevice
+from stemscan.simulators.obi_server import ObiServer
+from stemscan.store import Acquisition
+from stemscan.testing import ControllerConformance
+
+PROFILE = load_profile("obi")
+SPECIMEN = specimen_from_array(np.random.default_rng(0).random((32, 32)).astype(np.float32))
+
+
+class Conformance(ControllerConformance):
+    """The suite, and that what was acquired can be reconstructed."""
+
+    def test_the_store_is_an_input_of_reconstructions(self, tmp_path: Path) -> None:
+        plan = self.make_plan()
+        controller = self.make_controller(plan)
+        try:
+            place = acquired(tmp_path / "acq.zarr", controller, plan)
+        finally:
+            controller.close()
+        inputs = load_inputs(place)
+        assert (inputs.T, inputs.samples, inputs.source["warnings"]) == (plan.passes, plan.total_samples, [])
+
+
+def acquired(place: Path, controller: ScanController, plan: ScanPlan) -> Path:
+    actual = controller.capabilities.actual_positions
+    noise: Literal["eq5", "poisson"] = "eq5" if controller.detector.dtype == "float32" else "poisson"
+    with Acquisition.create(place, plan, detector=controller.detector, noise=noise, actual_positions=actual) as store:
+        acquire(plan, controller, store)
+    return place
+
+
+class TestVirtualMicroscope(Conformance):
+    def make_controller(self, plan: ScanPlan) -> ScanController:
+        return VirtualMicroscope(SPECIMEN, plan, seed=3)
+
+
+class TestVirtualMicroscopeOfFloats(Conformance):
+    def make_controller(self, plan: ScanPlan) -> ScanController:
+        return VirtualMicroscope(SPECIMEN, plan, noise="eq5", seed=3)
+
+
+class TestFaultyWithoutFaults(Conformance):
+    def make_controller(self, plan: ScanPlan) -> ScanController:
+        return FaultyController(VirtualMicroscope(SPECIMEN, plan, seed=3), seed=1, faults=())
+
+
+class TestReplay(Conformance):
+    @pytest.fixture(autouse=True)
+    def _folder(self) -> Iterator[None]:
+        with tempfile.TemporaryDirectory() as name:
+            self.folder = Path(name)
+            yield
+
+    def make_controller(self, plan: ScanPlan) -> ScanController:
+        place = self.folder / "source.zarr"
+        if not place.exists():
+            acquired(place, VirtualMicroscope(SPECIMEN, plan, seed=3), plan)
+        return ReplayController(place)
+
+
+class TestObi(Conformance):
+    @pytest.fixture(autouse=True)
+    def _loop(self) -> Iterator[None]:
+        self.loop = asyncio.new_event_loop()
+        self.servers: list[ObiServer] = []
+        thread = threading.Thread(target=self.loop.run_forever)
+        thread.start()
+        yield
+        for server in self.servers:
+            asyncio.run_coroutine_threadsafe(server.stop(), self.loop).result(10)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        thread.join()
+        self.loop.close()
+
+    def make_controller(self, plan: ScanPlan) -> ScanController:
+        server = ObiServer(VirtualObiDevice(plan, PROFILE, SPECIMEN, seed=3))
+        self.servers.append(server)
+        port = asyncio.run_coroutine_threadsafe(server.start(), self.loop).result(10)
+        return ObiController("127.0.0.1", port, PROFILE)
+
+
+# ---------------------------------------------------------------------- the suite finds what is wrong
+
+
+class Broken(VirtualMicroscope):
+    """Everything right so far."""
+
+    def __init__(self, plan: ScanPlan) -> None:
+        super().__init__(SPECIMEN, plan, seed=3)
+
+
+class NoTurn(Broken):
+    def read(self, max_samples: int) -> SampleBlock | None:
+        self._running = True
+        return super().read(max_samples)
+
+
+class TooLarge(Broken):
+    def read(self, max_samples: int) -> SampleBlock | None:
+        return super().read(max_samples + 1)
+
+
+class LosesTheLast(Broken):
+    def arm(self, path: ScanPath, start: int, stop: int) -> None:
+        super().arm(path, start, stop)
+        self._stop -= 1
+
+
+class AnyRange(Broken):
+    def arm(self, path: ScanPath, start: int, stop: int) -> None:
+        super().arm(path, max(0, start), max(0, start, min(stop, len(path))))
+
+
+class OneBuffer(Broken):
+    buffer = np.zeros(1000, np.uint16)
+
+    def read(self, max_samples: int) -> SampleBlock | None:
+        block = super().read(max_samples)
+        if block is None:
+            return None
+        self.buffer[: len(block.counts)] = block.counts
+        return SampleBlock(block.start, self.buffer[: len(block.counts)])
+
+
+class AlwaysFromTheBeginning(Broken):
+    def read(self, max_samples: int) -> SampleBlock | None:
+        block = super().read(max_samples)
+        return None if block is None else SampleBlock(block.start, block.counts * 0 + self._reads())
+
+    reads = 0
+
+    def _reads(self) -> int:
+        self.reads += 1
+        return self.reads
+
+
+class KeepsGoing(Broken):
+    def abort(self) -> None:
+        """Does nothing."""
+
+
+class ClosesOnce(Broken):
+    closed = False
+
+    def close(self) -> None:
+        if self.closed:
+            raise RuntimeError("closed")
+        self.closed = True
+
+
+class Nameless(Broken):
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities("")
+
+
+class SaysPositions(Broken):
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities("positions", actual_positions=True)
+
+
+class OtherErrors(Broken):
+    def read(self, max_samples: int) -> SampleBlock | None:
+        try:
+            return super().read(max_samples)
+        except ControllerError as error:
+            raise KeyError(str(error)) from error
+
+
+@pytest.mark.parametrize(
+    ("broken", "test", "message"),
+    [
+        (NoTurn, "read_and_start_want_their_turn", "read before start"),
+        (TooLarge, "blocks_are_no_larger_than_asked", "at most 1 samples"),
+        (LosesTheLast, "delivers_the_whole_path_in_order", "an end after 95"),
+        (AnyRange, "ranges_outside_the_path_are_refused", "range -1 to 96"),
+        (OneBuffer, "blocks_belong_to_the_caller", "not equal"),
+        (AlwaysFromTheBeginning, "can_be_armed_in_the_middle", "not equal"),
+        (AlwaysFromTheBeginning, "goes_on_after_an_interruption", "not equal"),
+        (KeepsGoing, "abort_in_the_middle_drops_the_range", "read after abort"),
+        (KeepsGoing, "abort_is_harmless_when_idle", "start after abort"),
+        (ClosesOnce, "close_can_be_called_at_any_time", "closed"),
+        (Nameless, "says_what_it_can_do", "a name"),
+        (SaysPositions, "acquires_into_a_store", "with actual positions"),
+        (OtherErrors, "abort_in_the_middle_drops_the_range", "expected a started scan"),
+    ],
+)
+def test_a_broken_controller_is_found(broken: type[Broken], test: str, message: str) -> None:
+    class Suite(ControllerConformance):
+        def make_controller(self, plan: ScanPlan) -> ScanController:
+            return broken(plan)
+
+    with pytest.raises((AssertionError, ControllerError, RuntimeError, KeyError), match=message):
+        getattr(Suite(), f"test_{test}")()
+
+
+class Noisy(Broken):
+    """Counts something else each time."""
+
+    generator = np.random.default_rng(1)
+
+    def read(self, max_samples: int) -> SampleBlock | None:
+        block = super().read(max_samples)
+        if block is None:
+            return None
+        return SampleBlock(block.start, self.generator.integers(0, 100, len(block.counts)).astype(np.uint16))
+
+
+class TestRealNoise(Conformance):
+    repeatable: ClassVar[bool] = False
+
+    def make_controller(self, plan: ScanPlan) -> ScanController:
+        return Noisy(plan)
+
+
+class WholeScansOnly(Broken):
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities("whole scans", max_block=1000, resumable=False)
+
+    def arm(self, path: ScanPath, start: int, stop: int) -> None:
+        if (start, stop) != (0, len(path)):
+            raise ControllerError(f"expected a whole scan, got samples {start} to {stop}")
+        super().arm(path, start, stop)
+
+
+class TestWholeScans(Conformance):
+    def make_controller(self, plan: ScanPlan) -> ScanController:
+        return WholeScansOnly(plan)
+
+
+def test_a_suite_without_a_controller_says_so() -> None:
+    with pytest.raises(NotImplementedError, match="make_controller"):
+        ControllerConformance().test_says_what_it_can_do()

@@ -1,0 +1,98 @@
+"""The replay of a store: the same samples again, as far as it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stemscan import replay
+from stemscan.controller import acquire
+from stemscan.errors import ControllerError, InputNotFoundError
+from stemscan.path import ScanPath
+from stemscan.replay import ReplayController
+from stemscan.sample_block import SampleBlock
+from stemscan.store import Acquisition
+from tests.stemscan.store_kit import (
+    ScriptedController,
+    contents,
+    create,
+    expected_counts,
+    make_plan,
+    memory_folder,
+    resume,
+)
+
+PLAN = make_plan()
+TOTAL = PLAN.total_samples
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder in memory, for every commit is synced."""
+    with memory_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several pieces of a small store."""
+    monkeypatch.setattr(replay, "_PIECE", 7)
+
+
+def partial_store(path: Path, samples: int, *, aborted: bool) -> None:
+    """A store that has its first samples only."""
+    with create(path, PLAN) as store:
+        store.arm(TOTAL)
+        store.append(SampleBlock(0, expected_counts(0, samples)))
+        store.commit()
+        if aborted:
+            store.abort()
+
+
+@pytest.mark.parametrize("actual", [False, True])
+def test_a_store_of_a_replay_is_the_same_store(tmp_path: Path, actual: bool) -> None:
+    with create(tmp_path / "a.zarr", PLAN, actual_positions=actual) as store:
+        acquire(PLAN, ScriptedController(actual=actual), store)
+    controller = ReplayController(tmp_path / "a.zarr")
+    assert controller.capabilities.actual_positions == actual
+    with create(tmp_path / "b.zarr", PLAN, actual_positions=actual) as store:
+        acquire(PLAN, controller, store, block_samples=5, commit_samples=9)
+    assert contents(tmp_path / "a.zarr") == contents(tmp_path / "b.zarr")
+
+
+@pytest.mark.parametrize("aborted", [False, True])
+@pytest.mark.parametrize("samples", [1, 7, 10, 23])
+def test_a_store_that_is_not_complete_is_replayed_as_far_as_it_goes(
+    tmp_path: Path, samples: int, aborted: bool
+) -> None:
+    partial_store(tmp_path / "a.zarr", samples, aborted=aborted)
+    with create(tmp_path / "b.zarr", PLAN) as store:
+        with pytest.raises(ControllerError, match=f"samples up to .* in .*a.zarr', got {samples} committed"):
+            acquire(PLAN, ReplayController(tmp_path / "a.zarr"), store, block_samples=4)
+        assert store.samples_committed == samples
+    for name in ("a.zarr", "b.zarr"):
+        with resume(tmp_path / name, PLAN) as store:
+            acquire(PLAN, ScriptedController(), store)
+    assert contents(tmp_path / "a.zarr") == contents(tmp_path / "b.zarr")
+
+
+def test_another_plan_and_no_plan_are_refused(tmp_path: Path) -> None:
+    partial_store(tmp_path / "a.zarr", 10, aborted=True)
+    controller = ReplayController(Acquisition.open(tmp_path / "a.zarr"))
+    with pytest.raises(ControllerError, match="replay a store of that plan"):
+        controller.arm(ScanPath(make_plan(seed=8)), 0, 5)
+    imported = Acquisition.create_imported(
+        tmp_path / "i.zarr",
+        counts=np.ones(2, np.uint16),
+        positions=np.zeros((2, 2), np.int64),
+        samples_per_pass=[2],
+        shape=(4, 4),
+        electrons_per_sample=1.0,
+    )
+    with pytest.raises(ControllerError, match="a store with a plan to replay, got .*i.zarr', which was imported"):
+        ReplayController(imported)
+    with pytest.raises(InputNotFoundError):
+        ReplayController(tmp_path / "nowhere.zarr")
