@@ -136,10 +136,14 @@ class ObiServer:
         """Do a command, and wait while the client does not take its answers."""
         if isinstance(command, obi.RasterPixelFill):
             for length, dwell in self.device.fill(command):
-                writer.write(self.device.execute(obi.RasterPixelRun(length, dwell)))
-                await writer.drain()
+                await self._answer(self.device.execute(obi.RasterPixelRun(length, dwell)), writer)
             return
-        answer = self.device.execute(command)
+        await self._answer(self.device.execute(command), writer)
+
+    @staticmethod
+    async def _answer(answer: bytes, writer: asyncio.StreamWriter) -> None:
+        """Send an answer; let others have their turn, for a fill of billions of pixels may have none."""
         if answer:
             writer.write(answer)
             await writer.drain()
+        await asyncio.sleep(0)
