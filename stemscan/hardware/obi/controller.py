@@ -274,7 +274,7 @@ def _check_profile(profile: ControllerProfile) -> None:
     quantum = profile.dwell.quantum_ns
     if quantum != CYCLE_NS or profile.blanker == "none" or profile.park is None:
         raise ProfileError(
-            f"expected a dwell quantum of {CYCLE_NS} ns, a blanker and a park position for the Open Beam Interface, got "
-            f"{profile.name} with {quantum} ns, blanker {profile.blanker} and park {profile.park}; take "
+            f"expected a dwell quantum of {CYCLE_NS} ns, a blanker and a park position for the Open Beam Interface, "
+            f"got {profile.name} with {quantum} ns, blanker {profile.blanker} and park {profile.park}; take "
             "the obi profile"
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import numpy as np
@@ -55,7 +56,7 @@ class ObiLink:
         reader, writer = await asyncio.wait_for(opening, timeout)
         link = cls(reader, writer, timeout)
         try:
-            writer.write(b"".join(map(encode, _TAKE_CONTROL)))
+            writer.write(b"".join(encode(command) for command in _TAKE_CONTROL))
             await link._synchronize(_END_COOKIE)
         except BaseException:
             writer.close()
@@ -89,6 +90,11 @@ class ObiLink:
         """Blank, park if it is told where, and let go of the device, whether it answers or not."""
         await self._cancel()
         self._blank(parking)
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(_CLOSING_S):
+                self._writer.write_eof()
+                while await self._reader.read(_BUFFER):  # closed with unread answers, TCP may lose what was written
+                    pass
         self._writer.close()
         try:
             async with asyncio.timeout(_CLOSING_S):
