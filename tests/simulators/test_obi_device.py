@@ -202,6 +202,15 @@ def test_a_device_that_answers_wrongly_is_left_blanked_and_parked() -> None:
     assert (parked.x.tolist(), parked.y.tolist(), parked.blank.tolist()) == ([0], [0], [1])
 
 
+def test_the_beam_is_parked_with_the_last_sample_and_never_waits_on_it(served: Served) -> None:
+    controller = served.connect()
+    for start in range(0, 500, 50):
+        read_all(controller, start, start + 50)
+    controller.close()
+    assert served.device.ledger.plan_samples == 500
+    assert served.device.ledger.held_ns == 0
+
+
 @pytest.mark.parametrize("changes", [{"park": None}, {"blanker": "none"}])
 def test_a_profile_that_cannot_park_blanked_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ProfileError, match="park"):

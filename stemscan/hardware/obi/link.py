@@ -141,9 +141,13 @@ class ObiLink:
                 done = int(ends[at - 1]) if at else 0
                 end = max(int(np.searchsorted(ends, done + _CHUNK_NS)), at + 1)
                 end = min(end, at + _LARGEST_CHUNK)
-                await self._send(_part(batch, at, end), under_way)
+                part = _part(batch, at, end)
+                if (
+                    end == len(batch) and part.sample[-1] == stop - 1
+                ):  # in one piece: the beam must not wait for parking
+                    part = _joined(part, program.parking())
+                await self._send(part, under_way)
                 at = end
-        await self._send(program.parking(), under_way)
         await under_way.put(None)
 
     async def _send(self, steps: Steps, under_way: asyncio.Queue[Steps | None]) -> None:
@@ -211,3 +215,14 @@ def _part(steps: Steps, start: int, stop: int) -> Steps:
     """Steps start .. stop - 1 of some."""
     cut = slice(start, stop)
     return Steps(steps.x[cut], steps.y[cut], steps.dwell[cut], steps.blanked[cut], steps.sample[cut])
+
+
+def _joined(first: Steps, second: Steps) -> Steps:
+    """Steps, and others after them."""
+    return Steps(
+        np.concatenate([first.x, second.x]),
+        np.concatenate([first.y, second.y]),
+        np.concatenate([first.dwell, second.dwell]),
+        np.concatenate([first.blanked, second.blanked]),
+        np.concatenate([first.sample, second.sample]),
+    )
