@@ -106,7 +106,7 @@ class ObiServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str) -> None:
         """Execute what a client sends."""
         decoder = Decoder()
-        before = self.device.ledger.pixels
+        before, held_before = self.device.ledger.pixels, self.device.ledger.held_ns
         self.device.begin()
         reason = "disconnected"
         try:
@@ -118,7 +118,9 @@ class ObiServer:
             reason = f"dropped: {problem}"
         except OSError as problem:
             reason = f"lost: {problem}"
-        self._tell(f"{name} {reason}, after {self.device.ledger.pixels - before} pixels")
+        held = self.device.ledger.held_ns - held_before
+        underrun = f" and {held} ns of an unblanked beam without one" if held else ""
+        self._tell(f"{name} {reason}, after {self.device.ledger.pixels - before} pixels{underrun}")
 
     async def _next(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         """What comes next, with pixels of a free run meanwhile."""

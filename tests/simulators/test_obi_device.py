@@ -50,7 +50,8 @@ class Served:
 
     def __init__(self, plan: ScanPlan = PLAN) -> None:
         self.device = VirtualObiDevice(plan, PROFILE, SPECIMEN, seed=3)
-        self.server = ObiServer(self.device)
+        self.told: list[str] = []
+        self.server = ObiServer(self.device, tell=self.told.append)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
@@ -274,6 +275,45 @@ def test_a_million_random_bytes_leave_the_server_up(served: Served) -> None:
     controller = served.connect()
     np.testing.assert_array_equal(read_all(controller, 3, 40), expected(3, 40))
     controller.close()
+
+
+def test_any_commands_leave_the_server_up(served: Served) -> None:
+    rng = np.random.default_rng(6)
+
+    def field() -> int:
+        return int(rng.choice([0, 1, 255, 256, 16383]))
+
+    def command() -> obi.Command:
+        region = obi.RasterRegion(field(), field(), field(), field(), field(), field())
+        pixels = (obi.RasterPixel(field()), obi.RasterPixelRun(field() + 1, field()), obi.RasterPixelFreeRun(field()))
+        vectors = (obi.VectorPixel(field(), field(), field()), obi.VectorPixelMinDwell(field(), field()))
+        states = (obi.Blank(bool(rng.integers(2)), inline=bool(rng.integers(2))), obi.Delay(field()), obi.Abort())
+        sync = obi.Synchronize(field(), output=obi.Output(int(rng.integers(3))))
+        every: list[obi.Command] = [region, *pixels, *vectors, *states, sync, obi.BeamSelect(obi.Beam.ION)]
+        return every[int(rng.integers(len(every)))]
+
+    with socket.create_connection(("127.0.0.1", served.port)) as wire:
+        taker = threading.Thread(target=lambda: [None for _ in iter(lambda: wire.recv(1 << 16), b"")])
+        taker.start()
+        wire.sendall(b"".join(encode(command()) for _ in range(1000)))
+        wire.shutdown(socket.SHUT_WR)
+        taker.join(30)
+        assert not taker.is_alive()
+    controller = served.connect()
+    assert any("disconnected, after" in message for message in served.told)
+    np.testing.assert_array_equal(read_all(controller, 3, 40), expected(3, 40))
+    controller.close()
+
+
+def test_underrun_is_told_when_the_client_leaves(served: Served) -> None:
+    with socket.create_connection(("127.0.0.1", served.port)) as wire:
+        wire.sendall(encode(obi.Blank(False)) + encode(obi.VectorPixel(5, 9, 7)))
+        time.sleep(0.05)
+        wire.sendall(encode(obi.Blank(True)))
+        wire.shutdown(socket.SHUT_WR)
+        while wire.recv(64):
+            pass
+    assert served.told[-1].endswith("ns of an unblanked beam without one")
 
 
 def test_underrun_counts_dose_on_the_last_code_unless_blanked() -> None:
