@@ -2,7 +2,8 @@
 
 Which count a pixel gives: where the latest three Synchronize cookies name a sample of the device's plan (see
 `stemscan.hardware.obi.cookies`) and pixels come as the plan's program says, each exposed sample gives the count that
-the virtual microscope gives for it. All other pixels, of foreign clients for one, draw new counts, with indices after
+the virtual microscope gives for it; blanked pixels between them, such as a parked beam's, change nothing and give 0.
+All other pixels, of foreign clients for one, draw new counts, with indices after
 those of the plan, from the specimen pixel that is nearest to their codes.
 
 The device's clock is that of the world, its work takes no time. Where the next pixel comes later than the dwells before
@@ -277,9 +278,13 @@ class VirtualObiDevice:
             )
             if not same.all():
                 n = int(same.argmin())
-                here, there, self._expected = slice(done, done + n), slice(self._at, self._at + n), None
+                here, there = slice(done, done + n), slice(self._at, self._at + n)
+                if not blanked[done + n]:
+                    self._expected = None
             counts[here] = self._plan_counts(steps.sample[there])
             done, self._at = done + n, self._at + n
+            if self._expected is not None and not same.all():
+                done += _passed_over(steps, self._at, x[done:], y[done:], dwell[done:], blanked[done:])
             if self._expected is not None and self._at == len(steps):
                 self._expected, self._at = self._next_steps(), 0
         if done < len(x):
@@ -343,3 +348,17 @@ class VirtualObiDevice:
         if self._output is obi.Output.EIGHT_BIT:
             return (counts >> 6).astype(np.uint8).tobytes()
         return (counts << 2).astype(">u2").tobytes()
+
+
+def _passed_over(
+    steps: Steps,
+    at: int,
+    x: NDArray[np.uint16],
+    y: NDArray[np.uint16],
+    dwell: NDArray[np.int64],
+    blanked: NDArray[np.bool_],
+) -> int:
+    """How many blanked pixels come before one that exposes, or that is step `at`."""
+    expected = (x == steps.x[at]) & (y == steps.y[at]) & (dwell == steps.dwell[at]) & steps.blanked[at]
+    ends = ~blanked | expected
+    return int(ends.argmax()) if ends.any() else len(x)

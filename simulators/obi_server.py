@@ -106,7 +106,7 @@ class ObiServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str) -> None:
         """Execute what a client sends."""
         decoder = Decoder()
-        before = self.device.ledger.pixels
+        before, held_before = self.device.ledger.pixels, self.device.ledger.held_ns
         self.device.begin()
         reason = "disconnected"
         try:
@@ -118,7 +118,9 @@ class ObiServer:
             reason = f"dropped: {problem}"
         except OSError as problem:
             reason = f"lost: {problem}"
-        self._tell(f"{name} {reason}, after {self.device.ledger.pixels - before} pixels")
+        held = self.device.ledger.held_ns - held_before
+        underrun = f" and {held} ns of an unblanked beam without one" if held else ""
+        self._tell(f"{name} {reason}, after {self.device.ledger.pixels - before} pixels{underrun}")
 
     async def _next(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         """What comes next, with pixels of a free run meanwhile."""
@@ -136,10 +138,14 @@ class ObiServer:
         """Do a command, and wait while the client does not take its answers."""
         if isinstance(command, obi.RasterPixelFill):
             for length, dwell in self.device.fill(command):
-                writer.write(self.device.execute(obi.RasterPixelRun(length, dwell)))
-                await writer.drain()
+                await self._answer(self.device.execute(obi.RasterPixelRun(length, dwell)), writer)
             return
-        answer = self.device.execute(command)
+        await self._answer(self.device.execute(command), writer)
+
+    @staticmethod
+    async def _answer(answer: bytes, writer: asyncio.StreamWriter) -> None:
+        """Send an answer; let others have their turn, for a fill of billions of pixels may have none."""
         if answer:
             writer.write(answer)
             await writer.drain()
+        await asyncio.sleep(0)

@@ -7,23 +7,28 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stemscan.controller import ScanController
-from stemscan.errors import ControllerError, UsageError
+from stemscan.controller import ScanController, acquire
+from stemscan.errors import ControllerError, ProfileError, UsageError
 from stemscan.hardware.obi import commands as obi
 from stemscan.hardware.obi.controller import ObiController
+from stemscan.hardware.obi.decoder import Decoder
 from stemscan.hardware.obi.encoder import encode
 from stemscan.hardware.profile import load_profile
 from stemscan.path import ScanPath
 from stemscan.plan import ScanPlan
+from stemscan.program import Program
 from stemscan.simulators.api import VirtualMicroscope, specimen_from_array
 from stemscan.simulators.obi_device import VirtualObiDevice
 from stemscan.simulators.obi_server import ObiServer, check_host
+from stemscan.store import Acquisition
+from tests.stemscan.store_kit import contents
 
 PLAN = ScanPlan.from_dict(
     {
@@ -43,9 +48,10 @@ SPECIMEN = specimen_from_array(np.random.default_rng(0).random((64, 64)).astype(
 class Served:
     """A server in a thread."""
 
-    def __init__(self) -> None:
-        self.device = VirtualObiDevice(PLAN, PROFILE, SPECIMEN, seed=3)
-        self.server = ObiServer(self.device)
+    def __init__(self, plan: ScanPlan = PLAN) -> None:
+        self.device = VirtualObiDevice(plan, PROFILE, SPECIMEN, seed=3)
+        self.told: list[str] = []
+        self.server = ObiServer(self.device, tell=self.told.append)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
@@ -113,16 +119,103 @@ def test_after_an_abort_the_beam_is_blanked_and_the_rest_comes_right(served: Ser
     controller.close()
 
 
-def test_a_slow_reader_makes_the_beam_wait_blanked(served: Served) -> None:
-    controller = served.connect(most_unread=1)
-    controller.arm(PATH, 0, len(PATH))
-    controller.start()
-    time.sleep(0.2)
-    counts = []
-    while (block := controller.read(7)) is not None:
-        counts.append(block.counts)
-    np.testing.assert_array_equal(np.concatenate(counts), expected(0, len(PATH)))
+def test_a_slow_reader_makes_the_beam_wait_blanked_and_counts_stay_right() -> None:
+    slow = ScanPlan.from_dict({**PLAN.to_dict(), "dwell_ns": 100_000})  # some 200 samples a chunk
+    path = ScanPath(slow)
+    served = Served(slow)
+    try:
+        controller = served.connect(most_unread=1)
+        before = served.device.ledger.blanked_pixels
+        controller.arm(path, 0, len(path))
+        controller.start()
+        time.sleep(0.2)
+        counts = []
+        while (block := controller.read(7)) is not None:
+            counts.append(block.counts)
+        microscope = VirtualMicroscope(SPECIMEN, slow, seed=3)
+        microscope.arm(path, 0, len(path))
+        microscope.start()
+        expected_block = microscope.read(len(path))
+        assert expected_block is not None
+        np.testing.assert_array_equal(np.concatenate(counts), expected_block.counts)
+        steps = Program(slow, PROFILE).steps(0, len(path))
+        assert served.device.ledger.blanked_pixels - before > int(steps.blanked.sum()) + 2  # parked on the way
+        controller.close()
+    finally:
+        served.stop()
+
+
+def test_a_store_is_the_same_over_the_wire_also_after_an_interruption(served: Served, tmp_path: Path) -> None:
+    def into(name: str, controller: ScanController, stop_at: int = 1 << 30) -> None:
+        place = tmp_path / name
+        begin = Acquisition.resume if place.exists() else Acquisition.create
+
+        def watch(done: int, _: int) -> None:
+            if done >= stop_at:
+                raise KeyboardInterrupt
+
+        with begin(place, PLAN, detector=controller.detector, truth=SPECIMEN.signal) as store:
+            acquire(PLAN, controller, store, progress=watch, block_samples=300, commit_samples=1000)
+
+    into("plain.zarr", VirtualMicroscope(SPECIMEN, PLAN, seed=3))
+    controller = served.connect()
+    with pytest.raises(KeyboardInterrupt):
+        into("wire.zarr", controller, 1700)
+    into("wire.zarr", controller)
     controller.close()
+    assert contents(tmp_path / "plain.zarr") == contents(tmp_path / "wire.zarr")
+
+
+def test_a_device_that_answers_wrongly_is_left_blanked_and_parked() -> None:
+    seen: list[obi.Command | obi.VectorPixels] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            wire, _ = listening.accept()
+            decoder = Decoder()
+            with wire:
+                while data := wire.recv(1 << 16):
+                    for command in decoder.feed(data):
+                        seen.append(command)
+                        if isinstance(command, obi.Synchronize):
+                            wire.sendall(b"\xff\xff" + command.cookie.to_bytes(2, "big"))
+                        elif isinstance(command, obi.VectorPixels):
+                            wire.sendall(b"\x00\x01" * len(command.x))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        controller = ObiController("127.0.0.1", listening.getsockname()[1], PROFILE, timeout=2)
+        assert [one for one in seen[:3] if not isinstance(one, obi.VectorPixels)] == [
+            obi.Blank(True),
+            obi.ExternalCtrl(True),
+            obi.BeamSelect(obi.Beam.ELECTRON),
+        ]
+        controller.arm(PATH, 0, len(PATH))
+        controller.start()
+        with pytest.raises(ControllerError, match="14-bit"):
+            controller.read(10)
+        thread.join()
+        controller.close()
+    kinds = [type(one) for one in seen]
+    assert kinds[-4:] == [obi.Blank, obi.Abort, obi.VectorPixels, obi.Flush]
+    parked = seen[-2]
+    assert isinstance(parked, obi.VectorPixels)
+    assert (parked.x.tolist(), parked.y.tolist(), parked.blank.tolist()) == ([0], [0], [1])
+
+
+def test_the_beam_is_parked_with_the_last_sample_and_never_waits_on_it(served: Served) -> None:
+    controller = served.connect()
+    for start in range(0, 500, 50):
+        read_all(controller, start, start + 50)
+    controller.close()
+    assert served.device.ledger.plan_samples == 500
+    assert served.device.ledger.held_ns == 0
+
+
+@pytest.mark.parametrize("changes", [{"park": None}, {"blanker": "none"}])
+def test_a_profile_that_cannot_park_blanked_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ProfileError, match="park"):
+        ObiController("127.0.0.1", 1, PROFILE.model_copy(update=changes))
 
 
 def test_a_client_that_leaves_in_the_middle_and_comes_again(served: Served) -> None:
@@ -152,11 +245,11 @@ def test_a_wrong_cookie_and_silence_are_errors(answer: bytes, word: str) -> None
         def serve() -> None:
             wire, _ = listening.accept()
             with wire:
-                wire.recv(4)
+                wire.recv(64)
                 wire.sendall(answer)
-                wire.recv(4)
+                wire.recv(64)
                 wire.settimeout(5)
-                wire.recv(4)
+                wire.recv(64)
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -182,6 +275,45 @@ def test_a_million_random_bytes_leave_the_server_up(served: Served) -> None:
     controller = served.connect()
     np.testing.assert_array_equal(read_all(controller, 3, 40), expected(3, 40))
     controller.close()
+
+
+def test_any_commands_leave_the_server_up(served: Served) -> None:
+    rng = np.random.default_rng(6)
+
+    def field() -> int:
+        return int(rng.choice([0, 1, 255, 256, 16383]))
+
+    def command() -> obi.Command:
+        region = obi.RasterRegion(field(), field(), field(), field(), field(), field())
+        pixels = (obi.RasterPixel(field()), obi.RasterPixelRun(field() + 1, field()), obi.RasterPixelFreeRun(field()))
+        vectors = (obi.VectorPixel(field(), field(), field()), obi.VectorPixelMinDwell(field(), field()))
+        states = (obi.Blank(bool(rng.integers(2)), inline=bool(rng.integers(2))), obi.Delay(field()), obi.Abort())
+        sync = obi.Synchronize(field(), output=obi.Output(int(rng.integers(3))))
+        every: list[obi.Command] = [region, *pixels, *vectors, *states, sync, obi.BeamSelect(obi.Beam.ION)]
+        return every[int(rng.integers(len(every)))]
+
+    with socket.create_connection(("127.0.0.1", served.port)) as wire:
+        taker = threading.Thread(target=lambda: [None for _ in iter(lambda: wire.recv(1 << 16), b"")])
+        taker.start()
+        wire.sendall(b"".join(encode(command()) for _ in range(1000)))
+        wire.shutdown(socket.SHUT_WR)
+        taker.join(30)
+        assert not taker.is_alive()
+    controller = served.connect()
+    assert any("disconnected, after" in message for message in served.told)
+    np.testing.assert_array_equal(read_all(controller, 3, 40), expected(3, 40))
+    controller.close()
+
+
+def test_underrun_is_told_when_the_client_leaves(served: Served) -> None:
+    with socket.create_connection(("127.0.0.1", served.port)) as wire:
+        wire.sendall(encode(obi.Blank(False)) + encode(obi.VectorPixel(5, 9, 7)))
+        time.sleep(0.05)
+        wire.sendall(encode(obi.Blank(True)))
+        wire.shutdown(socket.SHUT_WR)
+        while wire.recv(64):
+            pass
+    assert served.told[-1].endswith("ns of an unblanked beam without one")
 
 
 def test_underrun_counts_dose_on_the_last_code_unless_blanked() -> None:

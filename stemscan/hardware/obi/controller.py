@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.controller import Capabilities
-from stemscan.errors import ControllerError, StemscanError, UsageError
+from stemscan.errors import ControllerError, ProfileError, StemscanError, UsageError
+from stemscan.hardware.obi.commands import CYCLE_NS
 from stemscan.hardware.obi.cookies import LARGEST_INDEX
 from stemscan.hardware.obi.encoder import StepEncoder
 from stemscan.hardware.obi.link import ObiLink
@@ -58,6 +59,8 @@ class ObiController:
 
     Raises
     ------
+    ProfileError
+        When the profile cannot be that of such a device: it needs its dwell quantum, a blanker and a park position.
     ControllerError
         When no device answers there.
     """
@@ -75,6 +78,7 @@ class ObiController:
     ) -> None:
         if not timeout > 0 or most_unread < 1:
             raise UsageError(f"expected a timeout above 0 s and room for a sample, got {timeout} and {most_unread}")
+        _check_profile(profile)
         self._detector = detector or DetectorInfo()
         self._place, self._profile, self._timeout = (host, port), profile, timeout
         self._round, self._most_unread = round_dwell, most_unread
@@ -200,11 +204,11 @@ class ObiController:
         self._link = self._call(ObiLink.open(*self._place, self._timeout), 2 * self._timeout + 5)
 
     def _drop(self) -> None:
-        """Close the connection, whatever its state."""
+        """Blank and close the connection, whatever its state."""
         link, self._link = self._link, None
         if link is not None:
             with suppress(ControllerError):
-                self._call(link.close(), 5)
+                self._call(link.close(None if self._program is None else self._program.parking()), 5)
 
     def _call(self, work: Coroutine[Any, Any, Result], seconds: float) -> Result:
         """Let the loop do something, and wait for it."""
@@ -215,7 +219,7 @@ class ObiController:
         """Raise what ended a run."""
         try:
             self._outcome(running, 0.0)
-        except ControllerError:
+        except BaseException:
             self._drop()
             raise
 
@@ -263,3 +267,14 @@ class ObiController:
         """Tell a waiting `read` that the run ended."""
         with self._ready:
             self._ready.notify_all()
+
+
+def _check_profile(profile: ControllerProfile) -> None:
+    """Refuse a profile under which the beam could not be parked blanked, or would dwell other times than planned."""
+    quantum = profile.dwell.quantum_ns
+    if quantum != CYCLE_NS or profile.blanker == "none" or profile.park is None:
+        raise ProfileError(
+            f"expected a dwell quantum of {CYCLE_NS} ns, a blanker and a park position for the Open Beam Interface, "
+            f"got {profile.name} with {quantum} ns, blanker {profile.blanker} and park {profile.park}; take "
+            "the obi profile"
+        )

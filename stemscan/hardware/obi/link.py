@@ -27,6 +27,8 @@ _LARGEST_CHUNK: Final = 1 << 15
 _CHUNKS_UNDER_WAY: Final = 3
 _BUFFER: Final = 1 << 20
 _END_COOKIE: Final = 0xFFFE
+_CLOSING_S: Final = 1.0
+_TAKE_CONTROL: Final = (obi.Blank(True), obi.ExternalCtrl(True), obi.BeamSelect(obi.Beam.ELECTRON))
 
 Deliver = Callable[[NDArray[np.uint16]], None]
 
@@ -50,12 +52,12 @@ class ObiLink:
 
     @classmethod
     async def open(cls, host: str, port: int, timeout: float) -> ObiLink:
-        """Connect, and blank the beam."""
+        """Connect, blank the beam, and take control of the scan."""
         opening = asyncio.open_connection(host, port, limit=_BUFFER)
         reader, writer = await asyncio.wait_for(opening, timeout)
         link = cls(reader, writer, timeout)
         try:
-            writer.write(encode(obi.Blank(True)))
+            writer.write(b"".join(encode(command) for command in _TAKE_CONTROL))
             await link._synchronize(_END_COOKIE)
         except BaseException:
             writer.close()
@@ -83,15 +85,31 @@ class ObiLink:
     async def abort(self, parking: Steps) -> None:
         """Blank, drop what is under way, park, and wait until the device did so."""
         await self._cancel()
-        self._writer.write(encode(obi.Blank(True)) + encode(obi.Abort()) + self._parked(parking))
+        self._blank(parking)
         await self._synchronize(_END_COOKIE)
 
-    async def close(self) -> None:
-        """Let go of the device."""
+    async def close(self, parking: Steps | None) -> None:
+        """Blank, park if it is told where, and let go of the device, whether it answers or not."""
         await self._cancel()
+        self._blank(parking)
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(_CLOSING_S):
+                self._writer.write_eof()
+                while await self._reader.read(_BUFFER):  # closed with unread answers, TCP may lose what was written
+                    pass
         self._writer.close()
-        with suppress(OSError):
-            await self._writer.wait_closed()
+        try:
+            async with asyncio.timeout(_CLOSING_S):
+                await self._writer.wait_closed()
+        except TimeoutError:
+            self._writer.transport.abort()
+        except OSError:
+            pass
+
+    def _blank(self, parking: Steps | None) -> None:
+        """Blank first, drop what is queued, then park."""
+        parked = b"" if parking is None else self._parked(parking)
+        self._writer.write(encode(obi.Blank(True)) + encode(obi.Abort()) + parked)
 
     def _parked(self, parking: Steps) -> bytes:
         """An inline Blank with a pixel where the beam is parked; a Blank alone would cut the last dwell short."""
@@ -111,6 +129,7 @@ class ObiLink:
     ) -> None:
         """Write the steps, chunk by chunk."""
         quantum = program.profile.dwell.quantum_ns
+        parked = True
         for batch in program.batches(start, stop):
             ends = np.cumsum(batch.dwell) * quantum
             at = 0
@@ -118,12 +137,20 @@ class ObiLink:
                 if not room.is_set():
                     await self._send(program.parking(), under_way)
                     await room.wait()
+                    parked = True
+                if parked:
+                    await self._send(_approach(program, batch, at), under_way)
+                    parked = False
                 done = int(ends[at - 1]) if at else 0
                 end = max(int(np.searchsorted(ends, done + _CHUNK_NS)), at + 1)
                 end = min(end, at + _LARGEST_CHUNK)
-                await self._send(_part(batch, at, end), under_way)
+                part = _part(batch, at, end)
+                if (
+                    end == len(batch) and part.sample[-1] == stop - 1
+                ):  # in one piece: the beam must not wait for parking
+                    part = _joined(part, program.parking())
+                await self._send(part, under_way)
                 at = end
-        await self._send(program.parking(), under_way)
         await under_way.put(None)
 
     async def _send(self, steps: Steps, under_way: asyncio.Queue[Steps | None]) -> None:
@@ -135,6 +162,8 @@ class ObiLink:
     async def _read(self, under_way: asyncio.Queue[Steps | None], deliver: Deliver, quantum: int) -> None:
         """Read the answers; drop those of steps that expose no sample."""
         while (steps := await under_way.get()) is not None:
+            if not len(steps):
+                continue
             seconds = float(steps.dwell.sum()) * quantum * 1e-9 * _CHUNKS_UNDER_WAY
             words = np.frombuffer(await self._receive(2 * len(steps), seconds), ">u2")
             if (words & 3).any():
@@ -153,7 +182,7 @@ class ObiLink:
 
     async def _synchronize(self, cookie: int) -> None:
         """Ask for a cookie, and pass over everything before it."""
-        self._writer.write(encode(obi.Synchronize(cookie)))
+        self._writer.write(encode(obi.Synchronize(cookie)) + encode(obi.Flush()))
         await self._writer.drain()
         passed = 0
         while await self._receive(2) != b"\xff\xff":
@@ -165,7 +194,38 @@ class ObiLink:
             raise ControllerError(f"expected cookie 0x{cookie:04x} from the Open Beam Interface, got 0x{got:04x}")
 
 
+def _approach(program: Program, steps: Steps, at: int) -> Steps:
+    """Blanked steps that let the beam settle between the park position and the first code that follows it."""
+    parking, profile = program.parking(), program.profile
+    quanta = 0
+    if profile.settle is not None:
+        codes = np.hypot(float(steps.x[at] - parking.x[0]), float(steps.y[at] - parking.y[0]))
+        wait = profile.settle.wait_ns(np.array([codes / program.quantisation.codes_per_pixel]))
+        quanta = int(np.ceil(wait[0] / profile.dwell.quantum_ns))
+    pieces = -(-quanta // profile.dwell.largest)
+    dwell = np.full(pieces, profile.dwell.largest, np.int64)
+    dwell[-1:] = max(quanta - (pieces - 1) * profile.dwell.largest, profile.dwell.smallest)
+    return Steps(
+        np.full(pieces, steps.x[at], np.int32),
+        np.full(pieces, steps.y[at], np.int32),
+        dwell,
+        np.full(pieces, True),
+        np.full(pieces, -1, np.int64),
+    )
+
+
 def _part(steps: Steps, start: int, stop: int) -> Steps:
     """Steps start .. stop - 1 of some."""
     cut = slice(start, stop)
     return Steps(steps.x[cut], steps.y[cut], steps.dwell[cut], steps.blanked[cut], steps.sample[cut])
+
+
+def _joined(first: Steps, second: Steps) -> Steps:
+    """Steps, and others after them."""
+    return Steps(
+        np.concatenate([first.x, second.x]),
+        np.concatenate([first.y, second.y]),
+        np.concatenate([first.dwell, second.dwell]),
+        np.concatenate([first.blanked, second.blanked]),
+        np.concatenate([first.sample, second.sample]),
+    )
