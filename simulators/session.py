@@ -46,6 +46,7 @@ def simulate(
     *,
     noise: Noise = "poisson",
     seed: int = 1,
+    coil_tau_ns: float | None = None,
     resume: bool = False,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -64,6 +65,9 @@ def simulate(
         Statistics of the counts.
     seed : int
         Of the detector, 0 to 2**64 - 1.
+    coil_tau_ns : float, optional
+        Time constant of the scan coils in ns; with one above 0 the beam lags behind its path, and the store has the
+        actual positions.
     resume : bool
         Go on with the store after its last committed sample, or begin it where there is none.
     overwrite : bool
@@ -88,7 +92,9 @@ def simulate(
         scanned = specimen
     else:
         scanned = load_specimen(specimen, plan.shape, pixel_size_nm=plan.pixel_size_nm, **specimen_options)
-    microscope = VirtualMicroscope(scanned, plan, noise=noise, seed=seed, threads=os.cpu_count() or 1)
+    microscope = VirtualMicroscope(
+        scanned, plan, noise=noise, seed=seed, threads=os.cpu_count() or 1, coil_tau_ns=coil_tau_ns
+    )
     identity: dict[str, Any] = {
         "detector": microscope.detector,
         "seed": seed,
@@ -97,6 +103,8 @@ def simulate(
         "specimen_sha256": scanned.sha256,
         "specimen_record": scanned.record,
         "truth": scanned.signal,
+        "actual_positions": microscope.capabilities.actual_positions,
+        "coil_tau_ns": microscope.lag.tau_ns or None,
     }
     if resume:
         store = Acquisition.resume(output, plan, **identity)

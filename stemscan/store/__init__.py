@@ -67,6 +67,7 @@ class Acquisition(StoreAppender):
         specimen_record: Mapping[str, object] | None = None,
         truth: NDArray[Any] | None = None,
         actual_positions: bool = False,
+        coil_tau_ns: float | None = None,
         session: Mapping[str, object] | None = None,
         overwrite: bool = False,
     ) -> Self:
@@ -89,6 +90,8 @@ class Acquisition(StoreAppender):
             The specimen's signal, real, (H, W).
         actual_positions : bool
             Whether blocks carry the positions where the beam was.
+        coil_tau_ns : float, optional
+            Time constant of the scan coils that these positions follow, where it is known.
         session : mapping, optional
             What the operator wants kept in the history, such as operator or kV.
         overwrite : bool
@@ -113,6 +116,7 @@ class Acquisition(StoreAppender):
             specimen=specimen_of(specimen_name, specimen_sha256, specimen_record),
             actual_positions=actual_positions,
             truth=truth is not None,
+            coil_tau_ns=coil_tau_ns,
         )
         return cls._begin(Path(path), plan, record, truth, session, overwrite=overwrite, resume=False)
 
@@ -130,6 +134,7 @@ class Acquisition(StoreAppender):
         specimen_record: Mapping[str, object] | None = None,
         truth: NDArray[Any] | None = None,
         actual_positions: bool = False,
+        coil_tau_ns: float | None = None,
         session: Mapping[str, object] | None = None,
     ) -> Self:
         """Go on with a store after its last committed sample, or make it when it is missing or half made.
@@ -139,7 +144,8 @@ class Acquisition(StoreAppender):
         Raises
         ------
         StoreMismatchError
-            When the store was begun with another plan, detector, noise, seed or specimen; the message names which.
+            When the store was begun with another plan, detector, noise, seed, specimen or coil lag; the message names
+            which.
         InputNotFoundError, OutputExistsError, DiskSpaceError, StoreError
             As `create` and `open`.
         """
@@ -152,6 +158,7 @@ class Acquisition(StoreAppender):
             specimen=specimen_of(specimen_name, specimen_sha256, specimen_record),
             actual_positions=actual_positions,
             truth=truth is not None,
+            coil_tau_ns=coil_tau_ns,
         )
         require_folder(path)
         if folder_kind(path) in ("missing", "empty", "half-made"):

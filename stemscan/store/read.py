@@ -137,6 +137,11 @@ class StoreReader:
         return [dict(entry) for entry in self._root.record.history]
 
     @property
+    def coil_tau_ns(self) -> float | None:
+        """Time constant in ns of the scan coils that the actual positions follow, where it is known."""
+        return self._root.record.coil_tau_ns
+
+    @property
     def warnings(self) -> list[str]:
         """What a user of the data must know, one sentence each; empty for a complete store."""
         if self.state == "complete":

@@ -91,13 +91,17 @@ class StoreRecord(_Part):
     specimen: SpecimenRecord | None
     actual_positions: bool
     truth: bool
+    coil_tau_ns: Annotated[float, Field(gt=0)] | None = None
     samples_armed: Count
     samples_committed: Count
     history: list[Json]
 
     def to_json(self) -> Json:
-        """Plain data for the file."""
-        return self.model_dump(mode="json", by_alias=True)
+        """Plain data for the file; without a coil lag as before there was any."""
+        data: Json = self.model_dump(mode="json", by_alias=True)
+        if self.coil_tau_ns is None:
+            del data["coil_tau_ns"]
+        return data
 
     @classmethod
     def from_json(cls, data: object, where: str) -> Self:
@@ -155,6 +159,7 @@ def new_record(
     specimen: SpecimenRecord | None = None,
     actual_positions: bool = False,
     truth: bool = False,
+    coil_tau_ns: float | None = None,
 ) -> StoreRecord:
     """The record of a store before its first sample."""
     if noise not in ("poisson", "eq5"):
@@ -173,6 +178,7 @@ def new_record(
         specimen=specimen,
         actual_positions=actual_positions,
         truth=truth,
+        coil_tau_ns=None if coil_tau_ns is None else float(coil_tau_ns),
         samples_armed=0,
         samples_committed=0,
         history=[],
@@ -210,6 +216,7 @@ def check_same(begun: StoreRecord, now: StoreRecord, path: Path) -> None:
         "seed": (begun.seed, now.seed),
         "specimen": (_specimen(begun), _specimen(now)),
         "detector": (begun.detector, now.detector),
+        "coil lag in ns": (begun.coil_tau_ns or "none", now.coil_tau_ns or "none"),
         "actual positions": (begun.actual_positions, now.actual_positions),
         "truth": (begun.truth, now.truth),
     }
