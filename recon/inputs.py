@@ -254,19 +254,20 @@ def load_inputs(path: str | Path, positions: Positions | None = None) -> Inputs:
         "pixel_size_nm": acquisition.pixel_size_nm,
         "truth": acquisition.truth,
     }
-    source = {
+    warnings = list(acquisition.warnings)
+    source: dict[str, Any] = {
         "path": str(path),
         "store_digest": acquisition.digest(),
         "plan_digest": acquisition.plan_digest,
         "state": acquisition.state,
         "positions": "commanded" if places is None else "actual",
-        "warnings": list(acquisition.warnings),
+        "warnings": warnings,
     }
     dose = acquisition.electrons_per_sample
     if places is not None:
         return Inputs.from_samples(_placed(acquisition, places), dose, source=source, **known)
     visits = acquisition.visits()
-    frames = _electrons(acquisition.frames(), visits, acquisition.detector, source["warnings"])
+    frames = _electrons(acquisition.frames(), visits, acquisition.detector, warnings)
     return Inputs.from_arrays(frames, visits, dose, source=source, **known)
 
 
