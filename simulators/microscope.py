@@ -1,7 +1,8 @@
 """The virtual microscope: a `ScanController` like any other, whose specimen is an array and whose beam never drifts.
 
 It keeps no state between samples: what sample `i` counts follows from plan, specimen, noise, seed and coil lag. So it
-can be armed anywhere on a path, read in blocks of any size, aborted and armed again, and always delivers the same counts.
+can be armed anywhere on a path, read in blocks of any size, aborted and armed again, and always delivers the same
+counts.
 """
 
 from __future__ import annotations
