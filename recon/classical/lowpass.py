@@ -43,7 +43,7 @@ def lowpass(inputs: Inputs, *, device: str = "cpu", radius: float = RADIUS, keep
         When the radius is negative.
     """
     reconstruct = initial_reconstruction if keep_measured else low_pass
-    if inputs.whole is inputs:
+    if np.array_equal(inputs.V, np.rint(inputs.V)):
         image = reconstruct(inputs.S, inputs.V, radius)
     else:  # of a beam that lagged: so unevenly visited that density would pass for signal
         mean = np.float32(inputs.mean)

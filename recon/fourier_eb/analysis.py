@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from stemscan.recon.fourier_eb.band_limit import FACTORS, Band, are_shared, find_band
+from stemscan.recon.fourier_eb.band_limit import FACTORS, Band, find_band
 from stemscan.recon.fourier_eb.conjugate_gradients import half_weights, posterior_mean
 from stemscan.recon.fourier_eb.domain import Domain
 from stemscan.recon.fourier_eb.samples import Samples, as_tensor, check_samples, mean_and_variance
@@ -119,7 +119,7 @@ def analyse(
         When an argument is out of range.
     """
     if steps is None:  # where a beam lagged, visits are uneven, and conjugate gradients need more of them
-        steps = SHARED_STEPS if are_shared(torch.from_numpy(np.asarray(visits, dtype=np.float32))) else STEPS
+        steps = STEPS if np.array_equal(visits, np.rint(visits)) else SHARED_STEPS
     check_samples(summed, visits, electrons_per_sample, noise, signed, factor, band_limit, rounds, steps)
     place = torch.device(device)
     mean, variance = mean_and_variance(summed, visits, electrons_per_sample, noise)

@@ -3,8 +3,6 @@
 F(S - m V), the transform of the summed counts less their mean, holds the specimen's spectrum times the mean number of
 visits, on a floor that counting noise and random sampling make nearly white. Rings of equal radius are compared with
 that floor: a ring belongs to the signal when its mean power or its strongest coefficient stands out beyond chance.
-Samples that are shared among pixels, and lie where a lagging beam was, do not sample at random: what they leak follows
-the spectrum of the visits, by which the floor is made flat first.
 The band limit lies well beyond the outermost such ring, for weaker signal goes on there; it keeps noise and work out of
 the part of the spectrum where nothing can be.
 
@@ -20,9 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.nn import functional
 
-__all__ = ["FACTORS", "Band", "are_shared", "find_band"]
+__all__ = ["FACTORS", "Band", "find_band"]
 
 FACTORS = (4, 2, 1)
 
@@ -36,8 +33,6 @@ _ROOM = {4: 0.2, 2: 0.9}  # part of a grid's Nyquist frequency that the outermos
 _BINNING_NOISE = 0.15  # variance inside bins over a sample's noise variance
 _SIGMAS = 8.0  # of independent coefficients; the taper makes neighbours dependent, which doubles deviations of means
 _TOLERANCE = 0.08  # random sampling in blocks is not quite white
-_SMOOTH = 4  # coefficients on either side over which a spectrum of visits is averaged
-_LEAST_UNEVENNESS = 0.02
 _PEAK_MARGIN = 7.0  # natural logarithm of the odds against a false peak
 
 
@@ -84,8 +79,6 @@ def find_band(summed: torch.Tensor, visits: torch.Tensor, mean: float, noise_var
     taper = _taper(height, summed.device)[:, None] * _taper(width, summed.device)
     spectrum = torch.fft.rfft2((summed - mean * visits) * taper, norm="ortho")
     power = (spectrum.real**2 + spectrum.imag**2) / per_pixel**2
-    if are_shared(visits):
-        power /= _unevenness((visits - per_pixel) * taper)
     rows = torch.fft.fftfreq(height, device=summed.device)
     columns = torch.fft.rfftfreq(width, device=summed.device)
     radius = torch.sqrt(rows[:, None] ** 2 + columns**2)
@@ -105,19 +98,6 @@ def find_band(summed: torch.Tensor, visits: torch.Tensor, mean: float, noise_var
     variances = {f: max(_inside_bins(excess, rows, columns, f), 0.0) / (height * width) for f in FACTORS}
     factor = _coarsest(diffuse, peaks, variances, noise_variance)
     return Band(min(limit, _OUTERMOST / factor), factor, variances)
-
-
-def are_shared(visits: torch.Tensor) -> bool:
-    """Whether samples lie between pixels, so that visits are fractions."""
-    return bool((visits != visits.round()).any())
-
-
-def _unevenness(visits: torch.Tensor) -> torch.Tensor:
-    """Smooth power spectrum of tapered visits without their mean, over its mean."""
-    spectrum = torch.fft.fft2(visits, norm="ortho")
-    power = functional.pad((spectrum.real**2 + spectrum.imag**2)[None, None], (_SMOOTH,) * 4, mode="circular")
-    smooth = functional.avg_pool2d(power, 2 * _SMOOTH + 1, stride=1)[0, 0, :, : visits.shape[1] // 2 + 1]
-    return smooth / smooth.mean() + _LEAST_UNEVENNESS
 
 
 def _taper(length: int, device: torch.device) -> torch.Tensor:

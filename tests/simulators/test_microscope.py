@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from stemscan.coil_lag import actual_positions
 from stemscan.controller import ScanController, acquire
-from stemscan.errors import ControllerError, SpecimenError, UsageError
+from stemscan.errors import ControllerError, SpecimenError, StoreMismatchError, UsageError
 from stemscan.path import ScanPath
 from stemscan.plan import ScanPlan
 from stemscan.simulators.api import (
@@ -24,8 +24,10 @@ from stemscan.simulators.api import (
     sampled_frames,
 )
 from stemscan.simulators.microscope import signal_between
+from stemscan.simulators.session import simulate
 from stemscan.store import Acquisition
 from stemscan.testing import plans
+from tests.stemscan.store_kit import contents
 
 
 def make_plan(shape: tuple[int, int] = (32, 40), passes: int = 3, dose: float = 10, **more: Any) -> ScanPlan:
@@ -257,3 +259,33 @@ def test_a_time_constant_below_zero_is_refused() -> None:
     for wrong in (-1.0, np.nan, np.inf):
         with pytest.raises(UsageError, match="coil time constant"):
             VirtualMicroscope(SPECIMEN, PLAN, seed=1, coil_tau_ns=wrong)
+
+
+def test_a_lagging_beam_s_store_is_the_same_however_it_was_interrupted(tmp_path: Path) -> None:
+    simulate(PLAN, SPECIMEN, tmp_path / "a.zarr", seed=2, coil_tau_ns=5000.0)
+    microscope, path = VirtualMicroscope(SPECIMEN, PLAN, seed=2, coil_tau_ns=5000.0), ScanPath(PLAN)
+    store = Acquisition.create(
+        tmp_path / "b.zarr",
+        PLAN,
+        detector=microscope.detector,
+        seed=2,
+        specimen_name=SPECIMEN.name,
+        specimen_sha256=SPECIMEN.sha256,
+        specimen_record=SPECIMEN.record,
+        truth=SPECIMEN.signal,
+        actual_positions=True,
+        coil_tau_ns=5000.0,
+    )
+    with store:
+        store.arm(70)
+        microscope.arm(path, 0, 70)
+        microscope.start()
+        block = microscope.read(33)
+        assert block is not None
+        store.append(block)
+        store.commit()
+    with pytest.raises(StoreMismatchError, match="coil lag in ns"):
+        simulate(PLAN, SPECIMEN, tmp_path / "b.zarr", seed=2, coil_tau_ns=4000.0, resume=True)
+    done = simulate(PLAN, SPECIMEN, tmp_path / "b.zarr", seed=2, coil_tau_ns=5000.0, resume=True)
+    assert done.result.resumed_from == 33
+    assert contents(tmp_path / "a.zarr") == contents(tmp_path / "b.zarr")
