@@ -5,7 +5,7 @@ path. Each scan is reconstructed twice: with samples at their actual and at thei
 against the specimen, and the mean over seeds; the last column is the root mean square of error over foretold standard
 deviation, with actual positions.
 
-    python -m benchmarks.coil_lag [--side 384] [--dwell 2] [--seeds 1 2] [--methods fourier-eb fshnet] [--band-limit 0.36]
+    python -m benchmarks.coil_lag [--side 384] [--dwell 2] [--seeds 1 2] [--methods NAME ...] [--band-limit 0.36]
 """
 
 from __future__ import annotations

@@ -16,7 +16,9 @@ import numpy.typing as npt
 
 from stemscan.errors import ReconError
 
-__all__ = ["PlacedSamples"]
+__all__ = ["PlacedSamples", "unreached"]
+
+_BLOCK = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,3 +99,37 @@ class PlacedSamples:
             part = slice(self.pass_starts[index], self.pass_starts[index + 1])
             frames[index], visits[index] = deposit(self.electrons[part], positions[part], *self.shape)
         return frames, visits
+
+
+def unreached(
+    commanded: npt.NDArray[np.integer[Any]], actual: npt.NDArray[np.floating[Any]], shape: tuple[int, int]
+) -> float:
+    """Share of the blocks of 16 x 16 pixels that were to be sampled and that a lagging beam never reached.
+
+    Parameters
+    ----------
+    commanded, actual : ndarray, (n, 2)
+        (row, column) in pixels.
+    shape : (int, int)
+        Rows and columns of the grid.
+
+    Returns
+    -------
+    float
+        0 to 1; 0 where there are no samples.
+
+    Examples
+    --------
+    >>> unreached(np.array([[0, 0], [0, 40]]), np.array([[0, 0], [0, 12.5]]), (16, 48))
+    0.5
+    """
+    planned, reached = _blocks(commanded, shape), _blocks(np.rint(actual), shape)
+    return float(np.count_nonzero(planned & ~reached) / max(np.count_nonzero(planned), 1))
+
+
+def _blocks(positions: npt.NDArray[Any], shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Which blocks hold a position."""
+    held = np.zeros([-(-side // _BLOCK) for side in shape], bool)
+    rows, columns = (positions[:, axis].clip(0, shape[axis] - 1).astype(np.int64) // _BLOCK for axis in (0, 1))
+    held[rows, columns] = True
+    return held

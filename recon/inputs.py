@@ -35,6 +35,7 @@ Noise = Literal["poisson", "eq5"]
 Positions = Literal["actual", "commanded"]
 
 _UINT16_MAX = 65535
+_UNREACHED = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,6 +266,7 @@ def load_inputs(path: str | Path, positions: Positions | None = None) -> Inputs:
     }
     dose = acquisition.electrons_per_sample
     if places is not None:
+        _warn_of_gaps(acquisition, places, warnings)
         return Inputs.from_samples(_placed(acquisition, places), dose, source=source, **known)
     visits = acquisition.visits()
     frames = _electrons(acquisition.frames(), visits, acquisition.detector, warnings)
@@ -280,6 +282,18 @@ def _placed(acquisition: Acquisition, places: npt.NDArray[np.float32]) -> Placed
     if detector.unit != "electron":
         electrons = (electrons - detector.offset) / detector.gain
     return PlacedSamples.of(electrons, places, tuple(acquisition.layout.pass_starts), acquisition.shape)
+
+
+def _warn_of_gaps(acquisition: Acquisition, places: npt.NDArray[np.float32], warnings: list[str]) -> None:
+    """Say so where the beam lagged so far behind that parts of the grid were not sampled."""
+    from stemscan.recon.gridding import unreached
+
+    share = unreached(acquisition.positions(), places, acquisition.shape)
+    if share > _UNREACHED:
+        warnings.append(
+            f"the beam lagged so far behind that it never reached {100 * share:.0f} % of the image's blocks of 16 x 16 "
+            "pixels; the image there is a guess, and standard deviations are too small"
+        )
 
 
 def _electrons(raw: npt.NDArray[Any], visits: npt.NDArray[Any], detector: Any, warnings: list[str]) -> npt.NDArray[Any]:

@@ -22,6 +22,7 @@ from stemscan.recon.methods import ready_methods, reconstruct
 from stemscan.recon.metrics import compare
 from stemscan.recon.pictures import frame_picture
 from stemscan.simulators.api import Specimen, VirtualMicroscope
+from stemscan.simulators.session import simulate
 from stemscan.testing import plans
 from tests.recon.sampling_kit import lattice
 from tests.stemscan.store_kit import ScriptedController, create, make_plan
@@ -115,6 +116,15 @@ def test_positions_that_are_not_there_are_an_error(tmp_path: Path) -> None:
         load_inputs(tmp_path / "a.zarr", "actual")
     with pytest.raises(ReconError, match="'actual' or 'commanded', got 'real'"):
         load_inputs(tmp_path / "a.zarr", "real")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("tau_ns", "warned"), [(500.0, False), (100e3, True)])
+def test_a_beam_that_leaves_gaps_is_warned_of(tmp_path: Path, tau_ns: float, warned: bool) -> None:
+    plan = make_plan(shape=[96, 96], order={"kind": "serpentine-blocks"})
+    simulate(plan, Specimen(lattice(plan.shape), "lattice"), tmp_path / "a.zarr", coil_tau_ns=tau_ns)
+    warnings = load_inputs(tmp_path / "a.zarr").source["warnings"]
+    assert any("never reached" in warning for warning in warnings) == warned
+    assert not load_inputs(tmp_path / "a.zarr", "commanded").source["warnings"]
 
 
 def test_an_incomplete_store_of_raw_values(tmp_path: Path) -> None:
