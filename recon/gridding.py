@@ -124,7 +124,7 @@ def unreached(
     0.5
     """
     planned, reached = _blocks(commanded, shape), _blocks(np.rint(actual), shape)
-    return float(np.count_nonzero(planned & ~reached) / max(np.count_nonzero(planned), 1))
+    return float(np.count_nonzero(planned & ~reached)) / max(float(np.count_nonzero(planned)), 1.0)
 
 
 def _blocks(positions: npt.NDArray[Any], shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
