@@ -31,6 +31,10 @@ def acquire(
     ] = None,
     noise: Annotated[str | None, typer.Option(help="virtual: poisson (default) or eq5.", show_default=False)] = None,
     seed: Annotated[int | None, typer.Option(help="virtual: seed of the detector (1).", show_default=False)] = None,
+    coil_tau: Annotated[
+        str | None,
+        typer.Option(help="virtual: time constant with which the beam lags, with its unit.", show_default=False),
+    ] = None,
     profile: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="obi: controller profile (obi).", show_default=False)
     ] = None,
@@ -69,7 +73,7 @@ def acquire(
     talk = Talk(quiet, as_json)
     scan_plan = ScanPlan.load(plan)
     rules = [_rule(text, scan_plan) for text in stop_when or []]
-    options = {"specimen": specimen, "noise": noise, "seed": seed}
+    options = {"specimen": specimen, "noise": noise, "seed": seed, "coil_tau": coil_tau}
     remote = {"profile": profile, "round_dwell": round_dwell or None, "detector": detector}
     with (
         _opened(controller, scan_plan, options, remote, timeout) as (opened, identity),
@@ -110,7 +114,7 @@ def _opened(
     elif kind == "obi":
         opened, identity = _obi(controller, timeout=timeout, **remote), {}
     else:
-        opened, identity = _replay(controller.partition(":")[2], plan), {}
+        opened, identity = _replay(controller.partition(":")[2]), {}
     try:
         yield opened, identity
     finally:
@@ -118,18 +122,20 @@ def _opened(
 
 
 def _virtual(
-    plan: ScanPlan, specimen: str | None, noise: str | None, seed: int | None
+    plan: ScanPlan, specimen: str | None, noise: str | None, seed: int | None, coil_tau: str | None
 ) -> tuple[ScanController, dict[str, Any]]:
     """The virtual microscope."""
     from stemscan.errors import UsageError
     from stemscan.simulators.session import virtual_microscope
+    from stemscan.units import parse_time_constant_ns
 
     if specimen is None:
         raise UsageError("expected --specimen beside the virtual controller, got none; add one such as crystal:SrTiO3")
     chosen: Any = choice("--noise", noise or "poisson", ("poisson", "eq5"))
     if seed is not None and not 0 <= seed < 2**64:
         raise UsageError(f"--seed: expected 0 to 2**64 - 1, got {seed}")
-    return virtual_microscope(plan, specimen, noise=chosen, seed=1 if seed is None else seed)
+    tau = None if coil_tau is None else parse_time_constant_ns(coil_tau)
+    return virtual_microscope(plan, specimen, noise=chosen, seed=1 if seed is None else seed, coil_tau_ns=tau)
 
 
 def _obi(
@@ -159,12 +165,11 @@ def _detector(text: str) -> Any:
     return DetectorInfo(unit="adu", gain=gain, offset=offset)
 
 
-def _replay(store: str, plan: ScanPlan) -> ScanController:
+def _replay(store: str) -> ScanController:
     """The samples of a store once more."""
     from stemscan.replay import ReplayController
 
-    controller: ScanController = ReplayController(store)
-    return controller
+    return ReplayController(store)
 
 
 def _rule(text: str, plan: ScanPlan) -> StopRule:

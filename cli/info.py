@@ -90,6 +90,7 @@ def _store(path: Path, talk: Talk) -> Description:
         "specimen": store.specimen,
         "seed": store.seed,
         "plan_digest": store.plan_digest,
+        "coil_tau_ns": store.coil_tau_ns,
         "history": store.history,
     }
     specimen = "none recorded" if store.specimen is None else str(store.specimen["name"])
@@ -105,6 +106,8 @@ def _store(path: Path, talk: Talk) -> Description:
         ("specimen", specimen),
         ("plan digest", store.plan_digest or "none: imported data"),
     ]
+    if store.coil_tau_ns is not None:
+        rows.insert(-1, ("coil lag", f"{store.coil_tau_ns:g} ns, with actual positions"))
     return data, [f"{path}: acquisition store", *table(rows)]
 
 

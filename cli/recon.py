@@ -10,6 +10,7 @@ import typer
 from stemscan.cli.common import JsonOption, OutputOption, OverwriteOption, QuietOption, Talk, choice, table
 
 if TYPE_CHECKING:
+    from stemscan.recon.inputs import Positions
     from stemscan.recon.metrics import Metrics
 
 __all__ = ["metric_text", "recon"]
@@ -44,6 +45,13 @@ def recon(
     grid: Annotated[
         str, typer.Option(help="plan, or native: the coarser grid of a method that works on one.")
     ] = "plan",
+    positions: Annotated[
+        str | None,
+        typer.Option(
+            help="actual (where the store has them, the default) or commanded positions of the beam.",
+            show_default=False,
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -63,7 +71,7 @@ def recon(
     talk = Talk(quiet, as_json)
     weights = _weights_of(variant, method, weights)
     check_destination(output, overwrite=overwrite)
-    inputs = load_inputs(store)
+    inputs = load_inputs(store, _positions(positions))
     for warning in inputs.source["warnings"]:
         talk.warn(warning)
     with talk.progress(f"reconstructing by {method}"):
@@ -73,13 +81,23 @@ def recon(
     on_plan = done.factor == 1 and inputs.truth is not None
     metrics = compare(done.image, inputs.truth) if on_plan and inputs.truth is not None else None
     write_reconstruction(done, output, metrics=metrics, overwrite=overwrite)
-    rows = [("method", done.method), ("image", f"{done.image.shape[0]} x {done.image.shape[1]} pixels, float32")]
+    rows = [("method", done.method)]
+    if inputs.source["positions"] == "actual":
+        rows.append(("positions", "actual"))
+    rows.append(("image", f"{done.image.shape[0]} x {done.image.shape[1]} pixels, float32"))
     if done.std is not None:
         rows.append(("standard deviation", f"{float(done.std.mean()):.3g} on average"))
     if metrics is not None:
         rows += metric_text(metrics)
     rows.append(("time", f"{done.seconds:.2f} s"))
     talk.result({"output": str(output), **record_of(done, metrics)}, [f"{output}:", *table(rows)])
+
+
+def _positions(text: str | None) -> Positions | None:
+    """Which positions to use, or None for what there are."""
+    if text is None:
+        return None
+    return "actual" if choice("--positions", text, ("actual", "commanded")) == "actual" else "commanded"
 
 
 def _weights_of(variant: str | None, method: str, weights: str | None) -> str | None:

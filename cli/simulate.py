@@ -21,6 +21,14 @@ def simulate(
     output: OutputOption,
     noise: Annotated[str, typer.Option(help="poisson, or eq5 for equation 5 of the FSHNet paper.")] = "poisson",
     seed: Annotated[int, typer.Option(help="Seed of the detector.")] = 1,
+    coil_tau: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Time constant of the scan coils, like 30us: the beam lags, and the store says where it was (none).",
+            show_default=False,
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted store, or begin it.")] = False,
     fit: Annotated[
         str, typer.Option(help="Image of another shape than the plan's: error, crop (top left) or resample.")
@@ -48,7 +56,7 @@ def simulate(
     from stemscan.errors import UsageError
     from stemscan.plan import ScanPlan
     from stemscan.simulators.session import simulate as run
-    from stemscan.units import format_count
+    from stemscan.units import format_count, parse_time_constant_ns
 
     if resume and overwrite:
         raise UsageError("expected --resume or --overwrite, got both; keep one")
@@ -65,6 +73,7 @@ def simulate(
             output,
             noise=choice("--noise", noise, ("poisson", "eq5")),  # type: ignore[arg-type]
             seed=seed,
+            coil_tau_ns=None if coil_tau is None else parse_time_constant_ns(coil_tau),
             resume=resume,
             overwrite=overwrite,
             progress=progress,

@@ -5,28 +5,37 @@ methods need: on the absolute scale, S / V is an unbiased estimate of the specim
 is a sufficient statistic for Poisson counts of a specimen that stands still. A pixel without a visit holds no
 information at all; zero visits is not zero counts, and every method must tell the two apart by V.
 
-`load_inputs` makes an `Inputs` of an acquisition store, `Inputs.from_arrays` of arrays that were measured elsewhere.
+`load_inputs` makes an `Inputs` of an acquisition store, `Inputs.from_arrays` of arrays that were measured elsewhere,
+`Inputs.from_samples` of samples at positions between pixels. Their visits are fractions (`stemscan.recon.gridding`): a
+method whose sums are linear in (S, V) takes them as they are; one that needs samples that are whole and independent of
+one another takes `Inputs.whole`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import ReconError
 
-__all__ = ["Inputs", "Noise", "load_inputs"]
+if TYPE_CHECKING:
+    from stemscan.recon.gridding import PlacedSamples
+    from stemscan.store import Acquisition
+
+__all__ = ["Inputs", "Noise", "Positions", "load_inputs"]
 
 Noise = Literal["poisson", "eq5"]
+Positions = Literal["actual", "commanded"]
 
 _UINT16_MAX = 65535
+_UNREACHED = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +46,8 @@ class Inputs:
     ----------
     frames : ndarray of float32, (T, H, W)
         Electrons summed per pass and pixel, not divided by the dose; zero where not visited.
-    visits : ndarray of uint16, (T, H, W)
-        Samples per pass and pixel.
+    visits : ndarray of uint16 or float32, (T, H, W)
+        Samples per pass and pixel; float32 where samples are shared among pixels.
     electrons_per_sample : float
         Lambda: expected electrons of one visit of a pixel with signal 1.
     noise : {"poisson", "eq5"}
@@ -49,16 +58,17 @@ class Inputs:
         The specimen's signal, of simulations only. No method may look at it.
     source : mapping
         Where the data come from: ``path``, ``store_digest``, ``plan_digest`` (None where measured elsewhere),
-        ``state``, ``warnings`` (list of str).
+        ``state``, ``positions`` ("actual" or "commanded"), ``warnings`` (list of str).
     """
 
     frames: npt.NDArray[np.float32]
-    visits: npt.NDArray[np.uint16]
+    visits: npt.NDArray[np.uint16] | npt.NDArray[np.float32]
     electrons_per_sample: float
     noise: Noise = "poisson"
     pixel_size_nm: float | None = None
     truth: npt.NDArray[np.float32] | None = None
     source: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    _nearest: Callable[[], Inputs] | None = field(default=None, repr=False)
 
     @classmethod
     def from_arrays(
@@ -120,6 +130,55 @@ class Inputs:
             source=MappingProxyType(dict(source or {})),
         )
 
+    @classmethod
+    def from_samples(cls, samples: PlacedSamples, electrons_per_sample: float, **known: Any) -> Inputs:
+        """Make an `Inputs` of samples at any positions, by bilinear deposit of counts and visits.
+
+        Pixels whose electrons come out below 0 (raw values below the detector's offset) are taken as 0, which
+        ``source["warnings"]`` says.
+
+        Parameters
+        ----------
+        samples : PlacedSamples
+        electrons_per_sample : float
+            Lambda, above 0.
+        **known
+            `noise`, `pixel_size_nm`, `truth` and `source` of `from_arrays`.
+
+        Returns
+        -------
+        Inputs
+            Its visits are float32.
+
+        Raises
+        ------
+        ReconError
+            As `from_arrays`.
+
+        Examples
+        --------
+        >>> from stemscan.recon.gridding import PlacedSamples
+        >>> inputs = Inputs.from_samples(PlacedSamples.of([8.0], [[0.0, 0.25]], (0, 1), (1, 2)), 1.0)
+        >>> inputs.S, inputs.V, inputs.whole.V
+        (array([[6., 2.]], dtype=float32), array([[0.75, 0.25]], dtype=float32), array([[1., 0.]], dtype=float32))
+        """
+        frames, shares = samples.bilinear()
+        warnings = list((known.get("source") or {}).get("warnings", []))
+        _clip_below(frames, warnings)
+        known["source"] = dict(known.get("source") or {}) | {"warnings": warnings}
+        whole = cls.from_arrays(frames, np.ceil(shares).astype(np.int64), electrons_per_sample, **known)
+
+        def nearest() -> Inputs:
+            counted, visits = samples.nearest()
+            return cls.from_arrays(np.maximum(counted, 0), visits, electrons_per_sample, **known)
+
+        return replace(whole, visits=shares, _nearest=nearest)
+
+    @cached_property
+    def whole(self) -> Inputs:
+        """The same samples with whole visits: each on the pixel nearest to it. Itself where no sample is shared."""
+        return self if self._nearest is None else self._nearest()
+
     @property
     def T(self) -> int:
         """Number of passes."""
@@ -146,7 +205,7 @@ class Inputs:
     @cached_property
     def samples(self) -> int:
         """Number of samples of all passes."""
-        return int(np.add.reduce(self.visits, axis=None, dtype=np.int64))
+        return round(float(np.add.reduce(self.visits, axis=None, dtype=np.float64)))
 
     @cached_property
     def mean(self) -> float:
@@ -156,7 +215,7 @@ class Inputs:
         )
 
 
-def load_inputs(path: str | Path) -> Inputs:
+def load_inputs(path: str | Path, positions: Positions | None = None) -> Inputs:
     """Read an acquisition store.
 
     Raw values become electrons by the detector's gain and offset. A store that is incomplete is read as far as it was
@@ -166,6 +225,9 @@ def load_inputs(path: str | Path) -> Inputs:
     ----------
     path : str or Path
         Folder of a store (``acq.zarr``).
+    positions : {"actual", "commanded"}, optional
+        By which samples are put on the grid: where the beam was, shared among the pixels around it, or the pixels that
+        were commanded. Actual ones where the store has them, unless given.
 
     Returns
     -------
@@ -176,29 +238,62 @@ def load_inputs(path: str | Path) -> Inputs:
     InputNotFoundError, StoreError
         Where there is no store, or a damaged one.
     ReconError
-        Where the store holds nothing to reconstruct.
+        Where the store holds nothing to reconstruct, or not the positions asked for.
     """
     from stemscan.store import Acquisition
 
+    if positions not in (None, *get_args(Positions)):
+        raise ReconError(f"expected positions 'actual' or 'commanded', got {positions!r}; give one of the two")
     acquisition = Acquisition.open(Path(path))
-    visits = acquisition.visits()
+    places = None if positions == "commanded" else acquisition.actual()
+    if positions == "actual" and places is None:
+        raise ReconError(
+            f"expected a store with actual positions, got {str(path)!r}, which has none; use the commanded"
+        )
+    known: dict[str, Any] = {
+        "noise": acquisition.noise,
+        "pixel_size_nm": acquisition.pixel_size_nm,
+        "truth": acquisition.truth,
+    }
     warnings = list(acquisition.warnings)
+    source: dict[str, Any] = {
+        "path": str(path),
+        "store_digest": acquisition.digest(),
+        "plan_digest": acquisition.plan_digest,
+        "state": acquisition.state,
+        "positions": "commanded" if places is None else "actual",
+        "warnings": warnings,
+    }
+    dose = acquisition.electrons_per_sample
+    if places is not None:
+        _warn_of_gaps(acquisition, places, warnings)
+        return Inputs.from_samples(_placed(acquisition, places), dose, source=source, **known)
+    visits = acquisition.visits()
     frames = _electrons(acquisition.frames(), visits, acquisition.detector, warnings)
-    return Inputs.from_arrays(
-        frames,
-        visits,
-        acquisition.electrons_per_sample,
-        noise=acquisition.noise,
-        pixel_size_nm=acquisition.pixel_size_nm,
-        truth=acquisition.truth,
-        source={
-            "path": str(path),
-            "store_digest": acquisition.digest(),
-            "plan_digest": acquisition.plan_digest,
-            "state": acquisition.state,
-            "warnings": warnings,
-        },
-    )
+    return Inputs.from_arrays(frames, visits, dose, source=source, **known)
+
+
+def _placed(acquisition: Acquisition, places: npt.NDArray[np.float32]) -> PlacedSamples:
+    """A store's samples in electrons, where the beam was."""
+    from stemscan.recon.gridding import PlacedSamples
+
+    detector = acquisition.detector
+    electrons = acquisition.counts().astype(np.float64)
+    if detector.unit != "electron":
+        electrons = (electrons - detector.offset) / detector.gain
+    return PlacedSamples.of(electrons, places, tuple(acquisition.layout.pass_starts), acquisition.shape)
+
+
+def _warn_of_gaps(acquisition: Acquisition, places: npt.NDArray[np.float32], warnings: list[str]) -> None:
+    """Say so where the beam lagged so far behind that parts of the grid were not sampled."""
+    from stemscan.recon.gridding import unreached
+
+    share = unreached(acquisition.positions(), places, acquisition.shape)
+    if share > _UNREACHED:
+        warnings.append(
+            f"the beam lagged so far behind that it never reached {100 * share:.0f} % of the image's blocks of 16 x 16 "
+            "pixels; the image there is a guess, and standard deviations are too small"
+        )
 
 
 def _electrons(raw: npt.NDArray[Any], visits: npt.NDArray[Any], detector: Any, warnings: list[str]) -> npt.NDArray[Any]:
@@ -206,11 +301,16 @@ def _electrons(raw: npt.NDArray[Any], visits: npt.NDArray[Any], detector: Any, w
     if detector.unit == "electron":
         return raw
     electrons: npt.NDArray[Any] = (raw - detector.offset * visits.astype(np.float32)) / detector.gain
+    _clip_below(electrons, warnings)
+    return electrons
+
+
+def _clip_below(electrons: npt.NDArray[Any], warnings: list[str]) -> None:
+    """Take pixels below zero as zero, and say so."""
     below = int(np.count_nonzero(electrons < 0))
     if below:
         warnings.append(f"{below} pixels lay below the detector's offset and were taken as zero electrons")
         np.maximum(electrons, 0, out=electrons)
-    return electrons
 
 
 def _positive(value: float, name: str) -> float:

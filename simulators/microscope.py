@@ -1,7 +1,8 @@
 """The virtual microscope: a `ScanController` like any other, whose specimen is an array and whose beam never drifts.
 
-It keeps no state between samples: what sample `i` counts follows from plan, specimen, noise and seed. So it can be
-armed anywhere on a path, read in blocks of any size, aborted and armed again, and always delivers the same counts.
+It keeps no state between samples: what sample `i` counts follows from plan, specimen, noise, seed and coil lag. So it
+can be armed anywhere on a path, read in blocks of any size, aborted and armed again, and always delivers the same
+counts.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from stemscan.coil_lag import CoilLag, LaggedPath
 from stemscan.controller import Capabilities
 from stemscan.errors import ControllerError, SpecimenError
 from stemscan.sample_block import DetectorInfo, SampleBlock
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
     from stemscan.simulators.specimen import Specimen
 
-__all__ = ["VirtualMicroscope", "expose"]
+__all__ = ["VirtualMicroscope", "expose", "signal_between"]
 
 _MAX_BLOCK: Final = 1 << 20
 
@@ -69,6 +71,34 @@ def expose(
     return counts, pixels
 
 
+def signal_between(signal: NDArray[np.float32], positions: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The specimen's signal between pixels, by bilinear interpolation.
+
+    Parameters
+    ----------
+    signal : float32 (H, W)
+    positions : float32 (n, 2)
+        (row, column) in pixels; beyond the outermost pixels they are taken as on them.
+
+    Returns
+    -------
+    float32 (n,)
+    """
+    along = [_between(positions[:, axis].astype(np.float64), signal.shape[axis]) for axis in (0, 1)]
+    (top, bottom, down), (left, right, across) = along
+    upper = (1 - across) * signal[top, left] + across * signal[top, right]
+    lower = (1 - across) * signal[bottom, left] + across * signal[bottom, right]
+    mixed: NDArray[np.float32] = ((1 - down) * upper + down * lower).astype(np.float32)
+    return mixed
+
+
+def _between(place: NDArray[np.float64], length: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Any]]:
+    """The pixels before and after places on an axis, and how far these are from the one before."""
+    place = place.clip(0, length - 1)
+    before = np.floor(place).astype(np.int64)
+    return before, np.minimum(before + 1, length - 1), place - before
+
+
 class VirtualMicroscope:
     """A scan controller that counts electrons from a specimen.
 
@@ -84,17 +114,28 @@ class VirtualMicroscope:
         Of the detector, 0 to 2**64 - 1; the path has the plan's own.
     threads : int
         Threads of the detector; the counts do not depend on it.
+    coil_tau_ns : float, optional
+        Time constant of the scan coils in ns, at least 0. With one above 0 the beam lags behind its path
+        (`stemscan.coil_lag`): a sample counts what the specimen's signal is at the beam's mean position during the
+        dwell, and blocks carry these positions. None is 0.
 
     Raises
     ------
     SpecimenError
         If the specimen is not on the plan's grid.
     UsageError
-        If noise or seed is none, or the dose is too large.
+        If noise, seed or time constant is none, or the dose is too large.
     """
 
     def __init__(
-        self, specimen: Specimen, plan: ScanPlan, *, noise: Noise = "poisson", seed: int, threads: int = 1
+        self,
+        specimen: Specimen,
+        plan: ScanPlan,
+        *,
+        noise: Noise = "poisson",
+        seed: int,
+        threads: int = 1,
+        coil_tau_ns: float | None = None,
     ) -> None:
         if specimen.shape != plan.shape:
             raise SpecimenError(
@@ -106,17 +147,21 @@ class VirtualMicroscope:
         self.specimen = specimen
         self.noise = noise
         self.seed = seed
+        self.lag = CoilLag(coil_tau_ns or 0.0)
         self._threads = threads
         self._digest = plan.digest()
+        self._dose = plan.electrons_per_sample
         self._dtype = count_dtype(noise, plan.electrons_per_sample)
         self._path: ScanPath | None = None
+        self._lagged: LaggedPath | None = None
         self._at = self._stop = 0
         self._running = False
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can do: any range of any path on its grid, without positions other than the commanded."""
-        return Capabilities(name="the virtual microscope", max_block=_MAX_BLOCK, actual_positions=False, resumable=True)
+        """What it can do: any range of any path on its grid; positions other than the commanded with a lag only."""
+        lags = self.lag.tau_ns > 0
+        return Capabilities(name="the virtual microscope", max_block=_MAX_BLOCK, actual_positions=lags, resumable=True)
 
     @property
     def detector(self) -> DetectorInfo:
@@ -139,6 +184,8 @@ class VirtualMicroscope:
             )
         if not 0 <= start <= stop <= len(path):
             raise ControllerError(f"expected a range inside samples 0 to {len(path)}, got {start} to {stop}")
+        if self.lag.tau_ns > 0 and path is not self._path:
+            self._lagged = LaggedPath(path, self.lag)
         self._path, self._at, self._stop, self._running = path, start, stop, False
 
     def start(self) -> None:
@@ -158,11 +205,26 @@ class VirtualMicroscope:
         if start == stop:
             self._path, self._running = None, False
             return None
+        self._at = stop
+        if self._lagged is not None:
+            return self._behind(self._lagged, start, stop)
         counts, _ = expose(
             self.specimen.signal, path, start, stop, noise=self.noise, seed=self.seed, threads=self._threads
         )
-        self._at = stop
         return SampleBlock(start, counts)
+
+    def _behind(self, lagged: LaggedPath, start: int, stop: int) -> SampleBlock:
+        """Samples of a beam that lags behind its path."""
+        positions = lagged.positions(start, stop)
+        counts = detect(
+            signal_between(self.specimen.signal, positions),
+            electrons_per_sample=self._dose,
+            noise=self.noise,
+            seed=self.seed,
+            start=start,
+            threads=self._threads,
+        )
+        return SampleBlock(start, counts, positions)
 
     def abort(self) -> None:
         """Drop the armed range."""

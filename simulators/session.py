@@ -46,6 +46,7 @@ def simulate(
     *,
     noise: Noise = "poisson",
     seed: int = 1,
+    coil_tau_ns: float | None = None,
     resume: bool = False,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -64,6 +65,9 @@ def simulate(
         Statistics of the counts.
     seed : int
         Of the detector, 0 to 2**64 - 1.
+    coil_tau_ns : float, optional
+        Time constant of the scan coils in ns; with one above 0 the beam lags behind its path, and the store has the
+        actual positions.
     resume : bool
         Go on with the store after its last committed sample, or begin it where there is none.
     overwrite : bool
@@ -84,7 +88,9 @@ def simulate(
     """
     if not resume:
         _check_place(Path(output), overwrite=overwrite)
-    microscope, identity = virtual_microscope(plan, specimen, noise=noise, seed=seed, **specimen_options)
+    microscope, identity = virtual_microscope(
+        plan, specimen, noise=noise, seed=seed, coil_tau_ns=coil_tau_ns, **specimen_options
+    )
     result = acquire_into(plan, microscope, output, resume=resume, overwrite=overwrite, progress=progress, **identity)
     return Simulation(microscope.specimen, result)
 
@@ -95,13 +101,14 @@ def virtual_microscope(
     *,
     noise: Noise = "poisson",
     seed: int = 1,
+    coil_tau_ns: float | None = None,
     **specimen_options: Any,
 ) -> tuple[VirtualMicroscope, dict[str, Any]]:
     """A virtual microscope with a specimen in it.
 
     Parameters
     ----------
-    plan, specimen, noise, seed, **specimen_options
+    plan, specimen, noise, seed, coil_tau_ns, **specimen_options
         As for `simulate`.
 
     Returns
@@ -119,7 +126,9 @@ def virtual_microscope(
         scanned = specimen
     else:
         scanned = load_specimen(specimen, plan.shape, pixel_size_nm=plan.pixel_size_nm, **specimen_options)
-    microscope = VirtualMicroscope(scanned, plan, noise=noise, seed=seed, threads=os.cpu_count() or 1)
+    microscope = VirtualMicroscope(
+        scanned, plan, noise=noise, seed=seed, threads=os.cpu_count() or 1, coil_tau_ns=coil_tau_ns
+    )
     identity: dict[str, Any] = {
         "seed": seed,
         "noise": noise,
@@ -127,6 +136,7 @@ def virtual_microscope(
         "specimen_sha256": scanned.sha256,
         "specimen_record": scanned.record,
         "truth": scanned.signal,
+        "coil_tau_ns": microscope.lag.tau_ns or None,
     }
     return microscope, identity
 

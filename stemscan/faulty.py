@@ -15,6 +15,7 @@ import numpy as np
 
 from stemscan.controller import Capabilities, ScanController
 from stemscan.errors import ControllerError, UsageError
+from stemscan.ledger import BeamTimes, beam_times_of
 from stemscan.random import Stream, bounded, random_words
 from stemscan.sample_block import DetectorInfo, SampleBlock
 
@@ -144,6 +145,10 @@ class FaultyController:
         self._aborted.set()
         self._next.clear()
         self._inner.abort()
+
+    def beam_times(self, path: ScanPath, start: int, stop: int) -> BeamTimes:
+        """What the beam of the wrapped controller does for samples start .. stop - 1."""
+        return beam_times_of(self._inner, path, start, stop)
 
     def close(self) -> None:
         """Close the controller that works."""

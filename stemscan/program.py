@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import ProfileError, UsageError
+from stemscan.ledger import BeamTime, BeamTimes
 from stemscan.path import ScanPath
 
 if TYPE_CHECKING:
@@ -184,6 +185,18 @@ class Program:
             raise UsageError(f"expected a batch of at least 1 sample, got {size}")
         for first in range(start, stop, size):
             yield self.steps(first, min(first + size, stop))
+
+    def beam_times(self, start: int, stop: int) -> BeamTimes:
+        """What the beam does for samples start .. stop - 1: dwells, settling, and flybacks as transit."""
+        waits = self.waits(start, stop)
+        quantum, lit = self.profile.dwell.quantum_ns, self.profile.blanker != "inline"
+        dwell = (stop - start) * self.quantisation.dwell_ns
+        settle, flyback = (int(quanta.sum()) * quantum for quanta in (waits.settle, waits.flyback))
+        return BeamTimes(
+            dwell=BeamTime(dwell, dwell),
+            settle=BeamTime(settle, settle * lit),
+            transit=BeamTime(flyback, flyback * lit),
+        )
 
     def parking(self) -> Steps:
         """One shortest step where the profile parks the beam, blanked if it can be; none without a park position."""

@@ -16,6 +16,7 @@ __all__ = [
     "parse_dwell_ns",
     "parse_length_nm",
     "parse_shape",
+    "parse_time_constant_ns",
 ]
 
 _QUANTITY = re.compile(r"\s*([-+]?(?:\d{1,18}\.?\d{0,18}|\.\d{1,18})(?:[eE][-+]?\d{1,2})?)\s*([^\d\s]*)\s*")
@@ -59,6 +60,22 @@ def parse_dwell_ns(text: str) -> int:
     if value.denominator != 1:
         raise UsageError(f"expected a dwell time of whole nanoseconds, got {text!r}; round it")
     return int(value)
+
+
+def parse_time_constant_ns(text: str) -> float:
+    """Time constant in nanoseconds.
+
+    Raises
+    ------
+    UsageError
+        When the unit is missing or unknown, or the time is not above zero.
+
+    Examples
+    --------
+    >>> parse_time_constant_ns("2.5us")
+    2500.0
+    """
+    return float(_parse(text, _TIME_NS, "a time constant", "30us or 500ns"))
 
 
 def parse_length_nm(text: str) -> float:

@@ -83,6 +83,7 @@ def bpfa(
         When a setting is out of range.
     """
     _check(patch, atoms, sweeps, averaged, stride, factor, seed)
+    inputs = inputs.whole  # the chain takes samples for independent
     chosen = factor or _coarsest(inputs)
     summed, visits = bin_sum(inputs.S, chosen), bin_sum(inputs.V, chosen)
     step = stride or _stride((summed.shape[0], summed.shape[1]), patch)

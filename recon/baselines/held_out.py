@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,7 @@ def split_samples(inputs: Inputs, fraction: float, seed: int = 0) -> Split:
     Parameters
     ----------
     inputs : Inputs
+        With whole visits, see `Inputs.whole`.
     fraction : float
         Probability, 0 to 1.
     seed : int
@@ -61,7 +62,7 @@ def split_samples(inputs: Inputs, fraction: float, seed: int = 0) -> Split:
 @compiled()
 def _hold_out(
     frames: Image,
-    visits: npt.NDArray[np.uint16],
+    visits: npt.NDArray[Any],
     fraction: float,
     seed: np.uint64,
     stream: int,

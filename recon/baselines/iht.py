@@ -73,7 +73,7 @@ def iht(inputs: Inputs, *, device: str = "cpu", coefficients: int | None = None,
             raise UsageError(f"expected {name} of at least 0, got {value}; leave it out for the default")
     mean = np.float32(inputs.mean)
     if coefficients is None:
-        choice = _choose(split_samples(inputs, _HELD_OUT, seed), mean)
+        choice = _choose(split_samples(inputs.whole, _HELD_OUT, seed), mean)
     else:
         choice = _Choice(coefficients, None, None, None)
     image = np.full(inputs.shape, mean, dtype=np.float32)

@@ -1,6 +1,7 @@
 """Baselines without a model: one constant, the nearest sample, linear interpolation between samples.
 
-All work on S / V, the mean of each visited pixel's own samples, and fill every pixel. None has a setting to choose or
+All work on S / V, the mean of each visited pixel's own samples (the pixel nearest to where the beam was, where that is
+known), and fill every pixel. None has a setting to choose or
 suppresses noise at the samples (the constant averages everything away); they show what a method must at least beat.
 """
 
@@ -52,7 +53,8 @@ def nearest(inputs: Inputs, *, device: str = "cpu") -> Estimate:
     Estimate
         On the plan's grid, without standard deviation.
     """
-    return Estimate(image=_nearest(_means(inputs), inputs.V > 0))
+    whole = inputs.whole
+    return Estimate(image=_nearest(_means(whole), whole.V > 0))
 
 
 def linear(inputs: Inputs, *, device: str = "cpu") -> Estimate:
@@ -72,7 +74,8 @@ def linear(inputs: Inputs, *, device: str = "cpu") -> Estimate:
     Estimate
         On the plan's grid, without standard deviation.
     """
-    means, known = _means(inputs), inputs.V > 0
+    whole = inputs.whole
+    means, known = _means(whole), whole.V > 0
     if 1 in inputs.shape:
         return Estimate(image=_along_line(means, known))
     from stemscan.recon.classical.triangulation import interpolate_linear

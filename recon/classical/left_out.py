@@ -72,6 +72,7 @@ class LeftOut:
     Parameters
     ----------
     inputs : Inputs
+        With whole visits, see `Inputs.whole`.
     seed : int
         Of the subset.
     """

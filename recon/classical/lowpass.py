@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from stemscan.recon.fshnet.initial_reconstruction import RADIUS, initial_reconstruction, low_pass
 from stemscan.recon.reconstruction import Estimate
 
@@ -41,5 +43,9 @@ def lowpass(inputs: Inputs, *, device: str = "cpu", radius: float = RADIUS, keep
         When the radius is negative.
     """
     reconstruct = initial_reconstruction if keep_measured else low_pass
-    image = reconstruct(inputs.S, inputs.V, radius)
+    if np.array_equal(inputs.V, np.rint(inputs.V)):
+        image = reconstruct(inputs.S, inputs.V, radius)
+    else:  # of a beam that lagged: so unevenly visited that density would pass for signal
+        mean = np.float32(inputs.mean)
+        image = reconstruct(inputs.S - mean * inputs.V, inputs.V, radius) + mean
     return Estimate(image=image, settings={"radius": float(radius), "keep_measured": bool(keep_measured)})

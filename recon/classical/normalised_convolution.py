@@ -54,10 +54,13 @@ def normconv(inputs: Inputs, *, device: str = "cpu", width: float | None = None)
     """
     if width is not None and not (np.isfinite(width) and width > 0):
         raise UsageError(f"expected width above 0 pixels, got {width!r}; leave it out to have it chosen")
-    chosen = LeftOut(inputs).best_width() if width is None else float(width)
-    sums = _smooth(inputs, chosen)
-    estimate = _mean(*sums[:2], inputs.mean)
-    std = np.sqrt(_variance(inputs, estimate, *sums))
+    whole = inputs.whole  # errors of samples that are shared among pixels are not independent
+    chosen = LeftOut(whole).best_width() if width is None else float(width)
+    sums = _smooth(whole, chosen)
+    estimate = _mean(*sums[:2], whole.mean)
+    std = np.sqrt(_variance(whole, estimate, *sums))
+    if whole is not inputs:
+        estimate = _mean(*_smooth(inputs, chosen)[:2], inputs.mean)
     return Estimate(estimate, std, settings={"width": chosen, "width_chosen": width is None})
 
 

@@ -34,12 +34,13 @@ from stemscan.recon.fourier_eb.spectrum import SpectrumEstimator
 from stemscan.recon.fourier_eb.uncertainty import standard_deviation
 from stemscan.recon.fourier_eb.windows import WindowPrior, has_windows
 
-__all__ = ["ROUNDS", "STEPS", "FourierAnalysis", "analyse"]
+__all__ = ["ROUNDS", "SHARED_STEPS", "STEPS", "FourierAnalysis", "analyse"]
 
 Image = npt.NDArray[np.float32]
 
 ROUNDS = 4
 STEPS = 5
+SHARED_STEPS = 20
 _EQ5_ROUNDS = 3
 _EQ5_STEPS = 8
 _EQ5_WINDOW_STEPS = 4
@@ -89,7 +90,7 @@ def analyse(
     factor: int | None = None,
     band_limit: float | None = None,
     rounds: int = ROUNDS,
-    steps: int = STEPS,
+    steps: int | None = None,
 ) -> FourierAnalysis:
     """Analyse a scan.
 
@@ -117,6 +118,8 @@ def analyse(
     ReconError
         When an argument is out of range.
     """
+    if steps is None:  # where a beam lagged, visits are uneven, and conjugate gradients need more of them
+        steps = STEPS if np.array_equal(visits, np.rint(visits)) else SHARED_STEPS
     check_samples(summed, visits, electrons_per_sample, noise, signed, factor, band_limit, rounds, steps)
     place = torch.device(device)
     mean, variance = mean_and_variance(summed, visits, electrons_per_sample, noise)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.recon.fourier_eb.analysis import ROUNDS, STEPS, analyse
+from stemscan.recon.fourier_eb.analysis import ROUNDS, analyse
 from stemscan.recon.reconstruction import Estimate
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def fourier_eb(
     factor: int | None = None,
     band_limit: float | None = None,
     rounds: int = ROUNDS,
-    steps: int = STEPS,
+    steps: int | None = None,
 ) -> Estimate:
     """Reconstruct by Fourier empirical Bayes.
 
@@ -43,8 +43,8 @@ def fourier_eb(
         Cycles per scan pixel beyond which there is no signal, above 0; found in the samples by default.
     rounds : int
         Turns of estimating image and spectrum, at least 1.
-    steps : int
-        Conjugate-gradient steps a turn, at least 1.
+    steps : int, optional
+        Conjugate-gradient steps a turn, at least 1; 5 by default, 20 where samples are shared among pixels.
 
     Returns
     -------

@@ -158,9 +158,10 @@ def _of_samples(
     spread = (estimate.clamp(min=0) if noise == "poisson" else estimate**2) / dose
     spread = spread.clamp_(min=_FLOOR * variance)
     certain = torch.sqrt(times / spread)
-    mean = float(certain.sum() / (times > 0).sum())
+    visited = times.clamp(max=1).sum(dtype=torch.float64).float()
+    mean = float(certain.sum() / visited)
     precision = certain / mean
-    residual = (sums - times * estimate) / torch.sqrt(times.clamp(min=1) * spread)
+    residual = (sums - times * estimate) / torch.sqrt(torch.where(times > 0, times, 1.0) * spread)
     return precision * residual.clamp_(-_CLIP, _CLIP), precision, unit * mean
 
 

@@ -73,5 +73,9 @@ def initial_reconstruction(
     """
     image = low_pass(summed, visits, radius)
     visited = visits > 0
-    image[visited] = 0.5 * (image[visited] + summed[visited] / visits[visited])
+    measured = summed[visited] / visits[visited]
+    share = np.minimum(visits[visited], 1).astype(
+        np.float32
+    )  # of the measurement: a fraction where a sample lies between pixels
+    image[visited] = 0.5 * ((2 - share) * image[visited] + share * measured)
     return image

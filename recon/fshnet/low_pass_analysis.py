@@ -48,7 +48,7 @@ def low_pass_analysis(
     variance = max((level if noise == "poisson" else level**2) / electrons_per_sample, _LEAST)
     visited = visits > 0
     times = visits[visited].astype(np.float64)
-    scatter = np.sum(times * (summed[visited] / times - smooth[visited]) ** 2) - times.size * variance
+    scatter = np.sum(times * (summed[visited] / times - smooth[visited]) ** 2) - np.minimum(times, 1).sum() * variance
     error = np.sqrt(max(scatter / times.sum(), _LEAST))
     std = np.full(image.shape, error, np.float32)
     return FourierAnalysis(image, image, (), std, 1, variance, {"initial": "low-pass"})

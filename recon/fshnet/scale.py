@@ -52,7 +52,9 @@ def sample_scale(inputs: Inputs) -> Scale:
     total = times.sum()
     mean = float((times * values).sum() / total)
     spread = float((times * (values - mean) ** 2).sum() / total)
-    noise = values.size / (total * dose)  # of one visit, over those averaged in a pixel of a frame
+    noise = float(np.minimum(times, 1).sum()) / (
+        total * dose
+    )  # of one visit, over those averaged in a pixel of a frame
     signal = (spread - noise * mean**2) / (1 + noise) if inputs.noise == "eq5" else spread - noise * mean
     variance = max(signal, 0.01 * spread)
     return Scale(mean, float(np.sqrt(variance)) if variance > 0 else 1.0)
@@ -60,6 +62,8 @@ def sample_scale(inputs: Inputs) -> Scale:
 
 def standardised_frames(inputs: Inputs, count: int, scale: Scale) -> npt.NDArray[np.float32]:
     """Passes summed by their number modulo `count`: mean per visit, standardised, 0 where not visited.
+
+    A pixel with less than one visit holds its share of the sample.
 
     Parameters
     ----------
@@ -85,10 +89,10 @@ def standardised_frames(inputs: Inputs, count: int, scale: Scale) -> npt.NDArray
     frames = np.zeros((count, *inputs.shape), dtype=np.float32)
     for index in range(count):
         electrons = inputs.frames[index::count].sum(axis=0, dtype=np.float64)
-        times = inputs.visits[index::count].sum(axis=0, dtype=np.int64)
+        times = inputs.visits[index::count].sum(axis=0, dtype=np.float64)
         visited = times > 0
         means = electrons[visited] / (inputs.electrons_per_sample * times[visited])
-        frames[index][visited] = (means - scale.mean) / scale.deviation
+        frames[index][visited] = np.minimum(times[visited], 1) * (means - scale.mean) / scale.deviation
     return frames
 
 

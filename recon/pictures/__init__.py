@@ -189,6 +189,7 @@ def frame_picture(inputs: Inputs, frame: int | None = None) -> npt.NDArray[np.ui
     -------
     ndarray of uint8, (H, W, 3)
     """
+    inputs = inputs.whole
     if frame is None:
         counts, visits = inputs.S, inputs.V
     else:
@@ -203,6 +204,7 @@ def _measured(
     inputs: Inputs, truth: Image | None, limits: tuple[float, float], columns: int
 ) -> tuple[list[Tile], list[tuple[str, tuple[int, int, int]]]]:
     """The first row: truth, a frame, coverage, and all frames where there is room."""
+    inputs = inputs.whole
     first = 100 * np.count_nonzero(inputs.visits[0]) / inputs.V.size
     covered = 100 * np.count_nonzero(inputs.V) / inputs.V.size
     coverage, legend = coverage_colours(inputs.V)

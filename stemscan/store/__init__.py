@@ -144,7 +144,8 @@ class Acquisition(StoreAppender):
         Raises
         ------
         StoreMismatchError
-            When the store was begun with another plan, detector, noise, seed or specimen; the message names which.
+            When the store was begun with another plan, detector, noise, seed, specimen or coil lag; the message names
+            which.
         InputNotFoundError, OutputExistsError, DiskSpaceError, StoreError
             As `create` and `open`.
         """

@@ -134,7 +134,7 @@ class StoreRecord(_Part):
     specimen: SpecimenRecord | None
     actual_positions: bool
     truth: bool
-    coil_tau_ns: Annotated[float, Field(ge=0)] | None = None
+    coil_tau_ns: Annotated[float, Field(gt=0)] | None = None
     samples_armed: Count
     samples_committed: Count
     ledger: LedgerRecord | None = None
@@ -142,8 +142,11 @@ class StoreRecord(_Part):
     history: list[Json]
 
     def to_json(self) -> Json:
-        """Plain data for the file."""
-        return self.model_dump(mode="json", by_alias=True)
+        """Plain data for the file; without a coil lag as before there was any."""
+        data: Json = self.model_dump(mode="json", by_alias=True)
+        if self.coil_tau_ns is None:
+            del data["coil_tau_ns"]
+        return data
 
     @classmethod
     def from_json(cls, data: object, where: str) -> Self:
@@ -259,8 +262,8 @@ def check_same(begun: StoreRecord, now: StoreRecord, path: Path) -> None:
         "seed": (begun.seed, now.seed),
         "specimen": (_specimen(begun), _specimen(now)),
         "detector": (begun.detector, now.detector),
+        "coil lag in ns": (begun.coil_tau_ns or "none", now.coil_tau_ns or "none"),
         "actual positions": (begun.actual_positions, now.actual_positions),
-        "coil time constant": (begun.coil_tau_ns, now.coil_tau_ns),
         "truth": (begun.truth, now.truth),
     }
     for name, (old, new) in pairs.items():

@@ -194,3 +194,20 @@ def test_demo(stemscan: Stemscan) -> None:
     assert stemscan("demo", "show", "--shape", "128x128").code == 2
     report = json.loads(stemscan("demo", "show", "--shape", "128x128", "--overwrite", "--json").out)
     assert set(report["methods"]) == set(methods)
+
+
+def test_positions_are_the_actual_ones_unless_told(stemscan: Stemscan, acquired: None) -> None:
+    assert stemscan("simulate", "plan.yaml", "crystal:SrTiO3", "--coil-tau", "3us", "-o", "lag.zarr").code == 0
+    scores = {}
+    for name, options in (("actual", ()), ("commanded", ("--positions", "commanded"))):
+        told = json.loads(
+            stemscan("recon", "lag.zarr", "-o", f"{name}.npy", "--method", "fourier-eb", "--json", *options).out
+        )
+        assert told["source"]["positions"] == name
+        scores[name] = told["metrics"]["psnr"]
+    assert scores["actual"] > scores["commanded"] + 1
+    done = stemscan("recon", "acq.zarr", "-o", "c.npy", "--positions", "actual")
+    assert done.code == 1
+    assert "expected a store with actual positions" in done.err
+    done = stemscan("recon", "acq.zarr", "-o", "c.npy", "--positions", "real")
+    assert done.code == 2

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stemscan.coil_lag import actual_positions
+from stemscan.path import ScanPath
 from stemscan.plan import ScanPlan
 from stemscan.simulators.api import load_specimen, sampled_frames
 from stemscan.store import Acquisition
@@ -175,3 +177,33 @@ def test_interrupted_command_leaves_a_store_that_resumes_to_the_same_bytes(
     assert stemscan("simulate", "plan.yaml", "crystal:Si", "-o", "cut.zarr", "--resume").code == 0
     assert stemscan("simulate", "plan.yaml", "crystal:Si", "-o", "whole.zarr").code == 0
     assert tree(Path("cut.zarr")) == tree(Path("whole.zarr"))
+
+
+def test_a_coil_lag_is_kept_and_part_of_the_store_s_identity(stemscan: Stemscan, plan: ScanPlan) -> None:
+    lag = ("simulate", "plan.yaml", "crystal:Si", "--coil-tau", "30us", "-o", "acq.zarr")
+    assert stemscan(*lag).code == 0
+    store = Acquisition.open("acq.zarr")
+    actual = store.actual()
+    assert store.coil_tau_ns == 30000
+    assert actual is not None
+    np.testing.assert_array_equal(actual, actual_positions(ScanPath(plan), 0, plan.total_samples, 30000))
+    assert "30000 ns" in stemscan("info", "acq.zarr").out
+    assert json.loads(stemscan("info", "acq.zarr", "--json").out)["coil_tau_ns"] == 30000
+    assert stemscan(*lag, "--resume").code == 0
+    for other in (("--coil-tau", "5us"), ()):
+        done = stemscan("simulate", "plan.yaml", "crystal:Si", *other, "-o", "acq.zarr", "--resume")
+        assert done.code == 1
+        assert "expected the coil lag in ns with which" in done.err
+        assert "(30000.0)" in done.err
+
+
+def test_without_a_coil_lag_the_store_is_as_before(stemscan: Stemscan, plan: ScanPlan) -> None:
+    assert stemscan("simulate", "plan.yaml", "crystal:Si", "-o", "acq.zarr").code == 0
+    record = json.loads(Path("acq.zarr/zarr.json").read_text())["attributes"]["stemscan"]
+    assert "coil_tau_ns" not in record
+    assert not record["actual_positions"]
+    for wrong in ("30", "0us", "-1us", "fast"):
+        done = stemscan("simulate", "plan.yaml", "crystal:Si", "--coil-tau", wrong, "-o", "b.zarr")
+        assert done.code in (1, 2)
+        assert "time constant" in done.err
+        assert not Path("b.zarr").exists()

@@ -111,6 +111,7 @@ def test_reads_a_store(tmp_path: Path) -> None:
         "store_digest": digest,
         "plan_digest": plan.digest(),
         "state": "complete",
+        "positions": "commanded",
         "warnings": [],
     }
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from stemscan.coil_lag import actual_positions
 from stemscan.controller import ScanController, acquire
-from stemscan.errors import ControllerError, SpecimenError, UsageError
+from stemscan.errors import ControllerError, SpecimenError, StoreMismatchError, UsageError
 from stemscan.path import ScanPath
 from stemscan.plan import ScanPlan
 from stemscan.simulators.api import (
@@ -22,8 +23,11 @@ from stemscan.simulators.api import (
     render_specimen,
     sampled_frames,
 )
+from stemscan.simulators.microscope import signal_between
+from stemscan.simulators.session import simulate
 from stemscan.store import Acquisition
 from stemscan.testing import plans
+from tests.stemscan.store_kit import contents
 
 
 def make_plan(shape: tuple[int, int] = (32, 40), passes: int = 3, dose: float = 10, **more: Any) -> ScanPlan:
@@ -52,7 +56,7 @@ def read_all(microscope: VirtualMicroscope, path: ScanPath, start: int, stop: in
     while (block := microscope.read(size)) is not None:
         assert block.start == at
         assert 1 <= block.counts.size <= size
-        assert block.actual is None
+        assert (block.actual is None) != microscope.capabilities.actual_positions
         at += block.counts.size
         counts.append(block.counts)
     assert at == stop
@@ -180,3 +184,108 @@ def test_signals_off_the_grid_or_below_zero_are_refused() -> None:
     for wrong in (-1.0, np.nan):
         with pytest.raises(UsageError, match="electrons in each sample"):
             sampled_frames(np.full(PLAN.shape, wrong), PLAN, seed=1)
+
+
+# ---------------------------------------------------------------------- coils that lag
+
+
+def test_without_a_lag_everything_is_as_it_was() -> None:
+    path = ScanPath(PLAN)
+    plain = read_all(VirtualMicroscope(SPECIMEN, PLAN, seed=4), path, 0, len(path), 100)
+    for tau in (None, 0, 0.0):
+        microscope = VirtualMicroscope(SPECIMEN, PLAN, seed=4, coil_tau_ns=tau)
+        np.testing.assert_array_equal(read_all(microscope, path, 0, len(path), 64), plain)
+    faint = VirtualMicroscope(SPECIMEN, PLAN, seed=4, coil_tau_ns=1e-3)
+    assert faint.capabilities.actual_positions
+    off = read_all(faint, path, 0, len(path), 64).astype(int) - plain
+    assert np.count_nonzero(off) <= 1  # positions are 1e-5 pixels off
+
+
+def test_a_lagging_beam_counts_what_is_under_it() -> None:
+    plan = make_plan(passes=60)
+    path, columns = ScanPath(plan), np.arange(40, dtype=np.float32) / 40
+    ramp = Specimen(np.tile(columns, (32, 1)), "ramp")
+    microscope = VirtualMicroscope(ramp, plan, seed=3, coil_tau_ns=2000.0)
+    microscope.arm(path, 0, len(path))
+    microscope.start()
+    block = microscope.read(len(path))
+    assert block is not None
+    assert block.actual is not None
+    assert block.actual.dtype == np.float32
+    np.testing.assert_array_equal(block.actual, actual_positions(path, 0, len(path), 2000.0))
+    expected = 10 * block.actual[:, 1].astype(np.float64) / 40
+    off = (block.counts - expected) / np.sqrt(np.maximum(expected, 0.1))
+    assert 0.9 < float((off[expected > 1] ** 2).mean()) < 1.1
+    assert abs(float((block.counts - expected).mean())) < 5 * float(np.sqrt(expected.mean() / len(path)))
+
+
+@given(st.floats(-5, 40, width=32), st.floats(-5, 50, width=32))
+def test_between_pixels_the_signal_is_linear(row: float, column: float) -> None:
+    rows, columns = np.mgrid[:32, :40].astype(np.float32)
+    found = signal_between(3 * rows + 0.5 * columns, np.array([[row, column]], np.float32))
+    assert found.dtype == np.float32
+    assert float(found[0]) == pytest.approx(3 * np.clip(row, 0, 31) + 0.5 * np.clip(column, 0, 39), abs=1e-4)
+
+
+@settings(max_examples=15, deadline=None)
+@given(plan=plans(max_side=16, max_passes=2), tau=st.floats(1, 1e5), size=st.integers(1, 50), data=st.data())
+def test_a_lagging_beam_s_samples_do_not_depend_on_blocks(
+    plan: ScanPlan, tau: float, size: int, data: st.DataObject
+) -> None:
+    signal = np.linspace(1, 0, plan.shape[0] * plan.shape[1], dtype=np.float32).reshape(plan.shape)
+    assume(plan.electrons_per_sample < 2**24)
+    path = ScanPath(plan)
+    threads = data.draw(st.integers(1, 3))
+    counts, places = [], []
+    one = VirtualMicroscope(Specimen(signal, "ramp"), plan, seed=1, coil_tau_ns=tau)
+    whole = read_all(one, path, 0, len(path), len(path))
+    start = data.draw(st.integers(0, len(path)))
+    other = VirtualMicroscope(Specimen(signal, "ramp"), plan, seed=1, coil_tau_ns=tau, threads=threads)
+    other.arm(path, start, len(path))
+    other.start()
+    while (block := other.read(size)) is not None:
+        assert block.actual is not None
+        counts.append(block.counts)
+        places.append(block.actual)
+    if counts:
+        np.testing.assert_array_equal(np.concatenate(counts), whole[start:])
+        found = np.concatenate(places)
+        np.testing.assert_array_equal(found, actual_positions(path, start, len(path), tau))
+        assert (found >= 0).all()
+        assert (found <= np.array(plan.shape) - 1).all()
+
+
+def test_a_time_constant_below_zero_is_refused() -> None:
+    for wrong in (-1.0, np.nan, np.inf):
+        with pytest.raises(UsageError, match="coil time constant"):
+            VirtualMicroscope(SPECIMEN, PLAN, seed=1, coil_tau_ns=wrong)
+
+
+def test_a_lagging_beam_s_store_is_the_same_however_it_was_interrupted(tmp_path: Path) -> None:
+    simulate(PLAN, SPECIMEN, tmp_path / "a.zarr", seed=2, coil_tau_ns=5000.0)
+    microscope, path = VirtualMicroscope(SPECIMEN, PLAN, seed=2, coil_tau_ns=5000.0), ScanPath(PLAN)
+    store = Acquisition.create(
+        tmp_path / "b.zarr",
+        PLAN,
+        detector=microscope.detector,
+        seed=2,
+        specimen_name=SPECIMEN.name,
+        specimen_sha256=SPECIMEN.sha256,
+        specimen_record=SPECIMEN.record,
+        truth=SPECIMEN.signal,
+        actual_positions=True,
+        coil_tau_ns=5000.0,
+    )
+    with store:
+        store.arm(70)
+        microscope.arm(path, 0, 70)
+        microscope.start()
+        block = microscope.read(33)
+        assert block is not None
+        store.append(block)
+        store.commit()
+    with pytest.raises(StoreMismatchError, match="coil lag in ns"):
+        simulate(PLAN, SPECIMEN, tmp_path / "b.zarr", seed=2, coil_tau_ns=4000.0, resume=True)
+    done = simulate(PLAN, SPECIMEN, tmp_path / "b.zarr", seed=2, coil_tau_ns=5000.0, resume=True)
+    assert done.result.resumed_from == 33
+    assert contents(tmp_path / "a.zarr") == contents(tmp_path / "b.zarr")

@@ -72,7 +72,7 @@ def test_numbers_of_lines_are_the_walks_of_bands(plan: ScanPlan, kind: str) -> N
 
 
 def test_shortest_is_short() -> None:
-    """Near 0.7124 sqrt(n area), what the shortest tour through random points tends to; Hilbert's curve alone: 0.92."""
+    """Near 0.7124 sqrt(n area), what the shortest tour through random points tends to."""
     plan = ordered({"kind": "shortest"}, {"kind": "uniform", "ratio": 0.05}, side=256)
     length = jumps(points_of(plan)).sum()
     assert length < 0.91 * (plan.samples_per_pass * 256 * 256) ** 0.5

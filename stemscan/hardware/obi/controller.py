@@ -23,6 +23,7 @@ from stemscan.hardware.obi.commands import CYCLE_NS
 from stemscan.hardware.obi.cookies import LARGEST_INDEX
 from stemscan.hardware.obi.encoder import StepEncoder
 from stemscan.hardware.obi.link import ObiLink
+from stemscan.ledger import BeamTimes
 from stemscan.program import Program
 from stemscan.sample_block import DetectorInfo, SampleBlock
 
@@ -172,6 +173,13 @@ class ObiController:
         self._running, self._range = None, None
         self._finish(running)
         return None
+
+    def beam_times(self, path: ScanPath, start: int, stop: int) -> BeamTimes:
+        """What the beam does for samples start .. stop - 1, parking aside."""
+        program = self._program
+        if program is None or program.plan != path.plan:
+            program = Program(path.plan, self._profile, round_dwell=self._round)
+        return program.beam_times(start, stop)
 
     def abort(self) -> None:
         """Blank the beam, drop the armed range and park; harmless when nothing is armed."""
