@@ -8,6 +8,7 @@ import pytest
 
 from stemscan.errors import WeightsError
 from stemscan.recon.fshnet.network import parameter_count_paper
+from stemscan.recon.training.config import TrainingConfig
 from stemscan.recon.weights import SHIPPED, find_weights
 from stemscan.recon.weights_file import load_fshnet, load_weights
 
@@ -39,3 +40,10 @@ def test_a_file_goes_before_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert find_weights("fshnet", "fshnet") == Path("fshnet")
     with pytest.raises(WeightsError, match="none is shipped"):
         find_weights(None, "csnet")
+
+
+@pytest.mark.parametrize(("weights", "configuration"), [("fshnet", "default"), ("fshnet-paper", "fshnet-paper")])
+def test_cards_name_the_configurations_that_are_there(weights: str, configuration: str) -> None:
+    file = Path(__file__).parents[2] / "configs" / f"{configuration}.yaml"
+    card = find_weights(weights, "fshnet").with_suffix(".md").read_text()
+    assert TrainingConfig.load(file).digest() in card

@@ -1,0 +1,94 @@
+"""`stemscan acquire`: the same samples by every way, rules, and bad use."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stemscan.store import Acquisition
+from tests.cli.conftest import Stemscan
+
+SPECIMEN = "crystal:SrTiO3[001]"
+
+
+@pytest.fixture
+def plan(stemscan: Stemscan) -> str:
+    options = ["--shape", "128x128", "--passes", "5", "--pixel-size", "0.02nm"]
+    assert stemscan("plan", "-o", "plan.yaml", *options, "-q").code == 0
+    return "plan.yaml"
+
+
+def test_the_same_samples_as_simulate_and_again_by_replay(stemscan: Stemscan, plan: str) -> None:
+    assert stemscan("simulate", plan, SPECIMEN, "-o", "s.zarr", "--seed", "3", "-q").code == 0
+    done = stemscan("acquire", plan, "-o", "a.zarr", "--specimen", SPECIMEN, "--seed", "3", "--json")
+    assert done.code == 0, done.err
+    told = json.loads(done.out)
+    assert told["samples"] == told["total_samples"] == 5 * 256 * 3
+    assert told["ledger"]["dwell"] == {"time_ns": 3840000, "exposed_ns": 3840000, "electrons": 38400.0}
+    assert stemscan("acquire", plan, "-o", "r.zarr", "--controller", "replay:a.zarr").code == 0
+    simulated, acquired, replayed = (Acquisition.open(name) for name in ("s.zarr", "a.zarr", "r.zarr"))
+    np.testing.assert_array_equal(acquired.counts(), simulated.counts())
+    np.testing.assert_array_equal(replayed.counts(), simulated.counts())
+    assert acquired.digest() == simulated.digest()
+    again = stemscan("acquire", plan, "-o", "a.zarr", "--specimen", SPECIMEN, "--seed", "3", "--resume", "--json")
+    assert json.loads(again.out)["samples"] == 0
+
+
+def test_a_dose_ends_the_scan_between_passes(stemscan: Stemscan, plan: str) -> None:
+    one = 256 * 3 * 10 / (128 * 128 * 0.2**2)
+    rule = f"max-dose={2.5 * one}"
+    done = stemscan("acquire", plan, "-o", "a.zarr", "--specimen", SPECIMEN, "--stop-when", rule, "--json")
+    told = json.loads(done.out)
+    assert told["stopped"]["passes"] == 2
+    assert told["samples_committed"] == 2 * 256 * 3
+    store = Acquisition.open("a.zarr")
+    assert store.state == "complete"
+    assert (store.visits()[:2].sum(axis=(1, 2)) == 256 * 3).all()
+    assert store.visits()[2:].sum() == 0
+    assert stemscan("recon", "a.zarr", "-o", "a.npy", "--method", "normconv").code == 0
+
+
+def test_a_gain_that_no_longer_pays_ends_the_scan(stemscan: Stemscan, plan: str) -> None:
+    for rule, passes in (("psnr-gain=20dB", 1), ("psnr-gain=0.0001dB", None)):
+        options = ["--specimen", SPECIMEN, "--stop-when", rule, "--json", "--overwrite"]
+        told = json.loads(stemscan("acquire", plan, "-o", "a.zarr", *options).out)
+        assert (told["stopped"] or {"passes": None})["passes"] == passes
+
+
+def test_a_lagging_beam(stemscan: Stemscan, plan: str) -> None:
+    assert stemscan("acquire", plan, "-o", "a.zarr", "--specimen", SPECIMEN, "--coil-tau", "5us").code == 0
+    assert stemscan("simulate", plan, SPECIMEN, "-o", "s.zarr", "--coil-tau", "5us").code == 0
+    acquired, simulated = Acquisition.open("a.zarr"), Acquisition.open("s.zarr")
+    assert acquired.digest() == simulated.digest()
+    assert acquired.actual() is not None
+
+
+BAD = [
+    (["--controller", "foo"], 2, "virtual"),
+    (["--controller", "obi://127.0.0.1:1"], 1, "127.0.0.1:1"),
+    (["--controller", "obi://127.0.0.1"], 2, "PORT"),
+    (["--controller", "replay:none.zarr"], 2, "none.zarr"),
+    ([], 2, "--specimen"),
+    (["--specimen", SPECIMEN, "--stop-when", "psnr=3"], 2, "psnr-gain"),
+    (["--specimen", SPECIMEN, "--stop-when", "psnr-gain=-1dB"], 2, "above 0"),
+    (["--specimen", SPECIMEN, "--stop-when", "max-dose=0.001"], 2, "at least one pass"),
+    (["--specimen", SPECIMEN, "--profile", "obi"], 2, "--profile"),
+    (["--controller", "replay:x.zarr", "--seed", "1"], 2, "--seed"),
+    (["--controller", "obi://h:1", "--detector", "1"], 2, "GAIN,OFFSET"),
+    (["--specimen", SPECIMEN, "--resume", "--overwrite"], 2, "keep one"),
+    (["--specimen", SPECIMEN, "--seed", "-1"], 2, "--seed"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "words"), BAD, ids=[" ".join(arguments) for arguments, _, _ in BAD])
+def test_bad_use_is_one_sentence(stemscan: Stemscan, plan: str, arguments: list[str], code: int, words: str) -> None:
+    before = sorted(Path().iterdir())
+    done = stemscan("acquire", plan, "-o", "a.zarr", *arguments)
+    assert done.code == code, done.err
+    assert done.err.startswith("error: ")
+    assert done.err.count("\n") == 1
+    assert words in done.err
+    assert sorted(Path().iterdir()) == before
