@@ -25,6 +25,7 @@ def check(
     round_dwell: Annotated[
         bool, typer.Option("--round-dwell", help="Dwell a time of which the controller averages every reading.")
     ] = False,
+    whole: Annotated[bool, typer.Option("--whole", help="Walk every sample, of plans beyond 100 million too.")] = False,
     profiles: Annotated[bool, typer.Option("--profiles", help="List the profiles that come with the package.")] = False,
     template: Annotated[
         bool, typer.Option("--template", help="Print a profile whose every key is explained, to begin your own with.")
@@ -48,7 +49,7 @@ def check(
         return
     if plan is None:
         raise UsageError("expected a plan file, got none; add PLAN, --profiles or --template")
-    report = _check(talk, plan, profile, output, round_dwell, overwrite)
+    report = _check(talk, plan, profile, output, round_dwell, whole, overwrite)
     talk.result(
         {"plan": str(plan), **report.to_dict()}, [f"{plan} on {report.profile}: {report.verdict}", *_lines(report)]
     )
@@ -56,22 +57,25 @@ def check(
         raise typer.Exit(1)
 
 
-def _check(talk: Talk, plan: Path, profile: str, output: Path | None, round_dwell: bool, overwrite: bool) -> Preflight:
+def _check(
+    talk: Talk, plan: Path, profile: str, output: Path | None, round_dwell: bool, whole: bool, overwrite: bool
+) -> Preflight:
     """Walk the program; draw it where that is asked for."""
     from stemscan.files import check_output
     from stemscan.hardware.profile import load_profile
     from stemscan.plan import ScanPlan
-    from stemscan.preflight import check_flight
+    from stemscan.preflight import MOST_SAMPLES, check_flight
+    from stemscan.preflight.picture import check_name, draw_flight
     from stemscan.program import Program
 
     if output is not None:
+        check_name(output)
         check_output(output, overwrite=overwrite)
     program = Program(ScanPlan.load(plan), load_profile(profile), round_dwell=round_dwell)
     with talk.progress("walking the program") as progress:
-        report = check_flight(program, progress=progress)
+        most = program.plan.total_samples if whole else MOST_SAMPLES
+        report = check_flight(program, most_samples=most, progress=progress)
     if output is not None:
-        from stemscan.preflight.picture import draw_flight
-
         draw_flight(program, report, output, overwrite=overwrite)
     return report
 
@@ -98,7 +102,8 @@ def _lines(report: Preflight) -> list[str]:
         ("  histogram", _jumps(report.jumps)),
     ]
     if report.lag_rms_px is not None:
-        rows.append(("coil lag", f"{report.lag_rms_px:.3f} px rms, at most {report.lag_longest_px:.3f} px"))
+        part = "" if report.lag_examined == report.samples else f", of the first {format_count(report.lag_examined)}"
+        rows.append(("coil lag", f"{report.lag_rms_px:.3f} px rms, at most {report.lag_longest_px:.3f} px{part}"))
     if report.revisit_ns is not None:
         times = ", ".join(f"{share:.0%}: {format_duration(round(time))}" for share, time in report.revisit_ns)
         rows.append(("time since neighbours", times))
@@ -115,7 +120,8 @@ def _lines(report: Preflight) -> list[str]:
         ),
     ]
     if report.link_needed is not None and report.link_there is not None:
-        rows.append(("link", f"{report.link_needed / 1e6:.3g} of {report.link_there / 1e6:.3g} MB/s"))
+        needed, there = report.link_needed, report.link_there
+        rows.append(("link", f"{needed / 1e6:.3g} of {there / 1e6:.3g} MB/s, headroom {there / needed:.3g} times"))
     return [*table(rows), *(f"  {finding.level}: {finding.text}" for finding in report.findings)]
 
 
@@ -125,15 +131,23 @@ def _dose_rows(report: Preflight) -> list[tuple[str, str]]:
     if report.electrons_per_pass:
         least, most = min(report.electrons_per_pass), max(report.electrons_per_pass)
         rows.append(
-            ("dose a pass", f"{least:.4g}" + (f" to {most:.4g}" if most > least else "") + " e-, moves counted")
+            (
+                "dose a pass",
+                f"{least:.4g}" + (f" to {most:.4g}" if most > least else "") + " e-, moves and stalls counted",
+            )
         )
     if report.pixel_dose is not None:
         values = ", ".join(f"{share:.0%}: {electrons:.4g}" for share, electrons in report.pixel_dose)
-        rows.append(("dose a visited pixel", f"{values} e-"))
+        part = "" if report.examined == report.samples else ", of the samples walked"
+        rows.append(("dose a visited pixel", f"{values} e-{part}"))
+    if report.pixel_dose_histogram is not None:
+        pixels = sum(number for _, _, number in report.pixel_dose_histogram)
+        bins = (f"{low:.3g} to {high:.3g}: {number / pixels:.1%}" for low, high, number in report.pixel_dose_histogram)
+        rows.append(("  histogram", ", ".join(bins)))
     area = (
         "unknown (no pixel size)"
         if report.dose_e_per_A2 is None
-        else f"{report.dose_e_per_A2:.4g} incident, moves counted"
+        else f"{report.dose_e_per_A2:.4g} incident, moves and stalls counted"
     )
     return [*rows, ("e-/A^2", area)]
 

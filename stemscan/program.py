@@ -28,6 +28,7 @@ __all__ = ["Program", "Quantisation", "Steps", "Waits"]
 Times = npt.NDArray[np.int64]
 
 _BATCH: Final = 1 << 16
+_MOST_PIECES: Final = 100  # steps of one wait: more is a slip in a profile, and would fill the memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +161,8 @@ class Program:
         ------
         UsageError
             When the range is not inside the path.
+        ProfileError
+            When a wait takes more than 100 of the longest steps.
         """
         positions = self._with_one_before(start, stop)
         waits = self._waits(positions, start)
@@ -231,9 +234,23 @@ class Program:
         if self.profile.flyback_ns:
             back = moves[:, 1] < -self.plan.shape[1] / 2
             flyback[back] = -(-self.profile.flyback_ns // quantum)
-        short = (settle + flyback > 0) & (settle + flyback < smallest)
-        settle[short] = smallest - flyback[short]
+        last = (settle + flyback) % self.profile.dwell.largest
+        short = (last > 0) & (last < smallest)
+        settle[short] += smallest - last[short]
+        self._check_waits(settle + flyback, start)
         return Waits(jump, settle, flyback)
+
+    def _check_waits(self, waited: Times, start: int) -> None:
+        """Refuse a wait that takes too many of the longest steps."""
+        dwell = self.profile.dwell
+        most = _MOST_PIECES * dwell.largest
+        if waited.max(initial=0) > most:
+            first = int((waited > most).argmax())
+            raise ProfileError(
+                f"expected waits of at most {most * dwell.quantum_ns} ns ({_MOST_PIECES} of the longest dwells) for "
+                f"{self.profile.name}, got {waited[first] * dwell.quantum_ns} ns before sample {start + first}; "
+                "correct settle, flyback_ns or dwell.largest of the profile"
+            )
 
 
 def _check_samples(plan: ScanPlan, profile: ControllerProfile) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from stemscan.dose import area_dose
 from stemscan.errors import UsageError
 
 if TYPE_CHECKING:
@@ -74,12 +73,12 @@ class MaxDose:
     def __call__(self, acquisition: StoreReader, passes: int) -> str | None:
         """Stop when one more pass would exceed the dose."""
         plan, ledger = acquisition.plan, acquisition.ledger
-        if plan is None or ledger is None or plan.pixel_size_nm is None:
+        if plan is None or ledger is None or plan.dose_e_per_A2 is None:
             raise UsageError("expected a plan with a pixel size beside a largest dose, got none; state pixel_size_nm")
         spent = sum(ledger[name]["electrons"] for name in ("dwell", "settle", "transit", "park"))
         again = ledger["samples_exposed_again_at_most"] * plan.electrons_per_sample / plan.dose.collection
-        so_far = area_dose(spent + again, plan.shape, plan.pixel_size_nm)
-        next_pass = area_dose(spent / passes, plan.shape, plan.pixel_size_nm)
+        per_electron = plan.dose_e_per_A2 * plan.dose.collection / plan.total_electrons  # over the plan's region
+        so_far, next_pass = (electrons * per_electron for electrons in (spent + again, spent / passes))
         if so_far + next_pass <= self.e_per_A2 * (1 + 1e-9):
             return None
         return f"max-dose: {so_far:.6g} e-/A^2 so far, {next_pass:.6g} a pass, limit {self.e_per_A2:g}"

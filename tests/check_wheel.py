@@ -40,6 +40,7 @@ def main() -> None:
         print(run(command, "--version", cwd=folder).strip())
         run(python, "-m", "stemscan", "--help", cwd=folder)
         run(command, "plan", "-o", "plan.yaml", "--shape", "64x64", "--pixel-size", "0.02nm", cwd=folder)
+        run(command, "plan", "check", "plan.yaml", "--profile", "obi", cwd=folder)
         run(command, "simulate", "plan.yaml", "crystal:SrTiO3", "-o", "acq.zarr", cwd=folder)
         run(command, "recon", "acq.zarr", "-o", "image.tif", cwd=folder)
         if (folder / "image.tif").stat().st_size < 64 * 64 * 4:

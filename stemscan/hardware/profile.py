@@ -172,12 +172,15 @@ class Link(_Part):
         What the link carries to the controller.
     bytes_per_step : float
         What one step of a program takes of it.
+    bytes_per_blanking : float
+        What each change of an inline blanker takes in addition.
     largest_command_bytes : int, optional
         Longest command that is understood.
     """
 
     bytes_per_second: Annotated[float, Field(gt=0)]
     bytes_per_step: Annotated[float, Field(gt=0)]
+    bytes_per_blanking: Annotated[float, Field(ge=0)] = 0.0
     largest_command_bytes: Count | None = None
 
 

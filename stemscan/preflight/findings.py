@@ -46,8 +46,8 @@ def _doses(plan: ScanPlan, report: Preflight) -> Iterator[Finding]:
     if limit is not None and report.dose_e_per_A2 is not None and report.dose_e_per_A2 > limit * (1 + 1e-9):
         yield Finding(
             "error",
-            f"{report.dose_e_per_A2:.4g} e-/A^2 with moves, above the plan's limit of {limit:g}: lower the dose, blank "
-            "moves, or choose an order of shorter jumps",
+            f"{report.dose_e_per_A2:.4g} e-/A^2 with moves and stalls, above the plan's limit of {limit:g}: lower the "
+            "dose, blank moves, or choose an order of shorter jumps",
         )
     if report.unblanked_share > _LIT:
         yield Finding(
@@ -100,11 +100,11 @@ def _times(profile: ControllerProfile, report: Preflight) -> Iterator[Finding]:
     """Time that is not spent on samples."""
     duration = report.duration
     if duration.stall:
-        lit = " with the beam on" if profile.blanker == "none" else ""
         yield Finding(
             "warning",
-            f"the link carries {report.link_there:.3g} bytes/s of the {report.link_needed:.3g} needed: the scan stalls"
-            f"{lit} for {duration.stall / duration.total:.0%} of its time; dwell longer",
+            f"the link carries {report.link_there:.3g} bytes/s of the {report.link_needed:.3g} needed: the scan stalls "
+            f"for {duration.stall / duration.total:.0%} of its time, which adds up to {report.stall_share:.0%} to the "
+            "dose where the beam waits unblanked; dwell longer",
         )
     waiting = duration.settle + duration.flyback
     if waiting > _OVERHEAD * duration.dwell:

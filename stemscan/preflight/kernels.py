@@ -18,13 +18,13 @@ def expose_pixels(
     positions: npt.NDArray[np.int32],
     times: npt.NDArray[np.float64],
     exposed: npt.NDArray[np.float32],
-    visits: npt.NDArray[np.uint16],
+    visits: npt.NDArray[np.uint32],
 ) -> None:
     """Add each sample's exposure time to its pixel, and one to its visits."""
     for i in range(len(positions)):
         row, column = positions[i, 0], positions[i, 1]
         exposed[row, column] += np.float32(times[i])
-        visits[row, column] += np.uint16(1)
+        visits[row, column] += np.uint32(1)
 
 
 @compiled()

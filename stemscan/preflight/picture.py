@@ -14,11 +14,23 @@ if TYPE_CHECKING:
     from stemscan.preflight.report import Maps, Preflight
     from stemscan.program import Program
 
-__all__ = ["draw_flight"]
+__all__ = ["check_name", "draw_flight"]
 
 _MOST_POINTS: Final = 20_000
 _WINDOW: Final = 128  # pixels of the corner in which single moves can be told apart
 _CELLS: Final = 128  # along the longer side of a map
+
+
+def check_name(path: Path) -> None:
+    """Refuse the name of a picture that is not PNG.
+
+    Raises
+    ------
+    UsageError
+        When it does not end in .png.
+    """
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"expected a picture whose name ends in .png, got {str(path)!r}; name it so")
 
 
 def draw_flight(program: Program, report: Preflight, path: Path, *, overwrite: bool = False) -> None:
@@ -41,8 +53,7 @@ def draw_flight(program: Program, report: Preflight, path: Path, *, overwrite: b
     OutputExistsError, InputNotFoundError
         As `stemscan.files.write_file`.
     """
-    if path.suffix.lower() != ".png":
-        raise UsageError(f"expected a picture whose name ends in .png, got {str(path)!r}; name it so")
+    check_name(path)
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(13, 9), layout="constrained")
@@ -55,7 +66,8 @@ def draw_flight(program: Program, report: Preflight, path: Path, *, overwrite: b
             axis.set_axis_off()
     else:
         _draw_maps(axes[1], report.maps)
-    figure.suptitle(f"{program.plan.total_samples} samples on {report.profile}: {report.verdict}")
+    seen = "" if report.examined == report.samples else f", maps of the first {report.examined}"
+    figure.suptitle(f"{report.samples} samples on {report.profile}{seen}: {report.verdict}")
     write_file(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110), overwrite=overwrite)
 
 

@@ -57,14 +57,14 @@ class Maps:
 
     Attributes
     ----------
-    visits : ndarray of uint16, (H, W)
+    visits : ndarray of uint32, (H, W)
     exposed : ndarray of float32, (H, W)
         Time in ns with the beam on.
     since : ndarray of float32, (H, W)
         Shortest time in ns from a visit of the neighbourhood to one of the pixel; infinite where there was none.
     """
 
-    visits: npt.NDArray[np.uint16]
+    visits: npt.NDArray[np.uint32]
     exposed: npt.NDArray[np.float32]
     since: npt.NDArray[np.float32]
 
@@ -84,18 +84,27 @@ class Preflight:
     electrons_per_sample : float
         Of the dwell as it will be.
     electrons_per_pass : tuple of float
-        Of passes that were walked whole, moves counted.
+        Of passes that were walked whole, moves and stalls counted.
     unblanked_share : float
         Electrons of waiting with the beam on, over those of the dwells.
+    stall_share : float
+        Electrons of stalls over those of the dwells, at most: a beam may be on wherever its commands run dry. Spread
+        evenly over passes and pixels.
     dose_e_per_A2 : float or None
-        Mean incident dose, moves counted; None without a pixel size.
+        Mean incident dose over the field of view, or the plan's region, moves and stalls counted; None without a pixel
+        size.
     pixel_dose : tuple of (float, float), optional
-        Electrons of a visited pixel at the 0, 5, 50, 95 and 100 % quantiles, as (quantile, electrons).
+        Electrons of a visited pixel at the 0, 5, 50, 95 and 100 % quantiles, as (quantile, electrons), of the samples
+        that were walked.
+    pixel_dose_histogram : tuple of (float, float, int), optional
+        Visited pixels whose electrons lie between two bounds, as (low, high, pixels), without empty bins.
     jumps : tuple of int
-        Numbers of jumps of 0 to 1, 1 to 2, 2 to 4, ... pixels.
+        Numbers of jumps of 0 to 1, 1 to 2, 2 to 4, ... pixels between the samples that were walked.
     mean_jump_px, longest_jump_px : float
     lag_rms_px, lag_longest_px : float or None
         Distance of the mean position during a dwell from the commanded one, for a profile with a time constant.
+    lag_examined : int
+        Samples, from the first, for which that was computed.
     revisit_ns : tuple of (float, float), optional
         Time from a visit of the neighbourhood (2 pixels) to a sample, at the 0, 1, 5 and 50 % quantiles.
     link_needed, link_there : float or None
@@ -113,13 +122,16 @@ class Preflight:
     electrons_per_sample: float
     electrons_per_pass: tuple[float, ...]
     unblanked_share: float
+    stall_share: float
     dose_e_per_A2: float | None
     pixel_dose: tuple[tuple[float, float], ...] | None
+    pixel_dose_histogram: tuple[tuple[float, float, int], ...] | None
     jumps: tuple[int, ...]
     mean_jump_px: float
     longest_jump_px: float
     lag_rms_px: float | None
     lag_longest_px: float | None
+    lag_examined: int
     revisit_ns: tuple[tuple[float, float], ...] | None
     link_needed: float | None
     link_there: float | None

@@ -2,8 +2,9 @@
 
 The program is walked once, in batches. Times are those of the controller's profile; electrons those of the plan's
 dose, spread over its dwell. Where the beam cannot be blanked, what it does while it waits on the pixel of the next
-sample is dose on that pixel. Large plans are walked in part, and their times and doses taken in proportion: the report
-says how many samples it saw.
+sample is dose on that pixel. Where commands come too late it may be on whatever the blanker can, so stalls count as
+dose. Large plans are walked in part, and their times and doses taken in proportion: the report says how many samples
+it saw.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.coil_lag import CoilLag, LaggedPath
-from stemscan.dose import area_dose
 from stemscan.preflight.findings import findings
 from stemscan.preflight.report import Duration, Maps, Preflight
 from stemscan.program import Program, Waits
@@ -34,6 +34,7 @@ _LARGEST_MAP: Final = 1 << 26
 _MOST_LAGGED: Final = 5_000_000
 _PER_DECADE: Final = 25  # bins of times since neighbours were visited, from 1 ns up
 _SINCE_BINS: Final = 16 * _PER_DECADE
+_DOSE_BINS: Final = 8
 _JUMPS: Final = 18  # bins of jumps: [0, 1), [1, 2), [2, 4), ... pixels
 
 
@@ -44,6 +45,7 @@ class _Sums:
     settle: int = 0
     flyback: int = 0
     steps: int = 0
+    waits: int = 0
     jump: float = 0.0
     longest: float = 0.0
     jumps: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(_JUMPS, np.int64))
@@ -82,7 +84,7 @@ def _empty_maps(plan: ScanPlan) -> Maps | None:
     if plan.shape[0] * plan.shape[1] > _LARGEST_MAP:
         return None
     since = np.full(plan.shape, np.inf, np.float32)
-    return Maps(np.zeros(plan.shape, np.uint16), np.zeros(plan.shape, np.float32), since)
+    return Maps(np.zeros(plan.shape, np.uint32), np.zeros(plan.shape, np.float32), since)
 
 
 def _walk(program: Program, examined: int, maps: Maps | None, progress: Progress | None) -> _Sums:
@@ -97,7 +99,7 @@ def _walk(program: Program, examined: int, maps: Maps | None, progress: Progress
         stop = min(start + _BATCH, examined)
         positions, waits = program.path.positions(start, stop), program.waits(start, stop)
         waited = (waits.settle + waits.flyback) * float(quantum)
-        _add_moves(sums, waits, profile.dwell.largest)
+        _add_moves(sums, waits, start, profile.dwell.largest)
         exposed = np.asarray(dwell + waited * lit, np.float64)
         _add_passes(sums, exposed, start, plan.samples_per_pass)
         begun = np.asarray(clock + np.cumsum(waited + dwell) - dwell, np.float64)
@@ -124,15 +126,16 @@ def _lagged_path(program: Program) -> LaggedPath | None:
     return LaggedPath(program.path, CoilLag(settle.time_constant_ns), wait)
 
 
-def _add_moves(sums: _Sums, waits: Waits, largest: int) -> None:
-    """Jumps and waiting."""
+def _add_moves(sums: _Sums, waits: Waits, start: int, largest: int) -> None:
+    """Jumps and waiting; to the first sample of all there is no jump."""
     waited = waits.settle + waits.flyback
     sums.settle += int(waits.settle.sum())
     sums.flyback += int(waits.flyback.sum())
     sums.steps += len(waited) + int((-(-waited // largest)).sum())
+    sums.waits += int(np.count_nonzero(waited))
     sums.jump += float(waits.jump.sum())
     sums.longest = max(sums.longest, float(waits.jump.max(initial=0.0)))
-    bins = np.minimum(np.frexp(waits.jump)[1].clip(min=0), _JUMPS - 1)
+    bins = np.minimum(np.frexp(waits.jump[int(start == 0) :])[1].clip(min=0), _JUMPS - 1)
     sums.jumps += np.bincount(bins, minlength=_JUMPS)
 
 
@@ -182,15 +185,16 @@ def _report(program: Program, examined: int, sums: _Sums, maps: Maps | None) -> 
     running = dwell + settle + flyback
     stall, needed = 0, None
     if profile.link is not None:
-        taken = sums.steps * share * profile.link.bytes_per_step
+        blankings = 2 * sums.waits if profile.blanker == "inline" else 0
+        taken = (sums.steps * profile.link.bytes_per_step + blankings * profile.link.bytes_per_blanking) * share
         stall = max(round(taken / profile.link.bytes_per_second * 1e9) - running, 0)
         needed = taken / (running * 1e-9)
     lit = 0 if profile.blanker == "inline" else settle + flyback
-    exposed = (dwell + lit) * rate
+    exposed = (dwell + lit + stall) * rate
+    longer = 1 + stall / (dwell + lit)
     whole = [number for number in sums.by_pass if (number + 1) * plan.samples_per_pass <= examined]
-    area = None
-    if plan.pixel_size_nm is not None:
-        area = area_dose(exposed / plan.dose.collection, plan.shape, plan.pixel_size_nm)
+    area = None if plan.dose_e_per_A2 is None else plan.dose_e_per_A2 * (exposed / plan.total_electrons)
+    pixels = None if maps is None else maps.exposed[maps.visits > 0] * (rate * longer)
     return Preflight(
         profile=profile.name,
         samples=plan.total_samples,
@@ -198,15 +202,18 @@ def _report(program: Program, examined: int, sums: _Sums, maps: Maps | None) -> 
         duration=Duration(dwell, settle, flyback, stall),
         quantisation=quantisation,
         electrons_per_sample=quantisation.dwell_ns * rate,
-        electrons_per_pass=tuple(sums.by_pass[number] * rate for number in whole),
+        electrons_per_pass=tuple(sums.by_pass[number] * rate * longer for number in whole),
         unblanked_share=lit / dwell,
+        stall_share=stall / dwell,
         dose_e_per_A2=area,
-        pixel_dose=None if maps is None else _quantiles(maps, rate),
+        pixel_dose=None if pixels is None else _quantiles(pixels),
+        pixel_dose_histogram=None if pixels is None else _histogram(pixels),
         jumps=tuple(int(number) for number in sums.jumps),
         mean_jump_px=sums.jump / max(examined - 1, 1),
         longest_jump_px=sums.longest,
         lag_rms_px=float(np.sqrt(sums.lag_square / sums.lagged)) if sums.lagged else None,
         lag_longest_px=sums.lag_longest if sums.lagged else None,
+        lag_examined=sums.lagged,
         revisit_ns=_revisits(sums.since),
         link_needed=needed,
         link_there=None if profile.link is None else profile.link.bytes_per_second,
@@ -214,11 +221,17 @@ def _report(program: Program, examined: int, sums: _Sums, maps: Maps | None) -> 
     )
 
 
-def _quantiles(maps: Maps, rate: float) -> tuple[tuple[float, float], ...] | None:
+def _quantiles(electrons: npt.NDArray[np.floating]) -> tuple[tuple[float, float], ...]:
     """Electrons of visited pixels at some quantiles."""
-    exposed = maps.exposed[maps.visits > 0]
     at = (0.0, 0.05, 0.5, 0.95, 1.0)
-    return tuple(zip(at, (np.quantile(exposed, at) * rate).tolist(), strict=True))
+    return tuple(zip(at, np.quantile(electrons, at).tolist(), strict=True))
+
+
+def _histogram(electrons: npt.NDArray[np.floating]) -> tuple[tuple[float, float, int], ...]:
+    """Numbers of visited pixels by their electrons, from 0 to the most."""
+    counts, bounds = np.histogram(electrons, _DOSE_BINS, (0.0, float(electrons.max())))
+    bins = zip(bounds[:-1].tolist(), bounds[1:].tolist(), counts.tolist(), strict=True)
+    return tuple((low, high, count) for low, high, count in bins if count)
 
 
 def _revisits(counts: npt.NDArray[np.int64]) -> tuple[tuple[float, float], ...] | None:

@@ -37,8 +37,19 @@ def test_a_report_for_people_and_for_programs(stemscan: Stemscan, plan: str) -> 
     assert data["samples"] == 4 * 64 * 3
     assert data["duration"]["total"] == sum(value for key, value in data["duration"].items() if key != "total")
     assert data["verdict"] in ("ok", "warnings")
+    assert sum(pixels for _, _, pixels in data["pixel_dose_histogram"]) > 64 * 3
     ideal = json.loads(stemscan("plan", "check", plan, "--profile", "ideal", "--json").out)
     assert ideal["duration"]["total"] == 4 * 64 * 3 * 1000
+
+
+def test_plans_beyond_what_is_walked(stemscan: Stemscan, plan: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stemscan.preflight.MOST_SAMPLES", 200)
+    part = stemscan("plan", "check", plan)
+    assert "200 of them walked" in part.out
+    assert "of the samples walked" in part.out
+    assert json.loads(stemscan("plan", "check", plan, "--json").out)["examined"] == 200
+    whole = stemscan("plan", "check", plan, "--whole")
+    assert "walked" not in whole.out
 
 
 def test_profiles_and_template(stemscan: Stemscan, plan: str) -> None:

@@ -520,3 +520,14 @@ def test_a_largest_dose(tmp_path: Path) -> None:
     for wrong in (0.0, float("nan"), float("inf")):
         with pytest.raises(UsageError, match="above 0"):
             MaxDose(wrong)
+
+
+def test_a_largest_dose_is_that_of_the_region(tmp_path: Path) -> None:
+    corner = {"kind": "polygon", "points": [[0, 0], [0, 7], [7, 7], [7, 0]]}
+    plan = make_plan(passes=4, pixel_size_nm=0.1, region=corner)
+    dose = plan.dose_e_per_A2
+    assert dose is not None
+    assert dose > 2 * make_plan(passes=4, pixel_size_nm=0.1).total_electrons / (16 * 16) / 4  # not over the whole grid
+    with create(tmp_path / "a.zarr", plan) as store:
+        result = acquire(plan, ScriptedController(), store, stop_rules=[MaxDose(dose / 4 * 2.5)])
+    assert result.samples == 2 * plan.samples_per_pass

@@ -10,6 +10,8 @@ import pytest
 
 from stemscan.coil_lag import CoilLag, LaggedPath
 from stemscan.errors import OutputExistsError, UsageError
+from stemscan.hardware.obi.encoder import StepEncoder
+from stemscan.hardware.profile import ControllerProfile, load_profile
 from stemscan.preflight import check_flight, walk
 from stemscan.preflight.picture import draw_flight
 from stemscan.program import Program
@@ -61,7 +63,7 @@ def test_jumps_and_lag() -> None:
     assert report.mean_jump_px == pytest.approx(jumps.mean())
     assert report.longest_jump_px == pytest.approx(jumps.max())
     bounds = [0, *(2**n for n in range(17)), np.inf]
-    counts = np.histogram(np.concatenate([[0.0], jumps]), bounds)[0]
+    counts = np.histogram(jumps, bounds)[0]
     assert report.jumps == tuple(counts)
     waits = program.waits(0, plan.total_samples)
     waited = (waits.settle + waits.flyback) * 10
@@ -101,7 +103,56 @@ def test_a_slow_link_stalls() -> None:
     assert report.duration.total == pytest.approx(len(steps) * 6 / 1e5 * 1e9, rel=1e-6)
     assert report.duration.stall > 0
     assert any("stalls" in finding.text for finding in report.findings)
+    assert report.stall_share == pytest.approx(report.duration.stall / report.duration.dwell)
+    electrons = report.duration.total / 1000 * 10  # this beam cannot be blanked
+    assert sum(report.electrons_per_pass) == pytest.approx(electrons)
+    limited = plan_of(pixel_size_nm=0.1, limits={"max_dose_e_per_A2": 20.0})
+    report = check_flight(Program(limited, profile_of(**{**slow, "blanker": "inline"})))
+    assert report.dose_e_per_A2 is not None
+    assert report.dose_e_per_A2 > 20  # nothing tells on which step the stream runs dry
+    assert report.verdict == "cannot run"
     assert check_flight(Program(plan_of(), profile_of(**SETTLING))).duration.stall == 0
+
+
+@pytest.mark.parametrize("blanker", ["inline", "none"])
+@pytest.mark.parametrize("settle", [{"time_constant_ns": 1000.0}, None])
+def test_the_link_carries_what_the_encoder_writes(blanker: str, settle: dict[str, float] | None) -> None:
+    data = load_profile("obi").model_dump()
+    profile = ControllerProfile.model_validate({**data, "blanker": blanker, "settle": settle})
+    plan = plan_of((256, 256))
+    program = Program(plan, profile)
+    report = check_flight(program)
+    written = len(StepEncoder(blanked=False).encode(program.steps(0, plan.total_samples)))
+    assert report.link_needed == pytest.approx(written / (report.duration.total * 1e-9), rel=1e-3)
+
+
+def test_the_dose_of_a_region_is_that_of_the_region() -> None:
+    corner = {"kind": "polygon", "points": [[0, 0], [0, 16], [16, 16], [16, 0]]}
+    plan = plan_of(pattern={"kind": "raster"}, region=corner, pixel_size_nm=0.1)
+    report = check_flight(Program(plan, profile_of()))
+    assert report.dose_e_per_A2 == pytest.approx(plan.dose_e_per_A2)
+    assert report.dose_e_per_A2 == pytest.approx(2 * 10)  # two passes over every pixel inside
+    lit = check_flight(Program(plan, profile_of(**SETTLING)))
+    assert lit.dose_e_per_A2 == pytest.approx(20 * (1 + lit.unblanked_share))
+
+
+def test_the_histogram_of_doses_counts_every_visited_pixel() -> None:
+    report = check_flight(Program(plan_of(passes=6), profile_of(**SETTLING)))
+    assert report.maps is not None
+    assert report.pixel_dose is not None
+    assert report.pixel_dose_histogram is not None
+    exposed = report.maps.exposed[report.maps.visits > 0] * 10 / 1000
+    for low, high, pixels in report.pixel_dose_histogram:
+        last = high == pytest.approx(report.pixel_dose[-1][1])
+        assert pixels == np.count_nonzero((exposed >= low) & (exposed <= high if last else exposed < high))
+    assert sum(pixels for _, _, pixels in report.pixel_dose_histogram) == exposed.size
+
+
+def test_the_lag_says_for_how_many_samples_it_was_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "_BATCH", 100)
+    monkeypatch.setattr(walk, "_MOST_LAGGED", 150)
+    assert check_flight(Program(plan_of(), profile_of(**SETTLING))).lag_examined == 200
+    assert check_flight(Program(plan_of(), profile_of())).lag_examined == 0
 
 
 def test_a_large_plan_is_walked_in_part_and_taken_in_proportion() -> None:

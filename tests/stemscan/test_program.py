@@ -58,7 +58,7 @@ def test_every_sample_once_in_order_wherever_it_is_cut(plan: ScanPlan, data: st.
     x, y = program.codes(ScanPath(plan).positions(0, total))
     np.testing.assert_array_equal(whole.x[exposed], x)
     np.testing.assert_array_equal(whole.y[exposed], y)
-    assert (whole.dwell >= 1).all()
+    assert (whole.dwell >= profile.dwell.smallest).all()
     assert (whole.dwell <= profile.dwell.largest).all()
     assert (whole.dwell[exposed] == program.quantisation.dwell_quanta).all()
     assert not whole.blanked[exposed].any()
@@ -77,6 +77,7 @@ PROFILES = [
     profile_of(grid={"columns": 1000, "rows": 800, "fit": "stretch"}, settle={"per_jump": [[0, 3], [50, 5000]]}),
     profile_of(settle={"time_constant_ns": 200.0}, flyback_ns=1500, blanker="inline"),
     profile_of(settle={"time_constant_ns": 200.0}, flyback_ns=1500, blanker="asynchronous"),
+    profile_of(dwell={"quantum_ns": 10, "smallest": 7, "largest": 100}, settle={"per_jump": [[0, 5], [40, 4000]]}),
 ]
 
 
@@ -99,6 +100,21 @@ def test_waiting_stands_at_the_place_of_its_sample_and_adds_up() -> None:
         assert (steps.y[begin:end] == steps.y[end]).all()
         assert steps.blanked[begin:end].all()
     assert (np.diff(exposed) > 2).any()  # some waits are longer than the longest dwell
+
+
+def test_the_last_piece_of_a_wait_is_no_shorter_than_a_dwell_can_be() -> None:
+    dwell = {"quantum_ns": 10, "smallest": 3, "largest": 100}
+    program = Program(plan_of(), profile_of(dwell=dwell, settle={"per_jump": [[0, 2010]]}))  # 2 x 100 and 1 quanta
+    steps, waits = program.steps(0, 5), program.waits(0, 5)
+    assert steps.dwell.tolist() == [100, 100, 3, 100] * 5
+    assert waits.settle.tolist() == [203] * 5
+
+
+def test_a_wait_of_far_too_many_steps_is_refused() -> None:
+    waiting = profile_of(settle={"per_jump": [[0, 0], [60, 0], [61, 2000000]]})
+    program = Program(plan_of(order={"kind": "raster"}), waiting)
+    with pytest.raises(ProfileError, match=r"at most 100000 ns .* for test, got \d+ ns before sample \d+"):
+        program.steps(0, 384)
 
 
 def test_unblanked_waiting_without_an_inline_blanker() -> None:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from stemscan.errors import InputNotFoundError, ProfileError
-from stemscan.hardware.profile import ControllerProfile, Settle, load_profile, profile_names, profile_text
+from stemscan.hardware.profile import (
+    ControllerProfile,
+    DwellSteps,
+    Grid,
+    Link,
+    ProgramLimits,
+    Settle,
+    load_profile,
+    profile_names,
+    profile_text,
+)
 
 GOOD = """
 version: 1
@@ -32,8 +43,12 @@ def test_profiles_that_come_with_the_package() -> None:
 
 def test_the_template_explains_every_key() -> None:
     text = profile_text("template")
-    keys = [field for model in (ControllerProfile, Settle) for field in model.model_fields]
-    assert not [key for key in keys if key not in text]
+    parts = (ControllerProfile, Grid, DwellSteps, Settle, Link, ProgramLimits)
+    keys = [field for model in parts for field in model.model_fields]
+    assert not [key for key in keys if not re.search(rf"(?<!\w){key}:", text)]
+    optional = [name for model in parts for name, field in model.model_fields.items() if not field.is_required()]
+    unmarked = {"version", "time_constant_ns", "tolerance_px", "per_jump"}  # version is there to be written
+    assert not [key for key in optional if key not in unmarked and f"[{key}]" not in text]
 
 
 def test_a_file_of_ones_own(tmp_path: Path) -> None:
