@@ -20,11 +20,11 @@ from stemscan.errors import ControllerError, ProfileError, UsageError
 from stemscan.hardware.obi import commands as obi
 from stemscan.hardware.obi.controller import ObiController
 from stemscan.hardware.obi.decoder import Decoder
-from stemscan.hardware.obi.encoder import encode
-from stemscan.hardware.profile import load_profile
+from stemscan.hardware.obi.encoder import StepEncoder, encode, largest_array
+from stemscan.hardware.profile import ControllerProfile, Link, load_profile
 from stemscan.path import ScanPath
 from stemscan.plan import ScanPlan
-from stemscan.program import Program
+from stemscan.program import Program, Steps
 from stemscan.simulators.api import VirtualMicroscope, specimen_from_array
 from stemscan.simulators.obi_device import VirtualObiDevice
 from stemscan.simulators.obi_server import ObiServer, check_host
@@ -49,8 +49,8 @@ SPECIMEN = specimen_from_array(np.random.default_rng(0).random((64, 64)).astype(
 class Served:
     """A server in a thread."""
 
-    def __init__(self, plan: ScanPlan = PLAN) -> None:
-        self.device = VirtualObiDevice(plan, PROFILE, SPECIMEN, seed=3)
+    def __init__(self, plan: ScanPlan = PLAN, profile: ControllerProfile = PROFILE) -> None:
+        self.device = VirtualObiDevice(plan, profile, SPECIMEN, seed=3)
         self.told: list[str] = []
         self.server = ObiServer(self.device, tell=self.told.append)
         self._loop = asyncio.new_event_loop()
@@ -102,6 +102,47 @@ def test_counts_are_those_of_the_virtual_microscope_also_from_the_middle(served:
         np.testing.assert_array_equal(read_all(controller, start, stop), expected(start, stop))
     assert served.device.ledger.plan_samples == len(PATH) + 2000 - 777
     controller.close()
+
+
+def lengths_of_arrays(data: bytes) -> list[int]:
+    """Pixels of each Array in a stream of blanks, vector pixels and Arrays of these."""
+    lengths, at = [], 0
+    while at < len(data):
+        if data[at] == 0x8E:
+            lengths.append(int.from_bytes(data[at + 1 : at + 3]) + 1)
+            at += 3 + 6 * lengths[-1]
+        else:
+            assert data[at] in (0x50, 0x51, 0x52, 0x53, 0xE0)
+            at += 7 if data[at] == 0xE0 else 1
+    return lengths
+
+
+def test_commands_are_as_short_as_the_profile_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[bytes] = []
+    plain = StepEncoder.encode
+
+    def watched(encoder: StepEncoder, steps: Steps) -> bytes:
+        sent.append(plain(encoder, steps))
+        return sent[-1]
+
+    monkeypatch.setattr(StepEncoder, "encode", watched)
+    for most, expected_array in ((None, 65536), (63, 10), (9, 1)):
+        link = Link(bytes_per_second=4e7, bytes_per_step=6, largest_command_bytes=most)
+        profile = PROFILE.model_copy(update={"settle": None, "link": link})
+        assert largest_array(profile) == expected_array
+        sent.clear()
+        served = Served(profile=profile)
+        controller = ObiController("127.0.0.1", served.port, profile)
+        np.testing.assert_array_equal(read_all(controller, 0, 500), expected(0, 500))
+        controller.close()
+        served.stop()
+        lengths = lengths_of_arrays(b"".join(sent))
+        assert max(lengths, default=1) <= expected_array
+        if most is None:
+            assert max(lengths) > 10
+    too_short = Link(bytes_per_second=4e7, bytes_per_step=6, largest_command_bytes=8)
+    with pytest.raises(ProfileError, match="at least 9"):
+        largest_array(PROFILE.model_copy(update={"link": too_short}))
 
 
 def test_after_an_abort_the_beam_is_blanked_and_the_rest_comes_right(served: Served) -> None:

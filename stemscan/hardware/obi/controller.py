@@ -21,7 +21,7 @@ from stemscan.controller import Capabilities
 from stemscan.errors import ControllerError, ProfileError, StemscanError, UsageError
 from stemscan.hardware.obi.commands import CYCLE_NS
 from stemscan.hardware.obi.cookies import LARGEST_INDEX
-from stemscan.hardware.obi.encoder import StepEncoder
+from stemscan.hardware.obi.encoder import StepEncoder, largest_array
 from stemscan.hardware.obi.link import ObiLink
 from stemscan.ledger import BeamTimes
 from stemscan.program import Program
@@ -209,7 +209,8 @@ class ObiController:
 
     def _connect(self) -> None:
         """Open the connection."""
-        self._link = self._call(ObiLink.open(*self._place, self._timeout), 2 * self._timeout + 5)
+        opening = ObiLink.open(*self._place, self._timeout, largest_array(self._profile))
+        self._link = self._call(opening, 2 * self._timeout + 5)
 
     def _drop(self) -> None:
         """Blank and close the connection, whatever its state."""

@@ -16,10 +16,13 @@ from stemscan.errors import ProfileError, UsageError
 from stemscan.hardware.obi import commands as obi
 
 if TYPE_CHECKING:
+    from stemscan.hardware.profile import ControllerProfile
     from stemscan.program import Steps
 
-__all__ = ["StepEncoder", "encode"]
+__all__ = ["StepEncoder", "encode", "largest_array"]
 
+_ARRAY_HEADER: Final = 3  # bytes
+_PIXEL: Final = 6  # bytes of a VectorPixel in an Array
 LARGEST_ARRAY: Final = 1 << 16
 
 _FIELDS: Final[dict[type, tuple[int, str]]] = {
@@ -97,6 +100,26 @@ def _checked(name: str, value: int, low: int, high: int) -> int:
     if not low <= value <= high:
         raise UsageError(f"expected {low} to {high} for {name} of the Open Beam Interface, got {value}; correct it")
     return value
+
+
+def largest_array(profile: ControllerProfile) -> int:
+    """Most pixels of an Array on a controller, by the largest command of its link.
+
+    Raises
+    ------
+    ProfileError
+        When not even one fits.
+    """
+    most = None if profile.link is None else profile.link.largest_command_bytes
+    if most is None:
+        return LARGEST_ARRAY
+    pixels = (most - _ARRAY_HEADER) // _PIXEL
+    if pixels < 1:
+        raise ProfileError(
+            f"expected link.largest_command_bytes of at least {_ARRAY_HEADER + _PIXEL} for the Open Beam Interface, "
+            f"got {most} in {profile.name}; correct the profile"
+        )
+    return min(pixels, LARGEST_ARRAY)
 
 
 class StepEncoder:

@@ -42,20 +42,24 @@ class ObiLink:
         Of the connection.
     timeout : float
         Longest wait for the device in seconds, beyond the dwells that it was given.
+    largest_array : int
+        Most pixels of an Array that the device takes.
     """
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout: float) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout: float, largest_array: int
+    ) -> None:
         self._reader, self._writer, self._timeout = reader, writer, timeout
-        self._encoder = StepEncoder(blanked=True)
+        self._encoder = StepEncoder(blanked=True, largest_array=largest_array)
         self._tasks: list[asyncio.Task[None]] = []
         self._beginning = asyncio.Lock()
 
     @classmethod
-    async def open(cls, host: str, port: int, timeout: float) -> ObiLink:
+    async def open(cls, host: str, port: int, timeout: float, largest_array: int) -> ObiLink:
         """Connect, blank the beam, and take control of the scan."""
         opening = asyncio.open_connection(host, port, limit=_BUFFER)
         reader, writer = await asyncio.wait_for(opening, timeout)
-        link = cls(reader, writer, timeout)
+        link = cls(reader, writer, timeout, largest_array)
         try:
             writer.write(b"".join(encode(command) for command in _TAKE_CONTROL))
             await link._synchronize(_END_COOKIE)

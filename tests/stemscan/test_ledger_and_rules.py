@@ -1,0 +1,89 @@
+"""What an acquisition books of its beam, and rules that end it between passes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stemscan.controller import acquire
+from stemscan.errors import UsageError
+from stemscan.ledger import BeamTime, BeamTimes, electrons_per_ns
+from stemscan.path import ScanPath
+from stemscan.stopping import MaxDose
+from stemscan.store import Acquisition
+from stemscan.store.read import StoreReader
+from tests.stemscan.store_kit import ScriptedController, create, make_plan, resume
+
+PLAN = make_plan()
+TOTAL = PLAN.total_samples
+
+
+def test_the_ledger_counts_what_the_beam_did(tmp_path: Path) -> None:
+    class Moving(ScriptedController):
+        def beam_times(self, path: ScanPath, start: int, stop: int) -> BeamTimes:
+            number = stop - start
+            return BeamTimes.dwells(number, 1000) + BeamTimes(settle=BeamTime(500 * number, 200 * number))
+
+    path = tmp_path / "a.zarr"
+    with create(path, PLAN) as store:
+        acquire(PLAN, Moving(), store, block_samples=5, commit_samples=7)
+    ledger = Acquisition.open(path).ledger
+    assert ledger is not None
+    rate = electrons_per_ns(PLAN)
+    assert ledger["settle"]["time_ns"] == 500 * TOTAL
+    assert ledger["settle"]["exposed_ns"] == 200 * TOTAL
+    assert ledger["settle"]["electrons"] == pytest.approx(200 * TOTAL * rate)
+    assert ledger["dwell"]["electrons"] == pytest.approx(1000 * TOTAL * rate)
+    assert ledger["samples_exposed_again_at_most"] == 0
+
+
+def test_a_rule_ends_the_scan_between_passes(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    asked: list[tuple[int, int]] = []
+
+    def rule(acquisition: StoreReader, passes: int) -> str | None:
+        asked.append((passes, acquisition.samples_committed))
+        return "enough" if passes == 2 else None
+
+    plan = make_plan(passes=4)
+    each = plan.samples_per_pass
+    with create(path, plan) as store:
+        result = acquire(plan, ScriptedController(), store, commit_samples=5, stop_rules=[rule])
+    assert asked == [(1, each), (2, 2 * each)]
+    assert (result.samples, result.stopped) == (2 * each, "enough")
+    store = Acquisition.open(path)
+    assert (store.state, store.stopped) == ("complete", {"passes": 2, "samples": 2 * each, "reason": "enough"})
+    assert store.visits()[2:].sum() == 0
+    with resume(path, plan) as store:
+        assert acquire(plan, ScriptedController(), store).samples == 0
+
+
+def test_a_largest_dose(tmp_path: Path) -> None:
+    plan = make_plan(passes=4, pixel_size_nm=0.1)
+    one = plan.dose_e_per_A2
+    assert one is not None
+    rule = MaxDose(one / 4 * 2.5)
+    rule.check(plan)
+    with create(tmp_path / "a.zarr", plan) as store:
+        result = acquire(plan, ScriptedController(), store, stop_rules=[rule])
+    assert result.stopped is not None
+    assert result.samples == 2 * plan.samples_per_pass
+    with pytest.raises(UsageError, match="at least one pass"):
+        MaxDose(one / 8).check(plan)
+    with pytest.raises(UsageError, match="pixel size"):
+        MaxDose(1.0).check(make_plan(pixel_size_nm=None))
+    for wrong in (0.0, float("nan"), float("inf")):
+        with pytest.raises(UsageError, match="above 0"):
+            MaxDose(wrong)
+
+
+def test_a_largest_dose_is_that_of_the_region(tmp_path: Path) -> None:
+    corner = {"kind": "polygon", "points": [[0, 0], [0, 7], [7, 7], [7, 0]]}
+    plan = make_plan(passes=4, pixel_size_nm=0.1, region=corner)
+    dose = plan.dose_e_per_A2
+    assert dose is not None
+    assert dose > 2 * make_plan(passes=4, pixel_size_nm=0.1).total_electrons / (16 * 16) / 4  # not over the whole grid
+    with create(tmp_path / "a.zarr", plan) as store:
+        result = acquire(plan, ScriptedController(), store, stop_rules=[MaxDose(dose / 4 * 2.5)])
+    assert result.samples == 2 * plan.samples_per_pass
