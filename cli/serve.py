@@ -33,6 +33,7 @@ def serve(
     import asyncio
 
     from stemscan.errors import UsageError
+    from stemscan.hardware.obi.address import format_address
     from stemscan.hardware.profile import load_profile
     from stemscan.plan import ScanPlan
     from stemscan.simulators.api import load_specimen
@@ -54,7 +55,7 @@ def serve(
     async def run() -> None:
         got = await server.start(host, port, allow_remote=allow_remote)
         data: dict[str, Any] = {"protocol": protocol, "host": host, "port": got, "specimen": scanned.name}
-        talk.result(data, [f"{protocol}://{host}:{got} serves {scanned.name}; Ctrl-C ends it"])
+        talk.result(data, [f"{protocol}://{format_address(host, got)} serves {scanned.name}; Ctrl-C ends it"])
         try:
             await asyncio.Event().wait()
         finally:

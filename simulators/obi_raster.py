@@ -31,6 +31,10 @@ class Raster:
         """Pixels up to the end of the region."""
         return self._columns * self._rows - self._at
 
+    def restart(self) -> None:
+        """Begin the region anew."""
+        self._at = 0
+
     def take(self, number: int) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
         """Codes of column and row of the next pixels."""
         index = (self._at + np.arange(number)) % (self._columns * self._rows)

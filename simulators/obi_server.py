@@ -6,17 +6,20 @@ import asyncio
 import ipaddress
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from stemscan.errors import ControllerError, UsageError
 from stemscan.hardware.obi import commands as obi
+from stemscan.hardware.obi.address import format_address
 from stemscan.hardware.obi.decoder import Decoder
 from stemscan.simulators.obi_device import VirtualObiDevice
 
 __all__ = ["ObiServer", "check_host"]
 
 _READ: Final = 1 << 18
-_FREE_RUN: Final = 1 << 12
+_FREE_RUN_AHEAD_NS: Final = 20_000_000
+_CLOSING_S: Final = 1.0
 
 
 def check_host(host: str, *, allow_remote: bool) -> None:
@@ -61,13 +64,16 @@ class ObiServer:
         Raises
         ------
         UsageError
-            When the address is not loopback, or taken.
+            When the address is not loopback, is none of this machine's, or the port is taken or reserved.
         """
         check_host(host, allow_remote=allow_remote)
         try:
             self._server = await asyncio.start_server(self._client, host, port, limit=2 * _READ)
         except (OSError, OverflowError) as problem:
-            raise UsageError(f"expected a free port, got {host}:{port} ({problem}); choose another") from problem
+            raise UsageError(
+                f"expected an address of this machine and a free port, got {format_address(host, port)} ({problem}); "
+                "choose others"
+            ) from problem
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
@@ -83,7 +89,8 @@ class ObiServer:
         task = asyncio.current_task()
         if task is not None:
             self._tasks.add(task)
-        name = "{}:{}".format(*writer.get_extra_info("peername")[:2])
+        peer = writer.get_extra_info("peername")  # None when it has gone already
+        name = "a client that left" if peer is None else format_address(*peer[:2])
         try:
             if self._busy:
                 self._tell(f"refused {name}: another client is connected")
@@ -95,41 +102,53 @@ class ObiServer:
             finally:
                 self._busy = False
         except asyncio.CancelledError:
-            pass
+            writer.transport.abort()  # answers that nobody takes must not keep the server
         finally:
             writer.close()
-            with suppress(OSError, asyncio.CancelledError):
-                await writer.wait_closed()
+            with suppress(OSError, TimeoutError, asyncio.CancelledError):
+                async with asyncio.timeout(_CLOSING_S):
+                    await writer.wait_closed()
+            writer.transport.abort()
             if task is not None:
                 self._tasks.discard(task)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str) -> None:
         """Execute what a client sends."""
-        decoder = Decoder()
-        before, held_before = self.device.ledger.pixels, self.device.ledger.held_ns
-        self.device.begin()
-        reason = "disconnected"
+        decoder, device = Decoder(), self.device
+        device.begin()
+        before = replace(device.ledger)
+        reason, told = "disconnected", False
         try:
             while data := await self._next(reader, writer):
                 for command in decoder.feed(data):
                     await self._execute(command, writer)
+                    if device.left_plan_at is not None and not told:
+                        told = True
+                        self._tell(_other_plan(name, device.left_plan_at))
+                decoder.check()
             decoder.finish()
         except ControllerError as problem:
             reason = f"dropped: {problem}"
         except OSError as problem:
             reason = f"lost: {problem}"
-        held = self.device.ledger.held_ns - held_before
-        underrun = f" and {held} ns of an unblanked beam without one" if held else ""
-        self._tell(f"{name} {reason}, after {self.device.ledger.pixels - before} pixels{underrun}")
+        finally:
+            device.end()
+        now = device.ledger
+        message = f"{name} {reason}, after {now.pixels - before.pixels} pixels, "
+        message += f"{now.plan_samples - before.plan_samples} of them samples of the plan"
+        if now.held_ns > before.held_ns:
+            message += f", and {now.held_ns - before.held_ns} ns of an unblanked beam without one"
+        self._tell(message + ("; it left the beam on" if device.beam_on and now.pixels else ""))
 
     async def _next(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         """What comes next, with pixels of a free run meanwhile."""
         waiting = asyncio.ensure_future(reader.read(_READ))
         try:
             while self.device.running_free and not waiting.done():
-                writer.write(self.device.free_run(_FREE_RUN))
+                writer.write(self.device.free_run())
                 await writer.drain()
-                await asyncio.sleep(0)
+                ahead = max(self.device.ahead_ns - _FREE_RUN_AHEAD_NS, 0)  # it lasts until a command comes, so in time
+                await asyncio.wait({waiting}, timeout=ahead * 1e-9)
             return await waiting
         finally:
             waiting.cancel()
@@ -149,3 +168,11 @@ class ObiServer:
             writer.write(answer)
             await writer.drain()
         await asyncio.sleep(0)
+
+
+def _other_plan(name: str, sample: int) -> str:
+    """What to say of a client whose pixels are not those of the plan."""
+    return (
+        f"{name} scans something else than the plan served: where it said that sample {sample} comes, codes, dwell or "
+        "blanking are others; from there on its counts are those of the specimen under its codes, drawn anew"
+    )

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from stemscan.controller import ScanController
     from stemscan.sample_block import SampleBlock
 
-__all__ = ["TimedReads"]
+__all__ = ["LONGEST_TIMEOUT_S", "TimedReads"]
+
+LONGEST_TIMEOUT_S: Final = 1e6
+"""Longest wait that can be asked for; the system's clocks know no infinite one."""
 
 _GRACE_S: Final = 1.0
 

@@ -80,6 +80,8 @@ BAD = [
     (["--controller", "obi://h:1", "--detector", "1"], 2, "GAIN,OFFSET"),
     (["--specimen", SPECIMEN, "--resume", "--overwrite"], 2, "keep one"),
     (["--specimen", SPECIMEN, "--seed", "-1"], 2, "--seed"),
+    (["--specimen", SPECIMEN, "--timeout", "inf"], 2, "--timeout"),
+    (["--controller", "obi://127.0.0.1:1", "--timeout", "nan"], 2, "--timeout"),
 ]
 
 

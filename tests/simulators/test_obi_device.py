@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,60 +18,22 @@ from numpy.typing import NDArray
 from stemscan.controller import ScanController, acquire
 from stemscan.errors import ControllerError, ProfileError, UsageError
 from stemscan.hardware.obi import commands as obi
+from stemscan.hardware.obi.chunks import chunks
 from stemscan.hardware.obi.controller import ObiController
 from stemscan.hardware.obi.decoder import Decoder
 from stemscan.hardware.obi.encoder import StepEncoder, encode, largest_array
-from stemscan.hardware.profile import ControllerProfile, Link, load_profile
+from stemscan.hardware.profile import Link
 from stemscan.path import ScanPath
 from stemscan.plan import ScanPlan
 from stemscan.program import Program, Steps
-from stemscan.simulators.api import VirtualMicroscope, specimen_from_array
+from stemscan.simulators.api import VirtualMicroscope
 from stemscan.simulators.obi_device import VirtualObiDevice
-from stemscan.simulators.obi_server import ObiServer, check_host
+from stemscan.simulators.obi_server import check_host
 from stemscan.store import Acquisition
+from tests.simulators.obi_kit import PLAN, PROFILE, SPECIMEN, Served
 from tests.stemscan.store_kit import contents
 
-PLAN = ScanPlan.from_dict(
-    {
-        "pattern": {"kind": "block-random", "block": 8, "samples_per_block": 3},
-        "shape": [64, 64],
-        "passes": 20,
-        "dwell_ns": 1000,
-        "dose": {"electrons_per_sample": 10},
-        "seed": 1,
-    }
-)
 PATH = ScanPath(PLAN)
-PROFILE = load_profile("obi")
-SPECIMEN = specimen_from_array(np.random.default_rng(0).random((64, 64)).astype(np.float32))
-
-
-class Served:
-    """A server in a thread."""
-
-    def __init__(self, plan: ScanPlan = PLAN, profile: ControllerProfile = PROFILE) -> None:
-        self.device = VirtualObiDevice(plan, profile, SPECIMEN, seed=3)
-        self.told: list[str] = []
-        self.server = ObiServer(self.device, tell=self.told.append)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-        self.port = asyncio.run_coroutine_threadsafe(self.server.start(), self._loop).result(10)
-
-    def stop(self) -> None:
-        if self._thread.is_alive():
-            asyncio.run_coroutine_threadsafe(self.server.stop(), self._loop).result(10)
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
-
-    def connect(self, **options: Any) -> ObiController:
-        for _ in range(100):  # the device lets go of the last client a moment after it left
-            try:
-                return ObiController("127.0.0.1", self.port, PROFILE, **options)
-            except ControllerError:
-                time.sleep(0.05)
-        raise AssertionError
 
 
 @pytest.fixture
@@ -331,19 +293,20 @@ def test_any_commands_leave_the_server_up(served: Served) -> None:
     def field() -> int:
         return int(rng.choice([0, 1, 255, 256, 16383]))
 
-    def command() -> obi.Command:
-        region = obi.RasterRegion(field(), field(), field(), field(), field(), field())
+    def command() -> bytes:
+        if rng.integers(15) == 0:  # a region that the encoder would refuse
+            return b"\xa0" + b"".join(field().to_bytes(2, "big") for _ in range(6))
         pixels = (obi.RasterPixel(field()), obi.RasterPixelRun(field() + 1, field()), obi.RasterPixelFreeRun(field()))
         vectors = (obi.VectorPixel(field(), field(), field()), obi.VectorPixelMinDwell(field(), field()))
         states = (obi.Blank(bool(rng.integers(2)), inline=bool(rng.integers(2))), obi.Delay(field()), obi.Abort())
         sync = obi.Synchronize(field(), output=obi.Output(int(rng.integers(3))))
-        every: list[obi.Command] = [region, *pixels, *vectors, *states, sync, obi.BeamSelect(obi.Beam.ION)]
-        return every[int(rng.integers(len(every)))]
+        every: list[obi.Command] = [*pixels, *vectors, *states, sync, obi.BeamSelect(obi.Beam.ION)]
+        return encode(every[int(rng.integers(len(every)))])
 
     with socket.create_connection(("127.0.0.1", served.port)) as wire:
         taker = threading.Thread(target=lambda: [None for _ in iter(lambda: wire.recv(1 << 16), b"")])
         taker.start()
-        wire.sendall(b"".join(encode(command()) for _ in range(1000)))
+        wire.sendall(b"".join(command() for _ in range(1000)))
         wire.shutdown(socket.SHUT_WR)
         taker.join(30)
         assert not taker.is_alive()
@@ -361,7 +324,7 @@ def test_underrun_is_told_when_the_client_leaves(served: Served) -> None:
         wire.shutdown(socket.SHUT_WR)
         while wire.recv(64):
             pass
-    assert served.told[-1].endswith("ns of an unblanked beam without one")
+    assert served.wait_for("disconnected").endswith("ns of an unblanked beam without one")
 
 
 def test_underrun_counts_dose_on_the_last_code_unless_blanked() -> None:
@@ -398,6 +361,136 @@ def test_a_foreign_client_gets_the_specimen_under_its_codes() -> None:
     assert device.execute(obi.RasterPixelRun(5, 3)) == b""
     device.execute(obi.Synchronize(2, output=obi.Output.EIGHT_BIT))
     assert len(device.execute(obi.RasterPixelRun(5, 3))) == 5
+
+
+def vector(x: int, y: int, field: int = 7) -> obi.VectorPixels:
+    return obi.VectorPixels(
+        np.array([x], np.uint16), np.array([y], np.uint16), np.array([field], np.int32), np.array([-1], np.int8)
+    )
+
+
+def test_a_delay_runs_beside_the_dwell_and_holds_the_beam_beyond_it() -> None:
+    now = [0]
+    device = VirtualObiDevice(PLAN, PROFILE, SPECIMEN, seed=3, clock=lambda: now[0])
+    device.execute(vector(5, 9))  # 1000 ns
+    device.execute(obi.Delay(24))  # 500 ns: over before the dwell is
+    assert device.ahead_ns == 1000
+    device.execute(obi.Delay(48))  # after the first
+    assert device.ledger.held_ns == 500
+    assert device.ahead_ns == 1500
+    device.execute(obi.Blank(True))
+    device.execute(obi.Delay(4800))
+    assert device.ledger.held_ns == 500
+
+
+def test_time_is_booked_for_the_client_that_left_the_beam_on() -> None:
+    now = [0]
+    device = VirtualObiDevice(PLAN, PROFILE, SPECIMEN, seed=3, clock=lambda: now[0])
+    now[0] = 1000
+    device.execute(obi.Blank(False))
+    assert device.ledger.held_ns == 0  # no client has put the beam anywhere
+    device.execute(vector(5, 9))
+    now[0] = 5000
+    device.end()
+    assert device.ledger.held_ns == 3000
+    now[0] = 9000
+    device.begin()
+    assert device.ledger.held_ns == 7000
+    assert device.beam_on
+
+
+def test_long_dwells_saturate_and_do_not_wrap() -> None:
+    n = 1000
+    ends, field = np.full(n, 16383, np.uint16), np.full(n, 65535, np.int32)
+    bright = ScanPlan.from_dict({**PLAN.to_dict(), "dose": {"electrons_per_sample": 15000}})
+    device = VirtualObiDevice(bright, PROFILE, SPECIMEN, seed=3)
+    answer = device.execute(obi.VectorPixels(ends, ends, field, np.full(n, -1, np.int8)))
+    assert (np.frombuffer(answer, ">u2") >> 2 == 16383).all()
+    assert device.ledger.saturated == n
+
+
+def test_another_plan_scans_the_specimen_and_the_server_says_so(served: Served) -> None:
+    other = ScanPlan.from_dict({**PLAN.to_dict(), "seed": 2, "dwell_ns": 4000, "passes": 30})
+    path = ScanPath(other)
+    controller = served.connect()
+    read_all(controller, 0, 50)
+    assert served.device.left_plan_at is None
+    controller.arm(path, 0, len(path))
+    controller.start()
+    counts = []
+    while (block := controller.read(1000)) is not None:
+        counts.append(block.counts)
+    controller.close()
+    assert "where it said that sample 0 comes" in served.wait_for("something else than the plan")
+    assert "50 of them samples of the plan" in served.wait_for("disconnected")
+    assert sum("something else" in message for message in served.told) == 1
+    position = path.positions(0, len(path))
+    expected_counts = 40 * SPECIMEN.signal[position[:, 0], position[:, 1]]  # the dwell is four times as long
+    residual = (np.concatenate(counts) - expected_counts) / np.sqrt(np.maximum(expected_counts, 1))
+    assert abs(float(residual.mean())) < 0.05
+    assert float(residual.std()) == pytest.approx(1, abs=0.05)
+
+
+def test_an_answer_too_many_is_found_before_the_range_ends() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            wire, _ = listening.accept()
+            decoder = Decoder()
+            doubled = False
+            with wire, suppress(OSError):
+                while data := wire.recv(1 << 16):
+                    for command in decoder.feed(data):
+                        if isinstance(command, obi.Synchronize):
+                            wire.sendall(b"\xff\xff" + command.cookie.to_bytes(2, "big"))
+                        elif isinstance(command, obi.VectorPixels):
+                            wire.sendall(bytes(2 * len(command.x) + (0 if doubled else 2)))
+                            doubled = True
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        controller = ObiController("127.0.0.1", listening.getsockname()[1], PROFILE, timeout=2)
+        with pytest.raises(ControllerError, match=r"samples 0 to 499 .* got 1 more"):
+            read_all(controller, 0, 500)
+        thread.join()
+        controller.close()
+
+
+@pytest.mark.parametrize("dwell_ns", [1000, 100_000])
+def test_pieces_end_blanked_and_in_the_end_parked(dwell_ns: int) -> None:
+    plan = ScanPlan.from_dict({**PLAN.to_dict(), "dwell_ns": dwell_ns, "passes": 120})  # more than a batch of samples
+    program = Program(plan, PROFILE)
+    pieces = list(chunks(program, 3, plan.total_samples))
+    assert len(pieces) > 3
+    assert all(piece.blanked[-1] for piece in pieces)
+    assert all(int(piece.dwell.sum()) * 125 < 21_000_000 for piece in pieces)
+    steps, parking = program.steps(3, plan.total_samples), program.parking()
+    for name in ("x", "y", "dwell", "blanked", "sample"):
+        expected_steps = np.concatenate([getattr(steps, name), getattr(parking, name)])
+        np.testing.assert_array_equal(np.concatenate([getattr(piece, name) for piece in pieces]), expected_steps)
+
+
+def test_without_blanked_steps_nothing_is_held_back() -> None:
+    program = Program(PLAN, PROFILE.model_copy(update={"settle": None}))
+    pieces = list(chunks(program, 0, PLAN.total_samples))
+    assert sum(len(piece) for piece in pieces) == PLAN.total_samples + 1
+    assert list(chunks(program, 5, 5)) == []
+
+
+def test_the_ledger_has_how_the_beam_parks_once_a_scan(served: Served) -> None:
+    controller = served.connect()
+    whole = controller.beam_times(PATH, 0, 500)
+    assert whole.park.time_ns == 250
+    assert whole.park.exposed_ns == 0
+    assert controller.beam_times(PATH, 0, 200) + controller.beam_times(PATH, 200, 500) == whole
+    assert whole.settle.time_ns > Program(PLAN, PROFILE).beam_times(0, 500).settle.time_ns
+    controller.close()
+
+
+@pytest.mark.parametrize("timeout", [0.0, -1.0, float("nan"), float("inf")])
+def test_timeouts_that_are_none_are_refused(timeout: float) -> None:
+    with pytest.raises(UsageError, match="timeout"):
+        ObiController("127.0.0.1", 1, PROFILE, timeout=timeout)
 
 
 def test_addresses_that_others_reach_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""Addresses of Open Beam Interface devices: obi://HOST:PORT."""
+"""Addresses of Open Beam Interface devices: obi://HOST:PORT, with an IPv6 address in brackets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from stemscan.errors import UsageError
 
-__all__ = ["parse_address"]
+__all__ = ["format_address", "parse_address"]
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -34,7 +34,18 @@ def parse_address(text: str) -> tuple[str, int]:
         or parts.path
         or parts.query
         or parts.fragment
-        or parts.username
+        or "@" in parts.netloc
     ):
         raise UsageError(f"expected an address as obi://HOST:PORT with a port from 1 to 65535, got {text!r}")
     return host, port
+
+
+def format_address(host: str, port: int) -> str:
+    """HOST:PORT as `parse_address` reads it after ``obi://``.
+
+    Examples
+    --------
+    >>> format_address("::1", 2224)
+    '[::1]:2224'
+    """
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

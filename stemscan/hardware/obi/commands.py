@@ -79,7 +79,7 @@ class Synchronize:
 
 @dataclass(frozen=True)
 class Abort:
-    """Drop what is queued."""
+    """End the region's raster, which begins anew, and send out what was measured; what came before it is still done."""
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,16 @@ from numpy.typing import NDArray
 
 from stemscan.controller import Capabilities
 from stemscan.errors import ControllerError, ProfileError, StemscanError, UsageError
+from stemscan.hardware.obi.address import format_address
+from stemscan.hardware.obi.chunks import approach
 from stemscan.hardware.obi.commands import CYCLE_NS
 from stemscan.hardware.obi.cookies import LARGEST_INDEX
 from stemscan.hardware.obi.encoder import StepEncoder, largest_array
 from stemscan.hardware.obi.link import ObiLink
-from stemscan.ledger import BeamTimes
-from stemscan.program import Program
+from stemscan.ledger import BeamTime, BeamTimes
+from stemscan.program import Program, Steps
 from stemscan.sample_block import DetectorInfo, SampleBlock
+from stemscan.timed_reads import LONGEST_TIMEOUT_S
 
 if TYPE_CHECKING:
     from stemscan.hardware.profile import ControllerProfile
@@ -52,7 +55,7 @@ class ObiController:
         What its numbers mean: counted electrons (a virtual device), or averaged 14-bit ADC codes with unit "adu",
         gain and offset (a real one).
     timeout : float
-        Longest wait in seconds beyond the dwells themselves.
+        Longest wait in seconds beyond the dwells themselves, above 0 and up to 1e6.
     round_dwell : bool
         See `stemscan.program.Program`.
     most_unread : int
@@ -77,8 +80,10 @@ class ObiController:
         round_dwell: bool = False,
         most_unread: int = _MOST_UNREAD,
     ) -> None:
-        if not timeout > 0 or most_unread < 1:
-            raise UsageError(f"expected a timeout above 0 s and room for a sample, got {timeout} and {most_unread}")
+        if not 0 < timeout <= LONGEST_TIMEOUT_S:
+            raise UsageError(f"expected a timeout above 0 and up to {LONGEST_TIMEOUT_S:g} s, got {timeout}")
+        if most_unread < 1:
+            raise UsageError(f"expected room for at least 1 unread sample, got {most_unread}")
         _check_profile(profile)
         self._detector = detector or DetectorInfo()
         self._place, self._profile, self._timeout = (host, port), profile, timeout
@@ -112,7 +117,7 @@ class ObiController:
 
     @property
     def _name(self) -> str:
-        return "the Open Beam Interface at {}:{}".format(*self._place)
+        return f"the Open Beam Interface at {format_address(*self._place)}"
 
     def arm(self, path: ScanPath, start: int, stop: int) -> None:
         """Get ready for samples start .. stop - 1; what was armed before is dropped.
@@ -175,11 +180,19 @@ class ObiController:
         return None
 
     def beam_times(self, path: ScanPath, start: int, stop: int) -> BeamTimes:
-        """What the beam does for samples start .. stop - 1, parking aside."""
+        """What the beam does for samples start .. stop - 1; for the first, also how it parks and comes from there.
+
+        Waits between ranges are not counted: how long they are depends on the store, and the beam is blanked.
+        """
         program = self._program
         if program is None or program.plan != path.plan:
             program = Program(path.plan, self._profile, round_dwell=self._round)
-        return program.beam_times(start, stop)
+        times = program.beam_times(start, stop)
+        if start == 0 < stop:
+            first = program.steps(0, 1)
+            coming = _time_of(approach(program, int(first.x[0]), int(first.y[0])), self._profile)
+            times += BeamTimes(settle=coming, park=_time_of(program.parking(), self._profile))
+        return times
 
     def abort(self) -> None:
         """Blank the beam, drop the armed range and park; harmless when nothing is armed."""
@@ -245,7 +258,9 @@ class ObiController:
             ) from None
         except (OSError, EOFError) as problem:
             what = "the end of the connection" if isinstance(problem, EOFError) else str(problem)
-            raise ControllerError(f"expected {self._name} to answer, got {what}; check it and resume") from problem
+            raise ControllerError(
+                f"expected {self._name} to answer, got {what}; check it, and that no other client uses it, and resume"
+            ) from problem
 
     def _deliver(self, counts: NDArray[np.uint16]) -> None:
         """Keep counts for `read`; ask the writer to wait when there are too many."""
@@ -276,6 +291,12 @@ class ObiController:
         """Tell a waiting `read` that the run ended."""
         with self._ready:
             self._ready.notify_all()
+
+
+def _time_of(steps: Steps, profile: ControllerProfile) -> BeamTime:
+    """How long steps take, and how much of it the beam is on."""
+    lit = steps.dwell[~steps.blanked]
+    return BeamTime(int(steps.dwell.sum()) * profile.dwell.quantum_ns, int(lit.sum()) * profile.dwell.quantum_ns)
 
 
 def _check_profile(profile: ControllerProfile) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stemscan.errors import ControllerError
 from stemscan.hardware.obi import commands as obi
@@ -38,6 +39,8 @@ class Decoder:
         self._kind = 0
         self._left = 0
         self._read = 0
+        self._problem: ControllerError | None = None
+        self._room = _room(0)
 
     def feed(self, data: bytes) -> list[obi.Command | obi.VectorPixels]:
         """Commands that these bytes complete.
@@ -53,8 +56,10 @@ class Decoder:
         Raises
         ------
         ControllerError
-            At a byte that begins no command, naming the byte and its place in the stream.
+            At a byte that begins no command, naming the byte and its place in the stream. The commands before it are
+            handed out first; the error is then raised by `check` and by any further call.
         """
+        self.check()
         data = self._rest + data
         found: list[obi.Command | obi.VectorPixels] = []
         at = 0
@@ -62,7 +67,13 @@ class Decoder:
             if self._vector_next(data[at]) and (used := self._vectors(data, at, found)):
                 at += used
                 continue
-            size = self._other(data, at, found)
+            try:
+                size = self._other(data, at, found)
+            except ControllerError as problem:
+                self._problem = problem
+                if not found:
+                    raise
+                break
             if not size:
                 break
             at += size
@@ -70,14 +81,26 @@ class Decoder:
         self._read += at
         return found
 
+    def check(self) -> None:
+        """Say whether the stream broke after the commands that were handed out last.
+
+        Raises
+        ------
+        ControllerError
+            When it did.
+        """
+        if self._problem is not None:
+            raise self._problem
+
     def finish(self) -> None:
         """Say that the stream ended.
 
         Raises
         ------
         ControllerError
-            When it did so inside a command.
+            When it did so inside a command, or broke before.
         """
+        self.check()
         if self._rest not in (b"", b"\x52", b"\x53") or self._left:
             raise ControllerError(
                 f"expected whole commands of the Open Beam Interface, got an end inside one after {self._read} bytes"
@@ -92,14 +115,12 @@ class Decoder:
         from stemscan.hardware.obi.kernels import read_pixels
 
         view = np.frombuffer(data, np.uint8, offset=at)
-        most = view.size // 4 + 1
-        x, y = np.empty(most, np.uint16), np.empty(most, np.uint16)
-        dwell, blank = np.empty(most, np.int32), np.empty(most, np.int8)
-        used, n, self._kind, self._left = (
-            int(one) for one in read_pixels(view, self._kind, self._left, x, y, dwell, blank)
-        )
+        if len(self._room[0]) < view.size // 4 + 1:
+            self._room = _room(view.size // 4 + 1)
+        used, n, self._kind, self._left = (int(one) for one in read_pixels(view, self._kind, self._left, *self._room))
         if n:
-            found.append(obi.VectorPixels(x[:n], y[:n], dwell[:n], blank[:n]))
+            x, y, dwell, blank = self._room
+            found.append(obi.VectorPixels(x[:n].copy(), y[:n].copy(), dwell[:n].copy(), blank[:n].copy()))
         return used
 
     def _other(self, data: bytes, at: int, found: list[obi.Command | obi.VectorPixels]) -> int:
@@ -134,6 +155,18 @@ class Decoder:
                 f"expected a command of the Open Beam Interface, got byte 0x{kind << 4 | flags:02x} at "
                 f"{self._read + at} of the stream; check what is sent"
             )
+
+
+def _room(
+    pixels: int,
+) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.int32], NDArray[np.int8]]:
+    """Arrays for so many pixels to be read into."""
+    return (
+        np.empty(pixels, np.uint16),
+        np.empty(pixels, np.uint16),
+        np.empty(pixels, np.int32),
+        np.empty(pixels, np.int8),
+    )
 
 
 def _waits_for_pixel(kind: int, flags: int, following: bytes) -> bool:

@@ -56,7 +56,8 @@ def encode(command: obi.Command) -> bytes:
     """
     match command:
         case obi.Synchronize(cookie, raster, output):
-            return struct.pack(">BH", int(raster) | int(output) << 1, _checked("cookie", cookie, 0, 0xFFFF))
+            mode = _checked("output", output, 0, max(obi.Output))
+            return struct.pack(">BH", int(raster) | mode << 1, _checked("cookie", cookie, 0, 0xFFFF))
         case obi.Abort():
             return b"\x10"
         case obi.Flush():
@@ -64,7 +65,7 @@ def encode(command: obi.Command) -> bytes:
         case obi.ExternalCtrl(enable):
             return bytes([0x30 | int(enable)])
         case obi.BeamSelect(beam):
-            return bytes([0x40 | int(beam)])
+            return bytes([0x40 | _checked("beam", beam, 0, max(obi.Beam))])
         case obi.Blank(enable, inline):
             return bytes([0x50 | int(enable) | int(inline) << 1])
         case obi.Array(repeated):
@@ -85,6 +86,8 @@ def _array(repeated: tuple[Any, ...]) -> bytes:
 
 def _payload(command: Any) -> bytes:
     """Fields of a command."""
+    if isinstance(command, obi.RasterRegion):
+        _check_region(command)
     values = []
     for name in _FIELDS[type(command)][1].split():
         value = getattr(command, name)
@@ -95,9 +98,17 @@ def _payload(command: Any) -> bytes:
     return struct.pack(f">{len(values)}H", *values)
 
 
+def _check_region(region: obi.RasterRegion) -> None:
+    """Refuse a region without pixels, or with codes that a device would mask."""
+    for axis in "xy":
+        start, count, step = (getattr(region, f"{axis}_{name}") for name in ("start", "count", "step"))
+        _checked(f"{axis}_count", count, 1, 0xFFFF)
+        _checked(f"the last {axis} of a region", start + ((count - 1) * step >> 8), 0, obi.CODES - 1)
+
+
 def _checked(name: str, value: int, low: int, high: int) -> int:
     """The value, if a field can carry it."""
-    if not low <= value <= high:
+    if not isinstance(value, int | np.integer) or not low <= value <= high:
         raise UsageError(f"expected {low} to {high} for {name} of the Open Beam Interface, got {value}; correct it")
     return value
 

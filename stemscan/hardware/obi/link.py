@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from stemscan.errors import ControllerError
 from stemscan.hardware.obi import commands as obi
+from stemscan.hardware.obi.chunks import LARGEST_CHUNK, approach, chunks
 from stemscan.hardware.obi.cookies import cookies_of
 from stemscan.hardware.obi.encoder import StepEncoder, encode
 from stemscan.program import Program, Steps
 
 __all__ = ["ObiLink"]
 
-_CHUNK_NS: Final = 20_000_000
-_LARGEST_CHUNK: Final = 1 << 15
 _CHUNKS_UNDER_WAY: Final = 3
 _BUFFER: Final = 1 << 20
 _END_COOKIE: Final = 0xFFFE
@@ -52,7 +51,7 @@ class ObiLink:
         self._reader, self._writer, self._timeout = reader, writer, timeout
         self._encoder = StepEncoder(blanked=True, largest_array=largest_array)
         self._tasks: list[asyncio.Task[None]] = []
-        self._beginning = asyncio.Lock()
+        self._synchronizing = asyncio.Lock()  # who cancels waits until no cookie is under way
 
     @classmethod
     async def open(cls, host: str, port: int, timeout: float, largest_array: int) -> ObiLink:
@@ -71,20 +70,30 @@ class ObiLink:
     async def run(self, program: Program, start: int, stop: int, deliver: Deliver, room: asyncio.Event) -> None:
         """Expose samples start .. stop - 1, then blank and park; `deliver` gets their counts in order.
 
-        While `room` is not set, the beam is blanked and parked before the next samples.
+        While `room` is not set, the beam is blanked and parked before the next samples. A cookie in the end tells
+        whether there were as many answers as pixels.
         """
-        async with self._beginning:  # who cancels waits until no cookie is under way
+        async with self._synchronizing:
             for cookie in cookies_of(start):
                 await self._synchronize(cookie)
-            under_way: asyncio.Queue[Steps | None] = asyncio.Queue(_CHUNKS_UNDER_WAY)
+            under_way: asyncio.Queue[Steps | None] = asyncio.Queue(_CHUNKS_UNDER_WAY - 1)  # and one is being read
             self._tasks = [
                 asyncio.create_task(self._write(program, start, stop, under_way, room)),
                 asyncio.create_task(self._read(under_way, deliver, program.profile.dwell.quantum_ns)),
             ]
         try:
             await asyncio.gather(*self._tasks)
-        finally:
+        except BaseException:
             await self._cancel()
+            raise
+        async with self._synchronizing:
+            passed = await self._synchronize(_END_COOKIE) if self._tasks else 0  # none: aborted meanwhile
+            self._tasks = []
+        if passed:
+            raise ControllerError(
+                f"expected an answer for each pixel of samples {start} to {stop - 1} from the Open Beam Interface, got "
+                f"{passed} more, so that some of them belong to other pixels; acquire into a new store"
+            )
 
     async def abort(self, parking: Steps) -> None:
         """Blank, drop what is under way, park, and wait until the device did so."""
@@ -122,7 +131,7 @@ class ObiLink:
 
     async def _cancel(self) -> None:
         """End writing and reading; both stop between commands, and between words."""
-        async with self._beginning:
+        async with self._synchronizing:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -132,29 +141,16 @@ class ObiLink:
         self, program: Program, start: int, stop: int, under_way: asyncio.Queue[Steps | None], room: asyncio.Event
     ) -> None:
         """Write the steps, chunk by chunk."""
-        quantum = program.profile.dwell.quantum_ns
         parked = True
-        for batch in program.batches(start, stop):
-            ends = np.cumsum(batch.dwell) * quantum
-            at = 0
-            while at < len(batch):
-                if not room.is_set():
-                    await self._send(program.parking(), under_way)
-                    await room.wait()
-                    parked = True
-                if parked:
-                    await self._send(_approach(program, batch, at), under_way)
-                    parked = False
-                done = int(ends[at - 1]) if at else 0
-                end = max(int(np.searchsorted(ends, done + _CHUNK_NS)), at + 1)
-                end = min(end, at + _LARGEST_CHUNK)
-                part = _part(batch, at, end)
-                if (
-                    end == len(batch) and part.sample[-1] == stop - 1
-                ):  # in one piece: the beam must not wait for parking
-                    part = _joined(part, program.parking())
-                await self._send(part, under_way)
-                at = end
+        for part in chunks(program, start, stop):
+            if not room.is_set():
+                await self._send(program.parking(), under_way)
+                await room.wait()
+                parked = True
+            if parked:
+                await self._send(approach(program, int(part.x[0]), int(part.y[0])), under_way)
+                parked = False
+            await self._send(part, under_way)
         await under_way.put(None)
 
     async def _send(self, steps: Steps, under_way: asyncio.Queue[Steps | None]) -> None:
@@ -184,52 +180,20 @@ class ObiLink:
         async with asyncio.timeout(self._timeout + seconds):  # wait_for can swallow a cancellation in Python 3.11
             return await self._reader.readexactly(size)
 
-    async def _synchronize(self, cookie: int) -> None:
-        """Ask for a cookie, and pass over everything before it."""
+    async def _synchronize(self, cookie: int) -> int:
+        """Ask for a cookie, and pass over everything before it; how many words that was."""
         self._writer.write(encode(obi.Synchronize(cookie)) + encode(obi.Flush()))
         await self._writer.drain()
         passed = 0
         while await self._receive(2) != b"\xff\xff":
             passed += 1
-            if passed > _LARGEST_CHUNK * (_CHUNKS_UNDER_WAY + 2):
-                raise ControllerError("expected a cookie from the Open Beam Interface, got samples without end")
+            if passed > LARGEST_CHUNK * (_CHUNKS_UNDER_WAY + 2):
+                raise ControllerError(
+                    "expected a cookie from the Open Beam Interface, got samples without end; check what answers there"
+                )
         got = int.from_bytes(await self._receive(2), "big")
         if got != cookie:
-            raise ControllerError(f"expected cookie 0x{cookie:04x} from the Open Beam Interface, got 0x{got:04x}")
-
-
-def _approach(program: Program, steps: Steps, at: int) -> Steps:
-    """Blanked steps that let the beam settle between the park position and the first code that follows it."""
-    parking, profile = program.parking(), program.profile
-    quanta = 0
-    if profile.settle is not None:
-        codes = np.hypot(float(steps.x[at] - parking.x[0]), float(steps.y[at] - parking.y[0]))
-        wait = profile.settle.wait_ns(np.array([codes / program.quantisation.codes_per_pixel]))
-        quanta = int(np.ceil(wait[0] / profile.dwell.quantum_ns))
-    pieces = -(-quanta // profile.dwell.largest)
-    dwell = np.full(pieces, profile.dwell.largest, np.int64)
-    dwell[-1:] = max(quanta - (pieces - 1) * profile.dwell.largest, profile.dwell.smallest)
-    return Steps(
-        np.full(pieces, steps.x[at], np.int32),
-        np.full(pieces, steps.y[at], np.int32),
-        dwell,
-        np.full(pieces, True),
-        np.full(pieces, -1, np.int64),
-    )
-
-
-def _part(steps: Steps, start: int, stop: int) -> Steps:
-    """Steps start .. stop - 1 of some."""
-    cut = slice(start, stop)
-    return Steps(steps.x[cut], steps.y[cut], steps.dwell[cut], steps.blanked[cut], steps.sample[cut])
-
-
-def _joined(first: Steps, second: Steps) -> Steps:
-    """Steps, and others after them."""
-    return Steps(
-        np.concatenate([first.x, second.x]),
-        np.concatenate([first.y, second.y]),
-        np.concatenate([first.dwell, second.dwell]),
-        np.concatenate([first.blanked, second.blanked]),
-        np.concatenate([first.sample, second.sample]),
-    )
+            raise ControllerError(
+                f"expected cookie 0x{cookie:04x} of the Open Beam Interface, got 0x{got:04x}; check what answers there"
+            )
+        return passed

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stemscan.errors import ControllerError, ProfileError, UsageError
 from stemscan.hardware.obi import commands as obi
-from stemscan.hardware.obi.address import parse_address
+from stemscan.hardware.obi.address import format_address, parse_address
 from stemscan.hardware.obi.cookies import LARGEST_INDEX, cookies_of, index_of
 from stemscan.hardware.obi.decoder import Decoder
 from stemscan.hardware.obi.encoder import StepEncoder, encode
@@ -74,6 +74,12 @@ def test_array_of_others_is_opened() -> None:
         obi.VectorPixel(0, 0, 65536),
         obi.Synchronize(65536),
         obi.RasterPixelRun(0, 1),
+        obi.RasterRegion(0, 1025, 0x1000, 0, 1, 0),
+        obi.RasterRegion(1, 1, 0, 16383, 2, 0x100),
+        obi.RasterRegion(0, 0, 256, 0, 1, 256),
+        obi.VectorPixel(1.5, 0, 0),  # type: ignore[arg-type]
+        obi.Synchronize(2, output=3),  # type: ignore[arg-type]
+        obi.BeamSelect(3),  # type: ignore[arg-type]
     ],
 )
 def test_what_no_command_can_carry_is_refused(command: obi.Command) -> None:
@@ -155,8 +161,19 @@ def test_a_decoder_knows_bytes_or_says_so(data: bytes, size: int) -> None:
 
 @pytest.mark.parametrize("data", ["70", "06", "43", "80", "85", "11", "e8", "5c"])
 def test_malformed_bytes_are_named(data: str) -> None:
-    with pytest.raises(ControllerError, match=f"0x{data} at 1 "):
-        Decoder().feed(b"\x20" + bytes.fromhex(data) + bytes(8))
+    decoder = Decoder()
+    assert decoder.feed(b"\x20" + bytes.fromhex(data) + bytes(8)) == [obi.Flush()]  # what came before is done
+    for call in (decoder.check, lambda: decoder.feed(b"\x20"), decoder.finish):
+        with pytest.raises(ControllerError, match=f"0x{data} at 1 "):
+            call()
+    with pytest.raises(ControllerError, match=f"0x{data} at 0 "):
+        Decoder().feed(bytes.fromhex(data) + bytes(8))
+
+
+def test_pixels_keep_no_more_memory_than_they_need() -> None:
+    found = Decoder().feed(bytes.fromhex("e000010002000720") * 1000)
+    assert len(found) == 2000
+    assert all(one.x.base is None for one in found if isinstance(one, obi.VectorPixels))
 
 
 def test_an_end_inside_a_command_is_an_error() -> None:
@@ -175,9 +192,21 @@ def test_cookies_name_an_index_and_are_even(index: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "localhost:1", "obi://", "obi://h", "obi://h:0", "obi://h:99999", "http://h:1", "obi://h:1/x", "obi://[:1"],
+    [
+        "",
+        "localhost:1",
+        "obi://",
+        "obi://h",
+        "obi://h:0",
+        "obi://h:99999",
+        "http://h:1",
+        "obi://h:1/x",
+        "obi://[:1",
+        "obi://:p@h:1",
+    ],
 )
 def test_addresses_that_are_none(text: str) -> None:
     with pytest.raises(UsageError, match="obi://HOST:PORT"):
         parse_address(text)
-    assert parse_address("obi://[::1]:7") == ("::1", 7)
+    for place in (("::1", 7), ("127.0.0.1", 65535), ("localhost", 1)):
+        assert parse_address(f"obi://{format_address(*place)}") == place

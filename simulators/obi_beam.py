@@ -1,0 +1,156 @@
+"""The beam of a virtual Open Beam Interface device: where it stands, whether it is on, and what was booked of it.
+
+The device's clock is that of the world, its work takes no time. Where the next pixel comes later than the dwells before
+it took, the beam stands on the last code meanwhile; if it is on, that is underrun, and counted. A Delay makes the next
+pixel later too, and runs beside the dwell of the pixel before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemscan.hardware.obi.commands import CYCLE_NS, Beam
+
+__all__ = ["DeviceBeam", "DeviceLedger"]
+
+_DELAYS_PER_US: Final = 48
+
+
+@dataclass
+class DeviceLedger:
+    """What a device did since it was made.
+
+    Attributes
+    ----------
+    pixels, plan_samples : int
+        Pixels executed, and those of them that were samples of the plan.
+    blanked_pixels : int
+    dwell_ns : int
+        Time with the beam on that was asked for.
+    held_ns : int
+        Time with the beam on, on the last code, while nothing came (underrun, a Delay, or a beam that was not parked).
+    held_electrons : float
+        Expected detected electrons of that time.
+    masked_codes : int
+        Pixels with codes beyond 14 bits, which were masked.
+    saturated : int
+        Pixels with more than 16383 counts.
+    """
+
+    pixels: int = 0
+    plan_samples: int = 0
+    blanked_pixels: int = 0
+    dwell_ns: int = 0
+    held_ns: int = 0
+    held_electrons: float = 0.0
+    masked_codes: int = 0
+    saturated: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+
+class DeviceBeam:
+    """A beam that is blanked, moved and waited for.
+
+    Until a client says otherwise it is the electron beam, and on. Taking control of the scan blanks it, unless Blank
+    was used before.
+
+    Parameters
+    ----------
+    ledger : DeviceLedger
+    electrons_per_ns : callable
+        Expected detected electrons in a nanosecond on codes (x, y).
+    clock : callable
+        Time in ns.
+    """
+
+    def __init__(
+        self, ledger: DeviceLedger, electrons_per_ns: Callable[[int, int], float], clock: Callable[[], int]
+    ) -> None:
+        self._ledger, self._electrons_per_ns, self._clock = ledger, electrons_per_ns, clock
+        self._code: tuple[int, int] | None = None
+        self._began = self._busy_until = clock()
+        self._blanked: bool | None = None
+        self._next_blank: bool | None = None
+        self._beam = Beam.ELECTRON
+
+    @property
+    def on(self) -> bool:
+        """Whether electrons meet the specimen."""
+        return not self._blanked and self._beam is Beam.ELECTRON
+
+    @property
+    def ahead_ns(self) -> int:
+        """How much longer the dwells that were executed take."""
+        return self._busy_until - self._clock()
+
+    def blank(self, enable: bool, inline: bool) -> None:
+        """Blank or unblank now, or on the next move."""
+        if inline:
+            self._next_blank = enable
+        else:
+            self.hold()
+            self._blanked = enable
+
+    def control(self, enable: bool) -> None:
+        """Take or give back control of the scan."""
+        if enable and self._blanked is None:
+            self.blank(True, inline=False)
+
+    def select(self, beam: Beam) -> None:
+        """Choose a beam; the electron beam is blanked while it is not chosen."""
+        self.hold()
+        self._beam = beam
+
+    def blanked(self, told: NDArray[np.int8] | None, number: int) -> NDArray[np.bool_]:
+        """Which of the next pixels are exposed with the beam off, by the inline Blanks before them, if any.
+
+        Parameters
+        ----------
+        told : int8 (number,), optional
+            1 blank, 0 unblank, -1 nothing.
+        number : int
+        """
+        if self._next_blank is not None:
+            self._blanked, self._next_blank = self._next_blank, None
+        blanked = np.full(number, bool(self._blanked))
+        if told is not None and (told >= 0).any():
+            latest = np.maximum.accumulate(np.where(told >= 0, np.arange(number), -1))
+            blanked = np.where(latest >= 0, told[latest] == 1, bool(self._blanked))
+            self._blanked = bool(blanked[-1])
+        return blanked if self._beam is Beam.ELECTRON else np.full(number, True)
+
+    def expose(self, code: tuple[int, int], dwell: NDArray[np.int64], blanked: NDArray[np.bool_]) -> None:
+        """Book pixels with dwells in cycles, of which the last is at a code (x, y)."""
+        self._ledger.pixels += len(dwell)
+        self._ledger.blanked_pixels += int(blanked.sum())
+        self._ledger.dwell_ns += int(dwell[~blanked].sum()) * CYCLE_NS
+        self._busy_until += int(dwell.sum()) * CYCLE_NS
+        self._began = self._busy_until - int(dwell[-1]) * CYCLE_NS
+        self._code = code
+
+    def delay(self, units: int) -> None:
+        """Let the next pixel begin no earlier than so many units of 20.83 ns from now, or from the last one's begin."""
+        self._began = max(self._began, self._clock()) + units * 1000 // _DELAYS_PER_US
+        self._hold_until(self._began)
+
+    def hold(self) -> None:
+        """Book the time up to now for which the beam stood on the last code with nothing to do."""
+        self._hold_until(self._clock())
+
+    def _hold_until(self, moment: int) -> None:
+        """Book the time between the last dwell and a moment."""
+        late = moment - self._busy_until
+        if late <= 0:
+            return
+        self._busy_until = moment
+        if self.on and self._code is not None:
+            self._ledger.held_ns += late
+            self._ledger.held_electrons += self._electrons_per_ns(*self._code) * late

@@ -1,0 +1,214 @@
+"""Which counts the pixels of a virtual Open Beam Interface device give.
+
+Where the latest three Synchronize cookies name a sample of the device's plan (see `stemscan.hardware.obi.cookies`) and
+pixels come as the plan's program says, each exposed sample gives the count that the virtual microscope gives for it;
+blanked pixels between them, such as a parked beam's, change nothing and give 0. All other pixels, of foreign clients or
+of another plan, draw new counts, with indices after those of the plan, from the specimen pixel that is nearest to their
+codes: a device knows its specimen and its beam, and no plan.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemscan.errors import UsageError
+from stemscan.hardware.obi.commands import CODES, CYCLE_NS
+from stemscan.hardware.obi.cookies import COOKIES, index_of
+from stemscan.program import Program, Steps
+from stemscan.simulators.detector import detect
+
+if TYPE_CHECKING:
+    from stemscan.hardware.profile import ControllerProfile
+    from stemscan.plan import ScanPlan
+    from stemscan.simulators.specimen import Specimen
+
+__all__ = ["LARGEST_COUNT", "PixelCounts"]
+
+LARGEST_COUNT: Final = (1 << 14) - 1
+_LARGEST_DOSE: Final = 15000.0
+_BATCH: Final = 1 << 16
+
+
+class PixelCounts:
+    """Counts by pixel.
+
+    Parameters
+    ----------
+    plan : ScanPlan
+        Gives grid, dose and the samples that are recognised.
+    profile : ControllerProfile
+        Lays the grid on codes.
+    specimen : Specimen
+        On the plan's grid.
+    seed : int
+        Of the detector.
+    round_dwell : bool
+        As the client's program has it.
+
+    Raises
+    ------
+    UsageError
+        When the dose is more than 16383 counts can hold, or the specimen is on another grid.
+    """
+
+    def __init__(
+        self, plan: ScanPlan, profile: ControllerProfile, specimen: Specimen, *, seed: int, round_dwell: bool
+    ) -> None:
+        if specimen.shape != plan.shape:
+            raise UsageError(f"expected a specimen of the plan's shape {plan.shape}, got {specimen.shape}")
+        if plan.electrons_per_sample > _LARGEST_DOSE:
+            raise UsageError(
+                f"expected at most {_LARGEST_DOSE:g} electrons a sample for 14-bit counts, got "
+                f"{plan.electrons_per_sample:g}; lower the dose"
+            )
+        self.plan = plan
+        self.plan_samples = 0
+        self._program = Program(plan, profile, round_dwell=round_dwell)
+        self._signal = np.ascontiguousarray(specimen.signal, np.float32).reshape(-1)
+        self._dose, self._seed = plan.electrons_per_sample, seed
+        self._foreign = plan.total_samples
+        self._rows, self._columns = (_nearest(codes) for codes in self._lattice())
+        detect(self._signal[:1], electrons_per_sample=self._dose, seed=seed)  # compiled before a client waits for it
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what a client left."""
+        self._cookies: tuple[int, ...] = ()
+        self._expected: Steps | None = None
+        self._at = self._from = 0
+        self.left_plan_at: int | None = None
+        """Sample of the plan in whose place another pixel came first, though cookies had named where it is."""
+
+    def synchronize(self, cookie: int) -> None:
+        """Remember a cookie; it ends what came before."""
+        self._cookies = (*self._cookies, cookie)[-COOKIES:]
+        self._expected = None
+
+    def electrons_per_ns(self, x: int, y: int) -> float:
+        """Expected detected electrons in a nanosecond on codes."""
+        return float(self._seen(np.array([x]), np.array([y]))[0]) * self._dose / self.plan.dwell_ns
+
+    def take(
+        self, x: NDArray[np.uint16], y: NDArray[np.uint16], dwell: NDArray[np.int64], blanked: NDArray[np.bool_]
+    ) -> NDArray[np.int64]:
+        """Counts of pixels: of the plan's samples as far as they come as expected, then of others.
+
+        Parameters
+        ----------
+        x, y : uint16 (n,)
+            Codes, 0 to 16383.
+        dwell : int64 (n,)
+            In ADC cycles.
+        blanked : bool (n,)
+
+        Returns
+        -------
+        ndarray of int64, (n,)
+            Beyond what 14 bits hold, if so many electrons came.
+        """
+        self._find_sample()
+        counts = np.zeros(len(x), np.int64)
+        done = 0
+        while self._expected is not None and done < len(x):
+            steps = self._expected
+            n = min(len(x) - done, len(steps) - self._at)
+            here, there = slice(done, done + n), slice(self._at, self._at + n)
+            same = (
+                (steps.x[there] == x[here])
+                & (steps.y[there] == y[here])
+                & (steps.dwell[there] == dwell[here])
+                & (steps.blanked[there] == blanked[here])
+            )
+            if not same.all():
+                n = int(same.argmin())
+                here, there = slice(done, done + n), slice(self._at, self._at + n)
+                if not blanked[done + n]:
+                    self._leave_plan(steps, self._at + n)
+            counts[here] = self._plan_counts(steps.sample[there])
+            done, self._at = done + n, self._at + n
+            if self._expected is not None and not same.all():
+                done += _passed_over(steps, self._at, x[done:], y[done:], dwell[done:], blanked[done:])
+            if self._expected is not None and self._at == len(steps):
+                self._expected, self._at = self._next_steps(), 0
+        if done < len(x):
+            counts[done:] = self._other_counts(x[done:], y[done:], dwell[done:], blanked[done:])
+        return counts
+
+    def _find_sample(self) -> None:
+        """See whether the latest cookies name the sample that comes next."""
+        if not self._cookies:
+            return
+        if len(self._cookies) == COOKIES and not any(one & 1 for one in self._cookies):
+            start = index_of(self._cookies)
+            if start < self.plan.total_samples:
+                self._from = start
+                self._expected, self._at = self._next_steps(), 0
+        self._cookies = ()
+
+    def _leave_plan(self, steps: Steps, at: int) -> None:
+        """Give the plan up at a step that did not come."""
+        self._expected = None
+        if self.left_plan_at is None:
+            self.left_plan_at = int(steps.sample[at:][steps.sample[at:] >= 0][0])
+
+    def _plan_counts(self, sample: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Counts of consecutive steps of the program; 0 for waiting, whose answers nobody keeps."""
+        counts = np.zeros(len(sample), np.int64)
+        exposed = np.flatnonzero(sample >= 0)
+        if exposed.size:
+            first, last = int(sample[exposed[0]]), int(sample[exposed[-1]])
+            positions = self._program.path.positions(first, last + 1)
+            signal = self._signal.take(positions[:, 0].astype(np.int64) * self.plan.shape[1] + positions[:, 1])
+            counts[exposed] = detect(signal, electrons_per_sample=self._dose, seed=self._seed, start=first)
+            self.plan_samples += exposed.size
+        return counts
+
+    def _other_counts(
+        self, x: NDArray[np.uint16], y: NDArray[np.uint16], dwell: NDArray[np.int64], blanked: NDArray[np.bool_]
+    ) -> NDArray[np.int64]:
+        """Counts of pixels that are none of the plan's samples, proportional to their dwell."""
+        relative = dwell * CYCLE_NS / self.plan.dwell_ns
+        signal = np.where(blanked, 0.0, self._seen(x, y) * relative).astype(np.float32)
+        # Far beyond what 14 bits hold, one count is as good as another, as long as it stays within the detector's type.
+        signal = np.minimum(signal, np.float32(2 * LARGEST_COUNT / self._dose))
+        start, self._foreign = self._foreign, self._foreign + len(x)
+        return detect(signal, electrons_per_sample=self._dose, seed=self._seed, start=start).astype(np.int64)
+
+    def _next_steps(self) -> Steps | None:
+        """The program's next steps; none at its end."""
+        start = self._from
+        self._from = min(start + _BATCH, self.plan.total_samples)
+        return self._program.steps(start, self._from) if start < self._from else None
+
+    def _lattice(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Codes of the grid's rows and columns, ascending."""
+        longest = np.arange(max(self.plan.shape), dtype=np.int32)
+        x, y = self._program.codes(np.stack([longest, longest], axis=1))
+        return y[: self.plan.shape[0]], x[: self.plan.shape[1]]
+
+    def _seen(self, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float32]:
+        """Signal of the specimen pixel nearest to codes."""
+        seen: NDArray[np.float32] = self._signal.take(self._rows[y] * self.plan.shape[1] + self._columns[x])
+        return seen
+
+
+def _nearest(codes: NDArray[np.int32]) -> NDArray[np.int64]:
+    """For each of all codes, the nearest of ascending ones."""
+    return np.searchsorted((codes[1:] + codes[:-1]) / 2, np.arange(CODES)).astype(np.int64)
+
+
+def _passed_over(
+    steps: Steps,
+    at: int,
+    x: NDArray[np.uint16],
+    y: NDArray[np.uint16],
+    dwell: NDArray[np.int64],
+    blanked: NDArray[np.bool_],
+) -> int:
+    """How many blanked pixels come before one that exposes, or that is step `at`."""
+    expected = (x == steps.x[at]) & (y == steps.y[at]) & (dwell == steps.dwell[at]) & steps.blanked[at]
+    ends = ~blanked | expected
+    return int(ends.argmax()) if ends.any() else len(x)
