@@ -50,7 +50,7 @@ def serve(
     scan_plan = ScanPlan.load(plan)
     scanned = load_specimen(specimen, scan_plan.shape, pixel_size_nm=scan_plan.pixel_size_nm)
     device = VirtualObiDevice(scan_plan, load_profile(profile), scanned, seed=seed, round_dwell=round_dwell)
-    server = ObiServer(device, tell=lambda message: talk.say([message]))
+    server = ObiServer(device, tell=lambda message: talk.say([message]), warn=talk.warn)
 
     async def run() -> None:
         got = await server.start(host, port, allow_remote=allow_remote)

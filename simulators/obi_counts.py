@@ -112,8 +112,7 @@ class PixelCounts:
         self._find_sample()
         counts = np.zeros(len(x), np.int64)
         done = 0
-        while self._expected is not None and done < len(x):
-            steps = self._expected
+        while (steps := self._expected) is not None and done < len(x):
             n = min(len(x) - done, len(steps) - self._at)
             here, there = slice(done, done + n), slice(self._at, self._at + n)
             same = (
@@ -122,16 +121,16 @@ class PixelCounts:
                 & (steps.dwell[there] == dwell[here])
                 & (steps.blanked[there] == blanked[here])
             )
-            if not same.all():
+            broken = not same.all()
+            if broken:
                 n = int(same.argmin())
-                here, there = slice(done, done + n), slice(self._at, self._at + n)
-                if not blanked[done + n]:
-                    self._leave_plan(steps, self._at + n)
-            counts[here] = self._plan_counts(steps.sample[there])
+            counts[done : done + n] = self._plan_counts(steps.sample[self._at : self._at + n])
             done, self._at = done + n, self._at + n
-            if self._expected is not None and not same.all():
+            if broken and blanked[done]:
                 done += _passed_over(steps, self._at, x[done:], y[done:], dwell[done:], blanked[done:])
-            if self._expected is not None and self._at == len(steps):
+            elif broken:
+                self._leave_plan(steps)
+            elif self._at == len(steps):
                 self._expected, self._at = self._next_steps(), 0
         if done < len(x):
             counts[done:] = self._other_counts(x[done:], y[done:], dwell[done:], blanked[done:])
@@ -148,11 +147,12 @@ class PixelCounts:
                 self._expected, self._at = self._next_steps(), 0
         self._cookies = ()
 
-    def _leave_plan(self, steps: Steps, at: int) -> None:
+    def _leave_plan(self, steps: Steps) -> None:
         """Give the plan up at a step that did not come."""
         self._expected = None
         if self.left_plan_at is None:
-            self.left_plan_at = int(steps.sample[at:][steps.sample[at:] >= 0][0])
+            left = steps.sample[self._at :]
+            self.left_plan_at = int(left[left >= 0][0])
 
     def _plan_counts(self, sample: NDArray[np.int64]) -> NDArray[np.int64]:
         """Counts of consecutive steps of the program; 0 for waiting, whose answers nobody keeps."""

@@ -49,11 +49,19 @@ class ObiServer:
     device : VirtualObiDevice
     tell : callable, optional
         Told in a sentence of every client that comes, goes or is refused.
+    warn : callable, optional
+        Told of a client that scans another plan than it says; `tell` unless given.
     """
 
-    def __init__(self, device: VirtualObiDevice, tell: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        device: VirtualObiDevice,
+        tell: Callable[[str], None] | None = None,
+        warn: Callable[[str], None] | None = None,
+    ) -> None:
         self.device = device
         self._tell = tell or (lambda message: None)
+        self._warn = warn or self._tell
         self._server: asyncio.Server | None = None
         self._busy = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -124,7 +132,7 @@ class ObiServer:
                     await self._execute(command, writer)
                     if device.left_plan_at is not None and not told:
                         told = True
-                        self._tell(_other_plan(name, device.left_plan_at))
+                        self._warn(_other_plan(name, device.left_plan_at))
                 decoder.check()
             decoder.finish()
         except ControllerError as problem:

@@ -11,9 +11,10 @@ from typing import Final
 
 import numpy as np
 
+from stemscan.ledger import BeamTime, BeamTimes
 from stemscan.program import Program, Steps
 
-__all__ = ["LARGEST_CHUNK", "approach", "chunks"]
+__all__ = ["LARGEST_CHUNK", "approach", "chunks", "parking_times"]
 
 LARGEST_CHUNK: Final = 1 << 15
 """Steps of the longest piece, parking aside."""
@@ -72,6 +73,15 @@ def approach(program: Program, x: int, y: int) -> Steps:
         dwell,
         np.full(pieces, True),
         np.full(pieces, -1, np.int64),
+    )
+
+
+def parking_times(program: Program) -> BeamTimes:
+    """What it takes to come from the park position to a program's first sample, and to park once; all of it blanked."""
+    first, quantum = program.steps(0, 1), program.profile.dwell.quantum_ns
+    coming = approach(program, int(first.x[0]), int(first.y[0]))
+    return BeamTimes(
+        settle=BeamTime(int(coming.dwell.sum()) * quantum), park=BeamTime(int(program.parking().dwell.sum()) * quantum)
     )
 
 

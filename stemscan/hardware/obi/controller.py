@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from stemscan.controller import Capabilities
 from stemscan.errors import ControllerError, ProfileError, StemscanError, UsageError
 from stemscan.hardware.obi.address import format_address
-from stemscan.hardware.obi.chunks import approach
+from stemscan.hardware.obi.chunks import parking_times
 from stemscan.hardware.obi.commands import CYCLE_NS
 from stemscan.hardware.obi.cookies import LARGEST_INDEX
 from stemscan.hardware.obi.encoder import StepEncoder, largest_array
 from stemscan.hardware.obi.link import ObiLink
-from stemscan.ledger import BeamTime, BeamTimes
-from stemscan.program import Program, Steps
+from stemscan.ledger import BeamTimes
+from stemscan.program import Program
 from stemscan.sample_block import DetectorInfo, SampleBlock
 from stemscan.timed_reads import LONGEST_TIMEOUT_S
 
@@ -188,11 +188,7 @@ class ObiController:
         if program is None or program.plan != path.plan:
             program = Program(path.plan, self._profile, round_dwell=self._round)
         times = program.beam_times(start, stop)
-        if start == 0 < stop:
-            first = program.steps(0, 1)
-            coming = _time_of(approach(program, int(first.x[0]), int(first.y[0])), self._profile)
-            times += BeamTimes(settle=coming, park=_time_of(program.parking(), self._profile))
-        return times
+        return times + parking_times(program) if start == 0 < stop else times
 
     def abort(self) -> None:
         """Blank the beam, drop the armed range and park; harmless when nothing is armed."""
@@ -291,12 +287,6 @@ class ObiController:
         """Tell a waiting `read` that the run ended."""
         with self._ready:
             self._ready.notify_all()
-
-
-def _time_of(steps: Steps, profile: ControllerProfile) -> BeamTime:
-    """How long steps take, and how much of it the beam is on."""
-    lit = steps.dwell[~steps.blanked]
-    return BeamTime(int(steps.dwell.sum()) * profile.dwell.quantum_ns, int(lit.sum()) * profile.dwell.quantum_ns)
 
 
 def _check_profile(profile: ControllerProfile) -> None:

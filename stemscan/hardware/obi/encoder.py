@@ -106,11 +106,11 @@ def _check_region(region: obi.RasterRegion) -> None:
         _checked(f"the last {axis} of a region", start + ((count - 1) * step >> 8), 0, obi.CODES - 1)
 
 
-def _checked(name: str, value: int, low: int, high: int) -> int:
-    """The value, if a field can carry it."""
+def _checked(name: str, value: Any, low: int, high: int) -> int:
+    """The value, if it is whole and a field can carry it."""
     if not isinstance(value, int | np.integer) or not low <= value <= high:
         raise UsageError(f"expected {low} to {high} for {name} of the Open Beam Interface, got {value}; correct it")
-    return value
+    return int(value)
 
 
 def largest_array(profile: ControllerProfile) -> int:
