@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,6 +88,7 @@ def _store(path: Path, talk: Talk) -> Description:
         "pixel_size_nm": store.pixel_size_nm,
         "noise": store.noise,
         "detector_unit": store.detector.unit,
+        "detector": asdict(store.detector),
         "specimen": store.specimen,
         "seed": store.seed,
         "plan_digest": store.plan_digest,
@@ -106,6 +108,9 @@ def _store(path: Path, talk: Talk) -> Description:
         ("specimen", specimen),
         ("plan digest", store.plan_digest or "none: imported data"),
     ]
+    if store.detector.unit == "adu":
+        detector = f"adu, {store.detector.gain:g} per electron, {store.detector.offset:g} without electrons"
+        rows.insert(-1, ("detector", detector))
     if store.coil_tau_ns is not None:
         rows.insert(-1, ("coil lag", f"{store.coil_tau_ns:g} ns, with actual positions"))
     return data, [f"{path}: acquisition store", *table(rows)]

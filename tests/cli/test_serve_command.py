@@ -1,36 +1,58 @@
-"""`stemscan serve`: says its port, refuses what others reach, and ends on Ctrl-C."""
+"""`stemscan serve`: says its address, refuses what others reach, serves `acquire`, and ends on Ctrl-C."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import numpy as np
+import pytest
 
 from stemscan.hardware.obi.controller import ObiController
 from stemscan.hardware.profile import load_profile
+from stemscan.store import Acquisition
 from tests.cli.conftest import Stemscan
 
+SPECIMEN = "crystal:SrTiO3"
 
-def test_it_serves_until_interrupted(stemscan: Stemscan, tmp_path: Path) -> None:
+
+@pytest.fixture
+def plan(stemscan: Stemscan) -> str:
     assert stemscan("plan", "-o", "plan.yaml", "--shape", "64x64", "--pixel-size", "0.01nm").code == 0
-    arguments = ["serve", "--plan", "plan.yaml", "--specimen", "crystal:SrTiO3", "--json"]
+    return "plan.yaml"
+
+
+@contextmanager
+def serving(*arguments: str, until: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server, and what it said up to a text."""
     with subprocess.Popen(
-        [sys.executable, "-m", "stemscan", *arguments],
-        cwd=tmp_path,
+        [sys.executable, "-m", "stemscan", "serve", "--specimen", SPECIMEN, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     ) as process:
-        assert process.stdout is not None
-        text = ""
-        while "}" not in text:
-            line = process.stdout.readline()
-            assert line
-            text += line
+        try:
+            assert process.stdout is not None
+            text = ""
+            while until not in text:
+                line = process.stdout.readline()
+                assert line
+                text += line
+            yield process, text
+        finally:
+            process.kill()
+
+
+def test_it_serves_until_interrupted(plan: str, tmp_path: Path) -> None:
+    with serving("--plan", plan, "--json", until="}") as (process, text):
         ObiController("127.0.0.1", json.loads(text)["port"], load_profile("obi")).close()
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
@@ -38,7 +60,48 @@ def test_it_serves_until_interrupted(stemscan: Stemscan, tmp_path: Path) -> None
     assert errors == "error: interrupted\n"
 
 
+def test_acquire_gets_what_the_virtual_microscope_counts(stemscan: Stemscan, plan: str) -> None:
+    assert stemscan("acquire", plan, "-o", "v.zarr", "--specimen", SPECIMEN, "--seed", "5").code == 0
+    assert stemscan("plan", "-o", "other.yaml", "--shape", "64x64", "--seed", "8").code == 0
+    with serving("--plan", plan, "--seed", "5", until="\n") as (process, text):
+        address = text.split()[0]
+        for name, options in (("w.zarr", []), ("adu.zarr", ["--detector", "2,100"])):
+            done = stemscan("acquire", plan, "-o", name, "--controller", address, *options, "--json")
+            assert done.code == 0, done.err
+        assert json.loads(done.out)["ledger"]["park"]["time_ns"] == 250
+        assert stemscan("acquire", "other.yaml", "-o", "o.zarr", "--controller", address).code == 0
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    virtual, wire, adu = (Acquisition.open(name) for name in ("v.zarr", "w.zarr", "adu.zarr"))
+    assert wire.digest() == virtual.digest()
+    np.testing.assert_array_equal(adu.counts(), virtual.counts())  # as they came: converted when they are read
+    assert "2 per electron, 100 without electrons" in stemscan("info", "adu.zarr").out
+    assert json.loads(stemscan("info", "adu.zarr", "--json").out)["detector"]["gain"] == 2
+    assert errors.count("something else than the plan served") == 1
+
+
+def test_an_ipv6_address_is_told_as_acquire_takes_it(stemscan: Stemscan, plan: str) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback")
+    with serving("--plan", plan, "--host", "::1", until="\n") as (_, text):
+        assert text.startswith("obi://[::1]:")
+        assert stemscan("acquire", plan, "-o", "a.zarr", "--controller", text.split()[0]).code == 0
+
+
 def test_other_addresses_are_refused(stemscan: Stemscan) -> None:
-    done = stemscan("serve", "--plan", "p.yaml", "--specimen", "x.png", "--host", "0.0.0.0")
-    assert done.code == 2
-    assert "--allow-remote" in done.err
+    for host in ("0.0.0.0", "::", "192.0.2.1", "example.org"):
+        done = stemscan("serve", "--plan", "p.yaml", "--specimen", "x.png", "--host", host)
+        assert done.code == 2
+        assert "--allow-remote" in done.err
+
+
+def test_an_address_that_cannot_be_had_is_one_sentence(stemscan: Stemscan, plan: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for options in (["--port", port], ["--host", "192.0.2.1", "--allow-remote"], ["--port", "65536"]):
+            done = stemscan("serve", "--plan", plan, "--specimen", SPECIMEN, *options)
+            assert done.code == 2
+            assert done.err.startswith("error: ")
+            assert done.err.count("\n") == 1

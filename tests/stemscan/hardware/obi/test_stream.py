@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,42 +21,70 @@ from stemscan.plan import ScanPlan
 from stemscan.program import Program, Steps
 from stemscan.testing import plans
 
-GOLDEN: list[tuple[str, obi.Command]] = [
-    ("021234", obi.Synchronize(0x1234, output=obi.Output.EIGHT_BIT)),
-    ("010002", obi.Synchronize(2, raster=True)),
-    ("10", obi.Abort()),
-    ("20", obi.Flush()),
-    ("31", obi.ExternalCtrl(True)),
-    ("41", obi.BeamSelect(obi.Beam.ELECTRON)),
-    ("51", obi.Blank(True)),
-    ("6012c0", obi.Delay(0x12C0)),
-    ("a0000004001000000004001000", obi.RasterRegion(0, 0x400, 0x1000, 0, 0x400, 0x1000)),
-    ("b00007", obi.RasterPixel(7)),
-    ("c000630007", obi.RasterPixelRun(100, 7)),
-    ("d00007", obi.RasterPixelFreeRun(7)),
-    ("900007", obi.RasterPixelFill(7)),
+GOLDEN = Path(__file__).parent / "golden"
+COMMANDS: list[obi.Command] = [
+    obi.Synchronize(2),
+    obi.Synchronize(0x1234, output=obi.Output.EIGHT_BIT),
+    obi.Synchronize(0xFFFE, output=obi.Output.NONE),
+    obi.Synchronize(1, raster=True),
+    obi.Synchronize(0, raster=True, output=obi.Output.NONE),
+    obi.Abort(),
+    obi.Flush(),
+    obi.ExternalCtrl(False),
+    obi.ExternalCtrl(True),
+    obi.BeamSelect(obi.Beam.NONE),
+    obi.BeamSelect(obi.Beam.ELECTRON),
+    obi.BeamSelect(obi.Beam.ION),
+    obi.Blank(False),
+    obi.Blank(True),
+    obi.Delay(0x12C0),
+    obi.RasterRegion(0, 0x400, 0x1000, 0, 0x400, 0x1000),
+    obi.RasterRegion(16383, 1, 0xFFFF, 1, 2, 0x80),
+    obi.RasterPixel(7),
+    obi.RasterPixelRun(100, 7),
+    obi.RasterPixelRun(65536, 0),
+    obi.RasterPixelFreeRun(65535),
+    obi.RasterPixelFill(1),
 ]
 
 
-@pytest.mark.parametrize(("golden", "command"), GOLDEN)
-def test_golden_bytes(golden: str, command: obi.Command) -> None:
-    assert encode(command).hex() == golden
-    assert Decoder().feed(bytes.fromhex(golden)) == [command]
+def golden(name: str) -> list[bytes]:
+    """The lines of a file of bytes."""
+    text = (GOLDEN / f"{name}.hex").read_text(encoding="utf-8").splitlines()
+    return [bytes.fromhex(line.partition("#")[0]) for line in text if line.partition("#")[0].strip()]
 
 
-def test_golden_vector_pixels() -> None:
-    assert encode(obi.Blank(False, inline=True)).hex() == "52"
-    assert encode(obi.VectorPixel(1, 0x3FFF, 7)).hex() == "e000013fff0007"
-    assert encode(obi.VectorPixelMinDwell(1, 2)).hex() == "f000010002"
-    array = encode(obi.Array((obi.VectorPixel(1, 2, 3),) * 100))
-    assert array == bytes.fromhex("8e0063") + bytes.fromhex("000100020003") * 100
-    (pixels,) = Decoder().feed(bytes.fromhex("52e000013fff0007") + encode(obi.VectorPixelMinDwell(1, 2)) + array)
+@pytest.mark.parametrize(("line", "command"), list(zip(golden("commands"), COMMANDS, strict=True)))
+def test_golden_bytes_of_commands(line: bytes, command: obi.Command) -> None:
+    assert encode(command) == line
+    assert Decoder().feed(line) == [command]
+
+
+def test_golden_bytes_of_vector_pixels() -> None:
+    pixel, shortest = obi.VectorPixel, obi.VectorPixelMinDwell
+    commands: list[obi.Command] = [
+        *(obi.Blank(False, inline=True), pixel(1, 0x3FFF, 7), pixel(0x3FFF, 0, 0xFFFF), shortest(1, 2)),
+        *(obi.Blank(True, inline=True), obi.Array((pixel(3, 4, 5), pixel(6, 7, 0)))),
+        *(obi.Blank(False, inline=True), obi.Array((shortest(1, 2), shortest(3, 4), shortest(5, 6)))),
+    ]
+    data = b"".join(golden("vectors"))
+    assert b"".join(encode(command) for command in commands) == data
+    (pixels,) = Decoder().feed(data)
     assert isinstance(pixels, obi.VectorPixels)
-    assert pixels.x[:3].tolist() == [1, 1, 1]
-    assert pixels.y[:3].tolist() == [0x3FFF, 2, 2]
-    assert pixels.dwell[:3].tolist() == [7, obi.MIN_DWELL, 3]
-    assert pixels.blank[:3].tolist() == [0, -1, -1]
-    assert len(pixels.x) == 102
+    assert pixels.x.tolist() == [1, 0x3FFF, 1, 3, 6, 1, 3, 5]
+    assert pixels.y.tolist() == [0x3FFF, 0, 2, 4, 7, 2, 4, 6]
+    assert pixels.dwell.tolist() == [7, 0xFFFF, obi.MIN_DWELL, 5, 0, *[obi.MIN_DWELL] * 3]
+    assert pixels.blank.tolist() == [0, -1, -1, 1, -1, 0, -1, -1]
+
+
+def test_golden_bytes_of_a_program() -> None:
+    plan = {"pattern": {"kind": "raster"}, "shape": [2, 2], "passes": 1, "dwell_ns": 1000, "seed": 1}
+    program = Program(
+        ScanPlan.from_dict({**plan, "dose": {"electrons_per_sample": 10}}),
+        load_profile("obi").model_copy(update={"settle": None}),
+    )
+    encoder = StepEncoder(blanked=True)
+    assert encoder.encode(program.steps(0, 4)) + encoder.encode(program.parking()) == b"".join(golden("program"))
 
 
 def test_array_of_others_is_opened() -> None:
