@@ -171,6 +171,65 @@ def test_what_is_decoded_is_the_program(plan: ScanPlan, sizes: list[int], blanke
         np.testing.assert_array_equal(getattr(got, name), expected)
 
 
+def words(number: int, largest: int = 0xFFFF) -> st.SearchStrategy[tuple[int, ...]]:
+    return st.tuples(*[st.integers(0, largest)] * number)
+
+
+REPEATABLE: list[st.SearchStrategy[Any]] = [
+    st.builds(obi.Delay, st.integers(0, 0xFFFF)),
+    st.builds(obi.RasterPixel, st.integers(0, 0xFFFF)),
+    st.builds(obi.RasterPixelRun, st.integers(1, 1 << 16), st.integers(0, 0xFFFF)),
+    st.builds(obi.RasterPixelFreeRun, st.integers(0, 0xFFFF)),
+    st.builds(obi.RasterPixelFill, st.integers(0, 0xFFFF)),
+    words(6, 127).map(lambda six: obi.RasterRegion(six[0], six[1] + 1, six[2], six[3], six[4] + 1, six[5])),
+    words(3, 16383).map(lambda three: obi.VectorPixel(*three)),
+    words(2, 16383).map(lambda two: obi.VectorPixelMinDwell(*two)),
+]
+ANY = st.one_of(
+    st.builds(obi.Synchronize, st.integers(0, 0xFFFF), st.booleans(), st.sampled_from(obi.Output)),
+    st.sampled_from([obi.Abort(), obi.Flush(), obi.ExternalCtrl(True), obi.ExternalCtrl(False)]),
+    st.builds(obi.BeamSelect, st.sampled_from(obi.Beam)),
+    st.builds(obi.Blank, st.booleans(), st.booleans()),
+    *REPEATABLE,
+    *(st.lists(one, min_size=1, max_size=5).map(lambda many: obi.Array(tuple(many))) for one in REPEATABLE),
+)
+
+
+def opened(commands: list[obi.Command]) -> list[Any]:
+    """Commands as a device does them: arrays one by one, and of inline Blanks in a row the last."""
+    flat: list[Any] = []
+    for command in commands:
+        flat += command.commands if isinstance(command, obi.Array) else [command]
+    inline = [isinstance(one, obi.Blank) and one.inline for one in flat]
+    return [
+        one for one, held, following in zip(flat, inline, [*inline[1:], False], strict=True) if not held & following
+    ]
+
+
+def told(found: list[Any]) -> list[Any]:
+    """What a decoder found, its runs of pixels taken apart."""
+    flat: list[Any] = []
+    for one in found:
+        if not isinstance(one, obi.VectorPixels):
+            flat.append(one)
+            continue
+        for x, y, dwell, blank in zip(*(part.tolist() for part in (one.x, one.y, one.dwell, one.blank)), strict=True):
+            flat += [obi.Blank(bool(blank), inline=True)] if blank >= 0 else []
+            flat.append(obi.VectorPixelMinDwell(x, y) if dwell == obi.MIN_DWELL else obi.VectorPixel(x, y, dwell))
+    return flat
+
+
+@settings(max_examples=200)
+@given(commands=st.lists(ANY, max_size=12), size=st.integers(1, 40))
+def test_what_is_decoded_is_what_was_encoded(commands: list[obi.Command], size: int) -> None:
+    data = b"".join(encode(command) for command in [*commands, obi.Flush()])
+    decoder, found = Decoder(), []
+    for at in range(0, len(data), size):
+        found += decoder.feed(data[at : at + size])
+    decoder.finish()
+    assert opened(told(found)) == opened([*commands, obi.Flush()])
+
+
 def test_a_blanked_settle_costs_sixteen_bytes_a_point() -> None:
     steps = steps_of(x=[1, 1] * 50, y=[2, 2] * 50, dwell=[1, 2] * 50, blanked=[True, False] * 50, sample=[-1, 0] * 50)
     assert len(StepEncoder(blanked=False).encode(steps)) == 50 * 16
