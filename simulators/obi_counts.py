@@ -124,7 +124,9 @@ class PixelCounts:
             broken = not same.all()
             if broken:
                 n = int(same.argmin())
-            counts[done : done + n] = self._plan_counts(steps.sample[self._at : self._at + n])
+            counts[done : done + n] = self._plan_counts(
+                x[done : done + n], y[done : done + n], steps.sample[self._at :][:n]
+            )
             done, self._at = done + n, self._at + n
             if broken and blanked[done]:
                 done += _passed_over(steps, self._at, x[done:], y[done:], dwell[done:], blanked[done:])
@@ -154,14 +156,14 @@ class PixelCounts:
             left = steps.sample[self._at :]
             self.left_plan_at = int(left[left >= 0][0])
 
-    def _plan_counts(self, sample: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _plan_counts(
+        self, x: NDArray[np.uint16], y: NDArray[np.uint16], sample: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
         """Counts of consecutive steps of the program; 0 for waiting, whose answers nobody keeps."""
         counts = np.zeros(len(sample), np.int64)
         exposed = np.flatnonzero(sample >= 0)
         if exposed.size:
-            first, last = int(sample[exposed[0]]), int(sample[exposed[-1]])
-            positions = self._program.path.positions(first, last + 1)
-            signal = self._signal.take(positions[:, 0].astype(np.int64) * self.plan.shape[1] + positions[:, 1])
+            signal, first = self._seen(x[exposed], y[exposed]), int(sample[exposed[0]])
             counts[exposed] = detect(signal, electrons_per_sample=self._dose, seed=self._seed, start=first)
             self.plan_samples += exposed.size
         return counts
