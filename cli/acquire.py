@@ -79,7 +79,7 @@ def acquire(
     options = {"specimen": specimen, "noise": noise, "seed": seed, "coil_tau": coil_tau}
     remote = {"profile": profile, "round_dwell": round_dwell or None, "detector": detector}
     with (
-        _opened(controller, scan_plan, options, remote, timeout) as (opened, identity),
+        _opened(controller, scan_plan, options, remote, timeout, talk) as (opened, identity),
         talk.progress("acquiring") as progress,
     ):
         result = acquire_into(
@@ -99,7 +99,7 @@ def acquire(
 
 @contextmanager
 def _opened(
-    controller: str, plan: ScanPlan, virtual: dict[str, Any], remote: dict[str, Any], timeout: float
+    controller: str, plan: ScanPlan, virtual: dict[str, Any], remote: dict[str, Any], timeout: float, talk: Talk
 ) -> Iterator[tuple[ScanController, dict[str, Any]]]:
     """The controller that was asked for, and what the store is told of its data; closed in the end."""
     from stemscan.errors import UsageError
@@ -115,7 +115,7 @@ def _opened(
     if kind == "virtual":
         opened, identity = _virtual(plan, **virtual)
     elif kind == "obi":
-        opened, identity = _obi(controller, timeout=timeout, **remote), {}
+        opened, identity = _obi(controller, plan, timeout=timeout, talk=talk, **remote), {}
     else:
         opened, identity = _replay(controller.partition(":")[2]), {}
     try:
@@ -142,18 +142,27 @@ def _virtual(
 
 
 def _obi(
-    address: str, profile: str | None, round_dwell: bool | None, detector: str | None, timeout: float
+    address: str,
+    plan: ScanPlan,
+    profile: str | None,
+    round_dwell: bool | None,
+    detector: str | None,
+    timeout: float,
+    talk: Talk,
 ) -> ScanController:
     """A device of the Open Beam Interface."""
     from stemscan.hardware.obi.address import parse_address
     from stemscan.hardware.obi.controller import ObiController
     from stemscan.hardware.profile import load_profile
+    from stemscan.preflight.findings import dwell_findings
+    from stemscan.program import Program
 
     host, port = parse_address(address)
     info = None if detector is None else _detector(detector)
-    return ObiController(
-        host, port, load_profile(profile or "obi"), detector=info, timeout=timeout, round_dwell=bool(round_dwell)
-    )
+    known, whole = load_profile(profile or "obi"), bool(round_dwell)
+    for finding in dwell_findings(Program(plan, known, round_dwell=whole).quantisation):
+        talk.warn(finding.text)
+    return ObiController(host, port, known, detector=info, timeout=timeout, round_dwell=whole)
 
 
 def _detector(text: str) -> Any:

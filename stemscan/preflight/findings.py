@@ -10,8 +10,9 @@ from stemscan.preflight.report import Finding, Preflight
 if TYPE_CHECKING:
     from stemscan.hardware.profile import ControllerProfile
     from stemscan.plan import ScanPlan
+    from stemscan.program import Quantisation
 
-__all__ = ["findings"]
+__all__ = ["dwell_findings", "findings"]
 
 _DWELL_ERROR: Final = 0.01
 _POSITION_ERROR: Final = 0.25
@@ -36,7 +37,7 @@ def findings(plan: ScanPlan, profile: ControllerProfile, report: Preflight) -> t
     tuple of Finding
         Errors first.
     """
-    found = [*_doses(plan, report), *_signal(report), *_positions(report), *_times(profile, report)]
+    found = [*_doses(plan, report), *dwell_findings(report.quantisation), *_positions(report), *_times(profile, report)]
     return tuple(sorted(found, key=lambda finding: finding.level != "error"))
 
 
@@ -57,9 +58,18 @@ def _doses(plan: ScanPlan, report: Preflight) -> Iterator[Finding]:
         )
 
 
-def _signal(report: Preflight) -> Iterator[Finding]:
-    """What rounding and averaging do to a dwell."""
-    quantisation = report.quantisation
+def dwell_findings(quantisation: Quantisation) -> Iterator[Finding]:
+    """What rounding and averaging do to a dwell.
+
+    Parameters
+    ----------
+    quantisation : Quantisation
+
+    Yields
+    ------
+    Finding
+        None where the dwell is within 1 % of the plan's and all of it is averaged.
+    """
     if quantisation.signal_used < 1:
         yield Finding(
             "warning",

@@ -62,14 +62,17 @@ def test_it_serves_until_interrupted(plan: str, tmp_path: Path) -> None:
 
 def test_acquire_gets_what_the_virtual_microscope_counts(stemscan: Stemscan, plan: str) -> None:
     assert stemscan("acquire", plan, "-o", "v.zarr", "--specimen", SPECIMEN, "--seed", "5").code == 0
-    assert stemscan("plan", "-o", "other.yaml", "--shape", "64x64", "--seed", "8").code == 0
+    assert stemscan("plan", "-o", "other.yaml", "--shape", "64x64", "--dwell", "750ns").code == 0
     with serving("--plan", plan, "--seed", "5", until="\n") as (process, text):
         address = text.split()[0]
         for name, options in (("w.zarr", []), ("adu.zarr", ["--detector", "2,100"])):
             done = stemscan("acquire", plan, "-o", name, "--controller", address, *options, "--json")
             assert done.code == 0, done.err
         assert json.loads(done.out)["ledger"]["park"]["time_ns"] == 250
-        assert stemscan("acquire", "other.yaml", "-o", "o.zarr", "--controller", address).code == 0
+        for options, warned in ([], True), (["--round-dwell"], False):
+            done = stemscan("acquire", "other.yaml", "-o", "o.zarr", "--controller", address, "--overwrite", *options)
+            assert done.code == 0, done.err
+            assert ("averages only the first 67%" in done.err) is warned
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     virtual, wire, adu = (Acquisition.open(name) for name in ("v.zarr", "w.zarr", "adu.zarr"))
@@ -77,7 +80,7 @@ def test_acquire_gets_what_the_virtual_microscope_counts(stemscan: Stemscan, pla
     np.testing.assert_array_equal(adu.counts(), virtual.counts())  # as they came: converted when they are read
     assert "2 per electron, 100 without electrons" in stemscan("info", "adu.zarr").out
     assert json.loads(stemscan("info", "adu.zarr", "--json").out)["detector"]["gain"] == 2
-    assert errors.count("something else than the plan served") == 1
+    assert errors.count("something else than the plan served") == 2
 
 
 def test_an_ipv6_address_is_told_as_acquire_takes_it(stemscan: Stemscan, plan: str) -> None:
