@@ -77,12 +77,16 @@ class ObiServer:
         check_host(host, allow_remote=allow_remote)
         try:
             self._server = await asyncio.start_server(self._client, host, port, limit=2 * _READ)
+            if len(set(_ports(self._server))) > 1:  # a name of several addresses got a port for each
+                port = _ports(self._server)[0]
+                self._server.close()
+                self._server = await asyncio.start_server(self._client, host, port, limit=2 * _READ)
         except (OSError, OverflowError) as problem:
             raise UsageError(
                 f"expected an address of this machine and a free port, got {format_address(host, port)} ({problem}); "
                 "choose others"
             ) from problem
-        return int(self._server.sockets[0].getsockname()[1])
+        return _ports(self._server)[0]
 
     async def stop(self) -> None:
         """Stop listening and let go of the client."""
@@ -176,6 +180,11 @@ class ObiServer:
             writer.write(answer)
             await writer.drain()
         await asyncio.sleep(0)
+
+
+def _ports(server: asyncio.Server) -> list[int]:
+    """The port of each address at which a server listens."""
+    return [int(one.getsockname()[1]) for one in server.sockets]
 
 
 def _other_plan(name: str, sample: int) -> str:

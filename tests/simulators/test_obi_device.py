@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import socket
@@ -29,7 +30,7 @@ from stemscan.plan import ScanPlan
 from stemscan.program import Program, Steps
 from stemscan.simulators.api import VirtualMicroscope
 from stemscan.simulators.obi_device import VirtualObiDevice
-from stemscan.simulators.obi_server import check_host
+from stemscan.simulators.obi_server import ObiServer, check_host
 from stemscan.store import Acquisition
 from tests.simulators.obi_kit import PLAN, PROFILE, SPECIMEN, Served
 from tests.stemscan.store_kit import contents
@@ -498,6 +499,30 @@ def test_the_ledger_has_how_the_beam_parks_once_a_scan(served: Served) -> None:
 def test_timeouts_that_are_none_are_refused(timeout: float) -> None:
     with pytest.raises(UsageError, match="timeout"):
         ObiController("127.0.0.1", 1, PROFILE, timeout=timeout)
+
+
+def test_a_name_of_two_addresses_has_one_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = socket.getaddrinfo
+
+    def two(host: str, *more: Any, **options: Any) -> list[Any]:
+        return [one for address in ("127.0.0.1", "127.0.0.2") for one in plain(address, *more, **options)]
+
+    device = VirtualObiDevice(PLAN, PROFILE, SPECIMEN, seed=3)
+
+    async def run() -> None:
+        server = ObiServer(device)
+        monkeypatch.setattr(socket, "getaddrinfo", two)
+        port = await server.start("localhost")
+        monkeypatch.undo()
+        for host in ("127.0.0.1", "127.0.0.2"):
+            reader, writer = await asyncio.open_connection(host, port)
+            writer.write(encode(obi.Synchronize(2)))
+            assert await reader.readexactly(4) == b"\xff\xff\x00\x02"
+            writer.close()
+            await reader.read()
+        await server.stop()
+
+    asyncio.run(run())
 
 
 def test_addresses_that_others_reach_are_refused() -> None:

@@ -26,6 +26,7 @@ __all__ = ["ObiLink"]
 _CHUNKS_UNDER_WAY: Final = 3
 _BUFFER: Final = 1 << 20
 _END_COOKIE: Final = 0xFFFE
+_ABORTING_S: Final = 10.0
 _CLOSING_S: Final = 1.0
 _TAKE_CONTROL: Final = (obi.Blank(True), obi.ExternalCtrl(True), obi.BeamSelect(obi.Beam.ELECTRON))
 
@@ -96,10 +97,11 @@ class ObiLink:
             )
 
     async def abort(self, parking: Steps) -> None:
-        """Blank, drop what is under way, park, and wait until the device did so."""
+        """Blank, drop what is under way, park, and wait until the device did so, but not for one that is lost."""
         await self._cancel()
         self._blank(parking)
-        await self._synchronize(_END_COOKIE)
+        async with asyncio.timeout(min(self._timeout, _ABORTING_S)):
+            await self._synchronize(_END_COOKIE)
 
     async def close(self, parking: Steps | None) -> None:
         """Blank, park if it is told where, and let go of the device, whether it answers or not."""
