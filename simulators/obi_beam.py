@@ -8,8 +8,8 @@ pixel later too, and runs beside the dwell of the pixel before it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import dataclass, fields
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,9 +51,18 @@ class DeviceLedger:
     masked_codes: int = 0
     saturated: int = 0
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return asdict(self)
+    def since(self, earlier: DeviceLedger) -> DeviceLedger:
+        """What was done since an earlier state."""
+        return DeviceLedger(*(getattr(self, one.name) - getattr(earlier, one.name) for one in fields(self)))
+
+    def __str__(self) -> str:
+        """For people, what stands out only where it happened."""
+        text = f"{self.pixels} pixels, {self.plan_samples} of them samples of the plan"
+        if self.masked_codes:
+            text += f", {self.masked_codes} with codes beyond 14 bits, which were masked"
+        if self.saturated:
+            text += f", {self.saturated} with more than 16383 counts"
+        return text + (f", and {self.held_ns} ns of an unblanked beam without one" if self.held_ns else "")
 
 
 class DeviceBeam:

@@ -145,12 +145,8 @@ class ObiServer:
             reason = f"lost: {problem}"
         finally:
             device.end()
-        now = device.ledger
-        message = f"{name} {reason}, after {now.pixels - before.pixels} pixels, "
-        message += f"{now.plan_samples - before.plan_samples} of them samples of the plan"
-        if now.held_ns > before.held_ns:
-            message += f", and {now.held_ns - before.held_ns} ns of an unblanked beam without one"
-        self._tell(message + ("; it left the beam on" if device.beam_on and now.pixels else ""))
+        left = "; it left the beam on" if device.beam_on and device.ledger.pixels else ""
+        self._tell(f"{name} {reason}, after {device.ledger.since(before)}{left}")
 
     async def _next(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         """What comes next, with pixels of a free run meanwhile."""

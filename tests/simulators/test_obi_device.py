@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from stemscan.controller import ScanController, acquire
 from stemscan.errors import ControllerError, ProfileError, UsageError
 from stemscan.hardware.obi import commands as obi
+from stemscan.hardware.obi import link
 from stemscan.hardware.obi.chunks import chunks
 from stemscan.hardware.obi.controller import ObiController
 from stemscan.hardware.obi.decoder import Decoder
@@ -493,6 +494,44 @@ def test_the_ledger_has_how_the_beam_parks_once_a_scan(served: Served) -> None:
     assert controller.beam_times(PATH, 0, 200) + controller.beam_times(PATH, 200, 500) == whole
     assert whole.settle.time_ns > Program(PLAN, PROFILE).beam_times(0, 500).settle.time_ns
     controller.close()
+
+
+def test_an_abort_does_not_wait_long_for_a_device_that_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "_ABORTING_S", 0.2)
+    over = threading.Event()
+    seen: list[obi.Command | obi.VectorPixels] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            wire, _ = listening.accept()
+            decoder, cookies = Decoder(), 0
+            with wire:
+                while data := wire.recv(1 << 16):
+                    for command in decoder.feed(data):
+                        seen.append(command)
+                        if isinstance(command, obi.Synchronize) and cookies < 4:  # of connecting and starting
+                            wire.sendall(b"\xff\xff" + command.cookie.to_bytes(2, "big"))
+                            cookies += 1
+            over.set()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        controller = ObiController("127.0.0.1", listening.getsockname()[1], PROFILE, timeout=60)
+        controller.arm(PATH, 0, len(PATH))
+        controller.start()
+        time.sleep(0.3)
+        began = time.monotonic()
+        with pytest.raises(ControllerError, match="answer"):
+            controller.abort()
+        assert time.monotonic() - began < 20
+        controller.close()
+        assert over.wait(10)
+        thread.join()
+    blanks = [at for at, one in enumerate(seen) if one == obi.Blank(True)]
+    assert isinstance(seen[blanks[1] + 1], obi.Abort)  # blanked before anything else, then parked
+    parked = seen[blanks[1] + 2]
+    assert isinstance(parked, obi.VectorPixels)
+    assert (parked.x.tolist(), parked.y.tolist(), parked.blank.tolist()) == ([0], [0], [1])
 
 
 @pytest.mark.parametrize("timeout", [0.0, -1.0, float("nan"), float("inf")])

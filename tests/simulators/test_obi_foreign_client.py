@@ -133,9 +133,11 @@ def test_dwell_fields_are_one_less_than_the_cycles(client: Client) -> None:
     close_to(client.samples(6), np.full(6, 1 / 8))
 
 
-def test_more_than_14_bits_hold_is_the_largest_number(client: Client) -> None:
+def test_more_than_14_bits_hold_is_the_largest_number(client: Client, served: Served) -> None:
     client.send(b"\xe0", words(*LAST, 65535))
     assert client.samples(1) == 16383
+    client.close()
+    served.wait_for("1 with more than 16383 counts")
 
 
 def test_codes_beyond_14_bits_are_masked(client: Client, served: Served) -> None:
@@ -143,6 +145,8 @@ def test_codes_beyond_14_bits_are_masked(client: Client, served: Served) -> None
     client.send(b"\xe0", words(LAST[0] | 0x4000, LAST[1] | 0x8000, 7))
     close_to(client.samples(1), np.ones(1))
     assert served.device.ledger.masked_codes == before + 1
+    client.close()
+    served.wait_for("1 with codes beyond 14 bits")
 
 
 def test_output_modes(client: Client) -> None:
