@@ -1,7 +1,8 @@
 """Open Beam Interface: samples a second through encoder and decoder, and of a scan over loopback.
 
 Encoder and decoder are measured in process time, best of several turns; loopback in wall time, client and server in one
-process each, with the program, the counts and the check of every sample against the virtual microscope left out.
+process each, with the program, the counts and the check of every sample against the plan in it. What each of the two
+processes needs of a processor is printed beside it: on a busy machine, wall time says little.
 
     python -m benchmarks.obi --samples 1000000 --repeats 5
 """
@@ -54,38 +55,45 @@ def best(call: Callable[[], object], repeats: int) -> float:
 
 
 def serve(samples: int, pipe: Connection) -> None:
-    """Serve until told to stop."""
+    """Serve until told to stop; tell the process time when asked."""
     plan = plan_of(samples)
     specimen = specimen_from_array(np.random.default_rng(0).random(plan.shape).astype(np.float32))
     server = ObiServer(VirtualObiDevice(plan, load_profile("obi"), specimen, seed=3))
 
     async def run() -> None:
         pipe.send(await server.start())
-        await asyncio.get_running_loop().run_in_executor(None, pipe.recv)
+        while await asyncio.get_running_loop().run_in_executor(None, pipe.recv):
+            pipe.send(time.process_time())
         await server.stop()
 
     asyncio.run(run())
 
 
-def loopback(samples: int, repeats: int) -> float:
-    """Samples a second over loopback, the best of several scans."""
+def loopback(samples: int, repeats: int) -> tuple[float, float, float]:
+    """The best of several scans: samples a second, and process time of client and server in seconds a sample."""
     here, there = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(samples, there))
     process.start()
     path = ScanPath(plan_of(samples))
     controller = ObiController("127.0.0.1", here.recv(), load_profile("obi"))
-    rates = []
+
+    def times() -> tuple[float, float, float]:
+        here.send(True)
+        return time.perf_counter(), time.process_time(), here.recv()
+
+    turns = []
     for _ in range(repeats + 1):
-        began = time.perf_counter()
+        began = times()
         controller.arm(path, 0, len(path))
         controller.start()
         while controller.read(1 << 18) is not None:
             pass
-        rates.append(len(path) / (time.perf_counter() - began))
+        turns.append([(end - start) / len(path) for start, end in zip(began, times(), strict=True)])
     controller.close()
-    here.send(None)
+    here.send(False)
     process.join()
-    return max(rates)
+    wall, client, server = (min(one) for one in zip(*turns, strict=True))
+    return 1 / wall, client, server
 
 
 def main() -> None:
@@ -103,7 +111,9 @@ def main() -> None:
     print(f"{million:.2f} M samples, {len(steps) / 1e6:.2f} M steps, {len(data) / 1e6:.1f} MB")
     print(f"encode    {million / seconds:8.2f} M samples/s")
     print(f"decode    {million / best(lambda: Decoder().feed(data), options.repeats):8.2f} M samples/s")
-    print(f"loopback  {loopback(options.samples, options.repeats) / 1e6:8.2f} M samples/s")
+    rate, client, server = loopback(options.samples, options.repeats)
+    print(f"loopback  {rate / 1e6:8.2f} M samples/s", end=" ")
+    print(f"(process time for a million: client {client * 1e6:.2f} s, server {server * 1e6:.2f} s)")
 
 
 if __name__ == "__main__":
