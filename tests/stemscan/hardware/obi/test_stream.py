@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,9 @@ def test_array_of_others_is_opened() -> None:
 def test_what_no_command_can_carry_is_refused(command: obi.Command) -> None:
     with pytest.raises(UsageError, match="expected"):
         encode(command)
+
+
+FIELDS = ("x", "y", "dwell", "sample")
 
 
 def steps_of(**changes: Any) -> Steps:
@@ -230,9 +234,21 @@ def test_what_is_decoded_is_what_was_encoded(commands: list[obi.Command], size: 
     assert opened(told(found)) == opened([*commands, obi.Flush()])
 
 
-def test_a_blanked_settle_costs_sixteen_bytes_a_point() -> None:
+def test_what_a_settle_costs_in_bytes_a_point() -> None:
     steps = steps_of(x=[1, 1] * 50, y=[2, 2] * 50, dwell=[1, 2] * 50, blanked=[True, False] * 50, sample=[-1, 0] * 50)
     assert len(StepEncoder(blanked=False).encode(steps)) == 50 * 16
+    lit = replace(steps, blanked=np.full(100, False))
+    assert len(StepEncoder(blanked=False).encode(lit)) == 3 + 50 * 12
+    assert (
+        len(StepEncoder(blanked=False).encode(steps_of(**{name: [1] * 50 for name in FIELDS}, blanked=[False] * 50)))
+        == 3 + 50 * 6
+    )
+
+
+def test_a_short_dwell_alone_stays_a_vector_pixel() -> None:
+    for dwell in (1, 2):
+        data = StepEncoder(blanked=False).encode(steps_of(dwell=[dwell]))
+        assert data == bytes.fromhex("e000010002") + (dwell - 1).to_bytes(2, "big")
 
 
 @settings(max_examples=300)
