@@ -64,7 +64,7 @@ def acquire(
     quiet: QuietOption = False,
 ) -> None:
     """Acquire a plan with a controller into a store; Ctrl-C blanks the beam and keeps what came."""
-    from stemscan.acquire_session import acquire_into
+    from stemscan.acquire_session import acquire_into, is_complete
     from stemscan.errors import UsageError
     from stemscan.plan import ScanPlan
     from stemscan.timed_reads import LONGEST_TIMEOUT_S
@@ -78,8 +78,9 @@ def acquire(
     rules = [_rule(text, scan_plan) for text in stop_when or []]
     options = {"specimen": specimen, "noise": noise, "seed": seed, "coil_tau": coil_tau}
     remote = {"profile": profile, "round_dwell": round_dwell or None, "detector": detector}
+    waiting = {"timeout": timeout, "connect": not (resume and is_complete(output))}
     with (
-        _opened(controller, scan_plan, options, remote, timeout, talk) as (opened, identity),
+        _opened(controller, scan_plan, options, remote, waiting, talk) as (opened, identity),
         talk.progress("acquiring") as progress,
     ):
         result = acquire_into(
@@ -99,7 +100,12 @@ def acquire(
 
 @contextmanager
 def _opened(
-    controller: str, plan: ScanPlan, virtual: dict[str, Any], remote: dict[str, Any], timeout: float, talk: Talk
+    controller: str,
+    plan: ScanPlan,
+    virtual: dict[str, Any],
+    remote: dict[str, Any],
+    waiting: dict[str, Any],
+    talk: Talk,
 ) -> Iterator[tuple[ScanController, dict[str, Any]]]:
     """The controller that was asked for, and what the store is told of its data; closed in the end."""
     from stemscan.errors import UsageError
@@ -115,7 +121,7 @@ def _opened(
     if kind == "virtual":
         opened, identity = _virtual(plan, **virtual)
     elif kind == "obi":
-        opened, identity = _obi(controller, plan, timeout=timeout, talk=talk, **remote), {}
+        opened, identity = _obi(controller, plan, talk, **remote, **waiting), {}
     else:
         opened, identity = _replay(controller.partition(":")[2]), {}
     try:
@@ -144,11 +150,13 @@ def _virtual(
 def _obi(
     address: str,
     plan: ScanPlan,
+    talk: Talk,
+    *,
     profile: str | None,
     round_dwell: bool | None,
     detector: str | None,
     timeout: float,
-    talk: Talk,
+    connect: bool,
 ) -> ScanController:
     """A device of the Open Beam Interface."""
     from stemscan.hardware.obi.address import parse_address
@@ -162,7 +170,7 @@ def _obi(
     known, whole = load_profile(profile or "obi"), bool(round_dwell)
     for finding in dwell_findings(Program(plan, known, round_dwell=whole).quantisation):
         talk.warn(finding.text)
-    return ObiController(host, port, known, detector=info, timeout=timeout, round_dwell=whole)
+    return ObiController(host, port, known, detector=info, timeout=timeout, round_dwell=whole, connect=connect)
 
 
 def _detector(text: str) -> Any:

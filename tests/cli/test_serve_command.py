@@ -75,6 +75,11 @@ def test_acquire_gets_what_the_virtual_microscope_counts(stemscan: Stemscan, pla
             assert ("averages only the first 67%" in done.err) is warned
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
+    before = Acquisition.open("w.zarr").history
+    again = stemscan("acquire", plan, "-o", "w.zarr", "--controller", address, "--resume", "--json")
+    assert again.code == 0, again.err  # a complete store needs no device
+    assert json.loads(again.out)["samples"] == 0
+    assert Acquisition.open("w.zarr").history == before
     virtual, wire, adu = (Acquisition.open(name) for name in ("v.zarr", "w.zarr", "adu.zarr"))
     assert wire.digest() == virtual.digest()
     np.testing.assert_array_equal(adu.counts(), virtual.counts())  # as they came: converted when they are read

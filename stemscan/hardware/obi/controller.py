@@ -60,6 +60,8 @@ class ObiController:
         See `stemscan.program.Program`.
     most_unread : int
         Samples that may wait for `read` before the beam is blanked.
+    connect : bool
+        Connect at once, rather than when it is armed.
 
     Raises
     ------
@@ -79,6 +81,7 @@ class ObiController:
         timeout: float = 10.0,
         round_dwell: bool = False,
         most_unread: int = _MOST_UNREAD,
+        connect: bool = True,
     ) -> None:
         if not 0 < timeout <= LONGEST_TIMEOUT_S:
             raise UsageError(f"expected a timeout above 0 and up to {LONGEST_TIMEOUT_S:g} s, got {timeout}")
@@ -99,11 +102,12 @@ class ObiController:
         self._room = asyncio.Event()
         self._thread = threading.Thread(target=self._loop.run_forever, name="obi", daemon=True)
         self._thread.start()
-        try:
-            self._connect()
-        except BaseException:
-            self.close()
-            raise
+        if connect:
+            try:
+                self._connect()
+            except BaseException:
+                self.close()
+                raise
 
     @property
     def capabilities(self) -> Capabilities:
