@@ -12,10 +12,7 @@ if TYPE_CHECKING:
     from stemscan.controller import ScanController
     from stemscan.sample_block import SampleBlock
 
-__all__ = ["LONGEST_TIMEOUT_S", "TimedReads"]
-
-LONGEST_TIMEOUT_S: Final = 1e6
-"""Longest wait that can be asked for; the system's clocks know no infinite one."""
+__all__ = ["TimedReads"]
 
 _GRACE_S: Final = 1.0
 

@@ -453,7 +453,7 @@ def test_a_silent_controller_is_an_error_in_time(tmp_path: Path, reference: dict
         silence.set()
         assert controller.aborted == 1
         assert store.samples_committed == 10
-    with pytest.raises(UsageError, match="above 0"), resume(path, PLAN) as store:
+    with pytest.raises(UsageError, match="above 0 s"), resume(path, PLAN) as store:
         acquire(PLAN, ScriptedController(), store, stall_timeout=0)
     with resume(path, PLAN) as store:
         acquire(PLAN, ScriptedController(), store, stall_timeout=5)

@@ -28,7 +28,6 @@ from stemscan.hardware.obi.link import ObiLink
 from stemscan.ledger import BeamTimes
 from stemscan.program import Program
 from stemscan.sample_block import DetectorInfo, SampleBlock
-from stemscan.timed_reads import LONGEST_TIMEOUT_S
 
 if TYPE_CHECKING:
     from stemscan.hardware.profile import ControllerProfile
@@ -38,6 +37,7 @@ __all__ = ["ObiController"]
 
 _MAX_BLOCK: Final = 1 << 20
 _MOST_UNREAD: Final = 1 << 22
+_LONGEST_TIMEOUT_S: Final = 1e6
 
 Result = TypeVar("Result")
 
@@ -83,8 +83,8 @@ class ObiController:
         most_unread: int = _MOST_UNREAD,
         connect: bool = True,
     ) -> None:
-        if not 0 < timeout <= LONGEST_TIMEOUT_S:
-            raise UsageError(f"expected a timeout above 0 and up to {LONGEST_TIMEOUT_S:g} s, got {timeout}")
+        if not 0 < timeout <= _LONGEST_TIMEOUT_S:
+            raise UsageError(f"expected a timeout above 0 and up to {_LONGEST_TIMEOUT_S:g} s, got {timeout}")
         if most_unread < 1:
             raise UsageError(f"expected room for at least 1 unread sample, got {most_unread}")
         _check_profile(profile)
