@@ -1,5 +1,5 @@
 """Measurements: figures and ratios for docs/, printed by commands that anyone can run."""
 
-import os
+from stemscan.openmp import wait_politely
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does
+wait_politely()  # as the command line does

@@ -1,11 +1,14 @@
 """Whole commands from the shell, as a user runs them: wall seconds, median of several runs after a first.
 
+And how long after the end of a scan `acquire --image` has written its image.
+
 python -m benchmarks.commands [--runs 5]
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import statistics
 import subprocess
@@ -25,6 +28,13 @@ def seconds_of(command: list[str], folder: Path, output: str | None) -> float:
     began = time.perf_counter()
     subprocess.run([*STEMSCAN, *command], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - began
+
+
+def seconds_to_image(folder: Path, image: str) -> float:
+    """Seconds from the end of an acquisition until its image is written."""
+    command = ["acquire", "plan.yaml", "--specimen", "crystal:SrTiO3[001]", "-o", "scan.zarr", "--image", image]
+    done = subprocess.run([*STEMSCAN, *command, "--overwrite", "--json"], cwd=folder, check=True, capture_output=True)
+    return float(json.loads(done.stdout)["image_seconds"])
 
 
 def main() -> None:
@@ -49,6 +59,10 @@ def main() -> None:
                 f"| stemscan {' '.join(command)} | {statistics.median(seconds):.2f} | {min(seconds):.2f} "
                 f"| {max(seconds):.2f} |"
             )
+        print("\n| image of `acquire --image` | median s after the scan | least s | most s |\n|---|---|---|---|")
+        for image in ("image.tif", "image.png"):
+            seconds = [seconds_to_image(folder, image) for _ in range(options.runs)]
+            print(f"| {image} | {statistics.median(seconds):.2f} | {min(seconds):.2f} | {max(seconds):.2f} |")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Expected counts are lambda times uniform numbers in [0, 1], as those of a specimen. Both are timed by turns, so that
 what else the machine does meets both; the table shows medians.
 
-    python benchmarks/detector.py --samples 1000000 --repeats 11
+    python -m benchmarks.detector --samples 1000000 --repeats 11
 """
 
 from __future__ import annotations

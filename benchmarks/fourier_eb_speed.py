@@ -3,7 +3,7 @@
 The specimen is a synthetic crystal of two grains, scanned by a block-random plan; weights do not matter for the
 network's time and are random. Ratios are to the forward pass with tensors as they usually lie in memory.
 
-    python benchmarks/fourier_eb_speed.py --shape 1024 1024 --threads 2 --repeats 7 [--factor 1] [--device cpu]
+    python -m benchmarks.fourier_eb_speed --shape 1024 1024 --threads 2 --repeats 7 [--factor 1] [--device cpu]
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The plain one does what the published code does: a loop over patches and, within
 each compared by numpy. It is timed on some of the patches and scaled to all. The published code took 133 s for a
 512 x 512 image on 2 cores. Images are a noisy lattice.
 
-    python benchmarks/nonlocal_step.py --size 512 --repeats 5
+    python -m benchmarks.nonlocal_step --size 512 --repeats 5
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,13 +59,21 @@ def acquire(
             show_default=False,
         ),
     ] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Reconstruct at the end, by fshnet: .zarr, .tif, .npy or .png; all is made ready before the scan.",
+            show_default=False,
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted store, or begin it.")] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Acquire a plan with a controller into a store; Ctrl-C blanks the beam and keeps what came."""
-    from stemscan.acquire_session import acquire_into, is_complete
+    from stemscan.acquire_session import acquire_into
     from stemscan.errors import UsageError
     from stemscan.plan import ScanPlan
 
@@ -75,7 +84,11 @@ def acquire(
     rules = [_rule(text, scan_plan) for text in stop_when or []]
     options = {"specimen": specimen, "noise": noise, "seed": seed, "coil_tau": coil_tau}
     remote = {"profile": profile, "round_dwell": round_dwell or None, "detector": detector}
-    waiting = {"timeout": timeout, "connect": not (resume and is_complete(output))}
+    waiting = {"timeout": timeout, "connect": not (resume and _is_complete(output))}
+    if image is not None:
+        if image.resolve() == output.resolve():
+            raise UsageError(f"--image: expected another path than the store's, got {str(image)!r} twice")
+        _ready_for(image, scan_plan, talk, overwrite)
     with (
         _opened(controller, scan_plan, options, remote, waiting, talk) as (opened, identity),
         talk.progress("acquiring") as progress,
@@ -92,7 +105,29 @@ def acquire(
             session={"controller": controller},
             **identity,
         )
-    _tell(talk, output, controller, scan_plan, result)
+    seconds = None if image is None else _reconstructed(output, image, talk, overwrite)
+    _tell(talk, output, controller, scan_plan, result, image, seconds)
+
+
+def _ready_for(image: Path, plan: ScanPlan, talk: Talk, overwrite: bool) -> None:
+    """Check where the image is to go, and let the reconstruction have its first, slow seconds."""
+    from stemscan.recon.output import check_destination
+
+    check_destination(image, overwrite=overwrite)
+    with talk.progress("getting ready to reconstruct"):
+        from stemscan.recon.prompt import make_ready
+
+        make_ready(plan.shape, image)
+
+
+def _reconstructed(store: Path, image: Path, talk: Talk, overwrite: bool) -> float:
+    """Write the image of a store; the seconds that it took."""
+    from stemscan.recon.prompt import reconstruct_store
+
+    began = time.perf_counter()
+    with talk.progress("reconstructing"):
+        reconstruct_store(store, image, overwrite=overwrite)
+    return time.perf_counter() - began
 
 
 @contextmanager
@@ -142,6 +177,17 @@ def _virtual(
         raise UsageError(f"--seed: expected 0 to 2**64 - 1, got {seed}")
     tau = None if coil_tau is None else parse_time_constant_ns(coil_tau)
     return virtual_microscope(plan, specimen, noise=chosen, seed=1 if seed is None else seed, coil_tau_ns=tau)
+
+
+def _is_complete(output: Path) -> bool:
+    """Whether a store is there that needs no controller any more."""
+    from stemscan.errors import StemscanError
+    from stemscan.store import Acquisition
+
+    try:
+        return Acquisition.open(output).state == "complete"
+    except StemscanError:
+        return False
 
 
 def _obi(
@@ -211,7 +257,15 @@ def _rule(text: str, plan: ScanPlan) -> StopRule:
     return rule
 
 
-def _tell(talk: Talk, output: Path, controller: str, plan: ScanPlan, result: Any) -> None:
+def _tell(
+    talk: Talk,
+    output: Path,
+    controller: str,
+    plan: ScanPlan,
+    result: Any,
+    image: Path | None,
+    image_seconds: float | None,
+) -> None:
     """What was done."""
     from stemscan.store import Acquisition
     from stemscan.units import format_count, format_duration
@@ -231,6 +285,8 @@ def _tell(talk: Talk, output: Path, controller: str, plan: ScanPlan, result: Any
         "stopped": store.stopped,
         "ledger": ledger,
         "seconds": result.seconds,
+        "image": None if image is None else str(image),
+        "image_seconds": image_seconds,
     }
     rows = [
         ("controller", controller),
@@ -249,4 +305,6 @@ def _tell(talk: Talk, output: Path, controller: str, plan: ScanPlan, result: Any
     if store.stopped is not None:
         rows.append(("stopped", f"after {store.stopped['passes']} of {plan.passes} passes: {store.stopped['reason']}"))
     rows.append(("time", f"{result.seconds:.2f} s"))
+    if image_seconds is not None:
+        rows.append(("image", f"{image}, {image_seconds:.2f} s after the scan"))
     talk.result(data, [f"{output}: complete", *table(rows)])

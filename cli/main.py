@@ -12,6 +12,7 @@ import typer
 from stemscan.cli import acquire, demo, evaluate, importing, info, plan, recon, serve, simulate, train, weights
 from stemscan.cli.common import one_sentence
 from stemscan.errors import StemscanError
+from stemscan.openmp import wait_politely
 
 __all__ = ["app", "run"]
 
@@ -90,8 +91,7 @@ def _leave_at_once(code: int) -> NoReturn:
 
 def _run(arguments: list[str]) -> int:
     """Run the command line and return the exit code."""
-    # Threads that spin while they wait for each other make a busy machine a hundred times slower.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    wait_politely()
     try:
         code = app(arguments, prog_name="stemscan", standalone_mode=False)
         if sys.stdout is not None:  # None where the caller closed it

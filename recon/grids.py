@@ -43,14 +43,12 @@ def upsample(image: Image, factor: int, shape: tuple[int, int]) -> Image:
     _check(image, factor, shape)
     if factor == 1:
         return image
-    from scipy.fft import dctn, idctn
+    from scipy.fft import dctn, idct
 
     rows, columns = image.shape
-    padded = np.zeros((rows * factor, columns * factor), dtype=np.float32)
-    padded[:rows, :columns] = dctn(image, norm="ortho")
-    padded *= np.float32(factor)
-    fine: Image = idctn(padded, norm="ortho", overwrite_x=True)
-    return np.ascontiguousarray(fine[: shape[0], : shape[1]])
+    tall = idct(dctn(image, norm="ortho") * np.float32(factor), n=rows * factor, axis=0, norm="ortho")
+    fine: Image = idct(tall[: shape[0]], n=columns * factor, axis=1, norm="ortho")
+    return np.ascontiguousarray(fine[:, : shape[1]])
 
 
 def upsample_linear(image: Image, factor: int, shape: tuple[int, int]) -> Image:
@@ -73,8 +71,12 @@ def upsample_linear(image: Image, factor: int, shape: tuple[int, int]) -> Image:
     _check(image, factor, shape)
     if factor == 1:
         return image
-    rows = _between(image, factor, shape[0])
-    return np.ascontiguousarray(_between(rows.T, factor, shape[1]).T)
+    import torch
+    from torch.nn.functional import interpolate
+
+    coarse = torch.from_numpy(np.ascontiguousarray(image))[None, None]
+    fine: Image = interpolate(coarse, scale_factor=float(factor), mode="bilinear", align_corners=False)[0, 0].numpy()
+    return np.ascontiguousarray(fine[: shape[0], : shape[1]])
 
 
 def bin_mean(image: Image, factor: int) -> Image:
@@ -96,17 +98,6 @@ def bin_mean(image: Image, factor: int) -> Image:
         sizes = np.diff(starts, append=image.shape[axis])
         summed = np.add.reduceat(summed, starts, axis=axis) / (sizes[:, None] if axis == 0 else sizes)
     return summed.astype(np.float32)
-
-
-def _between(image: Image, factor: int, length: int) -> Image:
-    """Linear interpolation along the first axis."""
-    centre = (np.arange(length, dtype=np.float32) - (factor - 1) / 2) / factor
-    centre = np.clip(centre, 0, image.shape[0] - 1)
-    low = np.minimum(centre.astype(np.intp), max(image.shape[0] - 2, 0))
-    high = np.minimum(low + 1, image.shape[0] - 1)
-    weight = (centre - low).astype(np.float32)[:, None]
-    between: Image = (1 - weight) * image[low] + weight * image[high]
-    return between
 
 
 def _check(image: Image, factor: int, shape: tuple[int, int]) -> None:

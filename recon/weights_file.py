@@ -2,24 +2,21 @@
 
 `save_weights` and `load_weights` are the format: tensors under this project's layer names, and as metadata the format
 and its version, the architecture (`stemscan.recon.networks`), the number of frames, the convention of the inputs and
-where the weights come from. `import_published` makes such a file of the published FSHNet weights, whose names it
-translates. A file that is not exactly what is expected is refused with one sentence: weights that half fit give images
-that look like images.
+where the weights come from. A file that is not exactly what is expected is refused with one sentence: weights that half
+fit give images that look like images.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import pickle
-import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
-from stemscan.errors import InputNotFoundError, UsageError, WeightsError
-from stemscan.files import check_output, write_file
+from stemscan.errors import InputNotFoundError, WeightsError
+from stemscan.files import write_file
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -30,7 +27,9 @@ __all__ = [
     "FORMAT",
     "Convention",
     "WeightsInfo",
-    "import_published",
+    "check_exists",
+    "filled_network",
+    "is_pickle",
     "load_fshnet",
     "load_weights",
     "read_tensors",
@@ -39,8 +38,6 @@ __all__ = [
 
 FORMAT: Final = "stemscan-weights"
 FORMAT_VERSION: Final = "1"
-PUBLISHED: Final = "fshnet"
-PUBLISHED_FRAMES: Final = 4
 
 Convention = Literal["published", "paper", "analysis"]
 """How the network's inputs are made: as the published code does, by the paper's equations, or by Fourier analysis."""
@@ -68,7 +65,7 @@ class WeightsInfo:
     convention: Convention
     origin: str = ""
     source_sha256: str = ""
-    architecture: str = PUBLISHED
+    architecture: str = "fshnet"
 
 
 def save_weights(
@@ -140,7 +137,7 @@ def load_weights(source: str | Path, method: str = "fshnet") -> tuple[nn.Module,
     path = Path(source)
     tensors, metadata = read_tensors(path)
     info = _described(path, metadata, method)
-    return _filled(info.architecture, info.frames, tensors, path), info
+    return filled_network(info.architecture, info.frames, tensors, path), info
 
 
 def load_fshnet(source: str | Path) -> tuple[FSHNet, WeightsInfo]:
@@ -161,59 +158,23 @@ def load_fshnet(source: str | Path) -> tuple[FSHNet, WeightsInfo]:
     return network, info
 
 
-def import_published(source: str | Path, destination: str | Path, *, overwrite: bool = False) -> WeightsInfo:
-    """Convert the published weights to this project's format.
-
-    Parameters
-    ----------
-    source : str or Path
-        The authors' own file (.pkl or .pth, read by torch without running code of it) or safetensors, with the
-        published names, with or without ``module.`` before them.
-    destination : str or Path
-        A safetensors file.
-    overwrite : bool
-        Whether a file that is there may be replaced.
-
-    Returns
-    -------
-    WeightsInfo
+def check_exists(path: Path) -> None:
+    """Refuse a path without a file.
 
     Raises
     ------
-    InputNotFoundError, OutputExistsError
-        When there is no source, no folder for the destination, or something is there.
-    UsageError
-        When the destination does not end in .safetensors.
+    InputNotFoundError
+        When there is nothing.
     WeightsError
-        When the source does not hold exactly the published network's tensors.
+        When it is a folder.
     """
-    from stemscan.recon.fshnet.published import translated
-
-    path, target = Path(source), Path(destination)
-    if target.suffix != ".safetensors":
-        raise UsageError(f"expected an output that ends in .safetensors, got {str(destination)!r}; rename it")
-    check_output(target, overwrite=overwrite)
-    tensors = _read_any(path)
-    network = _filled(PUBLISHED, PUBLISHED_FRAMES, translated(tensors, path), path)
-    info = WeightsInfo(
-        frames=PUBLISHED_FRAMES,
-        convention="published",
-        origin="published weights of He et al., ICCV 2021",
-        source_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-    )
-    save_weights(network, target, info, overwrite=overwrite)
-    return info
-
-
-def _existing(path: Path) -> None:
-    """Refuse a path without a file."""
     if path.is_dir():
         raise WeightsError(f"expected a weights file, got {str(path)!r}, which is a folder; name the file in it")
     if not path.is_file():
         raise InputNotFoundError(f"expected a weights file, got {str(path)!r}, which does not exist; check the name")
 
 
-def _is_pickle(path: Path) -> bool:
+def is_pickle(path: Path) -> bool:
     """Whether a file is one of torch's: a zip archive or a bare pickle."""
     with path.open("rb") as file:
         start = file.read(9)
@@ -234,8 +195,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """
     from safetensors import SafetensorError, safe_open
 
-    _existing(path)
-    if _is_pickle(path):
+    check_exists(path)
+    if is_pickle(path):
         raise WeightsError(
             f"expected weights in the safetensors format, got {str(path)!r}, which is a pickle; "
             f"convert it: stemscan weights import {path.name} -o {path.stem}.safetensors"
@@ -248,29 +209,6 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             f"expected a whole safetensors file, got {str(path)!r}, which cannot be read ({problem}); "
             "copy or download it again"
         ) from problem
-
-
-def _read_any(path: Path) -> dict[str, Tensor]:
-    """Tensors of a safetensors file or of a file of torch's, which may hold tensors only."""
-    _existing(path)
-    if not _is_pickle(path):
-        return read_tensors(path)[0]
-    import torch
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of unusual pickle protocols: what matters is whether it can be read
-            loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as problem:  # a damaged pickle raises anything, IndexError for one
-        raise WeightsError(
-            f"expected a whole file of tensors only, got {str(path)!r}, which is damaged or holds more than tensors; "
-            "download it again from where the authors put it"
-        ) from problem
-    if not isinstance(loaded, dict) or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
-        raise WeightsError(
-            f"expected named tensors, got {str(path)!r}, which holds something else; give the file of the weights alone"
-        )
-    return cast("dict[str, Tensor]", loaded)
 
 
 def _described(path: Path, metadata: dict[str, str], method: str) -> WeightsInfo:
@@ -306,8 +244,25 @@ def _described(path: Path, metadata: dict[str, str], method: str) -> WeightsInfo
     return info
 
 
-def _filled(architecture: str, frames: int, tensors: dict[str, Tensor], path: Path) -> nn.Module:
-    """A network made of the tensors, all of them and nothing else, in evaluation mode."""
+def filled_network(architecture: str, frames: int, tensors: dict[str, Tensor], path: Path) -> nn.Module:
+    """A network made of the tensors, all of them and nothing else, in evaluation mode.
+
+    Parameters
+    ----------
+    architecture : str
+        Name in `stemscan.recon.networks.ARCHITECTURES`.
+    frames : int
+        Frames that the network takes, where it is built for a number of them.
+    tensors : dict of str to Tensor
+        By the network's own names; float16 ones become float32.
+    path : Path
+        The file that they are from, for messages.
+
+    Raises
+    ------
+    WeightsError
+        When they are not exactly the network's, or not finite.
+    """
     import torch
 
     from stemscan.recon.networks import build

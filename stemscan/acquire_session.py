@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stemscan.controller import AcquireResult, acquire
-from stemscan.errors import StemscanError
 from stemscan.store import Acquisition
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
     from stemscan.stopping import StopRule
 
-__all__ = ["acquire_into", "is_complete"]
+__all__ = ["acquire_into"]
 
 
 def acquire_into(
@@ -74,11 +73,3 @@ def acquire_into(
         return acquire(
             plan, controller, store, progress=progress, stall_timeout=stall_timeout, stop_rules=tuple(stop_rules)
         )
-
-
-def is_complete(output: str | Path) -> bool:
-    """Whether a store is there that needs no controller any more."""
-    try:
-        return Acquisition.open(output).state == "complete"
-    except StemscanError:
-        return False

@@ -97,3 +97,13 @@ def test_imports_are_lazy(statement: str) -> None:
     code = f"import sys; {statement}; print([name for name in {HEAVY!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_default_reconstruction_does_not_wait_for_numba() -> None:
+    """Its kernels belong to the non-local step alone."""
+    code = (
+        "import sys; from stemscan.recon.inputs import Inputs; from stemscan.recon.methods import reconstruct; "
+        "reconstruct(Inputs.from_arrays([[[4.0, 0.0, 8.0]]], [[[1, 0, 1]]], 10.0)); print('numba' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split() == ["False"]

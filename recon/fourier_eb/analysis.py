@@ -187,16 +187,17 @@ def _stationary(samples: Samples, limit: float, rounds: int, steps: int) -> tupl
     total = float((deviation**2).sum())
     posterior = max(total - float(visits.sum()) * samples.variance, 0.0) / pairs
     estimate = torch.zeros((shape[0], shape[1] // 2 + 1), dtype=torch.complex64, device=device)
-    data = torch.fft.rfft2(deviation, norm="ortho")
+    precision = visits / samples.variance
+    left = torch.fft.rfft2(deviation / samples.variance, norm="ortho")
     level = samples.variance / per_pixel + leak * posterior
-    power = _power(spectrum, estimate + data / per_pixel, level)
+    power = _power(spectrum, left * (samples.variance / per_pixel), level)
     for turn in range(rounds):
-        estimate, data = posterior_mean(visits / samples.variance, deviation / samples.variance, power, estimate, steps)
+        estimate, left = posterior_mean(precision, left, power, estimate, steps)
         gained = power / (1 + power * (per_pixel / samples.variance))
         posterior = float((gained * columns).sum()) / visits.numel()
         level = samples.variance / per_pixel + leak * posterior
         if turn < rounds - 1:
-            power = _power(spectrum, estimate + data * (samples.variance / per_pixel), level)
+            power = _power(spectrum, estimate + left * (samples.variance / per_pixel), level)
     return torch.fft.irfft2(estimate, s=shape, norm="ortho"), power, level
 
 
@@ -212,8 +213,9 @@ def _refine_eq5(samples: Samples, deviation: torch.Tensor, power: torch.Tensor) 
     """The global estimate again with a variance of its own for each pixel."""
     for _ in range(_EQ5_ROUNDS):
         precision, weighted = _eq5_precision(samples, deviation)
-        start = torch.fft.rfft2(deviation, norm="ortho")
-        estimate, _ = posterior_mean(precision, weighted, power, start, _EQ5_STEPS)
+        start = torch.where(power > 0, torch.fft.rfft2(deviation, norm="ortho"), 0.0)
+        left = torch.fft.rfft2(weighted - precision * deviation, norm="ortho")
+        estimate, _ = posterior_mean(precision, left, power, start, _EQ5_STEPS)
         deviation = torch.fft.irfft2(estimate, s=samples.domain.shape, norm="ortho")
     return deviation
 

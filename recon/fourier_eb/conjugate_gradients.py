@@ -3,7 +3,7 @@
 Minimises sum_i W_i (y_i - x_i)^2 + sum_k |X_k|^2 / P_k over x. W is a precision per pixel, zero where not visited. With
 the orthonormal transform F the normal equations are (1 / P + F W F*) X = F (W y); preconditioned by the diagonal
 (1 / P + mean W), their eigenvalues lie between 0 and max W / mean W whatever the spectrum's range. One step takes one
-pair of transforms.
+pair of transforms, and no other is taken: what a run leaves of the data is where the next one, with another P, begins.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def inner(first: torch.Tensor, second: torch.Tensor, columns: int) -> float:
 
 def posterior_mean(
     precision: torch.Tensor,
-    weighted: torch.Tensor,
+    unexplained: torch.Tensor,
     power: torch.Tensor,
     start: torch.Tensor,
     steps: int,
@@ -47,18 +47,18 @@ def posterior_mean(
     ----------
     precision : Tensor of float32, (H, W)
         W, at least 0.
-    weighted : Tensor of float32, (H, W)
-        W y, the precision times the measured deviation from the mean signal.
+    unexplained : Tensor of complex64, (H, W // 2 + 1)
+        F (W y - W x), what the start leaves of the data; y is the measured deviation from the mean signal.
     power : Tensor of float32, (H, W // 2 + 1)
-        P, at least 0; coefficients with 0 stay 0.
+        P, at least 0.
     start : Tensor of complex64, (H, W // 2 + 1)
-        X to start from.
+        X to start from, 0 where P is 0; such coefficients stay 0.
     steps : int
 
     Returns
     -------
     tuple of Tensor of complex64, (H, W // 2 + 1)
-        X, and the transform of the data's residual F (W y - W x) where P is above 0.
+        X, and what it leaves of the data, F (W y - W x).
     """
     shape = (int(precision.shape[0]), int(precision.shape[1]))
     band = power > 0
@@ -72,8 +72,8 @@ def posterior_mean(
         return seen
 
     # Outside the band the preconditioner is zero: whatever the residual holds there has no effect.
-    estimate = start * band
-    residual = torch.fft.rfft2(weighted, norm="ortho") - forward(estimate) - estimate * inverse
+    estimate = start.clone()
+    residual = unexplained - estimate * inverse
     ahead = preconditioner * residual
     direction = ahead.clone()
     size = inner(residual, ahead, shape[1])

@@ -69,8 +69,7 @@ def spectral_oracle(
     spectrum = torch.fft.rfft2(signal - mean, norm="ortho")
     power = spectrum.real**2 + spectrum.imag**2
     variance = (signal if noise == "poisson" else signal**2).clamp(min=_FLOOR) / electrons_per_sample
-    estimate, _ = posterior_mean(
-        number / variance, (counts - mean * number) / variance, power, torch.zeros_like(spectrum), steps
-    )
+    left = torch.fft.rfft2((counts - mean * number) / variance, norm="ortho")
+    estimate, _ = posterior_mean(number / variance, left, power, torch.zeros_like(spectrum), steps)
     image: Image = (torch.fft.irfft2(estimate, s=truth.shape, norm="ortho") + mean).cpu().numpy()
     return image

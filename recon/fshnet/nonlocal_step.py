@@ -21,7 +21,6 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import ReconError
-from stemscan.recon.fshnet.nonlocal_kernels import average_all, average_nearest, nearest_patches
 
 __all__ = ["NEIGHBOURS", "REGION", "SEARCH", "bandwidth", "nonlocal_step"]
 
@@ -87,6 +86,9 @@ def nonlocal_step(
         When a setting is out of its range.
     """
     _check(patch, h, neighbours, region, search)
+    # numba, which the default reconstruction does not need, takes a third of a second to import
+    from stemscan.recon.fshnet.nonlocal_kernels import average_all, average_nearest, nearest_patches
+
     mean = float(np.mean(image, dtype=np.float64))
     deviation = float(np.std(image, dtype=np.float64))
     if not deviation > 1e-6 * abs(mean):  # constant, but for rounding

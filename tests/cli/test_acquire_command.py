@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stemscan.recon.output import read_reconstruction
 from stemscan.store import Acquisition
 from tests.cli.conftest import Stemscan
 
@@ -64,6 +65,40 @@ def test_a_lagging_beam(stemscan: Stemscan, plan: str) -> None:
     acquired, simulated = Acquisition.open("a.zarr"), Acquisition.open("s.zarr")
     assert acquired.digest() == simulated.digest()
     assert acquired.actual() is not None
+
+
+@pytest.mark.parametrize("suffix", ["npy", "tif", "zarr"])
+def test_an_image_at_the_end_is_that_of_recon(stemscan: Stemscan, plan: str, suffix: str) -> None:
+    image = f"now.{suffix}"
+    done = stemscan("acquire", plan, "-o", "a.zarr", "--specimen", SPECIMEN, "--image", image, "--json")
+    told = json.loads(done.out)
+    assert told["image"] == image
+    assert told["image_seconds"] > 0
+    assert stemscan("recon", "a.zarr", "-o", f"then.{suffix}").code == 0
+    if suffix == "zarr":
+        np.testing.assert_array_equal(read_reconstruction(image).image, read_reconstruction("then.zarr").image)
+    elif suffix == "npy":
+        np.testing.assert_array_equal(np.load(image), np.load("then.npy"))
+    else:
+        assert Path(image).is_file()
+
+
+def test_an_image_of_a_scan_that_a_rule_ended(stemscan: Stemscan, plan: str) -> None:
+    options = ["--specimen", SPECIMEN, "--stop-when", "psnr-gain=20dB", "--image", "a.npy"]
+    done = stemscan("acquire", plan, "-o", "a.zarr", *options)
+    assert done.code == 0, done.err
+    assert "a.npy" in done.out
+    assert np.isfinite(np.load("a.npy")).all()
+
+
+def test_an_image_that_cannot_be_written_is_refused_before_the_scan(stemscan: Stemscan, plan: str) -> None:
+    Path("there.npy").write_text("mine", encoding="utf-8")
+    for image in ("there.npy", "a.jpg", "missing/a.npy", "a.zarr"):
+        done = stemscan("acquire", plan, "-o", "a.zarr", "--specimen", SPECIMEN, "--image", image)
+        assert done.code in (1, 2)
+        assert done.err.startswith("error: ")
+        assert not Path("a.zarr").exists()
+    assert Path("there.npy").read_text(encoding="utf-8") == "mine"
 
 
 BAD = [

@@ -59,17 +59,31 @@ def test_posterior_mean_solves_the_dense_normal_equations(shape: tuple[int, int]
     # A half spectrum says everything about a real image only if its own mirror columns are symmetric.
     symmetric = torch.fft.rfft2(torch.from_numpy(covariance[0].reshape(shape).astype(np.float32))).real
     there = [torch.from_numpy(a.reshape(shape).astype(np.float32)) for a in (precision, weighted)]
-    spectrum, data = posterior_mean(there[0], there[1], symmetric, torch.zeros_like(half(there[0])), 200)
+    spectrum, data = posterior_mean(there[0], half(there[1]), symmetric, torch.zeros_like(half(there[0])), 200)
     image = torch.fft.irfft2(spectrum, s=shape, norm="ortho")
     np.testing.assert_allclose(image.numpy().ravel(), dense, atol=2e-4)
     np.testing.assert_allclose(data.numpy(), half(there[1] - there[0] * image).numpy(), atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_second_run_goes_on_where_the_first_one_ended(shape: tuple[int, int]) -> None:
+    precision = torch.from_numpy(np.random.default_rng(5).binomial(3, 0.4, shape).astype(np.float32))
+    weighted = precision * noise(shape, 6)
+    first = torch.full((shape[0], shape[1] // 2 + 1), 4.0)
+    second = first * 0.5
+    estimate, left = posterior_mean(precision, half(weighted), first, torch.zeros_like(half(weighted)), 3)
+    continued, _ = posterior_mean(precision, left, second, estimate, 200)
+    afresh, _ = posterior_mean(precision, half(weighted), second, torch.zeros_like(estimate), 200)
+    np.testing.assert_allclose(continued.numpy(), afresh.numpy(), atol=2e-4)
 
 
 def test_coefficients_without_power_stay_zero() -> None:
     power = torch.ones(8, 5)
     power[3] = 0
     ones = torch.ones(8, 8)
-    spectrum, _ = posterior_mean(ones, noise((8, 8)), power, half(noise((8, 8), 1)), 5)
+    start = half(noise((8, 8), 1)) * (power > 0)
+    left = half(noise((8, 8)) - torch.fft.irfft2(start, s=(8, 8), norm="ortho"))
+    spectrum, _ = posterior_mean(ones, left, power, start, 5)
     assert bool((spectrum[3] == 0).all())
     assert bool((spectrum[2] != 0).any())
 

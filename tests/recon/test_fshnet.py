@@ -12,7 +12,8 @@ from stemscan.errors import ReconError
 from stemscan.recon.fshnet.network import FSHNet, infer, multiply_accumulates, parameter_count_paper
 from stemscan.recon.fshnet.published import prior_input
 from stemscan.recon.fshnet.scale import sample_scale, standardised_frames
-from stemscan.recon.weights_file import import_published, load_fshnet
+from stemscan.recon.weights_file import load_fshnet
+from stemscan.recon.weights_import import import_published
 from tests.recon.fshnet_kit import lattice, seeded_network, sparse_scan, uniform
 
 GOLDEN = Path(__file__).with_name("data") / "fshnet-seeded.npz"

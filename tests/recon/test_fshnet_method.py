@@ -14,7 +14,8 @@ from stemscan.recon.fshnet.method import fshnet
 from stemscan.recon.fshnet.scale import refit, sample_scale, standardised_frames
 from stemscan.recon.grids import bin_mean, coarse_shape
 from stemscan.recon.inputs import Inputs
-from stemscan.recon.weights_file import Convention, WeightsInfo, import_published, save_weights
+from stemscan.recon.weights_file import Convention, WeightsInfo, save_weights
+from stemscan.recon.weights_import import import_published
 from tests.recon.fshnet_kit import lattice, seeded_network, sparse_scan, uniform
 
 

@@ -12,7 +12,8 @@ from stemscan.errors import ReconError
 from stemscan.recon.fshnet.network import infer
 from stemscan.recon.fshnet.published import prior_input
 from stemscan.recon.fshnet.published_protocol import published_scan
-from stemscan.recon.weights_file import import_published, load_fshnet
+from stemscan.recon.weights_file import load_fshnet
+from stemscan.recon.weights_import import import_published
 from tests.recon.fshnet_kit import lattice, uniform
 
 TRUTH = lattice((96, 64)).astype(np.float64)

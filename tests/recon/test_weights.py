@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save_file
 from stemscan.errors import InputNotFoundError, OutputExistsError, WeightsError
 from stemscan.recon.fshnet.network import UNUSED_PARAMETERS, FSHNet
 from stemscan.recon.fshnet.published import names
-from stemscan.recon.weights_file import WeightsInfo, import_published, load_fshnet, save_weights
+from stemscan.recon.weights_file import WeightsInfo, load_fshnet, save_weights
+from stemscan.recon.weights_import import import_published
 from tests.recon.fshnet_kit import seeded_network
 
 INFO = WeightsInfo(frames=4, convention="published", origin="a test")

@@ -19,7 +19,8 @@ from stemscan.recon.fshnet.published import prior_input
 from stemscan.recon.fshnet.published_protocol import published_scan
 from stemscan.recon.metrics import compare
 from stemscan.recon.threads import limit_threads
-from stemscan.recon.weights_file import WeightsInfo, import_published, save_weights
+from stemscan.recon.weights_file import WeightsInfo, save_weights
+from stemscan.recon.weights_import import import_published
 from tests.recon.evaluation.kit import images
 from tests.recon.fshnet_kit import seeded_network
 from tests.recon.sampling_kit import lattice

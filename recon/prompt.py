@@ -1,0 +1,82 @@
+"""An image within a second of a scan's end: all that takes time once is done before the scan.
+
+Libraries, weights and the plans of Fourier transforms take some seconds at first. `make_ready` makes an image of
+made-up counts and forgets it, before a beam is on; `reconstruct_store` then takes what the arithmetic takes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from stemscan.recon.inputs import Inputs, load_inputs
+from stemscan.recon.methods import DEFAULT_METHOD, reconstruct
+from stemscan.recon.output import write_reconstruction
+
+if TYPE_CHECKING:
+    from stemscan.recon.reconstruction import Reconstruction
+
+__all__ = ["make_ready", "reconstruct_store"]
+
+_LONGEST: Final = 1024
+"""Sides of what is made up: larger scans take long enough for the first seconds not to matter."""
+
+_PERIOD: Final = 16
+_DOSE: Final = 10.0
+
+
+def make_ready(shape: tuple[int, int], output: str | Path, method: str = DEFAULT_METHOD) -> None:
+    """Reconstruct a made-up scan, and write and forget its image.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the grid that is to be reconstructed.
+    output : str or Path
+        Of the image to come; only its suffix matters.
+    method : str
+        A name in `stemscan.recon.methods.METHODS` that needs no settings.
+
+    Raises
+    ------
+    StemscanError
+        As `reconstruct` and `write_reconstruction`.
+    """
+    rows, columns = (min(side, _LONGEST) for side in shape)
+    row, column = np.arange(rows)[:, None], np.arange(columns)
+    signal = 0.5 + 0.25 * np.cos(2 * np.pi * row / _PERIOD) * np.cos(2 * np.pi * column / _PERIOD)
+    counts = np.random.default_rng(0).poisson(_DOSE * signal).astype(np.uint16)  # without noise the grid would be finer
+    done = reconstruct(Inputs.from_arrays(counts[None], np.ones((1, rows, columns), dtype=np.uint16), _DOSE), method)
+    with TemporaryDirectory() as folder:
+        write_reconstruction(done, Path(folder) / f"made-up{Path(output).suffix}")
+
+
+def reconstruct_store(
+    store: str | Path, output: str | Path, method: str = DEFAULT_METHOD, *, overwrite: bool = False
+) -> Reconstruction:
+    """Reconstruct an acquisition store and write the image, without the comparison with a truth.
+
+    Parameters
+    ----------
+    store, output : str or Path
+        The image's format goes by its suffix.
+    method : str
+        A name in `stemscan.recon.methods.METHODS`.
+    overwrite : bool
+        Whether an image that is there may be replaced.
+
+    Returns
+    -------
+    Reconstruction
+
+    Raises
+    ------
+    StemscanError
+        As `load_inputs`, `reconstruct` and `write_reconstruction`.
+    """
+    done = reconstruct(load_inputs(store), method)
+    write_reconstruction(done, output, overwrite=overwrite)
+    return done
