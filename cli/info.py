@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from stemscan.cli.common import JsonOption, QuietOption, Talk, count_of_passes, table
 from stemscan.cli.plan import summary_lines
+
+if TYPE_CHECKING:
+    from stemscan.sample_block import DetectorInfo
 
 __all__ = ["info"]
 
@@ -105,15 +108,20 @@ def _store(path: Path, talk: Talk) -> Description:
         ("pixel size", pixel),
         ("dose per sample", f"{store.electrons_per_sample:g} e- detected at signal 1"),
         ("noise", store.noise),
+        *_detector_row(store.detector),
         ("specimen", specimen),
         ("plan digest", store.plan_digest or "none: imported data"),
     ]
-    if store.detector.unit == "adu":
-        detector = f"adu, {store.detector.gain:g} per electron, {store.detector.offset:g} without electrons"
-        rows.insert(-1, ("detector", detector))
     if store.coil_tau_ns is not None:
         rows.insert(-1, ("coil lag", f"{store.coil_tau_ns:g} ns, with actual positions"))
     return data, [f"{path}: acquisition store", *table(rows)]
+
+
+def _detector_row(detector: DetectorInfo) -> list[tuple[str, str]]:
+    """What the numbers of an analogue detector mean; nothing of one that counts electrons."""
+    if detector.unit == "electron":
+        return []
+    return [("detector", f"adu, {detector.gain:g} per electron, {detector.offset:g} without electrons")]
 
 
 def _reconstruction(path: Path, record: dict[str, Any]) -> Description:

@@ -104,6 +104,7 @@ def test_an_image_that_cannot_be_written_is_refused_before_the_scan(stemscan: St
 BAD = [
     (["--controller", "foo"], 2, "virtual"),
     (["--controller", "obi://127.0.0.1:1"], 1, "127.0.0.1:1"),
+    (["--controller", "obi://127.0.0.1:1", "--timeout", "inf"], 2, "timeout above 0"),
     (["--controller", "obi://127.0.0.1"], 2, "PORT"),
     (["--controller", "replay:none.zarr"], 2, "none.zarr"),
     ([], 2, "--specimen"),
@@ -115,7 +116,6 @@ BAD = [
     (["--controller", "obi://h:1", "--detector", "1"], 2, "GAIN,OFFSET"),
     (["--specimen", SPECIMEN, "--resume", "--overwrite"], 2, "keep one"),
     (["--specimen", SPECIMEN, "--seed", "-1"], 2, "--seed"),
-    (["--controller", "obi://127.0.0.1:1", "--timeout", "inf"], 2, "timeout above 0"),
 ]
 
 
