@@ -36,7 +36,7 @@ def findings(plan: ScanPlan, profile: ControllerProfile, report: Preflight) -> t
     tuple of Finding
         Errors first.
     """
-    found = [*_doses(plan, report), *_signal(report), *_positions(report), *_times(profile, report)]
+    found = [*_doses(plan, report), *_signal(report), *_positions(profile, report), *_times(report)]
     return tuple(sorted(found, key=lambda finding: finding.level != "error"))
 
 
@@ -74,7 +74,7 @@ def _signal(report: Preflight) -> Iterator[Finding]:
         )
 
 
-def _positions(report: Preflight) -> Iterator[Finding]:
+def _positions(profile: ControllerProfile, report: Preflight) -> Iterator[Finding]:
     """Where the beam will not be where it should."""
     quantisation = report.quantisation
     if quantisation.position_error_px > _POSITION_ERROR:
@@ -83,7 +83,8 @@ def _positions(report: Preflight) -> Iterator[Finding]:
             f"positions are rounded by up to {quantisation.position_error_px:.2f} px: take a smaller grid, or the fit "
             "integer in the profile",
         )
-    if quantisation.field_used < _FIELD:
+    converts = profile.grid.bits is not None  # where positions are pixels, the field is that of the plan
+    if converts and 0 < quantisation.field_used < _FIELD:
         yield Finding(
             "warning",
             f"the scan covers {quantisation.field_used:.0%} of the controller's field: set the magnification for that",
@@ -96,7 +97,7 @@ def _positions(report: Preflight) -> Iterator[Finding]:
         )
 
 
-def _times(profile: ControllerProfile, report: Preflight) -> Iterator[Finding]:
+def _times(report: Preflight) -> Iterator[Finding]:
     """Time that is not spent on samples."""
     duration = report.duration
     if duration.stall:
