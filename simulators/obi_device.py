@@ -326,8 +326,9 @@ class VirtualObiDevice:
         """For each code of a column and of a row, its part of the number of the nearest pixel, row by row."""
         every, first = np.arange(obi.CODES), np.zeros(obi.CODES, np.int64)
         lattice, width = self._program.lattice, self.plan.shape[1]
-        across, down = (at @ [width, 1] for at in (lattice.pixels(every, first), lattice.pixels(first, every)))
-        return across, down - down[0]
+        across, down = lattice.pixels(every, first).astype(np.int64), lattice.pixels(first, every).astype(np.int64)
+        down -= down[0]
+        return across[:, 0] * width + across[:, 1], down[:, 0] * width + down[:, 1]
 
     def _seen(self, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float32]:
         """Signal of the specimen pixel nearest to codes."""

@@ -256,13 +256,13 @@ def test_lines_of_the_picture_are_moves() -> None:
     program = Program(plan_of((64, 64), order={"kind": "random"}), profile_of())
     axis = Figure().subplots()
     picture._draw_path(axis, program, (20, 30), "corner")
-    moved = axis.lines[0].get_xydata()[:, ::-1]
+    moved = np.asarray(axis.lines[0].get_xydata())[:, ::-1]
     first = program.path.positions(0, 192)
     moves = {(*a, *b) for a, b in pairwise(map(tuple, first.tolist()))}
     drawn = [(*a, *b) for a, b in pairwise(map(tuple, moved.tolist())) if not np.isnan([*a, *b]).any()]
     assert drawn
     assert set(drawn) <= moves
-    assert len(axis.collections[0].get_offsets()) == ((first[:, 0] < 20) & (first[:, 1] < 30)).sum()
+    assert len(np.asarray(axis.collections[0].get_offsets())) == ((first[:, 0] < 20) & (first[:, 1] < 30)).sum()
 
 
 def test_no_lines_where_samples_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
