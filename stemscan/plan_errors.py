@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from stemscan.strict_yaml import looks_like_number
-from stemscan.yaml_model import expectation, shortened
+from stemscan.yaml_model import expectation, shortened, with_line
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -58,7 +58,7 @@ def _sentence(error: ErrorDetails, lines: Mapping[Location, int]) -> str:
     kind = error["type"]
     if kind == "value_error":
         message = str(error["ctx"]["error"])
-        return message if message.startswith(f"{key}:") or not location else f"{where}: {message}"
+        return with_line(message, lines) if message.startswith(f"{key}:") or not location else f"{where}: {message}"
     if kind == "extra_forbidden":
         suggestion = _suggestion(str(location[-1]))
         return f"{where}: expected a key that plans have, got {key!r};{suggestion} remove or correct it"

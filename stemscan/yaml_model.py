@@ -16,7 +16,7 @@ from stemscan.strict_yaml import MAX_BYTES, YamlProblem, parse
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
-__all__ = ["expectation", "model_from_file", "model_from_yaml", "shortened"]
+__all__ = ["expectation", "model_from_file", "model_from_yaml", "shortened", "with_line"]
 
 Model = TypeVar("Model", bound="BaseModel")
 
@@ -83,9 +83,8 @@ def _sentence(problem: ValidationError, lines: Mapping[tuple[str | int, ...], in
     """The first of pydantic's errors: key, line, what was expected, what was there."""
     error: Any = sorted(problem.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")[0]
     location = tuple(error["loc"])
-    if error["type"] == "value_error":  # of several keys together: the message begins with the one to blame
-        key, colon, rest = str(error["ctx"]["error"]).partition(": ")
-        return _where(key, tuple(key.split(".")), lines) + colon + rest
+    if error["type"] == "value_error":
+        return with_line(str(error["ctx"]["error"]), lines)
     key = ".".join(map(str, location)) or what
     where = _where(key, location, lines)
     if error["type"] == "extra_forbidden":
@@ -93,6 +92,12 @@ def _sentence(problem: ValidationError, lines: Mapping[tuple[str | int, ...], in
     if error["type"] == "missing":
         return f"{where}: expected this key, got none; add it"
     return f"{where}: expected {expectation(error)}, got {shortened(error['input'])}; correct it"
+
+
+def with_line(message: str, lines: Mapping[tuple[str | int, ...], int]) -> str:
+    """Put the line into a message that begins with the key to blame, as those of rules over several keys do."""
+    key, colon, rest = message.partition(": ")
+    return _where(key, tuple(key.split(".")), lines) + colon + rest
 
 
 def _where(key: str, location: tuple[str | int, ...], lines: Mapping[tuple[str | int, ...], int]) -> str:
