@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from stemscan.errors import InputNotFoundError, PlanError, StemscanError
 from stemscan.files_by_content import mask_sha256, points_sha256, read_mask, read_points
-from stemscan.orders.hilbert_curve import curve_pixels, curve_places
+from stemscan.orders.hilbert_curve import curve_pixels, curve_places, whole_curve
 from stemscan.path import ScanPath
 from stemscan.plan import ScanPlan
 from stemscan.portable_math import log, sine_cosine
@@ -48,6 +48,7 @@ def test_hilbert_steps_are_of_length_one(rows: int, columns: int) -> None:
     pixels = (out[:, 0] * columns + out[:, 1]).astype(np.uint32)
     assert np.array_equal(np.sort(pixels), np.arange(rows * columns))
     np.testing.assert_array_equal(curve_places(pixels, (rows, columns)), np.arange(rows * columns))
+    np.testing.assert_array_equal(whole_curve((rows, columns)), pixels)
     steps = np.abs(np.diff(out, axis=0))
     diagonal = int((steps.sum(axis=1) == 2).sum())
     assert steps.max(initial=0) <= 1
