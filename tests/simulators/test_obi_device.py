@@ -400,6 +400,19 @@ def test_a_foreign_client_gets_the_specimen_under_its_codes() -> None:
     assert len(device.execute(obi.RasterPixelRun(5, 3))) == 5
 
 
+@pytest.mark.parametrize("transform", ["none", "transpose"])
+@pytest.mark.parametrize("origin", ["top-left", "top-right", "bottom-left", "bottom-right"])
+def test_a_turned_device_sees_the_pixel_that_its_codes_stand_for(origin: str, transform: str) -> None:
+    grid = PROFILE.grid.model_copy(update={"origin": origin, "transform": transform})
+    profile = PROFILE.model_copy(update={"grid": grid})
+    plan = ScanPlan.from_dict({**PLAN.to_dict(), "shape": [48, 64]})
+    signal = np.random.default_rng(0).random(plan.shape).astype(np.float32)
+    device = VirtualObiDevice(plan, profile, specimen_from_array(signal), seed=3)
+    pixels = np.random.default_rng(1).integers(0, plan.shape, (500, 2)).astype(np.int32)
+    x, y = Program(plan, profile).lattice.codes(pixels)
+    np.testing.assert_array_equal(device._seen(x, y), device._signal.reshape(plan.shape)[tuple(pixels.T)])
+
+
 def test_addresses_that_others_reach_are_refused() -> None:
     for host in ("0.0.0.0", "192.168.1.2", "::", "example.org"):
         with pytest.raises(UsageError, match="--allow-remote"):
