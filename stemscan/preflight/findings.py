@@ -89,6 +89,13 @@ def _positions(profile: ControllerProfile, report: Preflight) -> Iterator[Findin
             "warning",
             f"the scan covers {quantisation.field_used:.0%} of the controller's field: set the magnification for that",
         )
+    tau = None if profile.settle is None else profile.settle.time_constant_ns
+    if tau is not None and report.lag_rms_px is None:
+        yield Finding(
+            "warning",
+            f"the coils' time constant of {tau:g} ns is more than about 10^5 dwells, for which the lag is not "
+            "computed: dwell longer, or correct the profile",
+        )
     if report.lag_rms_px is not None and report.lag_rms_px > _LAG:
         yield Finding(
             "warning",

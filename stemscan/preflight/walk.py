@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.coil_lag import CoilLag, LaggedPath
+from stemscan.errors import UsageError
 from stemscan.preflight.findings import findings
 from stemscan.preflight.report import Duration, Maps, Preflight
 from stemscan.program import Program, Waits
@@ -116,7 +117,7 @@ def _walk(program: Program, examined: int, maps: Maps | None, progress: Progress
 
 
 def _lagged_path(program: Program) -> LaggedPath | None:
-    """Where the beam really is, for a profile that gives a time constant."""
+    """Where the beam really is, for a profile with a time constant that is not far beyond the dwell."""
     settle, quantum = program.profile.settle, program.profile.dwell.quantum_ns
     if settle is None or settle.time_constant_ns is None:
         return None
@@ -126,7 +127,10 @@ def _lagged_path(program: Program) -> LaggedPath | None:
         return (waits.settle + waits.flyback) * quantum
 
     dwell = program.quantisation.dwell_ns
-    return LaggedPath(program.path, CoilLag(settle.time_constant_ns), wait, dwell_ns=dwell)
+    try:
+        return LaggedPath(program.path, CoilLag(settle.time_constant_ns), wait, dwell_ns=dwell)
+    except UsageError:
+        return None  # a finding says so
 
 
 def _add_moves(sums: _Sums, waits: Waits, start: int, largest: int) -> None:

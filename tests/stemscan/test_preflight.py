@@ -229,6 +229,7 @@ def test_a_large_plan_is_walked_in_part_and_taken_in_proportion() -> None:
             ["coils lag"],
             "warnings",
         ),
+        ({}, {"settle": {"time_constant_ns": 1e9, "tolerance_px": 1000.0}}, ["1e+09 ns", "10^5 dwells"], "warnings"),
     ],
 )
 def test_findings(plan: dict[str, Any], profile: dict[str, Any], words: list[str], verdict: str) -> None:
