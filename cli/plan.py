@@ -119,6 +119,12 @@ def plan(
         str | None,
         typer.Option(help='order settle-aware: PIXELS=TIME pairs instead, as "0=0ns 100=20us".', show_default=False),
     ] = None,
+    settle_profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE", help="order settle-aware: as a controller profile settles instead.", show_default=False
+        ),
+    ] = None,
     dwell: Annotated[str, typer.Option(help="Dwell time of a sample, with its unit.")] = "1us",
     dose: Annotated[
         float | None,
@@ -177,7 +183,7 @@ def plan(
         "shape": list(parse_shape(shape)),
         "passes": passes,
         "repeat": repeat,
-        "order": order_of(order, max_jump, settle_time, tolerance, settle_table),
+        "order": order_of(order, max_jump, settle_time, tolerance, settle_table, settle_profile),
         "dwell_ns": parse_dwell_ns(dwell),
         "dose": {**_dose(dose, total_dose, current_pa), "collection": collection},
         "pixel_size_nm": None if pixel_size is None else parse_length_nm(pixel_size),

@@ -10,6 +10,8 @@ import typer
 from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk, table
 
 if TYPE_CHECKING:
+    from stemscan.hardware.profile import ControllerProfile
+    from stemscan.plan import ScanPlan
     from stemscan.preflight import Preflight
 
 __all__ = ["check"]
@@ -35,8 +37,11 @@ def check(
     quiet: QuietOption = False,
 ) -> None:
     """Tell what a plan costs on a controller, before the sample pays; exit code 1 where it cannot or must not run."""
-    from stemscan.errors import UsageError
+    from stemscan.errors import ProfileError, UsageError
+    from stemscan.files import check_output
     from stemscan.hardware.profile import TEMPLATE, load_profile, profile_names, profile_text
+    from stemscan.plan import ScanPlan
+    from stemscan.preflight.picture import check_name
 
     talk = Talk(quiet, as_json)
     if template:
@@ -49,7 +54,16 @@ def check(
         return
     if plan is None:
         raise UsageError("expected a plan file, got none; add PLAN, --profiles or --template")
-    report = _check(talk, plan, profile, output, round_dwell, whole, overwrite)
+    if output is not None:
+        check_name(output)
+        check_output(output, overwrite=overwrite)
+    scan_plan, controller = ScanPlan.load(plan), load_profile(profile)
+    try:
+        report = _fly(talk, scan_plan, controller, round_dwell, whole, output, overwrite)
+    except ProfileError as problem:  # one that the controller cannot run; the sentence itself goes to stderr
+        finding = {"level": "error", "text": str(problem)}
+        talk.result({"plan": str(plan), "profile": controller.name, "verdict": "cannot run", "findings": [finding]}, [])
+        raise
     talk.result(
         {"plan": str(plan), **report.to_dict()}, [f"{plan} on {report.profile}: {report.verdict}", *_lines(report)]
     )
@@ -57,23 +71,23 @@ def check(
         raise typer.Exit(1)
 
 
-def _check(
-    talk: Talk, plan: Path, profile: str, output: Path | None, round_dwell: bool, whole: bool, overwrite: bool
+def _fly(
+    talk: Talk,
+    plan: ScanPlan,
+    profile: ControllerProfile,
+    round_dwell: bool,
+    whole: bool,
+    output: Path | None,
+    overwrite: bool,
 ) -> Preflight:
     """Walk the program; draw it where that is asked for."""
-    from stemscan.files import check_output
-    from stemscan.hardware.profile import load_profile
-    from stemscan.plan import ScanPlan
     from stemscan.preflight import MOST_SAMPLES, check_flight
-    from stemscan.preflight.picture import check_name, draw_flight
+    from stemscan.preflight.picture import draw_flight
     from stemscan.program import Program
 
-    if output is not None:
-        check_name(output)
-        check_output(output, overwrite=overwrite)
-    program = Program(ScanPlan.load(plan), load_profile(profile), round_dwell=round_dwell)
+    program = Program(plan, profile, round_dwell=round_dwell)
     with talk.progress("walking the program") as progress:
-        most = program.plan.total_samples if whole else MOST_SAMPLES
+        most = plan.total_samples if whole else MOST_SAMPLES
         report = check_flight(program, most_samples=most, progress=progress)
     if output is not None:
         draw_flight(program, report, output, overwrite=overwrite)
@@ -128,14 +142,9 @@ def _lines(report: Preflight) -> list[str]:
 def _dose_rows(report: Preflight) -> list[tuple[str, str]]:
     """Doses of passes, pixels and the area."""
     rows = []
-    if report.electrons_per_pass:
-        least, most = min(report.electrons_per_pass), max(report.electrons_per_pass)
-        rows.append(
-            (
-                "dose a pass",
-                f"{least:.4g}" + (f" to {most:.4g}" if most > least else "") + " e-, moves and stalls counted",
-            )
-        )
+    passes = report.electrons_per_pass or (report.mean_electrons_per_pass,)
+    bounds = list(dict.fromkeys(f"{bound(passes):.4g}" for bound in (min, max)))
+    rows.append(("dose a pass", f"{' to '.join(bounds)} e-, moves and stalls counted"))
     if report.pixel_dose is not None:
         values = ", ".join(f"{share:.0%}: {electrons:.4g}" for share, electrons in report.pixel_dose)
         part = "" if report.examined == report.samples else ", of the samples walked"

@@ -10,7 +10,12 @@ __all__ = ["order_of", "take_files"]
 
 
 def order_of(
-    kind: str | None, max_jump: float | None, settle_time: str | None, tolerance: float | None, table: str | None
+    kind: str | None,
+    max_jump: float | None,
+    settle_time: str | None,
+    tolerance: float | None,
+    settle_table: str | None,
+    settle_profile: str | None,
 ) -> dict[str, Any] | None:
     """The plan's order from its options.
 
@@ -18,29 +23,65 @@ def order_of(
     ------
     UsageError
         When an option does not belong to the order, or is no time.
+    InputNotFoundError, ProfileError
+        When the controller profile that is named is none.
     """
     from stemscan.errors import UsageError
-    from stemscan.units import parse_dwell_ns
 
     if max_jump is not None and kind != "shortest":
         raise UsageError(f"--max-jump: expected --order shortest beside it, got {kind}; change one")
-    settings = {"--settle-time": settle_time, "--tolerance": tolerance, "--settle-table": table}
+    settings = {
+        "--settle-profile": settle_profile,
+        "--settle-table": settle_table,
+        "--settle-time": settle_time,
+        "--tolerance": tolerance,
+    }
     given = [option for option, value in settings.items() if value is not None]
     if given and kind != "settle-aware":
         raise UsageError(f"{given[0]}: expected --order settle-aware beside it, got {kind}; change one")
+    if len(given) > 1 and given[0] in ("--settle-profile", "--settle-table"):
+        raise UsageError(f"expected {given[0]} alone, got {given[1]} too; keep one")
     if kind is None:
         return None
     order: dict[str, Any] = {"kind": kind}
     if max_jump is not None:
         order["max_jump_px"] = max_jump
-    if kind == "settle-aware" and table is not None:
-        if len(given) > 1:
-            raise UsageError(f"expected --settle-table alone, got {given[0]} too; keep one")
-        order["settle"] = {"per_jump": [_pair(pair) for pair in table.split()]}
+    if settle_profile is not None:
+        order["settle"] = _settle_of(settle_profile)
+    elif settle_table is not None:
+        order["settle"] = {"per_jump": [_pair(pair) for pair in settle_table.split()]}
     elif kind == "settle-aware":
-        time_ns = parse_dwell_ns("5us" if settle_time is None else settle_time)
+        time_ns = _settle_ns("5us" if settle_time is None else settle_time)
         order["settle"] = {"time_constant_ns": time_ns, "tolerance_px": 0.5 if tolerance is None else tolerance}
     return order
+
+
+def _settle_of(name: str) -> dict[str, Any]:
+    """How a controller profile settles, in whole nanoseconds."""
+    from stemscan.errors import UsageError
+    from stemscan.hardware.profile import load_profile
+
+    profile = load_profile(name)
+    settle = profile.settle
+    if settle is None:
+        raise UsageError(
+            f"--settle-profile: expected a profile that waits after moves, got {profile.name}, which does not; choose "
+            "another profile or order"
+        )
+    if settle.per_jump is not None:
+        return {"per_jump": [[jump, round(time)] for jump, time in settle.per_jump]}
+    return {"time_constant_ns": max(round(settle.time_constant_ns or 0), 1), "tolerance_px": settle.tolerance_px}
+
+
+def _settle_ns(text: str) -> int:
+    """A time constant in whole nanoseconds."""
+    from stemscan.errors import UsageError
+    from stemscan.units import parse_time_constant_ns
+
+    time = parse_time_constant_ns(text)
+    if not time.is_integer():
+        raise UsageError(f"--settle-time: expected whole nanoseconds, got {text!r}; round it")
+    return int(time)
 
 
 def _pair(text: str) -> list[float]:

@@ -70,7 +70,7 @@ class PixelCounts:
         self._signal = np.ascontiguousarray(specimen.signal, np.float32).reshape(-1)
         self._dose, self._seed = plan.electrons_per_sample, seed
         self._foreign = plan.total_samples
-        self._rows, self._columns = (_nearest(codes) for codes in self._lattice())
+        self._across, self._down = self._nearest_pixels()
         detect(self._signal[:1], electrons_per_sample=self._dose, seed=seed)  # compiled before a client waits for it
         self.begin()
 
@@ -185,21 +185,18 @@ class PixelCounts:
         self._from = min(start + _BATCH, self.plan.total_samples)
         return self._program.steps(start, self._from) if start < self._from else None
 
-    def _lattice(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Codes of the grid's rows and columns, ascending."""
-        longest = np.arange(max(self.plan.shape), dtype=np.int32)
-        x, y = self._program.codes(np.stack([longest, longest], axis=1))
-        return y[: self.plan.shape[0]], x[: self.plan.shape[1]]
+    def _nearest_pixels(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """For each code of a column and of a row, its part of the number of the nearest pixel, row by row."""
+        every, first = np.arange(CODES), np.zeros(CODES, np.int64)
+        lattice, width = self._program.lattice, self.plan.shape[1]
+        across, down = lattice.pixels(every, first).astype(np.int64), lattice.pixels(first, every).astype(np.int64)
+        down -= down[0]
+        return across[:, 0] * width + across[:, 1], down[:, 0] * width + down[:, 1]
 
     def _seen(self, x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float32]:
         """Signal of the specimen pixel nearest to codes."""
-        seen: NDArray[np.float32] = self._signal.take(self._rows[y] * self.plan.shape[1] + self._columns[x])
+        seen: NDArray[np.float32] = self._signal.take(self._across[x] + self._down[y])
         return seen
-
-
-def _nearest(codes: NDArray[np.int32]) -> NDArray[np.int64]:
-    """For each of all codes, the nearest of ascending ones."""
-    return np.searchsorted((codes[1:] + codes[:-1]) / 2, np.arange(CODES)).astype(np.int64)
 
 
 def _passed_over(

@@ -78,6 +78,8 @@ class LaggedPath:
     lag : CoilLag
     settle : callable, optional
         Waiting times before the dwells, see `Settle`; none unless given.
+    dwell_ns : int, optional
+        Time on each sample in ns, where a controller rounds that of the plan; that of the plan unless given.
 
     Raises
     ------
@@ -85,9 +87,11 @@ class LaggedPath:
         When the time constant is more than about 10^5 dwell times.
     """
 
-    def __init__(self, path: ScanPath, lag: CoilLag, settle: Settle | None = None) -> None:
+    def __init__(
+        self, path: ScanPath, lag: CoilLag, settle: Settle | None = None, *, dwell_ns: int | None = None
+    ) -> None:
         self._path, self._lag, self._settle = path, lag, settle
-        self._dwell = path.plan.dwell_ns
+        self._dwell = path.plan.dwell_ns if dwell_ns is None else dwell_ns
         side = max(path.plan.shape)
         needed = (math.log(side) + _FORGOTTEN * math.log(2)) * lag.tau_ns / self._dwell
         if needed > _LONGEST_RUN_IN:

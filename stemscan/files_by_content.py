@@ -110,6 +110,8 @@ def read_mask(path: Path, shape: tuple[int, int]) -> Mask:
     name = repr(str(path))
     if values.ndim == 3 and values.shape[2] in (2, 3, 4) and values.dtype == np.uint8:
         values = values[:, :, : 3 if values.shape[2] > 2 else 1].max(axis=2)
+    if values.ndim == 1 and shape == (len(values), 1):  # a text file has no other way to say it
+        values = values[:, np.newaxis]
     if values.shape != shape or values.dtype.kind not in "biuf":
         raise PlanError(
             f"expected a mask on the plan's grid, {shape[0]} x {shape[1]}, in {name}, got {values.dtype} of shape "

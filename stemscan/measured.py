@@ -209,7 +209,8 @@ def _read_text(path: Path, delimiter: str | None) -> Array:
         del lines[0]
     if not lines:
         raise ValueError("no numbers")
-    return np.asarray(np.loadtxt(lines, delimiter=delimiter, ndmin=1))
+    values = np.asarray(np.loadtxt(lines, delimiter=delimiter, ndmin=2))
+    return values[:, 0] if values.shape[1] == 1 else values
 
 
 def _are_names(first: list[str], second: list[str]) -> bool:

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from stemscan.dose import DoseSettings, Limits, area_dose
@@ -23,14 +21,15 @@ from stemscan.files_by_content import load_points
 from stemscan.orders.model import Order, OrderKind
 from stemscan.patterns import FAMILIES, AreaPattern, Pattern, PointList
 from stemscan.plan_errors import describe
+from stemscan.plan_rules import OverLimit, check_combination, check_doses, check_limits
+from stemscan.plan_yaml import normalised, written
 from stemscan.region import ImageRegion, Region
 from stemscan.strict_yaml import MAX_BYTES, YamlProblem, parse
+from stemscan.yaml_model import with_line
 
 __all__ = ["Order", "OrderKind", "ScanPlan"]
 
 Side = Annotated[int, Field(ge=1, le=65536)]
-_MOST_SAMPLES = 2**32
-_SMALLEST_DOSE, _LARGEST_DOSE = 1e-100, 1e100
 REQUIRED_IN_FILES = ("version", "pattern", "shape", "passes", "dwell_ns", "dose", "seed")
 
 
@@ -104,64 +103,11 @@ class ScanPlan(BaseModel):
         return data
 
     @model_validator(mode="after")
-    def _pattern_can(self) -> Self:
-        """Refuse an order, a repetition or a region that the pattern does not have."""
-        kind = self.pattern.kind
-        if self.order.kind == "own" and self.pattern.default_order != "own":
-            raise ValueError(
-                f"order.kind: expected the order own with patterns that are a way, got it with {kind}; choose another"
-            )
-        if self.repeat == "exclusive" and not self.pattern.exclusive:
-            raise ValueError(f"repeat: expected independent with the pattern {kind}, got 'exclusive'; remove it")
-        if self.region is not None:
-            by_area = isinstance(self.pattern, AreaPattern)
-            if by_area and self.region.samples is not None:
-                raise ValueError(f"region.samples: expected none with the pattern {kind}, got one; remove it")
-            if not by_area and self.region.samples is None:
-                raise ValueError(
-                    f"region.samples: expected the number of samples of {kind} inside the region, got none; "
-                    "`stemscan plan` finds it"
-                )
-            if not 0 < self.region.pixels_in(self.shape) <= self.shape[0] * self.shape[1]:
-                raise ValueError(
-                    "region: expected at least one pixel on the grid and no more than it has, got "
-                    f"{self.region.pixels_in(self.shape)}; correct the region"
-                )
-        if self.samples_per_pass > _MOST_SAMPLES:
-            raise ValueError(
-                f"pattern: expected at most {_MOST_SAMPLES} samples in a pass, got {self.samples_per_pass}; take fewer"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _finite_doses(self) -> Self:
-        """Refuse what overflows or vanishes in floating point, so that every figure of a plan is a number above 0."""
-        try:
-            total = self.total_electrons / self.dose.collection
-            doses = [self.electrons_per_sample, total, total if self.dose_e_per_A2 is None else self.dose_e_per_A2]
-        except (OverflowError, ZeroDivisionError):
-            doses = [math.inf]
-        if not all(_SMALLEST_DOSE <= dose <= _LARGEST_DOSE for dose in doses):
-            raise ValueError(
-                f"dose: expected doses of {_SMALLEST_DOSE:g} to {_LARGEST_DOSE:g} electrons, a sample, in all and per "
-                "square angstrom, got one beyond; correct the dose, the collection or the pixel size"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _within_limits(self) -> Self:
-        limit = self.limits.max_dose_e_per_A2
-        if limit is None:
-            return self
-        if self.pixel_size_nm is None:
-            raise ValueError(
-                "limits.max_dose_e_per_A2: expected a pixel_size_nm beside it, got none; state the pixel size"
-            )
-        if self.dose_e_per_A2 is not None and self.dose_e_per_A2 > limit * (1 + 1e-9):
-            raise _OverLimit(
-                f"limits.max_dose_e_per_A2: expected at most {limit:g} e-/A^2, got a plan of {self.dose_e_per_A2:.6g} "
-                "e-/A^2; lower the dose, the passes or the sampling ratio"
-            )
+    def _possible(self) -> Self:
+        """Refuse what cannot be, or exceeds the plan's own limits."""
+        check_combination(self)
+        check_doses(self)
+        check_limits(self)
         return self
 
     # ------------------------------------------------------------------ what follows from the fields
@@ -222,8 +168,8 @@ class ScanPlan(BaseModel):
             data["region"] = {"kind": self.region.kind, **data["region"]}
         if self.order.kind == self.pattern.default_order:
             del data["order"]
-        normalised: dict[str, Any] = _normalise(data)
-        return normalised
+        plain: dict[str, Any] = normalised(data)
+        return plain
 
     def digest(self) -> str:
         """SHA-256, 64 hexadecimal digits, of the canonical JSON of `to_dict`, names of files left out."""
@@ -236,9 +182,8 @@ class ScanPlan(BaseModel):
     def to_yaml(self) -> str:
         """The plan as the text of a plan file, in the order of the fields."""
         data = self.to_dict()
-        data["order"] = _normalise(self.order.to_dict())
-        ordered = {name: _for_yaml(data[name]) for name in type(self).model_fields if name in data}
-        return str(yaml.dump(ordered, Dumper=_Dumper, sort_keys=False, width=120))
+        data["order"] = normalised(self.order.to_dict())
+        return written({name: data[name] for name in type(self).model_fields if name in data})
 
     @classmethod
     def from_dict(cls, data: Any) -> Self:
@@ -333,46 +278,10 @@ class ScanPlan(BaseModel):
             raise PlanError(f"expected the key {', '.join(missing)}, got a plan without; add it")
         try:
             return cls.model_validate(data)
-        except _OverLimit as problem:
-            raise DoseLimitError(str(problem)) from problem
+        except OverLimit as problem:
+            raise DoseLimitError(with_line(str(problem), lines)) from problem
         except ValidationError as problem:
             raise PlanError(describe(problem, data, lines)) from problem
 
 
-class _OverLimit(Exception):
-    """Passes through pydantic unchanged, so that an exceeded limit keeps its own error class."""
-
-
 _ORDER_OF_PATTERN: dict[str, str] = {family.model_fields["kind"].default: family.default_order for family in FAMILIES}
-
-
-def _normalise(value: Any) -> Any:
-    """Write whole numbers as integers, so that 10 and 10.0 are the same plan."""
-    if isinstance(value, dict):
-        return {key: _normalise(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_normalise(item) for item in value]
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
-    return value
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes the small mappings of a plan on one line each."""
-
-
-class _Inline(dict):  # type: ignore[type-arg]
-    """A mapping that is written on one line."""
-
-
-_Dumper.add_representer(
-    _Inline, lambda dumper, data: dumper.represent_mapping("tag:yaml.org,2002:map", data, flow_style=True)
-)
-_Dumper.add_representer(
-    list, lambda dumper, data: dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=True)
-)
-
-
-def _for_yaml(value: Any) -> Any:
-    """Mark inner mappings as one-line ones."""
-    return _Inline({key: _for_yaml(item) for key, item in value.items()}) if isinstance(value, dict) else value

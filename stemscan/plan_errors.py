@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from stemscan.strict_yaml import looks_like_number
+from stemscan.yaml_model import expectation, shortened, with_line
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -57,16 +58,17 @@ def _sentence(error: ErrorDetails, lines: Mapping[Location, int]) -> str:
     kind = error["type"]
     if kind == "value_error":
         message = str(error["ctx"]["error"])
-        return message if message.startswith(f"{key}:") or not location else f"{where}: {message}"
+        return with_line(message, lines) if message.startswith(f"{key}:") or not location else f"{where}: {message}"
     if kind == "extra_forbidden":
         suggestion = _suggestion(str(location[-1]))
         return f"{where}: expected a key that plans have, got {key!r};{suggestion} remove or correct it"
     if location[:1] == ("shape",):
         whole = where.replace(key, "shape")
-        return f"{whole}: expected [rows, columns], whole numbers from 1 to 65536, got {_short(error['input'])}"
+        found = shortened(error["input"])
+        return f"{whole}: expected [rows, columns], whole numbers from 1 to 65536, got {found}; correct it"
     if kind == "missing":
         return f"{where}: expected this key, got none; add it"
-    return f"{where}: expected {_expected(error)}, got {_short(error['input'])}{_yaml_hint(error)}"
+    return f"{where}: expected {_expected(error)}, got {shortened(error['input'])}{_cure(error)}"
 
 
 def _suggestion(key: str) -> str:
@@ -84,23 +86,16 @@ def _expected(error: ErrorDetails) -> str:
         return f"a mapping with a kind, one of {', '.join(_KINDS)}"
     if error["type"] in ("model_type", "model_attributes_type"):
         return f"a mapping such as {_EXAMPLES.get(str(error['loc'][0]), '{kind: raster}')}"
-    message = error["msg"].removeprefix("Input should be ").removeprefix("Input should have ")
-    return message[0].lower() + message[1:]
+    return expectation(error)
 
 
-def _short(value: object) -> str:
-    """The value as it was given, cut to a length that fits a sentence."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _yaml_hint(error: ErrorDetails) -> str:
-    """Explain the number that YAML reads as text."""
+def _cure(error: ErrorDetails) -> str:
+    """What to do; explains the number that YAML reads as text."""
     value = error["input"]
     number = float(str(value).replace("_", "")) if looks_like_number(value) else math.nan
     if math.isfinite(number) and error["type"] in ("float_type", "int_type"):
         return f", which YAML 1.1 reads as text; write it without quotes, as {_yaml_number(number)}"
-    return ""
+    return "; correct it"
 
 
 def _yaml_number(number: float) -> str:

@@ -3,27 +3,29 @@
 A program is a lazy stream of steps. Each sample is one exposed step; before it stand as many waiting steps as its move
 needs, at the same place, whose data nobody keeps. Any part of a program can be had alone and is always the same, so
 that scans of 10^9 samples need no more memory than a batch. Positions and dwells are made whole numbers of the
-controller's codes and quanta; `Quantisation` says what that costs, and what cannot be represented is an error.
+controller's codes and quanta; `stemscan.quantisation` says what that costs, and what cannot be represented is an error.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import ProfileError, UsageError
+from stemscan.lattice import Lattice
 from stemscan.ledger import BeamTime, BeamTimes
 from stemscan.path import ScanPath
+from stemscan.quantisation import quantise
 
 if TYPE_CHECKING:
     from stemscan.hardware.profile import ControllerProfile
     from stemscan.plan import ScanPlan
 
-__all__ = ["Program", "Quantisation", "Steps", "Waits"]
+__all__ = ["Program", "Steps", "Waits"]
 
 Times = npt.NDArray[np.int64]
 
@@ -56,40 +58,6 @@ class Steps:
     def __len__(self) -> int:
         """Number of steps."""
         return len(self.sample)
-
-
-@dataclass(frozen=True)
-class Quantisation:
-    """What representing a plan costs.
-
-    Attributes
-    ----------
-    codes_per_pixel : float
-    field_used : float
-        Share of the narrower of the controller's axes over which the plan's grid goes.
-    position_error_px : float
-        Largest distance of a code from where the plan wants it, along one axis.
-    dwell_asked_ns, dwell_ns : int
-        Of the plan, and of the program.
-    dwell_quanta : int
-    dwell_error : float
-        Relative error of the dwell.
-    signal_used : float
-        Share of a dwell whose readings enter the value.
-    """
-
-    codes_per_pixel: float
-    field_used: float
-    position_error_px: float
-    dwell_asked_ns: int
-    dwell_ns: int
-    dwell_quanta: int
-    dwell_error: float
-    signal_used: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,15 +98,9 @@ class Program:
         self.profile = profile
         self.path = ScanPath(plan)
         _check_samples(plan, profile)
-        quanta = _quanta(plan, profile, round_dwell)
-        self._step, self._origin = _lattice(plan, profile)
-        _check_grid(self.path, profile, self._step)
-        self.quantisation = _quantisation(plan, profile, quanta, self._step)
-
-    def codes(self, positions: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-        """Codes of column and row, (n,) each, of pixels (row, column), (n, 2)."""
-        placed = [np.rint(positions[:, axis] * self._step).astype(np.int32) + self._origin[axis] for axis in (1, 0)]
-        return placed[0], placed[1]
+        self.lattice = Lattice(plan.shape, profile.grid)
+        self.quantisation = quantise(plan, profile, self.lattice, round_dwell=round_dwell)
+        _check_grid(self.path, profile, self.lattice)
 
     def waits(self, start: int, stop: int) -> Waits:
         """What the moves to samples start .. stop - 1 cost."""
@@ -166,7 +128,7 @@ class Program:
         """
         positions = self._with_one_before(start, stop)
         waits = self._waits(positions, start)
-        x, y = self.codes(positions[len(positions) - (stop - start) :])
+        x, y = self.lattice.codes(positions[len(positions) - (stop - start) :])
         largest = self.profile.dwell.largest
         waited = waits.settle + waits.flyback
         pieces = -(-waited // largest)
@@ -263,48 +225,12 @@ def _check_samples(plan: ScanPlan, profile: ControllerProfile) -> None:
         )
 
 
-def _quanta(plan: ScanPlan, profile: ControllerProfile, whole: bool) -> int:
-    """Dwell time of a sample in quanta."""
-    dwell = profile.dwell
-    quanta = (2 * plan.dwell_ns + dwell.quantum_ns) // (2 * dwell.quantum_ns)
-    if whole and dwell.averaging == "first-power-of-two" and quanta > 0:
-        below = 1 << (quanta.bit_length() - 1)
-        quanta = below if quanta - below <= 2 * below - quanta else 2 * below
-    for limit, beyond, word in (
-        (dwell.smallest, quanta < dwell.smallest, "least"),
-        (dwell.largest, quanta > dwell.largest, "most"),
-    ):
-        if beyond:
-            raise ProfileError(
-                f"expected a dwell of at {word} {limit * dwell.quantum_ns} ns for {profile.name}, got "
-                f"{plan.dwell_ns} ns for every sample from 0 on; change dwell_ns"
-            )
-    return quanta
-
-
-def _lattice(plan: ScanPlan, profile: ControllerProfile) -> tuple[float, tuple[int, int]]:
-    """Codes a pixel, and the code of pixel (0, 0) as (row, column)."""
-    spans = [
-        (codes - 1) / (pixels - 1)
-        for codes, pixels in ((profile.grid.rows, plan.shape[0]), (profile.grid.columns, plan.shape[1]))
-        if pixels > 1
-    ]
-    room = min(spans, default=1.0)
-    if profile.grid.fit == "pixels" or room < 1:
-        return 1.0, (0, 0)
-    step = room if profile.grid.fit == "stretch" else float(int(room))
-    used = [round((pixels - 1) * step) for pixels in plan.shape]
-    rows, columns = (profile.grid.rows - 1 - used[0]) // 2, (profile.grid.columns - 1 - used[1]) // 2
-    return step, (max(rows, 0), max(columns, 0))
-
-
-def _check_grid(path: ScanPath, profile: ControllerProfile, step: float) -> None:
-    """Refuse a grid on whose far pixels the controller has no codes, and name the first sample that is there."""
-    rows, columns = path.plan.shape
-    if step > 1 or (rows <= profile.grid.rows and columns <= profile.grid.columns):
+def _check_grid(path: ScanPath, profile: ControllerProfile, lattice: Lattice) -> None:
+    """Refuse samples for which the controller has no codes, naming the first."""
+    if lattice.whole:
         return
     for start, positions in path.batches():
-        beyond = (positions[:, 0] >= profile.grid.rows) | (positions[:, 1] >= profile.grid.columns)
+        beyond = lattice.beyond(positions)
         if beyond.any():
             first = int(beyond.argmax())
             row, column = positions[first]
@@ -312,30 +238,3 @@ def _check_grid(path: ScanPath, profile: ControllerProfile, step: float) -> None
                 f"expected positions within {profile.grid.rows} rows and {profile.grid.columns} columns for "
                 f"{profile.name}, got ({row}, {column}) at sample {start + first}; take a smaller grid"
             )
-
-
-def _quantisation(plan: ScanPlan, profile: ControllerProfile, quanta: int, step: float) -> Quantisation:
-    """The report."""
-    used = quanta
-    if profile.dwell.averaging == "first-power-of-two":
-        used = 1 << (quanta.bit_length() - 1)
-    dwell = quanta * profile.dwell.quantum_ns
-    rounding = 0.0
-    if not step.is_integer():
-        longest = max(plan.shape)
-        places = np.arange(longest) * step
-        rounding = float(np.abs(np.rint(places) - places).max() / step)
-    spans = [
-        max((pixels - 1) * step, 1) / max(codes - 1, 1)
-        for codes, pixels in ((profile.grid.rows, plan.shape[0]), (profile.grid.columns, plan.shape[1]))
-    ]
-    return Quantisation(
-        codes_per_pixel=step,
-        field_used=min(max(spans), 1.0),
-        position_error_px=rounding,
-        dwell_asked_ns=plan.dwell_ns,
-        dwell_ns=dwell,
-        dwell_quanta=quanta,
-        dwell_error=(dwell - plan.dwell_ns) / plan.dwell_ns,
-        signal_used=used / quanta,
-    )

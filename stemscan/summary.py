@@ -101,13 +101,13 @@ def summarise(plan: ScanPlan, *, progress: Progress | None = None) -> PlanSummar
     )
 
 
-def _walk(plan: ScanPlan, progress: Progress | None) -> tuple[npt.NDArray[np.uint32], float, float, int]:
+def _walk(plan: ScanPlan, progress: Progress | None) -> tuple[npt.NDArray[np.unsignedinteger], float, float, int]:
     """Visits of each pixel, mean and longest jump between successive samples, and how many exceed the limit."""
     from stemscan.path import ScanPath
     from stemscan.summary_kernels import count_visits, measure_jumps
 
     path = ScanPath(plan)
-    visits = np.zeros(plan.shape, np.uint32)
+    visits = np.zeros(plan.shape, np.uint32 if plan.repeats_pixels else np.min_scalar_type(plan.passes))
     total, longest, over = 0.0, 0, 0
     limit = (plan.order.max_jump_px or 0) ** 2
     last = None

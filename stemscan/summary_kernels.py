@@ -11,10 +11,10 @@ __all__ = ["count_visits", "measure_jumps"]
 
 
 @compiled()
-def count_visits(positions: npt.NDArray[np.int32], visits: npt.NDArray[np.uint32]) -> None:
+def count_visits(positions: npt.NDArray[np.int32], visits: npt.NDArray[np.unsignedinteger]) -> None:
     """Add one to each visited pixel for each sample."""
     for i in range(len(positions)):
-        visits[positions[i, 0], positions[i, 1]] += np.uint32(1)
+        visits[positions[i, 0], positions[i, 1]] += np.uint8(1)
 
 
 @compiled()

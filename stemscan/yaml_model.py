@@ -16,7 +16,7 @@ from stemscan.strict_yaml import MAX_BYTES, YamlProblem, parse
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
-__all__ = ["model_from_file", "model_from_yaml"]
+__all__ = ["expectation", "model_from_file", "model_from_yaml", "shortened", "with_line"]
 
 Model = TypeVar("Model", bound="BaseModel")
 
@@ -84,13 +84,40 @@ def _sentence(problem: ValidationError, lines: Mapping[tuple[str | int, ...], in
     error: Any = sorted(problem.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")[0]
     location = tuple(error["loc"])
     if error["type"] == "value_error":
-        return str(error["ctx"]["error"])
+        return with_line(str(error["ctx"]["error"]), lines)
     key = ".".join(map(str, location)) or what
-    line = next((lines[location[:n]] for n in range(len(location), 0, -1) if location[:n] in lines), None)
-    where = f"{key} (line {line})" if line is not None else key
+    where = _where(key, location, lines)
     if error["type"] == "extra_forbidden":
         return f"{where}: expected a key that a {what} has, got {key!r}; remove or correct it"
     if error["type"] == "missing":
         return f"{where}: expected this key, got none; add it"
-    message = error["msg"].removeprefix("Input should be ")
-    return f"{where}: expected {message[0].lower() + message[1:]}, got {error['input']!r}"
+    return f"{where}: expected {expectation(error)}, got {shortened(error['input'])}; correct it"
+
+
+def with_line(message: str, lines: Mapping[tuple[str | int, ...], int]) -> str:
+    """Put the line into a message that begins with the key to blame, as those of rules over several keys do."""
+    key, colon, rest = message.partition(": ")
+    return _where(key, tuple(key.split(".")), lines) + colon + rest
+
+
+def _where(key: str, location: tuple[str | int, ...], lines: Mapping[tuple[str | int, ...], int]) -> str:
+    """A key with the line on which it stands, or that of what it would stand in."""
+    line = next((lines[location[:n]] for n in range(len(location), 0, -1) if location[:n] in lines), None)
+    return f"{key} (line {line})" if line is not None else key
+
+
+def expectation(error: Any) -> str:
+    """What would have been right, from one of pydantic's errors."""
+    limits = error.get("ctx", {})
+    for bound, words in (("min_length", "at least"), ("max_length", "at most")):
+        if bound in limits:
+            unit = "characters" if error["type"].startswith("string") else "items"
+            return f"{words} {limits[bound]} {unit}"
+    message = str(error["msg"]).removeprefix("Input should be ").removeprefix("Input should have ")
+    return message[0].lower() + message[1:]
+
+
+def shortened(value: object) -> str:
+    """A value as it was given, cut to a length that fits a sentence."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

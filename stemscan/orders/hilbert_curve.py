@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from stemscan.compiled import compiled
 
-__all__ = ["curve_pixels", "curve_places"]
+__all__ = ["curve_pixels", "curve_places", "whole_curve"]
 
 
 @compiled(inline=True)
@@ -137,3 +137,58 @@ def curve_places(pixels: npt.NDArray[np.uint32], shape: tuple[int, int]) -> npt.
         pixel = np.int64(pixels[i])
         places[i] = _place_of(pixel // shape[1], pixel % shape[1], shape[0], shape[1])
     return places
+
+
+@compiled(inline=True)
+def _push(stack: Any, top: Any, row: Any, column: Any, along: Any, across: Any) -> Any:
+    """Put a rectangle on the stack, if it has pixels; return where the next one goes."""
+    if (along[0] or along[1]) and (across[0] or across[1]):
+        stack[top, 0], stack[top, 1] = row, column
+        stack[top, 2], stack[top, 3] = along
+        stack[top, 4], stack[top, 5] = across
+        top += 1
+    return top
+
+
+@compiled()
+def whole_curve(shape: tuple[int, int]) -> npt.NDArray[np.uint32]:
+    """All pixels, row * columns + column, along the curve: (rows * columns,) uint32.
+
+    As `curve_pixels` in one go, cutting rectangles as `_pixel_at` does; some twenty times faster.
+    """
+    out = np.empty(np.int64(shape[0]) * shape[1], np.uint32)
+    stack = np.empty((256, 6), np.int64)
+    if shape[0] > shape[1]:
+        top = _push(stack, 0, 0, 0, (shape[0], 0), (0, shape[1]))
+    else:
+        top = _push(stack, 0, 0, 0, (0, shape[1]), (shape[0], 0))
+    at = 0
+    while top:
+        top -= 1
+        row, column, along_row, along_column, across_row, across_column = stack[top]
+        width, height = abs(along_row + along_column), abs(across_row + across_column)
+        if height == 1 or width == 1:
+            length = max(width, height)
+            down = _sign(along_row if height == 1 else across_row)
+            over = _sign(along_column if height == 1 else across_column)
+            for i in range(length):
+                out[at + i] = np.uint32((row + i * down) * shape[1] + column + i * over)
+            at += length
+            continue
+        along, across = (along_row, along_column), (across_row, across_column)
+        if 2 * width > 3 * height:
+            half = _half(along_row, width), _half(along_column, width)
+            rest = along_row - half[0], along_column - half[1]
+            top = _push(stack, top, row + half[0], column + half[1], rest, across)
+            top = _push(stack, top, row, column, half, across)
+            continue
+        half = _half(across_row, height), _half(across_column, height)
+        first = abs(along_row) // 2 * _sign(along_row), abs(along_column) // 2 * _sign(along_column)
+        last_row = row + along_row - _sign(along_row) + half[0] - _sign(half[0])
+        last_column = column + along_column - _sign(along_column) + half[1] - _sign(half[1])
+        back = first[0] - along_row, first[1] - along_column
+        top = _push(stack, top, last_row, last_column, (-half[0], -half[1]), back)
+        rest = across_row - half[0], across_column - half[1]
+        top = _push(stack, top, row + half[0], column + half[1], along, rest)
+        top = _push(stack, top, row, column, half, first)
+    return out

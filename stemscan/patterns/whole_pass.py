@@ -6,16 +6,17 @@ takes up to nine times that for a while.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import PlanError
 from stemscan.orders.arrange import arrange
-from stemscan.orders.hilbert_curve import curve_places
+from stemscan.orders.hilbert_curve import whole_curve
 from stemscan.orders.model import Order
 from stemscan.patterns.banded import banded_sampler, samples_of_tile
 from stemscan.patterns.blue_noise import BlueNoise
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WholePassSampler", "samples_inside"]
 
+_BYTES_A_SAMPLE: Final = 36
 Pixels = npt.NDArray[np.uint32]
 Mask = npt.NDArray[np.bool_]
 
@@ -47,7 +49,8 @@ class WholePassSampler:
     Raises
     ------
     InputNotFoundError, DataError, PlanError
-        When a file of the plan is missing or not what the plan states.
+        When a file of the plan is missing or not what the plan states; from `expand` also when a pass is more than the
+        machine's memory holds.
     """
 
     def __init__(self, plan: ScanPlan) -> None:
@@ -63,6 +66,7 @@ class WholePassSampler:
 
     def _arrange(self, number: int) -> Pixels:
         """The pixels of a pass in order."""
+        _check_memory(self.plan)
         pixels = self._pixels(number)
         if len(pixels) != self.plan.samples_per_pass:
             raise PlanError(
@@ -70,6 +74,25 @@ class WholePassSampler:
                 f"{self.plan.samples_per_pass}; correct it"
             )
         return arrange(pixels, self.plan, number)
+
+
+def _check_memory(plan: ScanPlan) -> None:
+    """Refuse a pass that the machine's memory cannot hold, before the system kills whoever happens to use it."""
+    there, needed = _memory_bytes(), _BYTES_A_SAMPLE * plan.samples_per_pass
+    if there is not None and needed > there:
+        raise PlanError(
+            f"expected passes of at most {there // _BYTES_A_SAMPLE} samples on this machine, whose memory of "
+            f"{there / 1e9:.3g} GB has to hold a whole pass of {plan.pattern.kind} in the order {plan.order.kind}, got "
+            f"{plan.samples_per_pass}; take a smaller grid, or a pattern and an order that need no whole pass"
+        )
+
+
+def _memory_bytes() -> int | None:
+    """Memory of the machine, where the system tells."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 def samples_inside(plan: ScanPlan) -> int:
@@ -84,30 +107,23 @@ def _pixels_of(plan: ScanPlan, mask: Mask | None) -> Callable[[int], Pixels]:
     if isinstance(pattern, RandomWalk):
         return partial(_walked, plan, mask)
     if isinstance(pattern, BlueNoise):
-        return partial(_blue, plan, _flat(mask, plan.shape))
+        return partial(_blue, plan, mask)
     if isinstance(pattern, OWN_WAYS):
         return partial(_own, OwnSampler(plan), mask, plan.shape[1])
-    if isinstance(pattern, Uniform):
-        return _drawn(plan, _flat(mask, plan.shape))
     if mask is None:
         sampler = banded_sampler(plan.model_copy(update={"order": Order(kind="raster")}))
         return lambda number: _numbers(sampler.expand(number, 0, plan.samples_per_pass), plan.shape[1])
+    inside = np.flatnonzero(mask).astype(np.uint32)
+    if isinstance(pattern, Uniform):
+        return _drawn(plan, inside)
     if isinstance(pattern, FullPattern):
-        everything = _flat(mask, plan.shape)
-        return lambda number: everything
+        return lambda number: inside
     return _tiled(plan, mask.view(np.uint8))
 
 
 def _numbers(points: Positions, width: int) -> Pixels:
     """Pixels of points."""
     return points[:, 0].astype(np.uint32) * np.uint32(width) + points[:, 1].astype(np.uint32)
-
-
-def _flat(mask: Mask | None, shape: tuple[int, int]) -> Pixels:
-    """All pixels of a region, or of the grid, row by row."""
-    if mask is None:
-        return np.arange(shape[0] * shape[1], dtype=np.uint32)
-    return np.flatnonzero(mask).astype(np.uint32)
 
 
 def _walked(plan: ScanPlan, mask: Mask | None, number: int) -> Pixels:
@@ -118,9 +134,11 @@ def _walked(plan: ScanPlan, mask: Mask | None, number: int) -> Pixels:
     return walk(plan.shape, allowed, pixels, plan.samples_per_pass, step, np.uint64(plan.seed), number)
 
 
-def _blue(plan: ScanPlan, pixels: Pixels, number: int) -> Pixels:
+def _blue(plan: ScanPlan, mask: Mask | None, number: int) -> Pixels:
     """The blue noise of a pass."""
-    curve = pixels[np.argsort(curve_places(pixels, plan.shape), kind="stable")]
+    curve = whole_curve(plan.shape)
+    if mask is not None:
+        curve = curve[mask.reshape(-1)[curve]]
     return blue_noise(curve, plan.shape, plan.samples_per_pass, np.uint64(plan.seed), number)
 
 

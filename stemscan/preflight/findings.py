@@ -10,7 +10,7 @@ from stemscan.preflight.report import Finding, Preflight
 if TYPE_CHECKING:
     from stemscan.hardware.profile import ControllerProfile
     from stemscan.plan import ScanPlan
-    from stemscan.program import Quantisation
+    from stemscan.quantisation import Quantisation
 
 __all__ = ["dwell_findings", "findings"]
 
@@ -37,7 +37,7 @@ def findings(plan: ScanPlan, profile: ControllerProfile, report: Preflight) -> t
     tuple of Finding
         Errors first.
     """
-    found = [*_doses(plan, report), *dwell_findings(report.quantisation), *_positions(report), *_times(profile, report)]
+    found = [*_doses(plan, report), *dwell_findings(report.quantisation), *_positions(profile, report), *_times(report)]
     return tuple(sorted(found, key=lambda finding: finding.level != "error"))
 
 
@@ -84,7 +84,7 @@ def dwell_findings(quantisation: Quantisation) -> Iterator[Finding]:
         )
 
 
-def _positions(report: Preflight) -> Iterator[Finding]:
+def _positions(profile: ControllerProfile, report: Preflight) -> Iterator[Finding]:
     """Where the beam will not be where it should."""
     quantisation = report.quantisation
     if quantisation.position_error_px > _POSITION_ERROR:
@@ -93,10 +93,18 @@ def _positions(report: Preflight) -> Iterator[Finding]:
             f"positions are rounded by up to {quantisation.position_error_px:.2f} px: take a smaller grid, or the fit "
             "integer in the profile",
         )
-    if quantisation.field_used < _FIELD:
+    converts = profile.grid.bits is not None  # where positions are pixels, the field is that of the plan
+    if converts and 0 < quantisation.field_used < _FIELD:
         yield Finding(
             "warning",
             f"the scan covers {quantisation.field_used:.0%} of the controller's field: set the magnification for that",
+        )
+    tau = None if profile.settle is None else profile.settle.time_constant_ns
+    if tau is not None and report.lag_rms_px is None:
+        yield Finding(
+            "warning",
+            f"the coils' time constant of {tau:g} ns is more than about 10^5 dwells, for which the lag is not "
+            "computed: dwell longer, or correct the profile",
         )
     if report.lag_rms_px is not None and report.lag_rms_px > _LAG:
         yield Finding(
@@ -106,7 +114,7 @@ def _positions(report: Preflight) -> Iterator[Finding]:
         )
 
 
-def _times(profile: ControllerProfile, report: Preflight) -> Iterator[Finding]:
+def _times(report: Preflight) -> Iterator[Finding]:
     """Time that is not spent on samples."""
     duration = report.duration
     if duration.stall:

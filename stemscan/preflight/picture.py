@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["check_name", "draw_flight"]
 
 _MOST_POINTS: Final = 20_000
+_MOST_EXPANDED: Final = 4_000_000
 _WINDOW: Final = 128  # pixels of the corner in which single moves can be told apart
 _CELLS: Final = 128  # along the longer side of a map
 
@@ -72,17 +73,22 @@ def draw_flight(program: Program, report: Preflight, path: Path, *, overwrite: b
 
 
 def _draw_path(axis: Any, program: Program, window: tuple[int, int], title: str) -> None:
-    """The moves of the first pass inside a window, every so manieth where there are too many."""
-    first = program.path.positions(0, min(program.plan.samples_per_pass, 4_000_000))
-    inside = (first[:, 0] < window[0]) & (first[:, 1] < window[1])
-    shown = np.flatnonzero(inside)[:_MOST_POINTS] if window != program.plan.shape else np.arange(len(first))
-    every = max(len(shown) // _MOST_POINTS, 1)
-    points, number = first[shown[::every]], shown[::every]
-    axis.plot(points[:, 1], points[:, 0], "-", color="0.6", linewidth=0.4, zorder=1)
-    size = 2 if window == program.plan.shape else 9
-    dots = axis.scatter(points[:, 1], points[:, 0], c=number, s=size, cmap="viridis", zorder=2)
+    """The first pass inside a window: samples, every so manieth where there are too many, and moves between them.
+
+    A line is a move of the beam: there is none between samples between which it was elsewhere.
+    """
+    first = program.path.positions(0, min(program.plan.samples_per_pass, _MOST_EXPANDED))
+    number = np.flatnonzero((first[:, 0] < window[0]) & (first[:, 1] < window[1]))
+    every = -(-len(number) // _MOST_POINTS)
+    shown = number[:: max(every, 1)]
+    if every <= 1:
+        moved = np.insert(first[shown].astype(np.float64), np.flatnonzero(np.diff(shown) > 1) + 1, np.nan, axis=0)
+        axis.plot(moved[:, 1], moved[:, 0], "-", color="0.6", linewidth=0.4, zorder=1)
+    size = 2 if max(window) > _WINDOW else 9
+    dots = axis.scatter(first[shown, 1], first[shown, 0], c=shown, s=size, cmap="viridis", zorder=2)
     axis.figure.colorbar(dots, ax=axis, label="sample of the first pass")
-    axis.set(xlim=(-1, window[1]), ylim=(window[0], -1), aspect="equal", title=title)
+    part = f", one of {every} samples" if every > 1 else ""
+    axis.set(xlim=(-1, window[1]), ylim=(window[0], -1), aspect="equal", title=title + part)
 
 
 def _draw_maps(axes: Any, maps: Maps) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from stemscan.program import Quantisation
+    from stemscan.quantisation import Quantisation
 
 __all__ = ["Duration", "Finding", "Maps", "Preflight"]
 
@@ -85,6 +85,8 @@ class Preflight:
         Of the dwell as it will be.
     electrons_per_pass : tuple of float
         Of passes that were walked whole, moves and stalls counted.
+    mean_electrons_per_pass : float
+        Over all passes, moves and stalls counted; in proportion where only a part was walked.
     unblanked_share : float
         Electrons of waiting with the beam on, over those of the dwells.
     stall_share : float
@@ -106,7 +108,8 @@ class Preflight:
     lag_examined : int
         Samples, from the first, for which that was computed.
     revisit_ns : tuple of (float, float), optional
-        Time from a visit of the neighbourhood (2 pixels) to a sample, at the 0, 1, 5 and 50 % quantiles.
+        Time from the latest visit of the neighbourhood (2 pixels) to a sample, at the 0, 1, 5 and 50 % quantiles; all
+        but the least within 1.2 %.
     link_needed, link_there : float or None
         Bytes a second that the program needs, and that the link carries.
     findings : tuple of Finding
@@ -121,6 +124,7 @@ class Preflight:
     quantisation: Quantisation
     electrons_per_sample: float
     electrons_per_pass: tuple[float, ...]
+    mean_electrons_per_pass: float
     unblanked_share: float
     stall_share: float
     dose_e_per_A2: float | None

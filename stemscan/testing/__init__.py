@@ -1,9 +1,9 @@
 """For the tests of those who build on stemscan; needs the extra `stemscan[testing]`.
 
-`plans` and its parts are hypothesis strategies; `ControllerConformance` checks a scan controller.
+`plans`, its parts and `profiles` are hypothesis strategies; `ControllerConformance` checks a scan controller.
 """
 
 from stemscan.testing.conformance import ControllerConformance
-from stemscan.testing.strategies import orders, patterns, plans, regions
+from stemscan.testing.strategies import orders, patterns, plans, profiles, regions
 
-__all__ = ["ControllerConformance", "orders", "patterns", "plans", "regions"]
+__all__ = ["ControllerConformance", "orders", "patterns", "plans", "profiles", "regions"]

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: any pattern, order, region and plan."""
+"""Hypothesis strategies: any pattern, order, region and plan, and any controller profile."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from stemscan.hardware.profile import ControllerProfile
 from stemscan.plan import ScanPlan
 
-__all__ = ["orders", "patterns", "plans", "regions"]
+__all__ = ["orders", "patterns", "plans", "profiles", "regions"]
 
 _NEVER_EXCLUSIVE = ("spiral", "lissajous", "random-walk", "blue-noise")
 
@@ -68,7 +69,9 @@ def _possible(data: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in data.items() if key != "repeat" or kind not in _NEVER_EXCLUSIVE}
 
 
-def plans(*, max_side: int = 40, max_passes: int = 6) -> st.SearchStrategy[ScanPlan]:
+def plans(
+    *, max_side: int = 40, max_passes: int = 6, dwells_ns: st.SearchStrategy[int] | None = None
+) -> st.SearchStrategy[ScanPlan]:
     """Valid plans of every kind of pattern, order, repetition and dose.
 
     Parameters
@@ -77,6 +80,8 @@ def plans(*, max_side: int = 40, max_passes: int = 6) -> st.SearchStrategy[ScanP
         Largest number of rows and of columns.
     max_passes : int
         Largest number of passes.
+    dwells_ns : strategy of int, optional
+        Dwell times in ns; 1 ns to 1 s unless given.
     """
     names = ("electrons_per_sample", "total_electrons", "probe_current_pa")
     doses = st.tuples(st.sampled_from(names), st.floats(1e-3, 1e6), st.floats(1e-3, 1.0)).map(
@@ -88,7 +93,7 @@ def plans(*, max_side: int = 40, max_passes: int = 6) -> st.SearchStrategy[ScanP
             "pattern": patterns(),
             "shape": st.tuples(sides, sides).map(list),
             "passes": st.integers(1, max_passes),
-            "dwell_ns": st.integers(1, 10**9),
+            "dwell_ns": st.integers(1, 10**9) if dwells_ns is None else dwells_ns,
             "dose": doses,
             "seed": st.integers(0, 2**64 - 1),
         },
@@ -98,3 +103,48 @@ def plans(*, max_side: int = 40, max_passes: int = 6) -> st.SearchStrategy[ScanP
             "pixel_size_nm": st.floats(1e-4, 1e3),
         },
     ).map(lambda data: ScanPlan.from_dict(_possible(data)))
+
+
+def profiles() -> st.SearchStrategy[ControllerProfile]:
+    """Valid controller profiles with every key, whose grids hold 1 to 20000 codes a side."""
+    dwells = st.tuples(st.integers(1, 1000), st.integers(1, 20), st.integers(0, 10**4), st.integers(0, 3)).map(
+        lambda dwell: {
+            "quantum_ns": dwell[0],
+            "smallest": dwell[1],
+            "largest": dwell[1] + dwell[2],
+            "offset": min(dwell[1], dwell[3]),
+        }
+    )
+    averaged = st.tuples(dwells, st.sampled_from(["all", "first-power-of-two"])).map(
+        lambda both: {**both[0], "averaging": both[1]}
+    )
+    codes = st.one_of(st.integers(30, 20000), st.integers(1, 60))
+    grids = st.fixed_dictionaries(
+        {
+            "columns": codes,
+            "rows": codes,
+            "fit": st.sampled_from(["integer", "stretch", "pixels"]),
+            "origin": st.sampled_from(["top-left", "top-right", "bottom-left", "bottom-right"]),
+            "transform": st.sampled_from(["none", "transpose"]),
+        },
+        optional={"bits": st.integers(15, 24)},
+    )
+    settles: st.SearchStrategy[dict[str, Any]] = st.one_of(
+        st.fixed_dictionaries({"time_constant_ns": st.floats(1, 1e4), "tolerance_px": st.floats(0.01, 10)}),
+        st.just({"per_jump": [[0, 30], [2.5, 0], [10, 5000], [500, 100000]]}),
+    )
+    links = st.fixed_dictionaries(
+        {"bytes_per_second": st.floats(1, 1e12), "bytes_per_step": st.floats(0.5, 100)},
+        optional={"bytes_per_blanking": st.floats(0, 10), "largest_command_bytes": st.integers(9, 10**6)},
+    )
+    return st.fixed_dictionaries(
+        {"name": st.just("drawn"), "grid": grids, "dwell": averaged},
+        optional={
+            "blanker": st.sampled_from(["none", "asynchronous", "inline"]),
+            "settle": settles,
+            "flyback_ns": st.integers(0, 10**5),
+            "link": links,
+            "park": st.just([0, 0]),
+            "limits": st.fixed_dictionaries({"max_samples": st.integers(100, 10**9)}),
+        },
+    ).map(ControllerProfile.model_validate)

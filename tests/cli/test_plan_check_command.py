@@ -43,11 +43,12 @@ def test_a_report_for_people_and_for_programs(stemscan: Stemscan, plan: str) -> 
 
 
 def test_plans_beyond_what_is_walked(stemscan: Stemscan, plan: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stemscan.preflight.MOST_SAMPLES", 200)
+    monkeypatch.setattr("stemscan.preflight.MOST_SAMPLES", 190)  # less than a pass
     part = stemscan("plan", "check", plan)
-    assert "200 of them walked" in part.out
+    assert "190 of them walked" in part.out
     assert "of the samples walked" in part.out
-    assert json.loads(stemscan("plan", "check", plan, "--json").out)["examined"] == 200
+    assert "dose a pass" in part.out
+    assert json.loads(stemscan("plan", "check", plan, "--json").out)["examined"] == 190
     whole = stemscan("plan", "check", plan, "--whole")
     assert "walked" not in whole.out
 
@@ -70,6 +71,17 @@ def test_what_must_not_run_has_exit_code_1(stemscan: Stemscan) -> None:
     assert done.code == 1
     assert "cannot run" in done.out
     assert "limit of 2" in done.out
+
+
+def test_a_verdict_in_json_where_the_controller_cannot(stemscan: Stemscan) -> None:
+    assert stemscan("plan", "-o", "short.yaml", "--shape", "64x64", "--dwell", "50ns", "-q").code == 0
+    done = stemscan("plan", "check", "short.yaml", "--json")
+    assert done.code == 1
+    data = json.loads(done.out)
+    assert (data["plan"], data["profile"], data["verdict"]) == ("short.yaml", "obi", "cannot run")
+    assert [finding["level"] for finding in data["findings"]] == ["error"]
+    assert data["findings"][0]["text"] in done.err
+    assert stemscan("plan", "check", "short.yaml").out == ""
 
 
 BAD = [

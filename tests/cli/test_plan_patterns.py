@@ -59,9 +59,30 @@ def test_list_and_mask_are_named_relative_to_the_plan(stemscan: Stemscan) -> Non
     assert "the plan was made with" in failed.err
 
 
+def test_an_order_settles_as_a_profile_does(stemscan: Stemscan) -> None:
+    aware = ("--order", "settle-aware", "--settle-profile")
+    assert stemscan(*SMALL, *aware, "template").code == 0
+    assert ScanPlan.load("plan.yaml").to_dict()["order"]["settle"] == {"time_constant_ns": 5000, "tolerance_px": 0.5}
+    table = "{per_jump: [[0, 0], [1.5, 1000.4]]}"
+    Path("mine.yaml").write_text(
+        f"name: a\ngrid: {{columns: 64, rows: 64}}\ndwell: {{quantum_ns: 1, largest: 9}}\nsettle: {table}"
+    )
+    assert stemscan(*SMALL, *aware, "mine.yaml", "--overwrite").code == 0
+    settle = {"per_jump": [[0, 0], [1.5, 1000]]}
+    assert ScanPlan.load("plan.yaml").to_dict()["order"]["settle"] == settle
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (("--order", "settle-aware", "--settle-profile", "ideal"), "waits after moves, got ideal"),
+        (("--order", "settle-aware", "--settle-profile", "obo"), "got 'obo'"),
+        (("--order", "settle-aware", "--settle-profile", "obi", "--tolerance", 1), "--settle-profile alone"),
+        (("--order", "settle-aware", "--settle-table", "1=1us", "--settle-time", "1us"), "--settle-table alone"),
+        (("--settle-profile", "obi"), "--settle-profile: expected --order settle-aware"),
+        (("--order", "settle-aware", "--settle-time", "2.5ns"), "--settle-time: expected whole nanoseconds"),
+        (("--order", "settle-aware", "--settle-time", "5"), "a time constant with a unit"),
+        (("--order", "shortest", "--max-jump", -3), "order.max_jump_px: expected greater than or equal to 1, got -3"),
         (("--pattern", "list"), "--points: expected a value"),
         (("--pattern", "list", "--points", "none.csv"), "none.csv"),
         (("--pattern", "hilbert", "--points", "none.csv"), "--points: expected no such option"),

@@ -29,7 +29,7 @@ from stemscan.hardware.profile import Link
 from stemscan.path import ScanPath
 from stemscan.plan import ScanPlan
 from stemscan.program import Program, Steps
-from stemscan.simulators.api import VirtualMicroscope
+from stemscan.simulators.api import VirtualMicroscope, specimen_from_array
 from stemscan.simulators.obi_device import VirtualObiDevice
 from stemscan.simulators.obi_server import ObiServer, check_host
 from stemscan.store import Acquisition
@@ -562,6 +562,19 @@ def test_a_name_of_two_addresses_has_one_port(monkeypatch: pytest.MonkeyPatch) -
         await server.stop()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("transform", ["none", "transpose"])
+@pytest.mark.parametrize("origin", ["top-left", "top-right", "bottom-left", "bottom-right"])
+def test_a_turned_device_sees_the_pixel_that_its_codes_stand_for(origin: str, transform: str) -> None:
+    grid = PROFILE.grid.model_copy(update={"origin": origin, "transform": transform})
+    profile = PROFILE.model_copy(update={"grid": grid})
+    plan = ScanPlan.from_dict({**PLAN.to_dict(), "shape": [48, 64]})
+    signal = np.random.default_rng(0).random(plan.shape).astype(np.float32)
+    device = VirtualObiDevice(plan, profile, specimen_from_array(signal), seed=3)
+    pixels = np.random.default_rng(1).integers(0, plan.shape, (500, 2)).astype(np.int32)
+    x, y = Program(plan, profile).lattice.codes(pixels)
+    np.testing.assert_array_equal(device._counts._seen(x, y), signal[tuple(pixels.T)])
 
 
 def test_addresses_that_others_reach_are_refused() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from stemscan.errors import InputNotFoundError, PlanError, StemscanError
 from stemscan.files_by_content import mask_sha256, points_sha256, read_mask, read_points
-from stemscan.orders.hilbert_curve import curve_pixels, curve_places
+from stemscan.orders.hilbert_curve import curve_pixels, curve_places, whole_curve
 from stemscan.path import ScanPath
 from stemscan.plan import ScanPlan
 from stemscan.portable_math import log, sine_cosine
@@ -48,6 +48,7 @@ def test_hilbert_steps_are_of_length_one(rows: int, columns: int) -> None:
     pixels = (out[:, 0] * columns + out[:, 1]).astype(np.uint32)
     assert np.array_equal(np.sort(pixels), np.arange(rows * columns))
     np.testing.assert_array_equal(curve_places(pixels, (rows, columns)), np.arange(rows * columns))
+    np.testing.assert_array_equal(whole_curve((rows, columns)), pixels)
     steps = np.abs(np.diff(out, axis=0))
     diagonal = int((steps.sum(axis=1) == 2).sum())
     assert steps.max(initial=0) <= 1
@@ -221,6 +222,18 @@ def test_list_from_csv_and_npy_is_one_plan(tmp_path: Path) -> None:
     assert ScanPath(copy).positions(2, 5).tolist() == [points[2], points[3], points[0]]
 
 
+def test_files_of_one_line_or_column_keep_their_shape(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("3,4\n")
+    assert read_points(file, (8, 8)).tolist() == [[3, 4]]
+    file.write_text("1,0,1\n")
+    assert read_mask(file, (1, 3)).tolist() == [[True, False, True]]
+    file.write_text("1\n0\n1\n")
+    assert read_mask(file, (3, 1)).tolist() == [[True], [False], [True]]
+    with pytest.raises(PlanError, match="on the plan's grid"):
+        read_mask(file, (1, 3))
+
+
 def test_changed_and_missing_lists_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "points.csv"
     file.write_text("0,1\n2,3\n")
@@ -304,7 +317,7 @@ def test_bad_masks(tmp_path: Path, mask: npt.NDArray[Any], message: str) -> None
         (
             block(8, 3),
             {"region": {"kind": "polygon", "points": [[0, 0], [5, 5]]}},
-            "region.points: expected tuple should have at least 3",
+            "region.points: expected at least 3 items",
         ),
         (block(8, 3), {"region": {"kind": "polygon", "points": [[0, 0], [5, float("nan")], [9, 0]]}}, "finite"),
         (block(8, 3), {"region": {"kind": "polygon", "points": [[90, 0], [95, 5], [90, 9]]}}, "at least one pixel"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from stemscan.orders.jump_costs import costs_for, settle_ns
 from stemscan.orders.line_orders import line_numbers
 from stemscan.orders.model import Order
 from stemscan.path import ScanPath
+from stemscan.patterns import whole_pass
 from stemscan.patterns.traversal import ORDER_CODES
 from stemscan.plan import ScanPlan
 from stemscan.summary import summarise
@@ -171,6 +173,25 @@ def test_orders_of_passes_differ_with_their_pixels() -> None:
     path = ScanPath(plan)
     assert not np.array_equal(path.positions(0, n), path.positions(n, 2 * n))
     np.testing.assert_array_equal(path.positions(n - 5, n + 5), path.positions(0, 2 * n)[n - 5 : n + 5])
+
+
+def test_a_pass_that_memory_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = ordered({"kind": "shortest"})
+    monkeypatch.setattr(whole_pass, "_memory_bytes", lambda: 36 * plan.samples_per_pass - 1)
+    with pytest.raises(PlanError, match=r"at most 767 samples .* in the order shortest, got 768; take"):
+        points_of(plan)
+    monkeypatch.setattr(whole_pass, "_memory_bytes", lambda: None)
+    assert len(points_of(plan)) == 768
+
+
+def test_uniform_random_pixels_in_a_short_way_need_no_list_of_all_pixels() -> None:
+    plan = ordered({"kind": "shortest"}, {"kind": "uniform", "ratio": 1e-4}, side=2048)
+    tracemalloc.start()
+    try:
+        points_of(plan)
+        assert tracemalloc.get_traced_memory()[1] < 2048**2
+    finally:
+        tracemalloc.stop()
 
 
 GOLDEN: dict[str, tuple[ScanPlan, str]] = {

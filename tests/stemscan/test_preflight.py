@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from stemscan.coil_lag import CoilLag, LaggedPath
 from stemscan.errors import OutputExistsError, UsageError
 from stemscan.hardware.obi.encoder import StepEncoder
 from stemscan.hardware.profile import ControllerProfile, load_profile
-from stemscan.preflight import check_flight, walk
+from stemscan.preflight import check_flight, picture, walk
 from stemscan.preflight.picture import draw_flight
 from stemscan.program import Program
 from tests.stemscan.test_program import plan_of, profile_of
@@ -76,6 +77,29 @@ def test_jumps_and_lag() -> None:
     assert check_flight(Program(plan, profile_of())).lag_rms_px is None
 
 
+def test_the_lag_is_that_of_the_dwell_as_it_will_be() -> None:
+    """A dwell of 14 ns becomes one of 10 ns, in which a lagging beam gets less far."""
+    settle = {"time_constant_ns": 20.0, "tolerance_px": 9.0}
+    rounded, exact = (
+        check_flight(Program(plan_of(dwell_ns=dwell), profile_of(settle=settle))).lag_rms_px for dwell in (14, 10)
+    )
+    finer = profile_of(settle=settle, dwell={"quantum_ns": 2, "largest": 100})
+    asked = check_flight(Program(plan_of(dwell_ns=14), finer)).lag_rms_px
+    assert rounded is not None
+    assert asked is not None
+    assert rounded == exact
+    assert rounded > 1.05 * asked
+
+
+@pytest.mark.parametrize("electrons", [1e-60, 1e60])
+def test_doses_beyond_single_precision(electrons: float) -> None:
+    report = check_flight(Program(plan_of(dose={"electrons_per_sample": electrons}), profile_of()))
+    assert report.pixel_dose is not None
+    assert report.pixel_dose_histogram is not None
+    assert report.pixel_dose[0][1] == pytest.approx(electrons)
+    assert report.pixel_dose_histogram[-1][1] == pytest.approx(report.pixel_dose[-1][1])
+
+
 def test_times_since_neighbours_were_visited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(walk, "_BATCH", 50)
     plan = plan_of((24, 24))
@@ -83,16 +107,20 @@ def test_times_since_neighbours_were_visited(monkeypatch: pytest.MonkeyPatch) ->
     report = check_flight(program)
     positions = program.path.positions(0, plan.total_samples)
     times = np.arange(len(positions)) * 1000.0
-    shortest = np.full((24, 24), np.inf)
+    shortest, since_all = np.full((24, 24), np.inf), []
     for number, here in enumerate(positions):
         near = (np.abs(positions[:number] - here) <= 2).all(axis=1)
         if near.any():
             since = times[number] - times[:number][near].max()
+            since_all.append(since)
             shortest[tuple(here)] = min(shortest[tuple(here)], since)
     assert report.maps is not None
     np.testing.assert_allclose(report.maps.since, shortest)
     assert report.revisit_ns is not None
-    assert report.revisit_ns[0][1] == pytest.approx(shortest.min(), rel=0.1)
+    assert report.revisit_ns[0][1] == shortest.min()
+    every = np.sort(since_all)
+    for share, time in report.revisit_ns[1:]:
+        assert time == pytest.approx(every[max(int(np.ceil(share * len(every))), 1) - 1], rel=0.012)
 
 
 def test_a_slow_link_stalls() -> None:
@@ -162,6 +190,8 @@ def test_a_large_plan_is_walked_in_part_and_taken_in_proportion() -> None:
     assert part.duration.dwell == whole.duration.dwell
     assert part.duration.settle == pytest.approx(whole.duration.settle, rel=0.1)
     assert len(part.electrons_per_pass) == 2
+    assert whole.mean_electrons_per_pass == pytest.approx(np.mean(whole.electrons_per_pass))
+    assert part.mean_electrons_per_pass == pytest.approx(whole.mean_electrons_per_pass, rel=0.1)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +213,14 @@ def test_a_large_plan_is_walked_in_part_and_taken_in_proportion() -> None:
             "warnings",
         ),
         ({"dwell_ns": 55}, {}, ["60 ns"], "warnings"),
-        ({}, {"grid": {"columns": 1000, "rows": 800, "fit": "pixels"}}, ["of the controller's field"], "warnings"),
+        ({}, {"grid": {"columns": 1000, "rows": 800, "fit": "pixels"}}, [], "ok"),
+        (
+            {},
+            {"grid": {"bits": 10, "columns": 1000, "rows": 800, "fit": "pixels"}},
+            ["of the controller's field"],
+            "warnings",
+        ),
+        ({"shape": (1, 1)}, {"grid": {"bits": 10, "columns": 1000, "rows": 800}}, [], "ok"),
         ({}, {"grid": {"columns": 100, "rows": 100, "fit": "stretch"}}, ["rounded"], "warnings"),
         ({"order": {"kind": "random"}}, {**SETTLING, "blanker": "inline"}, ["shorter jumps"], "warnings"),
         (
@@ -192,6 +229,7 @@ def test_a_large_plan_is_walked_in_part_and_taken_in_proportion() -> None:
             ["coils lag"],
             "warnings",
         ),
+        ({}, {"settle": {"time_constant_ns": 1e9, "tolerance_px": 1000.0}}, ["1e+09 ns", "10^5 dwells"], "warnings"),
     ],
 )
 def test_findings(plan: dict[str, Any], profile: dict[str, Any], words: list[str], verdict: str) -> None:
@@ -210,6 +248,32 @@ def test_no_maps_of_a_grid_that_is_too_large(monkeypatch: pytest.MonkeyPatch, tm
     assert report.revisit_ns is None
     draw_flight(program, report, tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 1000
+
+
+def test_lines_of_the_picture_are_moves() -> None:
+    """None between samples between which the beam was outside the window, or that were left out."""
+    from matplotlib.figure import Figure
+
+    program = Program(plan_of((64, 64), order={"kind": "random"}), profile_of())
+    axis = Figure().subplots()
+    picture._draw_path(axis, program, (20, 30), "corner")
+    moved = np.asarray(axis.lines[0].get_xydata())[:, ::-1]
+    first = program.path.positions(0, 192)
+    moves = {(*a, *b) for a, b in pairwise(map(tuple, first.tolist()))}
+    drawn = [(*a, *b) for a, b in pairwise(map(tuple, moved.tolist())) if not np.isnan([*a, *b]).any()]
+    assert drawn
+    assert set(drawn) <= moves
+    assert len(np.asarray(axis.collections[0].get_offsets())) == ((first[:, 0] < 20) & (first[:, 1] < 30)).sum()
+
+
+def test_no_lines_where_samples_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    from matplotlib.figure import Figure
+
+    monkeypatch.setattr(picture, "_MOST_POINTS", 100)
+    axis = Figure().subplots()
+    picture._draw_path(axis, Program(plan_of(), profile_of()), (64, 64), "path")
+    assert not axis.lines
+    assert "one of 2 samples" in axis.get_title()
 
 
 def test_pictures(tmp_path: Path) -> None:

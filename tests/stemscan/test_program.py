@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import re
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from stemscan.errors import ProfileError, UsageError
-from stemscan.hardware.profile import ControllerProfile, load_profile, profile_names
+from stemscan.errors import PlanError, ProfileError, UsageError
+from stemscan.hardware.profile import ControllerProfile, Grid, load_profile, profile_names
+from stemscan.lattice import Lattice
 from stemscan.path import ScanPath
 from stemscan.plan import ScanPlan
+from stemscan.preflight import check_flight
 from stemscan.program import Program
-from stemscan.testing import plans
+from stemscan.testing import plans, profiles, regions
 
 
 def plan_of(shape: tuple[int, int] = (64, 64), dwell_ns: int = 1000, **more: Any) -> ScanPlan:
@@ -41,27 +46,48 @@ def profile_of(**changes: Any) -> ControllerProfile:
     return ControllerProfile.model_validate(data)
 
 
-@settings(max_examples=60, deadline=None)
-@given(plan=plans(), data=st.data())
-def test_every_sample_once_in_order_wherever_it_is_cut(plan: ScanPlan, data: st.DataObject) -> None:
-    profile = data.draw(st.sampled_from(PROFILES))
-    try:
-        program = Program(plan, profile)
-    except ProfileError as problem:
-        assert "expected" in str(problem)
-        assert profile.name in str(problem)
-        return
+@st.composite
+def flights(draw: st.DrawFn) -> tuple[ScanPlan, ControllerProfile]:
+    """A plan, with or without a region, and a profile, most of which fit each other."""
+    profile = draw(st.one_of(profiles(), st.sampled_from([load_profile(name) for name in profile_names()])))
+    dwell = profile.dwell
+    fitting = st.integers(dwell.smallest * dwell.quantum_ns, min(dwell.largest * dwell.quantum_ns, 10**9))
+    plan = draw(plans(dwells_ns=st.one_of(fitting, fitting, fitting, st.integers(1, 10**9))))
+    if draw(st.booleans()):
+        with suppress(PlanError):  # nothing of the region on the grid, or a way whose samples are not stated
+            return ScanPlan.from_dict({**plan.to_dict(), "region": draw(regions())}), profile
+    return plan, profile
+
+
+@settings(max_examples=120, deadline=None)
+@given(flight=flights(), data=st.data())
+def test_every_sample_once_in_order_wherever_it_is_cut(
+    flight: tuple[ScanPlan, ControllerProfile], data: st.DataObject
+) -> None:
+    plan, profile = flight
     total = min(plan.total_samples, 3000)
-    whole = program.steps(0, total)
+    try:
+        program = Program(plan, profile, round_dwell=data.draw(st.booleans()))
+        whole = program.steps(0, total)
+    except ProfileError as problem:
+        event("refused")
+        assert re.search(r"expected .* for (drawn|" + "|".join(profile_names()) + "), got .*sample .*; ", str(problem))
+        return
+    event("run")
     exposed = whole.sample >= 0
     np.testing.assert_array_equal(whole.sample[exposed], np.arange(total))
-    x, y = program.codes(ScanPath(plan).positions(0, total))
+    positions = ScanPath(plan).positions(0, total)
+    x, y = program.lattice.codes(positions)
     np.testing.assert_array_equal(whole.x[exposed], x)
     np.testing.assert_array_equal(whole.y[exposed], y)
+    np.testing.assert_array_equal(program.lattice.pixels(x, y), positions)
+    next_exposed = np.flatnonzero(exposed)[np.searchsorted(np.flatnonzero(exposed), np.arange(len(whole)))]
+    np.testing.assert_array_equal(whole.x, whole.x[next_exposed])  # waiting stands where the sample is
+    np.testing.assert_array_equal(whole.y, whole.y[next_exposed])
     assert (whole.dwell >= profile.dwell.smallest).all()
     assert (whole.dwell <= profile.dwell.largest).all()
     assert (whole.dwell[exposed] == program.quantisation.dwell_quanta).all()
-    assert not whole.blanked[exposed].any()
+    np.testing.assert_array_equal(whole.blanked, ~exposed & (profile.blanker == "inline"))
     assert 0 <= x.min(initial=0) <= x.max(initial=0) < profile.grid.columns
     assert 0 <= y.min(initial=0) <= y.max(initial=0) < profile.grid.rows
     cut = data.draw(st.integers(0, total))
@@ -72,13 +98,60 @@ def test_every_sample_once_in_order_wherever_it_is_cut(plan: ScanPlan, data: st.
     np.testing.assert_array_equal(np.concatenate([part.dwell for part in in_batches]), whole.dwell)
 
 
-PROFILES = [
-    *map(load_profile, profile_names()),
-    profile_of(grid={"columns": 1000, "rows": 800, "fit": "stretch"}, settle={"per_jump": [[0, 3], [50, 5000]]}),
-    profile_of(settle={"time_constant_ns": 200.0}, flyback_ns=1500, blanker="inline"),
-    profile_of(settle={"time_constant_ns": 200.0}, flyback_ns=1500, blanker="asynchronous"),
-    profile_of(dwell={"quantum_ns": 10, "smallest": 7, "largest": 100}, settle={"per_jump": [[0, 5], [40, 4000]]}),
-]
+@settings(max_examples=80, deadline=None)
+@given(flight=flights())
+def test_the_report_is_the_sum_over_all_steps(flight: tuple[ScanPlan, ControllerProfile]) -> None:
+    plan, profile = flight
+    try:
+        program = Program(plan, profile)
+        report = check_flight(program)
+    except ProfileError:
+        return
+    steps, quantum = program.steps(0, plan.total_samples), profile.dwell.quantum_ns
+    exposed, duration = steps.sample >= 0, report.duration
+    assert duration.dwell == steps.dwell[exposed].sum() * quantum
+    assert duration.settle + duration.flyback == steps.dwell[~exposed].sum() * quantum
+    if profile.link is not None:
+        changes = 0 if profile.blanker != "inline" else np.count_nonzero(np.diff(steps.blanked, prepend=False))
+        taken = len(steps) * profile.link.bytes_per_step + changes * profile.link.bytes_per_blanking
+        seconds = (duration.total - duration.stall) * 1e-9
+        assert report.link_needed == pytest.approx(taken / seconds)
+        slow = taken / profile.link.bytes_per_second
+        assert duration.total * 1e-9 == pytest.approx(max(slow, seconds), rel=1e-6, abs=2e-9)
+    lit = steps.dwell[~steps.blanked].sum() * quantum + duration.stall
+    electrons = lit / plan.dwell_ns * plan.electrons_per_sample
+    assert sum(report.electrons_per_pass) == pytest.approx(electrons)
+    assert report.mean_electrons_per_pass * plan.passes == pytest.approx(electrons)
+    if plan.dose_e_per_A2 is not None:
+        assert report.dose_e_per_A2 == pytest.approx(plan.dose_e_per_A2 * electrons / plan.total_electrons)
+    assert report.maps is not None
+    assert report.pixel_dose_histogram is not None
+    assert sum(pixels for _, _, pixels in report.pixel_dose_histogram) == np.count_nonzero(report.maps.visits)
+    assert report.maps.visits.sum() == plan.total_samples
+    assert sum(report.jumps) == plan.total_samples - 1
+    assert json.loads(json.dumps(report.to_dict(), allow_nan=False))["verdict"] == report.verdict
+
+
+@pytest.mark.parametrize("transform", ["none", "transpose"])
+@pytest.mark.parametrize("origin", ["top-left", "top-right", "bottom-left", "bottom-right"])
+@pytest.mark.parametrize("fit", ["integer", "stretch", "pixels"])
+def test_origin_and_transform_turn_the_image_as_arrays_are_turned(origin: str, transform: str, fit: str) -> None:
+    shape = (5, 8)
+    grid = {"columns": 100, "rows": 90, "fit": fit}
+    image = np.arange(40).reshape(shape)
+    told = image[::-1] if "bottom" in origin else image
+    told = told[:, ::-1] if "right" in origin else told
+    told = told.T if transform == "transpose" else told
+    straight = Lattice(told.shape, Grid.model_validate(grid))
+    turned = Lattice(shape, Grid.model_validate({**grid, "origin": origin, "transform": transform}))
+    expected = straight.codes(np.argwhere(told >= 0)[np.argsort(told.ravel())].astype(np.int32))
+    found = turned.codes(np.argwhere(image >= 0).astype(np.int32))
+    np.testing.assert_array_equal(found, expected)
+    every = np.arange(100)
+    far = turned.pixels(every, np.minimum(every, 89))
+    assert far.min(axis=0).tolist() == [0, 0]
+    assert far.max(axis=0).tolist() == [4, 7]
+    assert turned.field_used == straight.field_used
 
 
 def test_waiting_stands_at_the_place_of_its_sample_and_adds_up() -> None:
@@ -135,7 +208,7 @@ def test_positions(fit: str, step: float, error: float) -> None:
     assert found.position_error_px <= error / step
     assert (found.position_error_px > 0) == (error > 0)
     pixels = np.array([[0, 0], [63, 63], [10, 20]], np.int32)
-    x, y = program.codes(pixels)
+    x, y = program.lattice.codes(pixels)
     for codes, wanted in ((x, pixels[:, 1]), (y, pixels[:, 0])):
         off = (codes - codes[0]) / found.codes_per_pixel - wanted
         assert np.abs(off).max() <= found.position_error_px + 1e-9
@@ -155,6 +228,20 @@ def test_dwell_rounding_and_the_signal_that_averaging_throws_away() -> None:
     rounded = Program(plan_of(dwell_ns=760), obi, round_dwell=True).quantisation
     assert rounded.dwell_quanta in (4, 8)
     assert rounded.signal_used == 1.0
+
+
+@pytest.mark.parametrize(("quanta", "rounded"), [(99, 64), (90, 64), (64, 64), (7, 8), (5, 8)])
+def test_dwells_are_rounded_to_what_is_wholly_averaged_inside_the_range(quanta: int, rounded: int) -> None:
+    dwell = {"quantum_ns": 10, "smallest": 5, "largest": 100, "averaging": "first-power-of-two"}
+    found = Program(plan_of(dwell_ns=quanta * 10), profile_of(dwell=dwell), round_dwell=True).quantisation
+    assert (found.dwell_quanta, found.signal_used) == (rounded, 1.0)
+
+
+def test_a_dwell_stays_where_none_in_range_is_wholly_averaged() -> None:
+    dwell = {"quantum_ns": 10, "smallest": 5, "largest": 7, "averaging": "first-power-of-two"}
+    found = Program(plan_of(dwell_ns=60), profile_of(dwell=dwell), round_dwell=True).quantisation
+    assert found.dwell_quanta == 6
+    assert found.signal_used == pytest.approx(4 / 6)
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def write_de_freescan(source: Source, folder: Path) -> int:
     Raises
     ------
     ProfileError
-        When the profile has codes other than pixels, or waits after moves.
+        When the profile has codes other than pixels of the image, or waits after moves.
     """
     _check_profile(source)
     plan = source.plan
@@ -120,13 +120,15 @@ def _check_profile(source: Source) -> None:
         return
     for what, wrong in (
         (f"grid.fit {profile.grid.fit!r}", profile.grid.fit != "pixels"),
+        (f"grid.origin {profile.grid.origin!r}", profile.grid.origin != "top-left"),
+        (f"grid.transform {profile.grid.transform!r}", profile.grid.transform != "none"),
         ("settle", profile.settle is not None),
         (f"flyback_ns {profile.flyback_ns}", profile.flyback_ns > 0),
     ):
         if wrong:
             raise ProfileError(
-                "expected a profile of whole pixels without settle and flyback for DE-Freescan, whose positions are "
-                f"all samples, got {profile.name!r} with {what}; choose another profile"
+                "expected a profile of whole pixels from the top left, without settle and flyback, for DE-Freescan, "
+                f"whose positions are all samples, got {profile.name!r} with {what}; choose another profile"
             )
 
 

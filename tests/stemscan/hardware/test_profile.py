@@ -58,6 +58,14 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     assert load_profile(file).park is None
 
 
+def test_shipped_names_go_before_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("obi", "mine"):
+        Path(name).write_text(GOOD)
+    assert load_profile("obi").grid.bits == 14
+    assert load_profile("mine").name == load_profile(Path("obi")).name == "mine"
+
+
 BAD = {
     "no profile": ("- 1", "mapping"),
     "unknown key": (GOOD + "colour: red", "colour (line 6)"),
@@ -69,6 +77,14 @@ BAD = {
     "jumps unsorted": (GOOD + "settle: {per_jump: [[1, 0], [1, 5]]}", "ascending"),
     "park outside": (GOOD + "park: [0, 4096]", "park"),
     "smallest above largest": (GOOD.replace("largest", "smallest: 2000, largest"), "smallest <= largest"),
+    "line of a rule": (GOOD.replace("largest", "smallest: 2000, largest"), "dwell (line 5): expected smallest"),
+    "line of a rule of two parts": (GOOD + "park: [0, 4096]", "park (line 6): expected a code"),
+    "long value": (GOOD + f"blanker: {'x' * 500}", "xxx...; correct it"),
+    "endlessly slow link": (GOOD + "link: {bytes_per_second: 1.0e-300, bytes_per_step: 6}", "bytes_per_second"),
+    "endlessly long steps": (GOOD + "link: {bytes_per_second: 1000, bytes_per_step: 1.0e+300}", "bytes_per_step"),
+    "no tolerance": (GOOD + "settle: {time_constant_ns: 5, tolerance_px: 1.0e-300}", "tolerance_px"),
+    "free transform": (GOOD.replace("4096}", "4096, transform: flipped}"), "'none' or 'transpose'"),
+    "free origin": (GOOD.replace("4096}", "4096, origin: centre}"), "'top-left', 'top-right'"),
     "alias": (GOOD + "park: &a [0, 0]", "anchor"),
     "object": (GOOD + "park: !!python/object:os.system {}", "tag"),
 }

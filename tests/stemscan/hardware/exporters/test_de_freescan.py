@@ -112,6 +112,8 @@ def test_wrong_folders(tmp_path: Path, name: str, content: Any, words: str) -> N
     ("change", "words"),
     [
         (("fit: pixels", "fit: integer"), "grid.fit 'integer'"),
+        (("fit: pixels", "fit: pixels, origin: top-right"), "grid.origin 'top-right'"),
+        (("fit: pixels", "fit: pixels, transform: transpose"), "grid.transform 'transpose'"),
         (("blanker: none", "settle: {time_constant_ns: 5000}"), "with settle"),
         (("blanker: none", "flyback_ns: 5"), "flyback_ns 5"),
         (("columns: 8192", "columns: 20"), "20 columns for de-freescan, got"),
