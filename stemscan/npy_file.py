@@ -19,7 +19,7 @@ import numpy.typing as npt
 __all__ = ["read_npy_file"]
 
 _MAGIC = b"\x93NUMPY"
-_READ_HEADER = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+_READ_HEADER = {b"\x01\x00": np.lib.format.read_array_header_1_0, b"\x02\x00": np.lib.format.read_array_header_2_0}
 _HEADER_PROBLEMS = (KeyError, ValueError, SyntaxError, TypeError, MemoryError, RecursionError, tokenize.TokenError)
 
 
@@ -61,10 +61,9 @@ def read_npy_file(file: BinaryIO) -> npt.NDArray[Any]:
 
 def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, order and type, which the header has as the text of a Python literal."""
-    version = tuple(file.read(2))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of literals that Python 2 wrote, or that are none
-            return _READ_HEADER[version](file)
+            return _READ_HEADER[file.read(2)](file)
     except _HEADER_PROBLEMS as problem:
         raise ValueError("a damaged or shortened file") from problem
