@@ -36,7 +36,12 @@ def acquire(
         typer.Option(help="virtual: time constant with which the beam lags, with its unit.", show_default=False),
     ] = None,
     profile: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="obi: controller profile (obi).", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="obi: controller profile (obi); virtual: for whose settle times and flyback the beam waits (none).",
+            show_default=False,
+        ),
     ] = None,
     round_dwell: Annotated[
         bool, typer.Option("--round-dwell", help="obi: dwell a time of which the device averages every reading.")
@@ -73,7 +78,7 @@ def acquire(
     talk = Talk(quiet, as_json)
     scan_plan = ScanPlan.load(plan)
     rules = [_rule(text, scan_plan) for text in stop_when or []]
-    options = {"specimen": specimen, "noise": noise, "seed": seed, "coil_tau": coil_tau}
+    options = {"specimen": specimen, "noise": noise, "seed": seed, "coil_tau": coil_tau, "profile": profile}
     remote = {"profile": profile, "round_dwell": round_dwell or None, "detector": detector}
     with (
         _opened(controller, scan_plan, options, remote, timeout) as (opened, identity),
@@ -104,8 +109,9 @@ def _opened(
     kind = controller.partition(":")[0]
     if kind not in ("virtual", "obi", "replay"):
         raise UsageError(f"--controller: expected virtual, obi://HOST:PORT or replay:STORE, got {controller!r}")
-    for allowed, options in (("virtual", virtual), ("obi", remote)):
-        wrong = next((name for name, value in options.items() if value is not None and kind != allowed), None)
+    of_kind = {"virtual": virtual, "obi": remote}.get(kind, {})
+    for options in (virtual, remote):
+        wrong = next((name for name, value in options.items() if value is not None and name not in of_kind), None)
         if wrong is not None:
             flag = "--" + wrong.replace("_", "-")
             raise UsageError(f"{flag}: expected no such option with the controller {controller}, got one; leave it out")
@@ -122,7 +128,12 @@ def _opened(
 
 
 def _virtual(
-    plan: ScanPlan, specimen: str | None, noise: str | None, seed: int | None, coil_tau: str | None
+    plan: ScanPlan,
+    specimen: str | None,
+    noise: str | None,
+    seed: int | None,
+    coil_tau: str | None,
+    profile: str | None,
 ) -> tuple[ScanController, dict[str, Any]]:
     """The virtual microscope."""
     from stemscan.errors import UsageError
@@ -135,7 +146,8 @@ def _virtual(
     if seed is not None and not 0 <= seed < 2**64:
         raise UsageError(f"--seed: expected 0 to 2**64 - 1, got {seed}")
     tau = None if coil_tau is None else parse_time_constant_ns(coil_tau)
-    return virtual_microscope(plan, specimen, noise=chosen, seed=1 if seed is None else seed, coil_tau_ns=tau)
+    chosen_seed = 1 if seed is None else seed
+    return virtual_microscope(plan, specimen, noise=chosen, seed=chosen_seed, coil_tau_ns=tau, profile=profile)
 
 
 def _obi(

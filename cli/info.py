@@ -91,6 +91,7 @@ def _store(path: Path, talk: Talk) -> Description:
         "seed": store.seed,
         "plan_digest": store.plan_digest,
         "coil_tau_ns": store.coil_tau_ns,
+        "coil_waits": store.coil_waits,
         "history": store.history,
     }
     specimen = "none recorded" if store.specimen is None else str(store.specimen["name"])
@@ -107,7 +108,8 @@ def _store(path: Path, talk: Talk) -> Description:
         ("plan digest", store.plan_digest or "none: imported data"),
     ]
     if store.coil_tau_ns is not None:
-        rows.insert(-1, ("coil lag", f"{store.coil_tau_ns:g} ns, with actual positions"))
+        waits = "" if store.coil_waits is None else ", after the waits of a profile"
+        rows.insert(-1, ("coil lag", f"{store.coil_tau_ns:g} ns{waits}, with actual positions"))
     return data, [f"{path}: acquisition store", *table(rows)]
 
 

@@ -122,9 +122,7 @@ def _gain(from_half: float, from_all: float, passes: int) -> float | None:
     return 10 * max(exponent, 0.0) * math.log10((passes + 1) / passes)
 
 
-def _squared_error(
-    acquisition: StoreReader, image: Image, values: npt.NDArray[np.float64], places: Places
-) -> float:
+def _squared_error(acquisition: StoreReader, image: Image, values: npt.NDArray[np.float64], places: Places) -> float:
     """Sum over held-out samples of the squared error of an image, less the samples' own variance."""
     from scipy.ndimage import map_coordinates
 

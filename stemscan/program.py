@@ -144,6 +144,11 @@ class Program:
         """What the moves to samples start .. stop - 1 cost."""
         return self._waits(self._with_one_before(start, stop), start)
 
+    def waits_ns(self, start: int, stop: int) -> Times:
+        """Time in ns, (n,), that the beam waits on each of samples start .. stop - 1 before its dwell."""
+        waits = self.waits(start, stop)
+        return (waits.settle + waits.flyback) * self.profile.dwell.quantum_ns
+
     def steps(self, start: int, stop: int) -> Steps:
         """All steps of samples start .. stop - 1: for each its waiting, then its exposure.
 

@@ -115,15 +115,10 @@ def _walk(program: Program, examined: int, maps: Maps | None, progress: Progress
 
 def _lagged_path(program: Program) -> LaggedPath | None:
     """Where the beam really is, for a profile that gives a time constant."""
-    settle, quantum = program.profile.settle, program.profile.dwell.quantum_ns
+    settle = program.profile.settle
     if settle is None or settle.time_constant_ns is None:
         return None
-
-    def wait(start: int, stop: int) -> npt.NDArray[np.int64]:
-        waits = program.waits(start, stop)
-        return (waits.settle + waits.flyback) * quantum
-
-    return LaggedPath(program.path, CoilLag(settle.time_constant_ns), wait)
+    return LaggedPath(program.path, CoilLag(settle.time_constant_ns), program.waits_ns)
 
 
 def _add_moves(sums: _Sums, waits: Waits, start: int, largest: int) -> None:

@@ -154,6 +154,11 @@ class StoreReader:
         return self._root.record.coil_tau_ns
 
     @property
+    def coil_waits(self) -> str | None:
+        """Digest of the waits before dwells that the actual positions follow; None where the beam did not wait."""
+        return self._root.record.coil_waits
+
+    @property
     def warnings(self) -> list[str]:
         """What a user of the data must know, one sentence each; empty for a complete store."""
         if self.state == "complete":
