@@ -66,6 +66,17 @@ def test_a_lagging_beam(stemscan: Stemscan, plan: str) -> None:
     assert acquired.actual() is not None
 
 
+def test_a_lagging_beam_that_waits(stemscan: Stemscan, plan: str) -> None:
+    waits = ("--coil-tau", "5us", "--profile", "obi")
+    done = stemscan("acquire", plan, "-o", "a.zarr", "--specimen", SPECIMEN, *waits, "--json")
+    assert json.loads(done.out)["ledger"]["settle"]["time_ns"] > 0
+    assert stemscan("simulate", plan, SPECIMEN, "-o", "s.zarr", *waits).code == 0
+    assert stemscan("simulate", plan, SPECIMEN, "-o", "hasty.zarr", *waits[:2]).code == 0
+    acquired, simulated, hasty = (Acquisition.open(name) for name in ("a.zarr", "s.zarr", "hasty.zarr"))
+    assert acquired.digest() == simulated.digest() != hasty.digest()
+    assert "5000 ns, after the waits of a profile, with actual positions" in stemscan("info", "s.zarr").out
+
+
 BAD = [
     (["--controller", "foo"], 2, "virtual"),
     (["--controller", "obi://127.0.0.1:1"], 1, "127.0.0.1:1"),
@@ -75,7 +86,9 @@ BAD = [
     (["--specimen", SPECIMEN, "--stop-when", "psnr=3"], 2, "psnr-gain"),
     (["--specimen", SPECIMEN, "--stop-when", "psnr-gain=-1dB"], 2, "above 0"),
     (["--specimen", SPECIMEN, "--stop-when", "max-dose=0.001"], 2, "at least one pass"),
-    (["--specimen", SPECIMEN, "--profile", "obi"], 2, "--profile"),
+    (["--controller", "replay:x.zarr", "--profile", "obi"], 2, "--profile"),
+    (["--specimen", SPECIMEN, "--profile", "none"], 2, "expected a profile of"),
+    (["--specimen", SPECIMEN, "--round-dwell"], 2, "--round-dwell"),
     (["--controller", "replay:x.zarr", "--seed", "1"], 2, "--seed"),
     (["--controller", "obi://h:1", "--detector", "1"], 2, "GAIN,OFFSET"),
     (["--specimen", SPECIMEN, "--resume", "--overwrite"], 2, "keep one"),
