@@ -129,6 +129,7 @@ class VirtualMicroscope:
         self.noise = noise
         self.seed = seed
         self.lag = CoilLag(coil_tau_ns or 0.0)
+        self.lag.run_in(plan)  # refuses what could not be followed
         self._program = None if profile is None else Program(plan, profile)
         self._threads = threads
         self._digest = plan.digest()

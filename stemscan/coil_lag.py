@@ -23,6 +23,7 @@ from stemscan.errors import UsageError
 
 if TYPE_CHECKING:
     from stemscan.path import ScanPath
+    from stemscan.plan import ScanPlan
 
 __all__ = ["CoilLag", "LaggedPath", "Settle", "actual_positions"]
 
@@ -70,6 +71,22 @@ class CoilLag:
         """Mean over a dwell of `dwell_ns`, which is above 0, of the share of a jump that is still to go."""
         return -self.tau_ns / dwell_ns * math.expm1(-dwell_ns / self.tau_ns) if self.tau_ns > 0 else 0.0
 
+    def run_in(self, plan: ScanPlan) -> int:
+        """Samples of a plan after which the beam has forgotten where it was, to 2**-24 pixels.
+
+        Raises
+        ------
+        UsageError
+            When the time constant is more than about 10^5 dwell times.
+        """
+        needed = (math.log(max(plan.shape)) + _FORGOTTEN * math.log(2)) * self.tau_ns / plan.dwell_ns
+        if needed > _LONGEST_RUN_IN:
+            raise UsageError(
+                f"expected a coil time constant of at most {_LONGEST_RUN_IN // 40} dwell times, got {self.tau_ns:g} ns "
+                f"for a dwell of {plan.dwell_ns} ns; dwell longer"
+            )
+        return math.ceil(needed)
+
 
 class LaggedPath:
     """Positions where the beam of a path really is; keeps the segment that was asked for last.
@@ -90,14 +107,7 @@ class LaggedPath:
     def __init__(self, path: ScanPath, lag: CoilLag, settle: Settle | None = None) -> None:
         self._path, self._lag, self._settle = path, lag, settle
         self._dwell = path.plan.dwell_ns
-        side = max(path.plan.shape)
-        needed = (math.log(side) + _FORGOTTEN * math.log(2)) * lag.tau_ns / self._dwell
-        if needed > _LONGEST_RUN_IN:
-            raise UsageError(
-                f"expected a coil time constant of at most {_LONGEST_RUN_IN // 40} dwell times, got {lag.tau_ns:g} ns "
-                f"for a dwell of {self._dwell} ns; dwell longer"
-            )
-        self._run_in = math.ceil(needed)
+        self._run_in = lag.run_in(path.plan)
         self._size = max(_SEGMENT, self._run_in)
         self._kept: tuple[int, Places] | None = None
 

@@ -22,7 +22,7 @@ from stemscan.sample_block import DetectorInfo
 from stemscan.store.append import StoreAppender
 from stemscan.store.create import RootFile, checked_truth, claim_folder, fill_folder, load_root
 from stemscan.store.files import StoreLock, folder_kind, require_space, size_on_disk, sweep_partials
-from stemscan.store.read import open_root
+from stemscan.store.opening import open_root
 from stemscan.store.record import StoreRecord, check_same, event, new_record, specimen_of
 from stemscan.store.schema import Layout, Noise, array_specs, counts_dtype, worst_case_bytes
 

@@ -259,6 +259,7 @@ def test_a_beam_that_waits_is_nearer_to_its_pixels_and_says_so_in_the_ledger(tmp
     waiting.start()
     block = waiting.read(len(scan))
     assert block is not None
+    assert block.actual is not None
     found, commanded = block.actual, scan.positions(0, len(scan))
     np.testing.assert_array_equal(found, actual_positions(scan, 0, len(scan), 2000.0, program.waits_ns))
     hasty = actual_positions(scan, 0, len(scan), 2000.0)
