@@ -120,7 +120,7 @@ def _opened(
     elif kind == "obi":
         opened, identity = _obi(controller, timeout=timeout, **remote), {}
     else:
-        opened, identity = _replay(controller.partition(":")[2]), {}
+        opened, identity = _replay(controller.partition(":")[2])
     try:
         yield opened, identity
     finally:
@@ -177,11 +177,12 @@ def _detector(text: str) -> Any:
     return DetectorInfo(unit="adu", gain=gain, offset=offset)
 
 
-def _replay(store: str) -> ScanController:
+def _replay(store: str) -> tuple[ScanController, dict[str, Any]]:
     """The samples of a store once more."""
     from stemscan.replay import ReplayController
 
-    return ReplayController(store)
+    replay = ReplayController(store)
+    return replay, replay.identity
 
 
 def _rule(text: str, plan: ScanPlan) -> StopRule:

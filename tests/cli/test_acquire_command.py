@@ -79,6 +79,16 @@ def test_a_lagging_beam_that_waits(stemscan: Stemscan, plan: str) -> None:
     assert "commanded and actual" in told
 
 
+def test_a_replay_is_known_for_what_it_is(stemscan: Stemscan, plan: str) -> None:
+    options = ("--noise", "eq5", "--seed", "9", "--coil-tau", "5us", "--profile", "obi")
+    assert stemscan("simulate", plan, SPECIMEN, "-o", "s.zarr", *options).code == 0
+    assert stemscan("acquire", plan, "-o", "a.zarr", "--controller", "replay:s.zarr").code == 0
+    played, simulated = Acquisition.open("a.zarr"), Acquisition.open("s.zarr")
+    assert played.digest() == simulated.digest()
+    assert (played.noise, played.seed, played.coil_tau_ns) == ("eq5", 9, 5000)
+    assert played.coil_waits == simulated.coil_waits
+
+
 BAD = [
     (["--controller", "foo"], 2, "virtual"),
     (["--controller", "obi://127.0.0.1:1"], 1, "127.0.0.1:1"),
