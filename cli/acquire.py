@@ -33,7 +33,11 @@ def acquire(
     seed: Annotated[int | None, typer.Option(help="virtual: seed of the detector (1).", show_default=False)] = None,
     coil_tau: Annotated[
         str | None,
-        typer.Option(help="virtual: time constant with which the beam lags, with its unit.", show_default=False),
+        typer.Option(
+            metavar="TIME",
+            help="Time constant of the scan coils, like 5us: virtual: the beam lags; obi: the store says where it was.",
+            show_default=False,
+        ),
     ] = None,
     profile: Annotated[
         str | None,
@@ -79,7 +83,7 @@ def acquire(
     scan_plan = ScanPlan.load(plan)
     rules = [_rule(text, scan_plan) for text in stop_when or []]
     options = {"specimen": specimen, "noise": noise, "seed": seed, "coil_tau": coil_tau, "profile": profile}
-    remote = {"profile": profile, "round_dwell": round_dwell or None, "detector": detector}
+    remote = {"coil_tau": coil_tau, "profile": profile, "round_dwell": round_dwell or None, "detector": detector}
     with (
         _opened(controller, scan_plan, options, remote, timeout) as (opened, identity),
         talk.progress("acquiring") as progress,
@@ -118,7 +122,7 @@ def _opened(
     if kind == "virtual":
         opened, identity = _virtual(plan, **virtual)
     elif kind == "obi":
-        opened, identity = _obi(controller, timeout=timeout, **remote), {}
+        opened, identity = _obi(controller, plan, timeout=timeout, **remote)
     else:
         opened, identity = _replay(controller.partition(":")[2])
     try:
@@ -151,18 +155,35 @@ def _virtual(
 
 
 def _obi(
-    address: str, profile: str | None, round_dwell: bool | None, detector: str | None, timeout: float
-) -> ScanController:
+    address: str,
+    plan: ScanPlan,
+    coil_tau: str | None,
+    profile: str | None,
+    round_dwell: bool | None,
+    detector: str | None,
+    timeout: float,
+) -> tuple[ScanController, dict[str, Any]]:
     """A device of the Open Beam Interface."""
+    from stemscan.coil_lag import CoilLag
     from stemscan.hardware.obi.address import parse_address
     from stemscan.hardware.obi.controller import ObiController
     from stemscan.hardware.profile import load_profile
+    from stemscan.lagged_controller import LaggedController
+    from stemscan.program import Program
+    from stemscan.units import parse_time_constant_ns
 
     host, port = parse_address(address)
     info = None if detector is None else _detector(detector)
-    return ObiController(
-        host, port, load_profile(profile or "obi"), detector=info, timeout=timeout, round_dwell=bool(round_dwell)
-    )
+    told, whole = load_profile(profile or "obi"), bool(round_dwell)
+    program = None
+    if coil_tau is not None:  # what is wrong with it is said before the device is opened
+        tau = parse_time_constant_ns(coil_tau)
+        program = Program(plan, told, round_dwell=whole)
+        CoilLag(tau).run_in(plan.shape, program.quantisation.dwell_ns)
+    device = ObiController(host, port, told, detector=info, timeout=timeout, round_dwell=whole)
+    if program is None:
+        return device, {}
+    return LaggedController(device, program, tau), {"coil_tau_ns": tau, "coil_waits": told.waits_digest()}
 
 
 def _detector(text: str) -> Any:

@@ -129,8 +129,9 @@ class VirtualMicroscope:
         self.noise = noise
         self.seed = seed
         self.lag = CoilLag(coil_tau_ns or 0.0)
-        self.lag.run_in(plan)  # refuses what could not be followed
         self._program = None if profile is None else Program(plan, profile)
+        dwell = plan.dwell_ns if self._program is None else self._program.quantisation.dwell_ns
+        self.lag.run_in(plan.shape, dwell)  # refuses what could not be followed
         self._threads = threads
         self._digest = plan.digest()
         self._dose = plan.electrons_per_sample
@@ -168,8 +169,7 @@ class VirtualMicroscope:
         if not 0 <= start <= stop <= len(path):
             raise ControllerError(f"expected a range inside samples 0 to {len(path)}, got {start} to {stop}")
         if self.lag.tau_ns > 0 and path is not self._path:
-            settle = None if self._program is None else self._program.waits_ns
-            self._lagged = LaggedPath(path, self.lag, settle)
+            self._lagged = LaggedPath(path, self.lag) if self._program is None else self._program.lagged(self.lag)
         self._path, self._at, self._stop, self._running = path, start, stop, False
 
     def start(self) -> None:
@@ -208,9 +208,8 @@ class VirtualMicroscope:
         from stemscan.simulators.lagging_beam import mean_signal
 
         begins, means = lagged.ways(start, stop)
-        lasting = min(path.plan.dwell_ns / self.lag.tau_ns, 1e12)  # finite, and long enough for any rest
         counts = detect(
-            mean_signal(self.specimen.signal, begins, path.positions(start, stop), lasting),
+            mean_signal(self.specimen.signal, begins, path.positions(start, stop), lagged.lasting),
             electrons_per_sample=self._dose,
             noise=self.noise,
             seed=self.seed,

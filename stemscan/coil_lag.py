@@ -23,7 +23,6 @@ from stemscan.errors import UsageError
 
 if TYPE_CHECKING:
     from stemscan.path import ScanPath
-    from stemscan.plan import ScanPlan
 
 __all__ = ["CoilLag", "LaggedPath", "Settle", "actual_positions"]
 
@@ -71,19 +70,19 @@ class CoilLag:
         """Mean over a dwell of `dwell_ns`, which is above 0, of the share of a jump that is still to go."""
         return -self.tau_ns / dwell_ns * math.expm1(-dwell_ns / self.tau_ns) if self.tau_ns > 0 else 0.0
 
-    def run_in(self, plan: ScanPlan) -> int:
-        """Samples of a plan after which the beam has forgotten where it was, to 2**-24 pixels.
+    def run_in(self, shape: tuple[int, int], dwell_ns: int) -> int:
+        """Samples on a grid after which the beam has forgotten where it was, to 2**-24 pixels.
 
         Raises
         ------
         UsageError
             When the time constant is more than about 10^5 dwell times.
         """
-        needed = (math.log(max(plan.shape)) + _FORGOTTEN * math.log(2)) * self.tau_ns / plan.dwell_ns
+        needed = (math.log(max(shape)) + _FORGOTTEN * math.log(2)) * self.tau_ns / dwell_ns
         if needed > _LONGEST_RUN_IN:
             raise UsageError(
                 f"expected a coil time constant of at most {_LONGEST_RUN_IN // 40} dwell times, got {self.tau_ns:g} ns "
-                f"for a dwell of {plan.dwell_ns} ns; dwell longer"
+                f"for a dwell of {dwell_ns} ns; dwell longer"
             )
         return math.ceil(needed)
 
@@ -97,6 +96,8 @@ class LaggedPath:
     lag : CoilLag
     settle : callable, optional
         Waiting times before the dwells, see `Settle`; none unless given.
+    dwell_ns : int, optional
+        As the controller dwells; the plan's unless given.
 
     Raises
     ------
@@ -104,12 +105,17 @@ class LaggedPath:
         When the time constant is more than about 10^5 dwell times.
     """
 
-    def __init__(self, path: ScanPath, lag: CoilLag, settle: Settle | None = None) -> None:
+    def __init__(self, path: ScanPath, lag: CoilLag, settle: Settle | None = None, dwell_ns: int | None = None) -> None:
         self._path, self._lag, self._settle = path, lag, settle
-        self._dwell = path.plan.dwell_ns
-        self._run_in = lag.run_in(path.plan)
+        self._dwell = dwell_ns or path.plan.dwell_ns
+        self._run_in = lag.run_in(path.plan.shape, self._dwell)
         self._size = max(_SEGMENT, self._run_in)
         self._kept: tuple[int, Places] | None = None
+
+    @property
+    def lasting(self) -> float:
+        """A dwell in time constants, at most 10^12; for a lag above 0."""
+        return min(self._dwell / self._lag.tau_ns, 1e12)
 
     def positions(self, start: int, stop: int) -> npt.NDArray[np.float32]:
         """Mean positions of samples start .. stop - 1 during their dwells.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from stemscan.coil_lag import CoilLag, LaggedPath
 from stemscan.errors import ProfileError, UsageError
 from stemscan.ledger import BeamTime, BeamTimes
 from stemscan.path import ScanPath
@@ -148,6 +149,10 @@ class Program:
         """Time in ns, (n,), that the beam waits on each of samples start .. stop - 1 before its dwell."""
         waits = self.waits(start, stop)
         return (waits.settle + waits.flyback) * self.profile.dwell.quantum_ns
+
+    def lagged(self, lag: CoilLag) -> LaggedPath:
+        """Where the beam of coils that lag is while this program runs."""
+        return LaggedPath(self.path, lag, self.waits_ns, self.quantisation.dwell_ns)
 
     def steps(self, start: int, stop: int) -> Steps:
         """All steps of samples start .. stop - 1: for each its waiting, then its exposure.

@@ -118,7 +118,7 @@ def _lagged_path(program: Program) -> LaggedPath | None:
     settle = program.profile.settle
     if settle is None or settle.time_constant_ns is None:
         return None
-    return LaggedPath(program.path, CoilLag(settle.time_constant_ns), program.waits_ns)
+    return program.lagged(CoilLag(settle.time_constant_ns))
 
 
 def _add_moves(sums: _Sums, waits: Waits, start: int, largest: int) -> None:

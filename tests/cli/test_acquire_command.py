@@ -103,6 +103,7 @@ BAD = [
     (["--specimen", SPECIMEN, "--round-dwell"], 2, "--round-dwell"),
     (["--controller", "replay:x.zarr", "--seed", "1"], 2, "--seed"),
     (["--controller", "obi://h:1", "--detector", "1"], 2, "GAIN,OFFSET"),
+    (["--controller", "obi://h:1", "--coil-tau", "1000s"], 2, "dwell longer"),
     (["--specimen", SPECIMEN, "--resume", "--overwrite"], 2, "keep one"),
     (["--specimen", SPECIMEN, "--seed", "-1"], 2, "--seed"),
 ]
