@@ -34,10 +34,19 @@ def acquire(
     seed: Annotated[int | None, typer.Option(help="virtual: seed of the detector (1).", show_default=False)] = None,
     coil_tau: Annotated[
         str | None,
-        typer.Option(help="virtual: time constant with which the beam lags, with its unit.", show_default=False),
+        typer.Option(
+            metavar="TIME",
+            help="Time constant of the scan coils, like 5us: virtual: the beam lags; obi: the store says where it was.",
+            show_default=False,
+        ),
     ] = None,
     profile: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="obi: controller profile (obi).", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="obi: controller profile (obi); virtual: for whose settle times and flyback the beam waits (none).",
+            show_default=False,
+        ),
     ] = None,
     round_dwell: Annotated[
         bool, typer.Option("--round-dwell", help="obi: dwell a time of which the device averages every reading.")
@@ -82,8 +91,8 @@ def acquire(
     talk = Talk(quiet, as_json)
     scan_plan = ScanPlan.load(plan)
     rules = [_rule(text, scan_plan) for text in stop_when or []]
-    options = {"specimen": specimen, "noise": noise, "seed": seed, "coil_tau": coil_tau}
-    remote = {"profile": profile, "round_dwell": round_dwell or None, "detector": detector}
+    options = {"specimen": specimen, "noise": noise, "seed": seed, "coil_tau": coil_tau, "profile": profile}
+    remote = {"coil_tau": coil_tau, "profile": profile, "round_dwell": round_dwell or None, "detector": detector}
     waiting = {"timeout": timeout, "connect": not (resume and _is_complete(output))}
     if image is not None:
         if image.resolve() == output.resolve():
@@ -145,17 +154,18 @@ def _opened(
     kind = controller.partition(":")[0]
     if kind not in ("virtual", "obi", "replay"):
         raise UsageError(f"--controller: expected virtual, obi://HOST:PORT or replay:STORE, got {controller!r}")
-    for allowed, options in (("virtual", virtual), ("obi", remote)):
-        wrong = next((name for name, value in options.items() if value is not None and kind != allowed), None)
+    of_kind = {"virtual": virtual, "obi": remote}.get(kind, {})
+    for options in (virtual, remote):
+        wrong = next((name for name, value in options.items() if value is not None and name not in of_kind), None)
         if wrong is not None:
             flag = "--" + wrong.replace("_", "-")
             raise UsageError(f"{flag}: expected no such option with the controller {controller}, got one; leave it out")
     if kind == "virtual":
         opened, identity = _virtual(plan, **virtual)
     elif kind == "obi":
-        opened, identity = _obi(controller, plan, talk, **remote, **waiting), {}
+        opened, identity = _obi(controller, plan, talk, **remote, **waiting)
     else:
-        opened, identity = _replay(controller.partition(":")[2]), {}
+        opened, identity = _replay(controller.partition(":")[2])
     try:
         yield opened, identity
     finally:
@@ -163,7 +173,12 @@ def _opened(
 
 
 def _virtual(
-    plan: ScanPlan, specimen: str | None, noise: str | None, seed: int | None, coil_tau: str | None
+    plan: ScanPlan,
+    specimen: str | None,
+    noise: str | None,
+    seed: int | None,
+    coil_tau: str | None,
+    profile: str | None,
 ) -> tuple[ScanController, dict[str, Any]]:
     """The virtual microscope."""
     from stemscan.errors import UsageError
@@ -176,7 +191,8 @@ def _virtual(
     if seed is not None and not 0 <= seed < 2**64:
         raise UsageError(f"--seed: expected 0 to 2**64 - 1, got {seed}")
     tau = None if coil_tau is None else parse_time_constant_ns(coil_tau)
-    return virtual_microscope(plan, specimen, noise=chosen, seed=1 if seed is None else seed, coil_tau_ns=tau)
+    chosen_seed = 1 if seed is None else seed
+    return virtual_microscope(plan, specimen, noise=chosen, seed=chosen_seed, coil_tau_ns=tau, profile=profile)
 
 
 def _is_complete(output: Path) -> bool:
@@ -195,25 +211,36 @@ def _obi(
     plan: ScanPlan,
     talk: Talk,
     *,
+    coil_tau: str | None,
     profile: str | None,
     round_dwell: bool | None,
     detector: str | None,
     timeout: float,
     connect: bool,
-) -> ScanController:
+) -> tuple[ScanController, dict[str, Any]]:
     """A device of the Open Beam Interface."""
+    from stemscan.coil_lag import CoilLag
     from stemscan.hardware.obi.address import parse_address
     from stemscan.hardware.obi.controller import ObiController
     from stemscan.hardware.profile import load_profile
+    from stemscan.lagged_controller import LaggedController
     from stemscan.preflight.findings import dwell_findings
     from stemscan.program import Program
+    from stemscan.units import parse_time_constant_ns
 
     host, port = parse_address(address)
     info = None if detector is None else _detector(detector)
     known, whole = load_profile(profile or "obi"), bool(round_dwell)
-    for finding in dwell_findings(Program(plan, known, round_dwell=whole).quantisation):
+    program = Program(plan, known, round_dwell=whole)
+    tau = None if coil_tau is None else parse_time_constant_ns(coil_tau)
+    if tau is not None:  # what is wrong with it is said before the device is opened
+        CoilLag(tau).run_in(plan.shape, program.quantisation.dwell_ns)
+    for finding in dwell_findings(program.quantisation):
         talk.warn(finding.text)
-    return ObiController(host, port, known, detector=info, timeout=timeout, round_dwell=whole, connect=connect)
+    device = ObiController(host, port, known, detector=info, timeout=timeout, round_dwell=whole, connect=connect)
+    if tau is None:
+        return device, {}
+    return LaggedController(device, program, tau), {"coil_tau_ns": tau, "coil_waits": known.waits_digest()}
 
 
 def _detector(text: str) -> Any:
@@ -228,11 +255,12 @@ def _detector(text: str) -> Any:
     return DetectorInfo(unit="adu", gain=gain, offset=offset)
 
 
-def _replay(store: str) -> ScanController:
+def _replay(store: str) -> tuple[ScanController, dict[str, Any]]:
     """The samples of a store once more."""
     from stemscan.replay import ReplayController
 
-    return ReplayController(store)
+    replay = ReplayController(store)
+    return replay, replay.identity
 
 
 def _rule(text: str, plan: ScanPlan) -> StopRule:

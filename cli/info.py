@@ -95,7 +95,9 @@ def _store(path: Path, talk: Talk) -> Description:
         "specimen": store.specimen,
         "seed": store.seed,
         "plan_digest": store.plan_digest,
+        "actual_positions": store.actual(0, 0) is not None,
         "coil_tau_ns": store.coil_tau_ns,
+        "coil_waits": store.coil_waits,
         "history": store.history,
     }
     specimen = "none recorded" if store.specimen is None else str(store.specimen["name"])
@@ -112,8 +114,11 @@ def _store(path: Path, talk: Talk) -> Description:
         ("specimen", specimen),
         ("plan digest", store.plan_digest or "none: imported data"),
     ]
+    if data["actual_positions"]:
+        rows.insert(-1, ("positions", "commanded and actual"))
     if store.coil_tau_ns is not None:
-        rows.insert(-1, ("coil lag", f"{store.coil_tau_ns:g} ns, with actual positions"))
+        waits = "" if store.coil_waits is None else ", after the waits of a profile"
+        rows.insert(-1, ("coil lag", f"{store.coil_tau_ns:g} ns{waits}"))
     return data, [f"{path}: acquisition store", *table(rows)]
 
 

@@ -29,6 +29,14 @@ def simulate(
             show_default=False,
         ),
     ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Controller profile for whose settle times and flyback the beam waits (none).",
+            show_default=False,
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted store, or begin it.")] = False,
     fit: Annotated[
         str, typer.Option(help="Image of another shape than the plan's: error, crop (top left) or resample.")
@@ -74,6 +82,7 @@ def simulate(
             noise=choice("--noise", noise, ("poisson", "eq5")),  # type: ignore[arg-type]
             seed=seed,
             coil_tau_ns=None if coil_tau is None else parse_time_constant_ns(coil_tau),
+            profile=profile,
             resume=resume,
             overwrite=overwrite,
             progress=progress,

@@ -3,7 +3,8 @@
 A sample between pixels gives each of the four around it a share of its counts and the same share of its visit, so that
 no count and no visit is lost. Offsets are rounded to 1/64 of a pixel: shares are then whole multiples of 2**-12, visits
 add up without rounding, and a beam that rests on its pixel gives that pixel everything. Positions beyond the outermost
-pixels are taken as on them.
+pixels are taken as on them, which is meant for those that are less than a pixel's half away: `PlacedSamples.inside`
+leaves out what lies outside of the grid.
 """
 
 from __future__ import annotations
@@ -66,6 +67,16 @@ class PlacedSamples:
         if not (np.isfinite(counts).all() and np.isfinite(places).all()):
             raise ReconError("expected finite counts and positions, got some that are not; leave these samples out")
         return cls(counts, places, pass_starts, shape)
+
+    def inside(self) -> PlacedSamples:
+        """Without the samples that lie outside of the grid: more than half a pixel beyond its outermost pixels."""
+        within = (self.positions >= -0.5) & (self.positions <= np.array(self.shape) - 0.5)
+        kept: npt.NDArray[np.bool_] = within[:, 0] & within[:, 1]
+        if kept.all():
+            return self
+        before = np.concatenate([[0], np.cumsum(kept)])
+        starts = tuple(int(before[min(start, len(kept))]) for start in self.pass_starts)
+        return PlacedSamples(self.electrons[kept], self.positions[kept], starts, self.shape)
 
     def bilinear(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Counts and visits of each pass, shared among the pixels around each sample.

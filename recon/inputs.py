@@ -24,6 +24,13 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import ReconError
+from stemscan.recon.input_checks import (
+    check_unvisited,
+    checked_frames,
+    checked_truth,
+    checked_visits,
+    positive,
+)
 
 if TYPE_CHECKING:
     from stemscan.recon.gridding import PlacedSamples
@@ -34,7 +41,6 @@ __all__ = ["Inputs", "Noise", "Positions", "load_inputs"]
 Noise = Literal["poisson", "eq5"]
 Positions = Literal["actual", "commanded"]
 
-_UINT16_MAX = 65535
 _UNREACHED = 0.02
 
 
@@ -114,19 +120,19 @@ class Inputs:
         >>> inputs.S, inputs.V
         (array([[1., 0.]], dtype=float32), array([[2., 1.]], dtype=float32))
         """
-        dose = _positive(electrons_per_sample, "electrons per sample")
+        dose = positive(electrons_per_sample, "electrons per sample")
         if noise not in get_args(Noise):
             raise ReconError(f"expected the noise model to be 'poisson' or 'eq5', got {noise!r}; give one of the two")
-        counted = _frames(frames)
-        visited = _visits(visits, counted.shape)
-        _check_unvisited(counted, visited)
+        counted = checked_frames(frames)
+        visited = checked_visits(visits, counted.shape)
+        check_unvisited(counted, visited)
         return cls(
             frames=counted,
             visits=visited,
             electrons_per_sample=dose,
             noise=cast(Noise, noise),
-            pixel_size_nm=None if pixel_size_nm is None else _positive(pixel_size_nm, "pixel size in nm"),
-            truth=None if truth is None else _truth(truth, counted.shape[1:]),
+            pixel_size_nm=None if pixel_size_nm is None else positive(pixel_size_nm, "pixel size in nm"),
+            truth=None if truth is None else checked_truth(truth, counted.shape[1:]),
             source=MappingProxyType(dict(source or {})),
         )
 
@@ -134,8 +140,8 @@ class Inputs:
     def from_samples(cls, samples: PlacedSamples, electrons_per_sample: float, **known: Any) -> Inputs:
         """Make an `Inputs` of samples at any positions, by bilinear deposit of counts and visits.
 
-        Pixels whose electrons come out below 0 (raw values below the detector's offset) are taken as 0, which
-        ``source["warnings"]`` says.
+        Samples that lie outside of the grid are left out, and pixels whose electrons come out below 0 (raw values below
+        the detector's offset) are taken as 0; ``source["warnings"]`` says so.
 
         Parameters
         ----------
@@ -162,8 +168,12 @@ class Inputs:
         >>> inputs.S, inputs.V, inputs.whole.V
         (array([[6., 2.]], dtype=float32), array([[0.75, 0.25]], dtype=float32), array([[1., 0.]], dtype=float32))
         """
-        frames, shares = samples.bilinear()
         warnings = list((known.get("source") or {}).get("warnings", []))
+        given, samples = len(samples.electrons), samples.inside()
+        if len(samples.electrons) < given:
+            left_out = given - len(samples.electrons)
+            warnings.append(f"{left_out} of {given} samples lay outside of the grid and were left out")
+        frames, shares = samples.bilinear()
         _clip_below(frames, warnings)
         known["source"] = dict(known.get("source") or {}) | {"warnings": warnings}
         whole = cls.from_arrays(frames, np.ceil(shares).astype(np.int64), electrons_per_sample, **known)
@@ -311,83 +321,3 @@ def _clip_below(electrons: npt.NDArray[Any], warnings: list[str]) -> None:
     if below:
         warnings.append(f"{below} pixels lay below the detector's offset and were taken as zero electrons")
         np.maximum(electrons, 0, out=electrons)
-
-
-def _positive(value: float, name: str) -> float:
-    """A finite number above zero, or an error that names it."""
-    number = float(value)
-    if not (np.isfinite(number) and number > 0):
-        raise ReconError(f"expected {name} to be a finite number above 0, got {value!r}; give the value of the scan")
-    return number
-
-
-def _real(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float32]:
-    """An array of finite real numbers as float32."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "buif":
-        raise ReconError(f"expected {name} of real numbers, got dtype {array.dtype}; convert them first")
-    with np.errstate(over="ignore"):  # what overflows is found as infinite below
-        converted = np.ascontiguousarray(array, dtype=np.float32)
-    if converted.size and not (np.isfinite(converted.min()) and np.isfinite(converted.max())):
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(converted))[0])
-        raise ReconError(
-            f"expected {name} to be finite, got {converted[where]} at index {where}; remove these samples (no visit)"
-        )
-    return converted
-
-
-def _frames(values: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """Frames as (T, H, W) float32, finite and at least 0."""
-    frames = _real(values, "frames")
-    if frames.ndim != 3 or frames.size == 0:
-        raise ReconError(
-            f"expected frames of shape (passes, rows, columns), got shape {frames.shape}; "
-            "give one pass as (1, rows, columns)"
-        )
-    lowest = frames.min()
-    if lowest < 0:
-        where = tuple(int(i) for i in np.argwhere(frames < 0)[0])
-        raise ReconError(
-            f"expected counts of at least 0 electrons, got {frames[where]} at index {where}; "
-            "subtract no background from counts"
-        )
-    return frames
-
-
-def _visits(values: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[np.uint16]:
-    """Visits as uint16 of the frames' shape, not all zero."""
-    visits = np.asarray(values)
-    if visits.shape != shape:
-        raise ReconError(
-            f"expected visits of the frames' shape {shape}, got {visits.shape}; give one number per pass and pixel"
-        )
-    if visits.dtype.kind not in "bui":
-        raise ReconError(f"expected visits as integers, got dtype {visits.dtype}; give the number of samples per pixel")
-    lowest, highest = int(visits.min()), int(visits.max())
-    if lowest < 0 or highest > _UINT16_MAX:
-        raise ReconError(
-            f"expected visits of 0 to {_UINT16_MAX}, got {lowest} to {highest}; give the number of samples per pixel"
-        )
-    if highest == 0:
-        raise ReconError("expected at least one visited pixel, got none; acquire at least one sample first")
-    return np.ascontiguousarray(visits, dtype=np.uint16)
-
-
-def _check_unvisited(frames: npt.NDArray[np.float32], visits: npt.NDArray[np.uint16]) -> None:
-    """Refuse counts where nothing was visited; a pass at a time to spare memory."""
-    for index, (frame, visit) in enumerate(zip(frames, visits, strict=True)):
-        stray = (frame != 0) & (visit == 0)
-        if stray.any():
-            row, column = (int(i) for i in np.argwhere(stray)[0])
-            raise ReconError(
-                f"expected zero counts where nothing was visited, got {frame[row, column]} in pass {index} "
-                f"at row {row}, column {column}; correct the visits"
-            )
-
-
-def _truth(values: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    """Truth as float32 of the grid's shape."""
-    truth = _real(values, "truth")
-    if truth.shape != shape:
-        raise ReconError(f"expected a truth of shape {shape}, got {truth.shape}; render the specimen on the scan grid")
-    return truth

@@ -24,6 +24,7 @@ import numpy.typing as npt
 from stemscan.compiled import compiled
 from stemscan.errors import UsageError
 from stemscan.random import Stream, random_words
+from stemscan.recon.gridding import PlacedSamples
 from stemscan.recon.inputs import Inputs
 from stemscan.recon.methods import reconstruct
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["PsnrGain", "expected_gain"]
 
 Image = npt.NDArray[np.float32]
+Places = npt.NDArray[np.int32] | npt.NDArray[np.float32]
 
 _GROUPS: Final = 8
 _FOLDS: Final = 4
@@ -94,7 +96,8 @@ def expected_gain(acquisition: StoreReader, passes: int) -> float | None:
     samples = acquisition.samples_committed
     detector = acquisition.detector
     values = (acquisition.counts(0, samples).astype(np.float64) - detector.offset) / detector.gain
-    pixels = acquisition.positions(0, samples).astype(np.int64) @ np.array([acquisition.shape[1], 1])
+    actual = acquisition.actual(0, samples)
+    places = acquisition.positions(0, samples) if actual is None else actual
     groups = _deal(samples)
     errors = np.zeros(2)
     for fold in range(_FOLDS):
@@ -106,8 +109,8 @@ def expected_gain(acquisition: StoreReader, passes: int) -> float | None:
         for which, chosen in enumerate((rest[order < (_GROUPS - 2) // 2], rest)):
             if not len(chosen):
                 return None
-            image = _reconstructed(acquisition, values[chosen], pixels[chosen])
-            errors[which] += _squared_error(acquisition, image, values[held], pixels[held])
+            image = _reconstructed(acquisition, values[chosen], places[chosen])
+            errors[which] += _squared_error(acquisition, image, values[held], places[held])
     return _gain(errors[0] / samples, errors[1] / samples, passes)
 
 
@@ -119,25 +122,24 @@ def _gain(from_half: float, from_all: float, passes: int) -> float | None:
     return 10 * max(exponent, 0.0) * math.log10((passes + 1) / passes)
 
 
-def _squared_error(
-    acquisition: StoreReader, image: Image, values: npt.NDArray[np.float64], pixels: npt.NDArray[np.int64]
-) -> float:
+def _squared_error(acquisition: StoreReader, image: Image, values: npt.NDArray[np.float64], places: Places) -> float:
     """Sum over held-out samples of the squared error of an image, less the samples' own variance."""
+    from scipy.ndimage import map_coordinates
+
     dose = acquisition.electrons_per_sample
     signal = values / dose
     variance = signal / dose if acquisition.noise == "poisson" else signal**2 / (dose + 1)
-    missed = signal - image.reshape(-1)[pixels]
-    return float(np.sum(missed**2 - variance))
+    there = map_coordinates(image, places.T.astype(np.float64), order=1, mode="nearest")
+    return float(np.sum((signal - there) ** 2 - variance))
 
 
-def _reconstructed(acquisition: StoreReader, values: npt.NDArray[np.float64], pixels: npt.NDArray[np.int64]) -> Image:
-    """The image from some samples."""
-    shape = acquisition.shape
-    size = shape[0] * shape[1]
-    frame = np.bincount(pixels, np.maximum(values, 0.0), minlength=size).reshape(1, *shape)
-    visits = np.bincount(pixels, minlength=size).reshape(1, *shape)
-    inputs = Inputs.from_arrays(frame, visits, acquisition.electrons_per_sample, noise=acquisition.noise)
-    return reconstruct(inputs, _METHOD).image
+def _reconstructed(acquisition: StoreReader, values: npt.NDArray[np.float64], places: Places) -> Image:
+    """The image from some samples, where the beam was if that is known, as `load_inputs` puts them on the grid."""
+    counts = np.maximum(values, 0.0)
+    placed = PlacedSamples.of(counts, places, (0, len(counts)), acquisition.shape)
+    inputs = Inputs.from_samples(placed, acquisition.electrons_per_sample, noise=acquisition.noise)
+    whole = places.dtype.kind == "i"
+    return reconstruct(inputs.whole if whole else inputs, _METHOD).image
 
 
 def _deal(samples: int) -> npt.NDArray[np.int64]:

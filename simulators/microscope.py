@@ -15,15 +15,18 @@ from numpy.typing import NDArray
 from stemscan.coil_lag import CoilLag, LaggedPath
 from stemscan.controller import Capabilities
 from stemscan.errors import ControllerError, SpecimenError
+from stemscan.ledger import BeamTimes
+from stemscan.program import Program
 from stemscan.sample_block import DetectorInfo, SampleBlock
 from stemscan.simulators.detector import Noise, check_means, check_settings, count_dtype, detect
 
 if TYPE_CHECKING:
+    from stemscan.hardware.profile import ControllerProfile
     from stemscan.path import ScanPath
     from stemscan.plan import ScanPlan
     from stemscan.simulators.specimen import Specimen
 
-__all__ = ["VirtualMicroscope", "expose", "signal_between"]
+__all__ = ["VirtualMicroscope", "expose"]
 
 _MAX_BLOCK: Final = 1 << 20
 
@@ -71,34 +74,6 @@ def expose(
     return counts, pixels
 
 
-def signal_between(signal: NDArray[np.float32], positions: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The specimen's signal between pixels, by bilinear interpolation.
-
-    Parameters
-    ----------
-    signal : float32 (H, W)
-    positions : float32 (n, 2)
-        (row, column) in pixels; beyond the outermost pixels they are taken as on them.
-
-    Returns
-    -------
-    float32 (n,)
-    """
-    along = [_between(positions[:, axis].astype(np.float64), signal.shape[axis]) for axis in (0, 1)]
-    (top, bottom, down), (left, right, across) = along
-    upper = (1 - across) * signal[top, left] + across * signal[top, right]
-    lower = (1 - across) * signal[bottom, left] + across * signal[bottom, right]
-    mixed: NDArray[np.float32] = ((1 - down) * upper + down * lower).astype(np.float32)
-    return mixed
-
-
-def _between(place: NDArray[np.float64], length: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Any]]:
-    """The pixels before and after places on an axis, and how far these are from the one before."""
-    place = place.clip(0, length - 1)
-    before = np.floor(place).astype(np.int64)
-    return before, np.minimum(before + 1, length - 1), place - before
-
-
 class VirtualMicroscope:
     """A scan controller that counts electrons from a specimen.
 
@@ -116,8 +91,11 @@ class VirtualMicroscope:
         Threads of the detector; the counts do not depend on it.
     coil_tau_ns : float, optional
         Time constant of the scan coils in ns, at least 0. With one above 0 the beam lags behind its path
-        (`stemscan.coil_lag`): a sample counts what the specimen's signal is at the beam's mean position during the
-        dwell, and blocks carry these positions. None is 0.
+        (`stemscan.coil_lag`): a sample counts the mean of the specimen's signal along the beam's way during the dwell
+        (`stemscan.simulators.lagging_beam`), and blocks carry the mean positions. None is 0.
+    profile : ControllerProfile, optional
+        Of a controller for whose settle times and flyback the beam waits before its dwells, and as whose beam the
+        ledger counts it; it does not wait unless given.
 
     Raises
     ------
@@ -125,6 +103,8 @@ class VirtualMicroscope:
         If the specimen is not on the plan's grid.
     UsageError
         If noise, seed or time constant is none, or the dose is too large.
+    ProfileError
+        If the profile's controller cannot do the plan.
     """
 
     def __init__(
@@ -136,6 +116,7 @@ class VirtualMicroscope:
         seed: int,
         threads: int = 1,
         coil_tau_ns: float | None = None,
+        profile: ControllerProfile | None = None,
     ) -> None:
         if specimen.shape != plan.shape:
             raise SpecimenError(
@@ -148,6 +129,9 @@ class VirtualMicroscope:
         self.noise = noise
         self.seed = seed
         self.lag = CoilLag(coil_tau_ns or 0.0)
+        self._program = None if profile is None else Program(plan, profile)
+        dwell = plan.dwell_ns if self._program is None else self._program.quantisation.dwell_ns
+        self.lag.run_in(plan.shape, dwell)  # refuses what could not be followed
         self._threads = threads
         self._digest = plan.digest()
         self._dose = plan.electrons_per_sample
@@ -185,7 +169,7 @@ class VirtualMicroscope:
         if not 0 <= start <= stop <= len(path):
             raise ControllerError(f"expected a range inside samples 0 to {len(path)}, got {start} to {stop}")
         if self.lag.tau_ns > 0 and path is not self._path:
-            self._lagged = LaggedPath(path, self.lag)
+            self._lagged = LaggedPath(path, self.lag) if self._program is None else self._program.lagged(self.lag)
         self._path, self._at, self._stop, self._running = path, start, stop, False
 
     def start(self) -> None:
@@ -207,24 +191,32 @@ class VirtualMicroscope:
             return None
         self._at = stop
         if self._lagged is not None:
-            return self._behind(self._lagged, start, stop)
+            return self._behind(self._lagged, path, start, stop)
         counts, _ = expose(
             self.specimen.signal, path, start, stop, noise=self.noise, seed=self.seed, threads=self._threads
         )
         return SampleBlock(start, counts)
 
-    def _behind(self, lagged: LaggedPath, start: int, stop: int) -> SampleBlock:
+    def beam_times(self, path: ScanPath, start: int, stop: int) -> BeamTimes:
+        """What the beam does for samples start .. stop - 1: as the profile's controller, else dwells alone."""
+        if self._program is None:
+            return BeamTimes.dwells(stop - start, path.plan.dwell_ns)
+        return self._program.beam_times(start, stop)
+
+    def _behind(self, lagged: LaggedPath, path: ScanPath, start: int, stop: int) -> SampleBlock:
         """Samples of a beam that lags behind its path."""
-        positions = lagged.positions(start, stop)
+        from stemscan.simulators.lagging_beam import mean_signal
+
+        begins, means = lagged.ways(start, stop)
         counts = detect(
-            signal_between(self.specimen.signal, positions),
+            mean_signal(self.specimen.signal, begins, path.positions(start, stop), lagged.lasting),
             electrons_per_sample=self._dose,
             noise=self.noise,
             seed=self.seed,
             start=start,
             threads=self._threads,
         )
-        return SampleBlock(start, counts, positions)
+        return SampleBlock(start, counts, means)
 
     def abort(self) -> None:
         """Drop the armed range."""

@@ -12,6 +12,7 @@ from stemscan.acquire_session import acquire_into
 from stemscan.controller import AcquireResult
 from stemscan.errors import OutputExistsError
 from stemscan.files import check_output
+from stemscan.hardware.profile import load_profile
 from stemscan.simulators.detector import Noise
 from stemscan.simulators.microscope import VirtualMicroscope
 from stemscan.simulators.specimen import Specimen, load_specimen
@@ -47,6 +48,7 @@ def simulate(
     noise: Noise = "poisson",
     seed: int = 1,
     coil_tau_ns: float | None = None,
+    profile: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -68,6 +70,9 @@ def simulate(
     coil_tau_ns : float, optional
         Time constant of the scan coils in ns; with one above 0 the beam lags behind its path, and the store has the
         actual positions.
+    profile : str or Path, optional
+        Name of a shipped controller profile, or a file of one's own, for whose settle times and flyback the beam waits
+        before its dwells.
     resume : bool
         Go on with the store after its last committed sample, or begin it where there is none.
     overwrite : bool
@@ -89,7 +94,7 @@ def simulate(
     if not resume:
         _check_place(Path(output), overwrite=overwrite)
     microscope, identity = virtual_microscope(
-        plan, specimen, noise=noise, seed=seed, coil_tau_ns=coil_tau_ns, **specimen_options
+        plan, specimen, noise=noise, seed=seed, coil_tau_ns=coil_tau_ns, profile=profile, **specimen_options
     )
     result = acquire_into(plan, microscope, output, resume=resume, overwrite=overwrite, progress=progress, **identity)
     return Simulation(microscope.specimen, result)
@@ -102,13 +107,14 @@ def virtual_microscope(
     noise: Noise = "poisson",
     seed: int = 1,
     coil_tau_ns: float | None = None,
+    profile: str | Path | None = None,
     **specimen_options: Any,
 ) -> tuple[VirtualMicroscope, dict[str, Any]]:
     """A virtual microscope with a specimen in it.
 
     Parameters
     ----------
-    plan, specimen, noise, seed, coil_tau_ns, **specimen_options
+    plan, specimen, noise, seed, coil_tau_ns, profile, **specimen_options
         As for `simulate`.
 
     Returns
@@ -120,15 +126,23 @@ def virtual_microscope(
     Raises
     ------
     StemscanError
-        As `load_specimen` and `VirtualMicroscope`.
+        As `load_specimen`, `load_profile` and `VirtualMicroscope`.
     """
+    controller = None if profile is None else load_profile(profile)
     if isinstance(specimen, Specimen):
         scanned = specimen
     else:
         scanned = load_specimen(specimen, plan.shape, pixel_size_nm=plan.pixel_size_nm, **specimen_options)
     microscope = VirtualMicroscope(
-        scanned, plan, noise=noise, seed=seed, threads=os.cpu_count() or 1, coil_tau_ns=coil_tau_ns
+        scanned,
+        plan,
+        noise=noise,
+        seed=seed,
+        threads=os.cpu_count() or 1,
+        coil_tau_ns=coil_tau_ns,
+        profile=controller,
     )
+    lags = microscope.lag.tau_ns > 0
     identity: dict[str, Any] = {
         "seed": seed,
         "noise": noise,
@@ -136,7 +150,8 @@ def virtual_microscope(
         "specimen_sha256": scanned.sha256,
         "specimen_record": scanned.record,
         "truth": scanned.signal,
-        "coil_tau_ns": microscope.lag.tau_ns or None,
+        "coil_tau_ns": microscope.lag.tau_ns if lags else None,
+        "coil_waits": controller.waits_digest() if lags and controller is not None else None,
     }
     return microscope, identity
 

@@ -1,8 +1,8 @@
 """First-order lag of the scan coils: where the beam is while it is commanded elsewhere.
 
 The deflection follows its command c as dp/dt = (c - p) / tau, exactly integrated: after a time t on one command,
-p(t) = c + (p0 - c) exp(-t / tau). The position of a sample is its mean over the dwell, which is what a detector that
-integrates over the dwell sees. The beam rests on the first point of the path when the scan begins.
+p(t) = c + (p0 - c) exp(-t / tau). The position of a sample is its mean over the dwell, the centre of what a detector
+that integrates over the dwell sees. The beam rests on the first point of the path when the scan begins.
 
 A state follows from all samples before it, but forgets them exponentially. So that any part of a path can be had
 alone, and always with the same bits, states are computed in fixed segments of the path, each after a run-in long
@@ -28,6 +28,8 @@ __all__ = ["CoilLag", "LaggedPath", "Settle", "actual_positions"]
 
 Settle = Callable[[int, int], npt.NDArray[np.int64]]
 """Time in ns, (n,), that the beam waits (blanked or not) on each of the samples start .. stop - 1 before its dwell."""
+
+Places = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 _SEGMENT: Final = 1 << 14
 _FORGOTTEN: Final = 24
@@ -68,6 +70,22 @@ class CoilLag:
         """Mean over a dwell of `dwell_ns`, which is above 0, of the share of a jump that is still to go."""
         return -self.tau_ns / dwell_ns * math.expm1(-dwell_ns / self.tau_ns) if self.tau_ns > 0 else 0.0
 
+    def run_in(self, shape: tuple[int, int], dwell_ns: int) -> int:
+        """Samples on a grid after which the beam has forgotten where it was, to 2**-24 pixels.
+
+        Raises
+        ------
+        UsageError
+            When the time constant is more than about 10^5 dwell times.
+        """
+        needed = (math.log(max(shape)) + _FORGOTTEN * math.log(2)) * self.tau_ns / dwell_ns
+        if needed > _LONGEST_RUN_IN:
+            raise UsageError(
+                f"expected a coil time constant of at most {_LONGEST_RUN_IN // 40} dwell times, got {self.tau_ns:g} ns "
+                f"for a dwell of {dwell_ns} ns; dwell longer"
+            )
+        return math.ceil(needed)
+
 
 class LaggedPath:
     """Positions where the beam of a path really is; keeps the segment that was asked for last.
@@ -87,21 +105,17 @@ class LaggedPath:
         When the time constant is more than about 10^5 dwell times.
     """
 
-    def __init__(
-        self, path: ScanPath, lag: CoilLag, settle: Settle | None = None, *, dwell_ns: int | None = None
-    ) -> None:
+    def __init__(self, path: ScanPath, lag: CoilLag, settle: Settle | None = None, dwell_ns: int | None = None) -> None:
         self._path, self._lag, self._settle = path, lag, settle
-        self._dwell = path.plan.dwell_ns if dwell_ns is None else dwell_ns
-        side = max(path.plan.shape)
-        needed = (math.log(side) + _FORGOTTEN * math.log(2)) * lag.tau_ns / self._dwell
-        if needed > _LONGEST_RUN_IN:
-            raise UsageError(
-                f"expected a coil time constant of at most {_LONGEST_RUN_IN // 40} dwell times, got {lag.tau_ns:g} ns "
-                f"for a dwell of {self._dwell} ns; dwell longer"
-            )
-        self._run_in = math.ceil(needed)
+        self._dwell = dwell_ns or path.plan.dwell_ns
+        self._run_in = lag.run_in(path.plan.shape, self._dwell)
         self._size = max(_SEGMENT, self._run_in)
-        self._kept: tuple[int, npt.NDArray[np.float32]] | None = None
+        self._kept: tuple[int, Places] | None = None
+
+    @property
+    def lasting(self) -> float:
+        """A dwell in time constants, at most 10^12; for a lag above 0."""
+        return min(self._dwell / self._lag.tau_ns, 1e12)
 
     def positions(self, start: int, stop: int) -> npt.NDArray[np.float32]:
         """Mean positions of samples start .. stop - 1 during their dwells.
@@ -121,30 +135,40 @@ class LaggedPath:
         UsageError
             When the range is not inside the path.
         """
+        return self.ways(start, stop)[1]
+
+    def ways(self, start: int, stop: int) -> Places:
+        """Where the beam is when the dwells of samples start .. stop - 1 begin, and its mean positions during them.
+
+        On its way from there it goes straight towards the commanded pixel, ever slower. Arguments, arrays and errors
+        are those of `positions`.
+        """
         if not 0 <= start <= stop <= len(self._path):
             raise UsageError(f"expected 0 <= start <= stop <= {len(self._path)}, got start {start} and stop {stop}")
-        out = np.empty((stop - start, 2), np.float32)
+        begins, means = (np.empty((stop - start, 2), np.float32) for _ in range(2))
         at = start
         while at < stop:
             first = at // self._size * self._size
             last = min(first + self._size, stop)
-            out[at - start : last - start] = self._segment(first)[at - first : last - first]
+            for out, kept in zip((begins, means), self._segment(first), strict=True):
+                out[at - start : last - start] = kept[at - first : last - first]
             at = last
-        return out
+        return begins, means
 
-    def _segment(self, first: int) -> npt.NDArray[np.float32]:
+    def _segment(self, first: int) -> Places:
         """Positions of the whole segment that begins at sample `first`."""
         if self._kept is None or self._kept[0] != first:
             begin, end = max(0, first - self._run_in), min(first + self._size, len(self._path))
-            followed = self._follow(begin, end)
-            self._kept = first, followed[first - begin :]
+            begins, means = self._follow(begin, end)
+            self._kept = first, (begins[first - begin :], means[first - begin :])
         return self._kept[1]
 
-    def _follow(self, begin: int, end: int) -> npt.NDArray[np.float32]:
+    def _follow(self, begin: int, end: int) -> Places:
         """Positions from a rest on sample `begin` on."""
         commands = self._path.positions(begin, end)
         if self._lag.tau_ns == 0:
-            return commands.astype(np.float32)
+            rests = commands.astype(np.float32)
+            return rests, rests
         from stemscan.coil_lag_kernels import follow
 
         waits = np.empty(0, np.int64) if self._settle is None else self._settle(begin, end)

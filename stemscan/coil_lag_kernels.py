@@ -15,8 +15,8 @@ __all__ = ["follow"]
 @compiled()
 def follow(
     commands: NDArray[np.int32], waits: NDArray[np.int64], tau_ns: float, remaining: float, mean_remaining: float
-) -> NDArray[np.float32]:
-    """Mean positions during dwells on `commands` one after another, from a rest on the first.
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Positions at the begin of dwells on `commands` one after another, and their means, from a rest on the first.
 
     Parameters
     ----------
@@ -30,9 +30,9 @@ def follow(
 
     Returns
     -------
-    float32 (n, 2)
+    begins, means : float32 (n, 2)
     """
-    out = np.empty(commands.shape, np.float32)
+    begins, means = np.empty(commands.shape, np.float32), np.empty(commands.shape, np.float32)
     row, column = np.float64(commands[0, 0]), np.float64(commands[0, 1])
     for i in range(commands.shape[0]):
         aim_row, aim_column = np.float64(commands[i, 0]), np.float64(commands[i, 1])
@@ -41,8 +41,9 @@ def follow(
             waited = math.exp(-waits[i] / tau_ns)
             left_row *= waited
             left_column *= waited
-        out[i, 0] = aim_row + left_row * mean_remaining
-        out[i, 1] = aim_column + left_column * mean_remaining
+        begins[i, 0], begins[i, 1] = aim_row + left_row, aim_column + left_column
+        means[i, 0] = aim_row + left_row * mean_remaining
+        means[i, 1] = aim_column + left_column * mean_remaining
         row = aim_row + left_row * remaining
         column = aim_column + left_column * remaining
-    return out
+    return begins, means

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from stemscan.errors import InputNotFoundError, OutputExistsError, StemscanError
+from stemscan.interrupts import terminable
 
 __all__ = ["check_output", "require_folder", "write_file", "write_folder", "write_text"]
 
@@ -73,8 +74,9 @@ def write_file(path: Path, write: Callable[[Path], None], *, overwrite: bool = F
         raise OutputExistsError(f"expected a file path, got {str(path)!r}, which is a folder; choose another name")
     temporary = path.with_name(f".{uuid.uuid4().hex}.partial{path.suffix}")
     try:
-        write(temporary)
-        os.replace(temporary, path)
+        with terminable():
+            write(temporary)
+            os.replace(temporary, path)
     except OSError as problem:
         if isinstance(problem, StemscanError):
             raise
@@ -119,11 +121,12 @@ def write_folder(
     mark = uuid.uuid4().hex
     temporary, old = path.with_name(f".{mark}.partial"), path.with_name(f".{mark}.old")
     try:
-        temporary.mkdir()
-        write(temporary)
-        if path.exists():
-            os.rename(path, old)
-        os.rename(temporary, path)
+        with terminable():
+            temporary.mkdir()
+            write(temporary)
+            if path.exists():
+                os.rename(path, old)
+            os.rename(temporary, path)
     except OSError as problem:
         if isinstance(problem, StemscanError):
             raise

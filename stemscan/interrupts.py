@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-__all__ = ["Interrupted", "Interrupts"]
+__all__ = ["Interrupted", "Interrupts", "terminable"]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -85,3 +85,24 @@ class Interrupts:
             yield
         finally:
             self._immediate = False
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Section that SIGTERM ends by `Interrupted`, so that what is half made is removed, where it would end the process.
+
+    A handler that is there already stays, and outside the main thread nothing happens.
+    """
+
+    def leave(signum: int, frame: FrameType | None) -> None:
+        raise Interrupted(signum)
+
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import DataError, InputNotFoundError, MissingDependencyError, StemscanError, UsageError
+from stemscan.npy_file import read_npy_file
 
 __all__ = ["Samples", "read_array", "samples_from_frames", "samples_from_positions"]
 
@@ -190,15 +191,9 @@ def _read(path: Path) -> Array:
 
 
 def _read_npy(path: Path) -> Array:
-    """Read a numpy array of numbers; nothing is ever unpickled."""
+    """Read a numpy array of numbers."""
     with path.open("rb") as file:
-        if file.read(6) != b"\x93NUMPY":
-            raise ValueError("no numpy array")
-    try:
-        return np.asarray(np.load(path, allow_pickle=False))
-    except ValueError as problem:
-        reason = "Python objects, which are never loaded" if "Object arrays" in str(problem) else str(problem)
-        raise ValueError(reason) from problem
+        return read_npy_file(file)
 
 
 def _read_text(path: Path, delimiter: str | None) -> Array:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
+from stemscan.coil_lag import CoilLag, LaggedPath
 from stemscan.errors import ProfileError, UsageError
 from stemscan.lattice import Lattice
 from stemscan.ledger import BeamTime, BeamTimes
@@ -105,6 +106,15 @@ class Program:
     def waits(self, start: int, stop: int) -> Waits:
         """What the moves to samples start .. stop - 1 cost."""
         return self._waits(self._with_one_before(start, stop), start)
+
+    def waits_ns(self, start: int, stop: int) -> Times:
+        """Time in ns, (n,), that the beam waits on each of samples start .. stop - 1 before its dwell."""
+        waits = self.waits(start, stop)
+        return (waits.settle + waits.flyback) * self.profile.dwell.quantum_ns
+
+    def lagged(self, lag: CoilLag) -> LaggedPath:
+        """Where the beam of coils that lag is while this program runs."""
+        return LaggedPath(self.path, lag, self.waits_ns, self.quantisation.dwell_ns)
 
     def steps(self, start: int, stop: int) -> Steps:
         """All steps of samples start .. stop - 1: for each its waiting, then its exposure.

@@ -69,6 +69,17 @@ class ReplayController:
         """That of the store."""
         return self._store.detector
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a store of these samples is told of them beside the detector, by the names of `Acquisition.create`."""
+        store = self._store
+        return {
+            "noise": store.noise,
+            "seed": store.seed,
+            "coil_tau_ns": store.coil_tau_ns,
+            "coil_waits": store.coil_waits,
+        }
+
     def arm(self, path: ScanPath, start: int, stop: int) -> None:
         """Get ready for samples start .. stop - 1; what was armed before is dropped.
 

@@ -7,6 +7,7 @@ Those that come with the package are named; a file of the user's own is read fro
 
 from __future__ import annotations
 
+import hashlib
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
@@ -87,6 +88,13 @@ class ControllerProfile(Part):
                 f"{list(self.park)}; correct it"
             )
         return self
+
+    def waits_digest(self) -> str | None:
+        """SHA-256 of all that the waiting times of a plan follow from; None for a controller that never waits."""
+        if self.settle is None and not self.flyback_ns:
+            return None
+        told = self.model_dump_json(include={"dwell", "settle", "flyback_ns"})
+        return hashlib.sha256(told.encode()).hexdigest()
 
 
 def profile_names() -> tuple[str, ...]:

@@ -118,17 +118,11 @@ def _walk(program: Program, examined: int, maps: Maps | None, progress: Progress
 
 def _lagged_path(program: Program) -> LaggedPath | None:
     """Where the beam really is, for a profile with a time constant that is not far beyond the dwell."""
-    settle, quantum = program.profile.settle, program.profile.dwell.quantum_ns
+    settle = program.profile.settle
     if settle is None or settle.time_constant_ns is None:
         return None
-
-    def wait(start: int, stop: int) -> npt.NDArray[np.int64]:
-        waits = program.waits(start, stop)
-        return (waits.settle + waits.flyback) * quantum
-
-    dwell = program.quantisation.dwell_ns
     try:
-        return LaggedPath(program.path, CoilLag(settle.time_constant_ns), wait, dwell_ns=dwell)
+        return program.lagged(CoilLag(settle.time_constant_ns))
     except UsageError:
         return None  # a finding says so
 

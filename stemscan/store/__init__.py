@@ -22,7 +22,7 @@ from stemscan.sample_block import DetectorInfo
 from stemscan.store.append import StoreAppender
 from stemscan.store.create import RootFile, checked_truth, claim_folder, fill_folder, load_root
 from stemscan.store.files import StoreLock, folder_kind, require_space, size_on_disk, sweep_partials
-from stemscan.store.read import open_root
+from stemscan.store.opening import open_root
 from stemscan.store.record import StoreRecord, check_same, event, new_record, specimen_of
 from stemscan.store.schema import Layout, Noise, array_specs, counts_dtype, worst_case_bytes
 
@@ -68,6 +68,7 @@ class Acquisition(StoreAppender):
         truth: NDArray[Any] | None = None,
         actual_positions: bool = False,
         coil_tau_ns: float | None = None,
+        coil_waits: str | None = None,
         session: Mapping[str, object] | None = None,
         overwrite: bool = False,
     ) -> Self:
@@ -92,6 +93,8 @@ class Acquisition(StoreAppender):
             Whether blocks carry the positions where the beam was.
         coil_tau_ns : float, optional
             Time constant of the scan coils that these positions follow, where it is known.
+        coil_waits : str, optional
+            Digest of the waits before dwells that they follow too (`ControllerProfile.waits_digest`).
         session : mapping, optional
             What the operator wants kept in the history, such as operator or kV.
         overwrite : bool
@@ -117,6 +120,7 @@ class Acquisition(StoreAppender):
             actual_positions=actual_positions,
             truth=truth is not None,
             coil_tau_ns=coil_tau_ns,
+            coil_waits=coil_waits,
         )
         return cls._begin(Path(path), plan, record, truth, session, overwrite=overwrite, resume=False)
 
@@ -135,6 +139,7 @@ class Acquisition(StoreAppender):
         truth: NDArray[Any] | None = None,
         actual_positions: bool = False,
         coil_tau_ns: float | None = None,
+        coil_waits: str | None = None,
         session: Mapping[str, object] | None = None,
     ) -> Self:
         """Go on with a store after its last committed sample, or make it when it is missing or half made.
@@ -159,6 +164,7 @@ class Acquisition(StoreAppender):
             actual_positions=actual_positions,
             truth=truth is not None,
             coil_tau_ns=coil_tau_ns,
+            coil_waits=coil_waits,
         )
         require_folder(path)
         if folder_kind(path) in ("missing", "empty", "half-made"):

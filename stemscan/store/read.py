@@ -15,24 +15,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stemscan.errors import InputNotFoundError, PlanError, StoreError, UsageError
+from stemscan.errors import UsageError
 from stemscan.sample_block import DetectorInfo
-from stemscan.store.create import RootFile, load_root
-from stemscan.store.record import State, StoreRecord
-from stemscan.store.schema import (
-    ArraySpec,
-    Json,
-    Layout,
-    Noise,
-    array_specs,
-    counts_dtype,
-    spec_on_disk,
-)
+from stemscan.store.create import RootFile
+from stemscan.store.opening import check_progress, plan_and_layout, specs_of
+from stemscan.store.record import State
+from stemscan.store.schema import Json, Layout, Noise
 
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
 
-__all__ = ["StoreReader", "open_root"]
+__all__ = ["StoreReader"]
 
 
 class StoreReader:
@@ -41,9 +34,9 @@ class StoreReader:
     def __init__(self, root: RootFile) -> None:
         self._root = root
         self.path: Path = root.folder
-        self.plan, self.layout = _plan_and_layout(root.record, root.folder)
-        _check_progress(root.record, self.layout, root.folder)
-        self._specs = _specs(root.record, self.layout, root.folder)
+        self.plan, self.layout = plan_and_layout(root.record, root.folder)
+        check_progress(root.record, self.layout, root.folder)
+        self._specs = specs_of(root.record, self.layout, root.folder)
         self._drawn: tuple[int, dict[str, NDArray[Any]]] = (-1, {})
 
     plan: ScanPlan | None
@@ -154,6 +147,11 @@ class StoreReader:
         return self._root.record.coil_tau_ns
 
     @property
+    def coil_waits(self) -> str | None:
+        """Digest of the waits before dwells that the actual positions follow; None where the beam did not wait."""
+        return self._root.record.coil_waits
+
+    @property
     def warnings(self) -> list[str]:
         """What a user of the data must know, one sentence each; empty for a complete store."""
         if self.state == "complete":
@@ -262,55 +260,3 @@ class StoreReader:
                 rows = self._rows(name, start, min(start + step, self.samples_committed))
                 digest.update(rows.astype(rows.dtype.newbyteorder("<"), copy=False).tobytes())
         return digest.hexdigest()
-
-
-def open_root(path: str | Path) -> RootFile:
-    """The root of the store at a path.
-
-    Raises
-    ------
-    InputNotFoundError
-        When there is nothing.
-    StoreError
-        When there is no store, or a damaged one.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise InputNotFoundError(f"expected an acquisition store, got {str(path)!r}, which does not exist")
-    return load_root(path)
-
-
-def _plan_and_layout(record: StoreRecord, folder: Path) -> tuple[ScanPlan | None, Layout]:
-    """The plan, and what follows from it or from the record of an import."""
-    from stemscan.plan import ScanPlan
-
-    where = f"expected a sound record in {str(folder / 'zarr.json')!r}"
-    if record.origin == "imported":
-        if record.imported is None:
-            raise StoreError(f"{where}, got imported data without its record; restore it from a copy")
-        return None, Layout.of_import(record.imported)
-    try:
-        plan = ScanPlan.from_dict(record.plan)
-    except PlanError as problem:
-        raise StoreError(f"{where}, got a damaged plan ({problem}); restore it from a copy") from problem
-    if plan.digest() != record.plan_digest:
-        raise StoreError(f"{where}, got a plan that does not have its digest; restore it from a copy")
-    return plan, Layout.of_plan(plan)
-
-
-def _check_progress(record: StoreRecord, layout: Layout, folder: Path) -> None:
-    """Refuse a record whose numbers contradict one another."""
-    committed, armed, total = record.samples_committed, record.samples_armed, layout.total_samples
-    last = total if record.stopped is None else record.stopped.samples
-    if not committed <= armed <= total or (record.state == "complete" and committed != last):
-        raise StoreError(
-            f"expected a sound record in {str(folder / 'zarr.json')!r}, got state {record.state} with {committed} "
-            f"committed and {armed} armed of {total} samples; restore it from a copy"
-        )
-
-
-def _specs(record: StoreRecord, layout: Layout, folder: Path) -> dict[str, ArraySpec]:
-    """The arrays that must be there, as they are."""
-    dtype = counts_dtype(record.detector.info(), record.noise, layout.electrons_per_sample)
-    expected = array_specs(layout, dtype, actual=record.actual_positions, truth=record.truth)
-    return {name: spec_on_disk(folder, spec) for name, spec in expected.items()}

@@ -135,6 +135,7 @@ class StoreRecord(_Part):
     actual_positions: bool
     truth: bool
     coil_tau_ns: Annotated[float, Field(gt=0)] | None = None
+    coil_waits: str | None = None
     samples_armed: Count
     samples_committed: Count
     ledger: LedgerRecord | None = None
@@ -144,9 +145,7 @@ class StoreRecord(_Part):
     def to_json(self) -> Json:
         """Plain data for the file; without a coil lag as before there was any."""
         data: Json = self.model_dump(mode="json", by_alias=True)
-        if self.coil_tau_ns is None:
-            del data["coil_tau_ns"]
-        return data
+        return {name: value for name, value in data.items() if value is not None or not name.startswith("coil_")}
 
     @classmethod
     def from_json(cls, data: object, where: str) -> Self:
@@ -205,6 +204,7 @@ def new_record(
     actual_positions: bool = False,
     truth: bool = False,
     coil_tau_ns: float | None = None,
+    coil_waits: str | None = None,
 ) -> StoreRecord:
     """The record of a store before its first sample."""
     if noise not in ("poisson", "eq5"):
@@ -224,6 +224,7 @@ def new_record(
         actual_positions=actual_positions,
         truth=truth,
         coil_tau_ns=None if coil_tau_ns is None else float(coil_tau_ns),
+        coil_waits=coil_waits,
         samples_armed=0,
         samples_committed=0,
         ledger=LedgerRecord() if imported is None else None,
@@ -263,6 +264,7 @@ def check_same(begun: StoreRecord, now: StoreRecord, path: Path) -> None:
         "specimen": (_specimen(begun), _specimen(now)),
         "detector": (begun.detector, now.detector),
         "coil lag in ns": (begun.coil_tau_ns or "none", now.coil_tau_ns or "none"),
+        "waits of the beam before its dwells": (_short(begun.coil_waits), _short(now.coil_waits)),
         "actual positions": (begun.actual_positions, now.actual_positions),
         "truth": (begun.truth, now.truth),
     }

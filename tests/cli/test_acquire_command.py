@@ -101,6 +101,29 @@ def test_an_image_that_cannot_be_written_is_refused_before_the_scan(stemscan: St
     assert Path("there.npy").read_text(encoding="utf-8") == "mine"
 
 
+def test_a_lagging_beam_that_waits(stemscan: Stemscan, plan: str) -> None:
+    waits = ("--coil-tau", "5us", "--profile", "obi")
+    done = stemscan("acquire", plan, "-o", "a.zarr", "--specimen", SPECIMEN, *waits, "--json")
+    assert json.loads(done.out)["ledger"]["settle"]["time_ns"] > 0
+    assert stemscan("simulate", plan, SPECIMEN, "-o", "s.zarr", *waits).code == 0
+    assert stemscan("simulate", plan, SPECIMEN, "-o", "hasty.zarr", *waits[:2]).code == 0
+    acquired, simulated, hasty = (Acquisition.open(name) for name in ("a.zarr", "s.zarr", "hasty.zarr"))
+    assert acquired.digest() == simulated.digest() != hasty.digest()
+    told = stemscan("info", "s.zarr").out
+    assert "5000 ns, after the waits of a profile" in told
+    assert "commanded and actual" in told
+
+
+def test_a_replay_is_known_for_what_it_is(stemscan: Stemscan, plan: str) -> None:
+    options = ("--noise", "eq5", "--seed", "9", "--coil-tau", "5us", "--profile", "obi")
+    assert stemscan("simulate", plan, SPECIMEN, "-o", "s.zarr", *options).code == 0
+    assert stemscan("acquire", plan, "-o", "a.zarr", "--controller", "replay:s.zarr").code == 0
+    played, simulated = Acquisition.open("a.zarr"), Acquisition.open("s.zarr")
+    assert played.digest() == simulated.digest()
+    assert (played.noise, played.seed, played.coil_tau_ns) == ("eq5", 9, 5000)
+    assert played.coil_waits == simulated.coil_waits
+
+
 BAD = [
     (["--controller", "foo"], 2, "virtual"),
     (["--controller", "obi://127.0.0.1:1"], 1, "127.0.0.1:1"),
@@ -111,9 +134,12 @@ BAD = [
     (["--specimen", SPECIMEN, "--stop-when", "psnr=3"], 2, "psnr-gain"),
     (["--specimen", SPECIMEN, "--stop-when", "psnr-gain=-1dB"], 2, "above 0"),
     (["--specimen", SPECIMEN, "--stop-when", "max-dose=0.001"], 2, "at least one pass"),
-    (["--specimen", SPECIMEN, "--profile", "obi"], 2, "--profile"),
+    (["--controller", "replay:x.zarr", "--profile", "obi"], 2, "--profile"),
+    (["--specimen", SPECIMEN, "--profile", "none"], 2, "expected a profile of"),
+    (["--specimen", SPECIMEN, "--round-dwell"], 2, "--round-dwell"),
     (["--controller", "replay:x.zarr", "--seed", "1"], 2, "--seed"),
     (["--controller", "obi://h:1", "--detector", "1"], 2, "GAIN,OFFSET"),
+    (["--controller", "obi://h:1", "--coil-tau", "1000s"], 2, "dwell longer"),
     (["--specimen", SPECIMEN, "--resume", "--overwrite"], 2, "keep one"),
     (["--specimen", SPECIMEN, "--seed", "-1"], 2, "--seed"),
 ]

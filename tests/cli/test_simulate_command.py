@@ -202,7 +202,8 @@ def test_without_a_coil_lag_the_store_is_as_before(stemscan: Stemscan, plan: Sca
     record = json.loads(Path("acq.zarr/zarr.json").read_text())["attributes"]["stemscan"]
     assert "coil_tau_ns" not in record
     assert not record["actual_positions"]
-    for wrong in ("30", "0us", "-1us", "fast"):
+    assert json.loads(stemscan("info", "acq.zarr", "--json").out)["actual_positions"] is False
+    for wrong in ("30", "0us", "-1us", "fast", "1000s"):
         done = stemscan("simulate", "plan.yaml", "crystal:Si", "--coil-tau", wrong, "-o", "b.zarr")
         assert done.code in (1, 2)
         assert "time constant" in done.err

@@ -60,7 +60,7 @@ def test_without_a_lag_both_are_the_pictures_of_the_pixels(plan: ScanPlan) -> No
     path = ScanPath(plan)
     counts = np.arange(len(path)) % 17
     starts = tuple(index * plan.samples_per_pass for index in range(plan.passes + 1))
-    placed = PlacedSamples.of(counts, actual_positions(path, 0, len(path), 1e-3), starts, plan.shape)
+    placed = PlacedSamples.of(counts, actual_positions(path, 0, len(path), 1e-4 * plan.dwell_ns), starts, plan.shape)
     frames = np.zeros((plan.passes, *plan.shape))
     visits = np.zeros(frames.shape)
     for index, (row, column) in enumerate(path.positions(0, len(path))):
@@ -69,6 +69,20 @@ def test_without_a_lag_both_are_the_pictures_of_the_pixels(plan: ScanPlan) -> No
     for found in (placed.bilinear(), placed.nearest()):
         np.testing.assert_array_equal(found[0], frames)
         np.testing.assert_array_equal(found[1], visits)
+
+
+def test_samples_outside_of_the_grid_are_left_out_and_said() -> None:
+    places = [[0.0, 0.0], [-0.5, 1.0], [-0.51, 1.0], [3.0, 9.0], [1.0, 3.5], [2.0, 2.0], [-40.0, 2.0]]
+    placed = PlacedSamples.of([1, 2, 4, 8, 16, 32, 64], places, (0, 3, 6, 9), (4, 4))
+    kept = placed.inside()
+    assert kept.electrons.tolist() == [1, 2, 16, 32]
+    assert kept.pass_starts == (0, 2, 4, 4)
+    assert kept.inside() is kept
+    inputs = Inputs.from_samples(placed, 1.0)
+    assert inputs.source["warnings"] == ["3 of 7 samples lay outside of the grid and were left out"]
+    assert (inputs.samples, inputs.S.sum(), inputs.whole.S.sum()) == (4, 51, 51)
+    assert inputs.visits.sum(axis=(1, 2)).tolist() == [2, 2, 0]
+    assert inputs.V[0].tolist() == [1, 1, 0, 0]
 
 
 def test_what_does_not_fit_together_is_refused() -> None:

@@ -10,7 +10,7 @@ import pytest
 from stemscan.errors import UsageError
 from stemscan.plan import ScanPlan
 from stemscan.recon import stopping
-from stemscan.recon.inputs import Inputs
+from stemscan.recon.inputs import load_inputs
 from stemscan.recon.methods import reconstruct
 from stemscan.recon.stopping import PsnrGain, expected_gain
 from stemscan.simulators.api import synthetic_specimen
@@ -18,7 +18,7 @@ from stemscan.simulators.session import simulate
 from stemscan.store import Acquisition
 
 
-def scan(folder: Path, passes: int) -> Acquisition:
+def scan(folder: Path, passes: int, coil_tau_ns: float | None = None) -> Acquisition:
     """A crystal of a seed that training cannot have, in so many passes of one path."""
     plan = ScanPlan.from_dict(
         {
@@ -31,15 +31,14 @@ def scan(folder: Path, passes: int) -> Acquisition:
         }
     )
     path = folder / f"{passes}.zarr"
-    simulate(plan, synthetic_specimen(plan.shape, seed=2**63 + 1, index=3), path, seed=5)
+    simulate(plan, synthetic_specimen(plan.shape, seed=2**63 + 1, index=3), path, seed=5, coil_tau_ns=coil_tau_ns)
     return Acquisition.open(path)
 
 
 def true_psnr(store: Acquisition) -> float:
-    frames, visits, truth = store.frames(), store.visits(), store.truth
-    assert truth is not None
-    image = reconstruct(Inputs.from_arrays(frames, visits, 10.0), "fourier-eb").image
-    return float(-10 * np.log10(np.mean((image - truth) ** 2)))
+    assert store.truth is not None
+    image = reconstruct(load_inputs(store.path), "fourier-eb").image
+    return float(-10 * np.log10(np.mean((image - store.truth) ** 2)))
 
 
 def test_the_expectation_is_near_the_gain_and_falls_with_passes(tmp_path: Path) -> None:
@@ -55,6 +54,14 @@ def test_the_expectation_is_near_the_gain_and_falls_with_passes(tmp_path: Path) 
     middle = (gains[8] + gains[2]) / 2
     assert PsnrGain(middle)(stores[2], 2) is None
     assert "less than" in str(PsnrGain(middle)(stores[8], 8))
+
+
+def test_samples_count_where_a_lagging_beam_was(tmp_path: Path) -> None:
+    stores = {passes: scan(tmp_path, passes, coil_tau_ns=2000.0) for passes in (2, 3)}
+    gain = expected_gain(stores[2], 2)
+    assert gain is not None
+    true = true_psnr(stores[3]) - true_psnr(stores[2])
+    assert true / 3 < gain < 3 * true
 
 
 def test_powers_of_the_number_of_samples() -> None:

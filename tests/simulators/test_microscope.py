@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 
 from stemscan.coil_lag import actual_positions
 from stemscan.controller import ScanController, acquire
-from stemscan.errors import ControllerError, SpecimenError, StoreMismatchError, UsageError
+from stemscan.errors import ControllerError, ProfileError, SpecimenError, StoreMismatchError, UsageError
+from stemscan.hardware.profile import load_profile, profile_text
+from stemscan.ledger import BeamTimes
 from stemscan.path import ScanPath
 from stemscan.plan import ScanPlan
+from stemscan.program import Program
 from stemscan.simulators.api import (
     Specimen,
     VirtualMicroscope,
@@ -23,7 +26,6 @@ from stemscan.simulators.api import (
     render_specimen,
     sampled_frames,
 )
-from stemscan.simulators.microscope import signal_between
 from stemscan.simulators.session import simulate
 from stemscan.store import Acquisition
 from stemscan.testing import plans
@@ -219,14 +221,6 @@ def test_a_lagging_beam_counts_what_is_under_it() -> None:
     assert abs(float((block.counts - expected).mean())) < 5 * float(np.sqrt(expected.mean() / len(path)))
 
 
-@given(st.floats(-5, 40, width=32), st.floats(-5, 50, width=32))
-def test_between_pixels_the_signal_is_linear(row: float, column: float) -> None:
-    rows, columns = np.mgrid[:32, :40].astype(np.float32)
-    found = signal_between(3 * rows + 0.5 * columns, np.array([[row, column]], np.float32))
-    assert found.dtype == np.float32
-    assert float(found[0]) == pytest.approx(3 * np.clip(row, 0, 31) + 0.5 * np.clip(column, 0, 39), abs=1e-4)
-
-
 @settings(max_examples=15, deadline=None)
 @given(plan=plans(max_side=16, max_passes=2), tau=st.floats(1, 1e5), size=st.integers(1, 50), data=st.data())
 def test_a_lagging_beam_s_samples_do_not_depend_on_blocks(
@@ -253,6 +247,40 @@ def test_a_lagging_beam_s_samples_do_not_depend_on_blocks(
         np.testing.assert_array_equal(found, actual_positions(path, start, len(path), tau))
         assert (found >= 0).all()
         assert (found <= np.array(plan.shape) - 1).all()
+
+
+def test_a_beam_that_waits_is_nearer_to_its_pixels_and_says_so_in_the_ledger(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(profile_text("ideal") + "settle: {per_jump: [[0, 0], [1, 4000]]}\nflyback_ns: 20000\n")
+    profile = load_profile(path)
+    program, scan = Program(PLAN, profile), ScanPath(PLAN)
+    waiting = VirtualMicroscope(SPECIMEN, PLAN, seed=4, coil_tau_ns=2000.0, profile=profile)
+    waiting.arm(scan, 0, len(scan))
+    waiting.start()
+    block = waiting.read(len(scan))
+    assert block is not None
+    assert block.actual is not None
+    found, commanded = block.actual, scan.positions(0, len(scan))
+    np.testing.assert_array_equal(found, actual_positions(scan, 0, len(scan), 2000.0, program.waits_ns))
+    hasty = actual_positions(scan, 0, len(scan), 2000.0)
+    assert np.square(found - commanded).sum() < 0.05 * np.square(hasty - commanded).sum()
+    assert waiting.beam_times(scan, 0, 50) == program.beam_times(0, 50)
+    plain = VirtualMicroscope(SPECIMEN, PLAN, seed=4)
+    assert plain.beam_times(scan, 0, 50) == BeamTimes.dwells(50, PLAN.dwell_ns)
+
+
+def test_other_waits_are_another_store(tmp_path: Path) -> None:
+    for name, tau in (("a.zarr", 5000.0), ("b.zarr", None)):
+        done = simulate(PLAN, SPECIMEN, tmp_path / name, seed=2, coil_tau_ns=tau, profile="obi")
+        assert done.result.samples == len(ScanPath(PLAN))
+    with pytest.raises(StoreMismatchError, match="waits of the beam before its dwells"):
+        simulate(PLAN, SPECIMEN, tmp_path / "a.zarr", seed=2, coil_tau_ns=5000.0, resume=True)
+    simulate(PLAN, SPECIMEN, tmp_path / "a.zarr", seed=2, coil_tau_ns=5000.0, profile="obi", resume=True)
+    stores = [Acquisition.open(tmp_path / name) for name in ("a.zarr", "b.zarr")]
+    assert [store.coil_waits for store in stores] == [load_profile("obi").waits_digest(), None]
+    assert all(store.ledger is not None and store.ledger["settle"]["time_ns"] > 0 for store in stores)
+    with pytest.raises(ProfileError, match="dwell of at least"):
+        simulate(make_plan(dwell_ns=1), SPECIMEN, tmp_path / "c.zarr", profile="fei-stream")
 
 
 def test_a_time_constant_below_zero_is_refused() -> None:

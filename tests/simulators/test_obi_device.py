@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from stemscan.coil_lag import CoilLag
 from stemscan.controller import ScanController, acquire
 from stemscan.errors import ControllerError, ProfileError, UsageError
 from stemscan.hardware.obi import commands as obi
@@ -26,6 +27,7 @@ from stemscan.hardware.obi.controller import ObiController
 from stemscan.hardware.obi.decoder import Decoder
 from stemscan.hardware.obi.encoder import StepEncoder, encode, largest_array
 from stemscan.hardware.profile import Link
+from stemscan.lagged_controller import LaggedController
 from stemscan.path import ScanPath
 from stemscan.plan import ScanPlan
 from stemscan.program import Program, Steps
@@ -177,6 +179,20 @@ def test_a_store_is_the_same_over_the_wire_also_after_an_interruption(served: Se
     assert roots[0] == roots[1]
     assert ledgers[0]["dwell"] == ledgers[1]["dwell"]
     assert ledgers[1]["settle"]["time_ns"] > 0 == ledgers[1]["settle"]["exposed_ns"]  # blanked moves, which only it has
+
+
+def test_the_store_of_a_device_says_where_its_coils_put_the_beam(served: Served, tmp_path: Path) -> None:
+    program = Program(PLAN, PROFILE)
+    controller = LaggedController(served.connect(), program, 5000.0)
+    place = tmp_path / "a.zarr"
+    with Acquisition.create(place, PLAN, detector=controller.detector, actual_positions=True) as store:
+        acquire(PLAN, controller, store)
+    controller.close()
+    held = Acquisition.open(place)
+    expected = program.lagged(CoilLag(5000.0)).positions(0, len(PATH))
+    np.testing.assert_array_equal(np.asarray(held.actual()), expected)
+    assert held.ledger is not None
+    assert held.ledger["settle"]["time_ns"] > 0
 
 
 def test_a_device_that_answers_wrongly_is_left_blanked_and_parked() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,33 +18,20 @@ from stemscan.errors import ControllerError, DiskSpaceError, StoreError, StoreMi
 from stemscan.interrupts import Interrupted
 from stemscan.path import ScanPath
 from stemscan.sample_block import check_block
-from stemscan.store import Acquisition, schema
+from stemscan.store import Acquisition
 from tests.stemscan.store_kit import (
     ScriptedController,
     contents,
     create,
     expected_counts,
     make_plan,
-    memory_folder,
     resume,
 )
 
+pytestmark = pytest.mark.usefixtures("small_chunks")
+
 PLAN = make_plan()
 TOTAL = PLAN.total_samples
-
-
-@pytest.fixture
-def tmp_path() -> Iterator[Path]:
-    """A folder in memory, for every commit is synced."""
-    with memory_folder() as folder:
-        yield folder
-
-
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several chunks of samples and of frames in a small plan."""
-    monkeypatch.setattr(schema, "SAMPLE_CHUNK", 10)
-    monkeypatch.setattr(schema, "FRAME_CHUNK", 8)
 
 
 @pytest.fixture
@@ -413,6 +400,7 @@ def test_float_counts_are_checked() -> None:
         with pytest.raises(ControllerError, match=message):
             check_block(SampleBlock(3, counts), 3, 5, dtype, actual=False)
     wrong: list[Any] = [np.zeros((3, 2), np.float32), np.full((2, 2), np.nan, np.float32), np.zeros((2, 2), np.int32)]
+    wrong.append(np.full((2, 2), 1e39))  # more than the store's float32 holds
     for actual in wrong:
         with pytest.raises(ControllerError, match="finite actual positions of shape"):
             check_block(SampleBlock(3, good, actual), 3, 5, dtype, actual=True)

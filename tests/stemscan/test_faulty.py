@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from stemscan.errors import ControllerError, UsageError
 from stemscan.faulty import FAULTS, Fault, FaultyController
 from stemscan.path import ScanPath
 from stemscan.plan import ScanPlan
-from stemscan.store import Acquisition, schema
+from stemscan.store import Acquisition
 from stemscan.testing import plans
 from tests.stemscan.store_kit import (
     ScriptedController,
@@ -31,6 +30,8 @@ from tests.stemscan.store_kit import (
     resume,
 )
 
+pytestmark = pytest.mark.usefixtures("small_chunks")
+
 PLAN = make_plan()
 TOTAL = PLAN.total_samples
 
@@ -38,14 +39,6 @@ TOTAL = PLAN.total_samples
 def silent() -> None:
     """A stall that the hardware's driver gives up."""
     raise TimeoutError("no samples came")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small_chunks() -> Iterator[None]:
-    """Several chunks of samples in a small plan."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(schema, "SAMPLE_CHUNK", 10)
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,19 +20,11 @@ from tests.stemscan.store_kit import (
     create,
     expected_counts,
     make_plan,
-    memory_folder,
     resume,
 )
 
 PLAN = make_plan()
 TOTAL = PLAN.total_samples
-
-
-@pytest.fixture
-def tmp_path() -> Iterator[Path]:
-    """A folder in memory, for every commit is synced."""
-    with memory_folder() as folder:
-        yield folder
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,7 +34,6 @@ from tests.stemscan.store_kit import (
     create,
     expected_counts,
     make_plan,
-    memory_folder,
     pictures,
     ramp,
     resume,
@@ -43,13 +41,6 @@ from tests.stemscan.store_kit import (
 
 PLAN = make_plan()
 TOTAL = PLAN.total_samples
-
-
-@pytest.fixture
-def tmp_path() -> Iterator[Path]:
-    """A folder in memory, for every commit is synced."""
-    with memory_folder() as folder:
-        yield folder
 
 
 def scanned(path: Path, plan: Any = PLAN, **changes: Any) -> Acquisition:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,11 @@ from stemscan.sample_block import DetectorInfo
 from stemscan.store import Acquisition
 from stemscan.store.files import folder_kind, size_on_disk
 from stemscan.store.schema import worst_case_bytes
-from tests.stemscan.store_kit import contents, make_plan, memory_folder, resume
+from tests.stemscan.store_kit import contents, make_plan, resume
 
 SHAPE = (20, 30)
 PER_PASS = (50, 0, 70)
 TOTAL = sum(PER_PASS)
-
-
-@pytest.fixture
-def tmp_path() -> Iterator[Path]:
-    """A folder in memory, for every commit is synced."""
-    with memory_folder() as folder:
-        yield folder
 
 
 def measured(**changes: Any) -> dict[str, Any]:

@@ -60,17 +60,17 @@ class StreamFile:
     blanked: npt.NDArray[np.bool_]
 
 
-def write_fei_stream(source: Source, path: Path) -> int:
-    """Write what a program tells the patterning engine; returns the number of points.
+def write_fei_stream(source: Source, path: Path, *, bits: int) -> int:
+    """Write what a program tells the patterning engine, with codes of 16 or 12 bits; returns the number of points.
 
     Raises
     ------
     ProfileError
-        When the profile is of a controller that no stream file can be for.
+        When the profile is of a controller that no stream file of so many bits can be for.
     """
     program = _program(source)
     profile = program.profile
-    first = _first_line(profile)
+    first = _first_line(profile, bits)
     columns = 3 if profile.blanker == "none" else 4
     points = _count(source, program)
     with path.open("wb") as file:
@@ -113,16 +113,17 @@ def _program(source: Source) -> Program:
     return source.program
 
 
-def _first_line(profile: ControllerProfile) -> str:
+def _first_line(profile: ControllerProfile, bits: int) -> str:
     """The line that names width of the codes and time unit."""
-    key = (profile.grid.bits, profile.dwell.quantum_ns)
-    for known, text in _FIRST_LINES.items():
-        if known == key:
-            return text
-    raise ProfileError(
-        f"expected a profile of 16 bits with a dwell quantum of 25 or 100 ns, or of 12 bits with 100 ns, for a stream "
-        f"file, got {profile.name!r} of {key[0]} bits with {key[1]} ns; choose another profile"
-    )
+    units = {unit: text for (width, unit), text in _FIRST_LINES.items() if width == bits}
+    given, quantum = profile.grid.bits, profile.dwell.quantum_ns
+    if given != bits or quantum not in units:
+        raise ProfileError(
+            f"expected a profile of {bits} bits with a dwell quantum of {' or '.join(map(str, units))} ns for a "
+            f"{bits}-bit stream file, got {profile.name!r} of {'pixels' if given is None else f'{given} bits'} with "
+            f"{quantum} ns; choose another profile"
+        )
+    return units[quantum]
 
 
 def _count(source: Source, program: Program) -> int:

@@ -1,7 +1,8 @@
 """Format `nexus`: a NeXus file (HDF5) with an NXscan_controller and the points as NXdata; needs `stemscan[files]`.
 
     /entry                             NXentry, default "scan_path", program_name
-      instrument/scan_controller       NXscan_controller: scan_schema, dwell_time (ns), flyback_time (ns, of a profile)
+      instrument/scan_controller       NXscan_controller: scan_schema, dwell_time (ns; as the controller of a profile
+                                       dwells), flyback_time (ns, of a profile)
       scan_path                        NXdata, a scatter plot: signal "pass", axes "x" and "y"
         x, y                           int32 (samples): column and row in pixels, in the order of visits
         pass                           uint16 (samples)
@@ -14,6 +15,7 @@ All classes are base classes, in which everything is optional; the file claims n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import DataError, InputNotFoundError, MissingDependencyError
+from stemscan.hardware.exporters.guarded_file import guarded_file
 
 if TYPE_CHECKING:
     from stemscan.hardware.exporters.source import Source
@@ -32,6 +35,9 @@ __all__ = ["NexusScan", "read_nexus", "write_nexus"]
 
 _CHUNK = 1 << 16
 _NS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
+_NM = {"nm": 1.0, "angstrom": 0.1, "pm": 1e-3, "um": 1e3, "m": 1e9}
+_CONTROLLER, _DATA = "entry/instrument/scan_controller", "entry/scan_path"
+_MOST_DEFLATED = 1100  # times: gzip makes nothing smaller than this
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +76,7 @@ def write_nexus(source: Source, path: Path) -> int:
         When h5py is not installed.
     """
     plan = source.plan
-    with _h5py().File(path, "w") as file:
+    with guarded_file(path) as guarded, _h5py().File(guarded, "w") as file:
         file.attrs["NX_class"] = "NXroot"
         file.attrs["default"] = "entry"
         entry = _group(file, "entry", "NXentry")
@@ -90,6 +96,7 @@ def write_nexus(source: Source, path: Path) -> int:
             arrays["x"][at:stop] = points[:, 1]
             arrays["y"][at:stop] = points[:, 0]
             arrays["pass"][at:stop] = np.arange(at, stop) // plan.samples_per_pass
+            guarded.check()
             at = stop
     return plan.total_samples
 
@@ -107,7 +114,8 @@ def _describe(source: Source, entry: Any) -> None:
     entry["program_name"].attrs["version"] = __version__
     controller = _group(_group(entry, "instrument", "NXinstrument"), "scan_controller", "NXscan_controller")
     controller["scan_schema"] = f"{plan.pattern.kind}, {plan.order.kind}"
-    _value(controller, "dwell_time", plan.dwell_ns, "ns")
+    told = plan.dwell_ns if source.program is None else source.program.quantisation.dwell_ns
+    _value(controller, "dwell_time", told, "ns")
     if source.profile is not None:
         _value(controller, "flyback_time", source.profile.flyback_ns, "ns")
     note = _group(entry, "plan", "NXnote")
@@ -130,27 +138,27 @@ def read_nexus(path: Path) -> NexusScan:
         When h5py is not installed.
     """
     with _open(path) as file:
-        controller, data = "entry/instrument/scan_controller", "entry/scan_path"
-        for name, kind in ((controller, "NXscan_controller"), (data, "NXdata"), ("entry/plan", "NXnote")):
-            found = file[name].attrs.get("NX_class") if name in file else None
+        for name, kind in ((_CONTROLLER, "NXscan_controller"), (_DATA, "NXdata"), ("entry/plan", "NXnote")):
+            found = _attribute(file[name], "NX_class") if name in file else None
             if found != kind:
                 raise DataError(f"{path}: expected a group {name} of class {kind}, got {found or 'none'}")
-        x, y = _whole(file, f"{data}/x", path), _whole(file, f"{data}/y", path)
-        passes = _whole(file, f"{data}/pass", path)
+        x, y, passes = (_whole(file, f"{_DATA}/{name}", path) for name in ("x", "y", "pass"))
         if not len(x) == len(y) == len(passes):
             raise DataError(
-                f"{path}: expected as many x, y and pass in {data}, got {len(x)}, {len(y)} and {len(passes)}"
+                f"{path}: expected as many x, y and pass in {_DATA}, got {len(x)}, {len(y)} and {len(passes)}"
             )
-        dwell = _time(file, f"{controller}/dwell_time", path)
-        if dwell is None or dwell <= 0:
-            raise DataError(f"{path}: expected a dwell_time above 0 in {controller}, got {dwell or 'none'}")
+        if (np.diff(passes, prepend=0) < 0).any():
+            raise DataError(f"{path}: expected the passes one after another in {_DATA}/pass, got an earlier one later")
+        dwell = _quantity(file, f"{_CONTROLLER}/dwell_time", path, _NS)
+        if not dwell:
+            raise DataError(f"{path}: expected a dwell_time above 0 in {_CONTROLLER}, got {dwell or 'none'}")
         return NexusScan(
             np.stack((y, x), axis=1).astype(np.int32),
             passes.astype(np.uint16),
             dwell,
-            _time(file, f"{controller}/flyback_time", path),
-            _number(file, f"{data}/x_scaling_factor", path),
-            _text(file, f"{controller}/scan_schema", path),
+            _quantity(file, f"{_CONTROLLER}/flyback_time", path, _NS),
+            _pixel_size(file, path),
+            _text(file, f"{_CONTROLLER}/scan_schema", path),
             _text(file, "entry/plan/data", path),
         )
 
@@ -165,7 +173,7 @@ def _open(path: Path) -> Iterator[Any]:
             yield file
     except DataError:
         raise
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as problem:
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError) as problem:
         reason = " ".join(str(problem).split())[:120]
         raise DataError(f"{path}: expected a readable NeXus file (HDF5), got: {reason}") from problem
 
@@ -184,32 +192,43 @@ def _whole(file: Any, name: str, path: Path) -> npt.NDArray[Any]:
     found = _dataset(file, name, path, ndim=1)
     if found.dtype.kind not in "iu":
         raise DataError(f"{path}: expected whole numbers in {name}, got numbers of type {found.dtype}")
+    stored = found.id.get_storage_size()
+    if found.nbytes > _MOST_DEFLATED * stored:  # the rest was never written, and would read as zeros
+        raise DataError(f"{path}: expected {found.size} numbers in {name}, got {stored} bytes, which cannot hold them")
     values = np.asarray(found[...])
     if values.size and (values.min() < 0 or values.max() > 65535):
         raise DataError(f"{path}: expected numbers from 0 to 65535 in {name}, got {values.min()} to {values.max()}")
     return values
 
 
-def _number(file: Any, name: str, path: Path) -> float | None:
-    """A finite number, None where there is none."""
+def _quantity(file: Any, name: str, path: Path, units: dict[str, float]) -> float | None:
+    """A number with its unit, in the unit whose factor is 1; None where there is none."""
     if name not in file:
         return None
     found = _dataset(file, name, path, ndim=0)
-    value = float(found[()]) if found.dtype.kind in "iuf" else float("nan")
-    if not np.isfinite(value):
-        raise DataError(f"{path}: expected a finite number {name}, got {found[()]!r}")
-    return value
+    value = float(found[()]) if found.dtype.kind in "iuf" and found.shape == () else math.nan
+    if not 0 <= value < math.inf:
+        raise DataError(f"{path}: expected a finite number of at least 0 as {name}, got {found[()]}")
+    unit = _attribute(found, "units")
+    if unit not in units:
+        raise DataError(f"{path}: expected units of {', '.join(units)} at {name}, got {unit or 'none'}")
+    return value * units[unit]
 
 
-def _time(file: Any, name: str, path: Path) -> float | None:
-    """A time in nanoseconds, None where there is none."""
-    value = _number(file, name, path)
-    if value is None:
-        return None
-    unit = file[name].attrs.get("units")
-    if unit not in _NS:
-        raise DataError(f"{path}: expected units of {', '.join(_NS)} at {name}, got {unit or 'none'}")
-    return value * _NS[unit]
+def _pixel_size(file: Any, path: Path) -> float | None:
+    """Length of a pixel, the same along both axes; None where it is not known."""
+    along_x, along_y = (_quantity(file, f"{_DATA}/{axis}_scaling_factor", path, _NM) for axis in ("x", "y"))
+    if along_x != along_y or along_x == 0:
+        raise DataError(f"{path}: expected one pixel size along x and y in {_DATA}, got {along_x} and {along_y} nm")
+    return along_x
+
+
+def _attribute(found: Any, name: str) -> str | None:
+    """An attribute as text; None where there is none."""
+    value = found.attrs.get(name)
+    if isinstance(value, np.ndarray):
+        value = value.item() if value.size == 1 else str(value)
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else None if value is None else str(value)
 
 
 def _text(file: Any, name: str, path: Path) -> str:

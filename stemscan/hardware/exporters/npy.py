@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from stemscan.errors import DataError
 from stemscan.hardware.exporters.text_reader import open_data
+from stemscan.npy_file import read_npy_file
 
 if TYPE_CHECKING:
     from stemscan.hardware.exporters.source import Source
@@ -80,17 +81,10 @@ def read_npy_array(path: Path, *, kinds: str, what: str) -> npt.NDArray[Any]:
         When the file is no numpy array, is cut short, or holds another kind of numbers.
     """
     with open_data(path) as file:
-        if file.read(6) != b"\x93NUMPY":
-            raise DataError(f"{path}: expected a numpy array (.npy) of {what}, got another file")
-        file.seek(0)
         try:
-            array = np.lib.format.read_array(file, allow_pickle=False)
-        except (ValueError, EOFError, SyntaxError, TypeError, MemoryError) as problem:
-            reason = "Python objects" if "Object arrays" in str(problem) else "a damaged or shortened file"
-            raise DataError(f"{path}: expected a numpy array (.npy) of {what}, got {reason}") from problem
-        if file.read(1):
-            raise DataError(f"{path}: expected the end of the file after the array, got more bytes")
+            array = read_npy_file(file)
+        except ValueError as problem:
+            raise DataError(f"{path}: expected a numpy array (.npy) of {what}, got {problem}") from problem
     if array.dtype.kind not in kinds:
         raise DataError(f"{path}: expected {what}, got numbers of type {array.dtype}")
-    result: npt.NDArray[Any] = array
-    return result
+    return array

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -63,7 +64,7 @@ FORMATS: dict[str, Format] = {
             "fei-stream",
             "Thermo Fisher (FEI) stream file, 16-bit",
             (".str",),
-            write_fei_stream,
+            partial(write_fei_stream, bits=16),
             profile="fei-stream",
             takes_profile=True,
             dwell="points",
@@ -72,7 +73,7 @@ FORMATS: dict[str, Format] = {
             "fei-stream-12",
             "Thermo Fisher (FEI) stream file, 12-bit",
             (".str",),
-            write_fei_stream,
+            partial(write_fei_stream, bits=12),
             profile="fei-stream-12",
             takes_profile=True,
             dwell="points",

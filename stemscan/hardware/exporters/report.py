@@ -78,7 +78,7 @@ def report_on(
     plan = source.plan
     files = [path] if path.is_file() else list(path.iterdir())
     told = None if source.program is None or dwell != "points" else source.program.quantisation
-    written = plan.dwell_ns if told is None else told.dwell_ns
+    written = plan.dwell_ns if source.program is None else source.program.quantisation.dwell_ns
     return ExportReport(
         format=to,
         output=str(path),

@@ -121,7 +121,9 @@ def test_bytes_do_not_depend_on_batches(tmp_path: Path, monkeypatch: pytest.Monk
         ("fei-stream-12", None, {"shape": [3900, 16]}, ("3816 rows", "at sample")),
         ("fei-stream", None, {"dwell_ns": 10**12}, ("1000000000000 ns", "5000000 ns")),
         ("fei-stream", "obi", {}, ("'obi'", "14 bits")),
-        ("fei-stream", "de-freescan", {}, ("'de-freescan'",)),
+        ("fei-stream", "de-freescan", {}, ("'de-freescan' of pixels",)),
+        ("fei-stream", "fei-stream-12", {}, ("16-bit stream file", "of 12 bits")),
+        ("fei-stream-12", "fei-stream", {}, ("quantum of 100 ns for a 12-bit stream file", "of 16 bits with 25 ns")),
     ],
 )
 def test_what_cannot_be_said(

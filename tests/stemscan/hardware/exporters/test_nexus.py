@@ -54,7 +54,15 @@ def test_structure_of_the_definitions(tmp_path: Path) -> None:
 def _replace(file: Any, name: str, value: Any, **attributes: Any) -> None:
     del file[name]
     file[name] = value
-    file[name].attrs.update(attributes)
+    if attributes:
+        file[name].attrs.update(attributes)
+
+
+def _never_written(file: Any, length: int) -> None:
+    """Claim many positions of which none is there."""
+    for name in ("x", "y", "pass"):
+        del file[f"entry/scan_path/{name}"]
+        file.create_dataset(f"entry/scan_path/{name}", (length,), "i4", chunks=(100,))
 
 
 DAMAGE: list[tuple[Callable[[Any], None], str]] = [
@@ -68,12 +76,24 @@ DAMAGE: list[tuple[Callable[[Any], None], str]] = [
     (lambda file: _replace(file, "entry/scan_path/y", np.full(216, -3)), "got -3 to -3"),
     (lambda file: file.__delitem__("entry/instrument/scan_controller/dwell_time"), "got none"),
     (lambda file: _replace(file, "entry/instrument/scan_controller/dwell_time", 5), "units of ns"),
-    (lambda file: _replace(file, "entry/instrument/scan_controller/dwell_time", -5, units="ns"), "got -5"),
+    (lambda file: _replace(file, "entry/instrument/scan_controller/dwell_time", -5, units="ns"), "dwell_time, got -5"),
     (lambda file: _replace(file, "entry/instrument/scan_controller/dwell_time", np.nan, units="ns"), "finite"),
     (lambda file: _replace(file, "entry/instrument/scan_controller/dwell_time", "1", units="ns"), "finite"),
     (lambda file: _replace(file, "entry/instrument/scan_controller/scan_schema", 3), "a text"),
     (lambda file: file.__delitem__("entry/plan/data"), "entry/plan/data, got none"),
     (lambda file: _replace(file, "entry/scan_path", 3), "entry/scan_path"),
+    (lambda file: _never_written(file, 216), "216 numbers in entry/scan_path/x, got 0 bytes"),
+    (lambda file: _never_written(file, 10**12), "got 0 bytes, which cannot hold them"),
+    (lambda file: _replace(file, "entry/scan_path/x", h5py.Empty("i4")), "a list of values"),
+    (lambda file: _replace(file, "entry/scan_path/x", h5py.SoftLink("/entry/scan_path/x")), "readable NeXus"),
+    (lambda file: file["entry/scan_path/pass"].write_direct(np.arange(216)[::-1].copy()), "one after another"),
+    (lambda file: _replace(file, "entry/instrument/scan_controller/dwell_time", h5py.Empty("f8")), "finite"),
+    (lambda file: file["entry/instrument/scan_controller"].create_dataset("flyback_time", data=-5.0), "least 0"),
+    (lambda file: file["entry/instrument/scan_controller"].create_dataset("flyback_time", data=5.0), "units of ns"),
+    (lambda file: _replace(file, "entry/scan_path/x_scaling_factor", -0.02, units="nm"), "at least 0"),
+    (lambda file: _replace(file, "entry/scan_path/x_scaling_factor", 0.02), "units of nm"),
+    (lambda file: _replace(file, "entry/scan_path/x_scaling_factor", 0.02, units="um"), "got 20.0 and 0.02 nm"),
+    (lambda file: file.__delitem__("entry/scan_path/y_scaling_factor"), "got 0.02 and None nm"),
 ]
 
 
@@ -115,9 +135,26 @@ def test_flyback_of_a_profile(tmp_path: Path) -> None:
     assert read_nexus(tmp_path / "a.nxs").flyback_ns == 30000
 
 
-def test_other_units_of_time(tmp_path: Path) -> None:
+def test_dwell_of_a_profile(tmp_path: Path) -> None:
+    report = export(plan_of(dwell_ns=1010), "nexus", tmp_path / "a.nxs", profile="obi")
+    assert read_nexus(tmp_path / "a.nxs").dwell_ns == report.dwell_written_ns == 1000
+    assert report.dwell_error_ns == -10
+
+
+def test_other_units_and_attributes_of_fixed_length(tmp_path: Path) -> None:
     path = tmp_path / "a.nxs"
     export(plan_of(), "nexus", path)
     with h5py.File(path, "r+") as file:
-        _replace(file, "entry/instrument/scan_controller/dwell_time", 1.5, units="us")
-    assert read_nexus(path).dwell_ns == 1500
+        _replace(file, "entry/instrument/scan_controller/dwell_time", 1.5, units=["us"])
+        for axis in "xy":
+            _replace(file, f"entry/scan_path/{axis}_scaling_factor", 0.2, units=np.bytes_(b"angstrom"))
+        file["entry/scan_path"].attrs["NX_class"] = np.bytes_(b"NXdata")
+    scan = read_nexus(path)
+    assert scan.dwell_ns == 1500
+    assert scan.pixel_size_nm == pytest.approx(0.02)
+
+
+def test_same_bytes_again(tmp_path: Path) -> None:
+    for name in ("a.nxs", "b.nxs"):
+        export(plan_of(), "nexus", tmp_path / name)
+    assert (tmp_path / "a.nxs").read_bytes() == (tmp_path / "b.nxs").read_bytes()

@@ -1,0 +1,68 @@
+"""What is looked at when a store is opened: that it is one, its plan and layout, its progress, its arrays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stemscan.errors import InputNotFoundError, PlanError, StoreError
+from stemscan.store.create import RootFile, load_root
+from stemscan.store.record import StoreRecord
+from stemscan.store.schema import ArraySpec, Layout, array_specs, counts_dtype, spec_on_disk
+
+if TYPE_CHECKING:
+    from stemscan.plan import ScanPlan
+
+__all__ = ["check_progress", "open_root", "plan_and_layout", "specs_of"]
+
+
+def open_root(path: str | Path) -> RootFile:
+    """The root of the store at a path.
+
+    Raises
+    ------
+    InputNotFoundError
+        When there is nothing.
+    StoreError
+        When there is no store, or a damaged one.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputNotFoundError(f"expected an acquisition store, got {str(path)!r}, which does not exist")
+    return load_root(path)
+
+
+def plan_and_layout(record: StoreRecord, folder: Path) -> tuple[ScanPlan | None, Layout]:
+    """The plan, and what follows from it or from the record of an import."""
+    from stemscan.plan import ScanPlan
+
+    where = f"expected a sound record in {str(folder / 'zarr.json')!r}"
+    if record.origin == "imported":
+        if record.imported is None:
+            raise StoreError(f"{where}, got imported data without its record; restore it from a copy")
+        return None, Layout.of_import(record.imported)
+    try:
+        plan = ScanPlan.from_dict(record.plan)
+    except PlanError as problem:
+        raise StoreError(f"{where}, got a damaged plan ({problem}); restore it from a copy") from problem
+    if plan.digest() != record.plan_digest:
+        raise StoreError(f"{where}, got a plan that does not have its digest; restore it from a copy")
+    return plan, Layout.of_plan(plan)
+
+
+def check_progress(record: StoreRecord, layout: Layout, folder: Path) -> None:
+    """Refuse a record whose numbers contradict one another."""
+    committed, armed, total = record.samples_committed, record.samples_armed, layout.total_samples
+    last = total if record.stopped is None else record.stopped.samples
+    if not committed <= armed <= total or (record.state == "complete" and committed != last):
+        raise StoreError(
+            f"expected a sound record in {str(folder / 'zarr.json')!r}, got state {record.state} with {committed} "
+            f"committed and {armed} armed of {total} samples; restore it from a copy"
+        )
+
+
+def specs_of(record: StoreRecord, layout: Layout, folder: Path) -> dict[str, ArraySpec]:
+    """The arrays that must be there, as they are."""
+    dtype = counts_dtype(record.detector.info(), record.noise, layout.electrons_per_sample)
+    expected = array_specs(layout, dtype, actual=record.actual_positions, truth=record.truth)
+    return {name: spec_on_disk(folder, spec) for name, spec in expected.items()}

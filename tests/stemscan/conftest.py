@@ -1,0 +1,27 @@
+"""Fixtures of the tests of stores and of the acquire loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stemscan.store import schema
+from tests.stemscan.store_kit import memory_folder
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder in memory, for every commit of a store is synced."""
+    with memory_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def small_chunks() -> Iterator[None]:
+    """Several chunks of samples and of frames in a small plan."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schema, "SAMPLE_CHUNK", 10)
+        patch.setattr(schema, "FRAME_CHUNK", 8)
+        yield
