@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
-__all__ = ["describe"]
+__all__ = ["describe", "yaml_hint"]
 
 Location = tuple[str | int, ...]
 _KINDS = tuple(
@@ -66,7 +66,7 @@ def _sentence(error: ErrorDetails, lines: Mapping[Location, int]) -> str:
         return f"{whole}: expected [rows, columns], whole numbers from 1 to 65536, got {_short(error['input'])}"
     if kind == "missing":
         return f"{where}: expected this key, got none; add it"
-    return f"{where}: expected {_expected(error)}, got {_short(error['input'])}{_yaml_hint(error)}"
+    return f"{where}: expected {_expected(error)}, got {_short(error['input'])}{yaml_hint(error)}"
 
 
 def _suggestion(key: str) -> str:
@@ -94,7 +94,7 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _yaml_hint(error: ErrorDetails) -> str:
+def yaml_hint(error: ErrorDetails) -> str:
     """Explain the number that YAML reads as text."""
     value = error["input"]
     number = float(str(value).replace("_", "")) if looks_like_number(value) else math.nan

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from stemscan.errors import InputNotFoundError, StemscanError
+from stemscan.plan_errors import yaml_hint
 from stemscan.strict_yaml import MAX_BYTES, YamlProblem, parse
 
 if TYPE_CHECKING:
@@ -84,13 +85,28 @@ def _sentence(problem: ValidationError, lines: Mapping[tuple[str | int, ...], in
     error: Any = sorted(problem.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")[0]
     location = tuple(error["loc"])
     if error["type"] == "value_error":
-        return str(error["ctx"]["error"])
+        key, colon, said = str(error["ctx"]["error"]).partition(": ")
+        line = lines.get(tuple(key.split("."))) if colon else None
+        return f"{key}{colon}{said}" if line is None else f"{key} (line {line}): {said}"
     key = ".".join(map(str, location)) or what
     line = next((lines[location[:n]] for n in range(len(location), 0, -1) if location[:n] in lines), None)
     where = f"{key} (line {line})" if line is not None else key
     if error["type"] == "extra_forbidden":
         return f"{where}: expected a key that a {what} has, got {key!r}; remove or correct it"
     if error["type"] == "missing":
-        return f"{where}: expected this key, got none; add it"
-    message = error["msg"].removeprefix("Input should be ")
-    return f"{where}: expected {message[0].lower() + message[1:]}, got {error['input']!r}"
+        return f"{where}: expected this {'number' if isinstance(location[-1], int) else 'key'}, got none; add it"
+    return f"{where}: expected {_expected(error)}, got {error['input']!r}{yaml_hint(error)}"
+
+
+def _expected(error: Any) -> str:
+    """What would have been right, in the words of YAML where pydantic has Python's."""
+    kind = error["type"]
+    if kind in ("model_type", "model_attributes_type"):
+        return "a mapping of keys"
+    if kind == "tuple_type":
+        return "a list in brackets"
+    if kind in ("too_short", "too_long"):
+        short = kind == "too_short"
+        return f"at {'least' if short else 'most'} {error['ctx']['min_length' if short else 'max_length']} of them"
+    message: str = error["msg"].removeprefix("Input should be ")
+    return message[0].lower() + message[1:]

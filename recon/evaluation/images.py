@@ -137,7 +137,7 @@ def folder_images(
     InputNotFoundError
         When there is no such folder.
     UsageError
-        When a name is missing in it, or stands twice, or no image is left.
+        When a name is missing in it, or no image is left.
     """
     if size < 1:
         raise UsageError(f"expected a corner of at least 1 pixel, got {size}; the paper takes 512")

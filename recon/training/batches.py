@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from stemscan.errors import TrainingError
+from stemscan.errors import StemscanError, TrainingError
 from stemscan.recon.threads import limit_threads
 from stemscan.recon.training.config import TrainingConfig
 from stemscan.recon.training.scans import crop_origin, training_scan
@@ -70,9 +70,11 @@ def batches(
     for group in order:
         try:
             whole = next(made)
-        except RuntimeError as problem:
+        except (RuntimeError, MemoryError, StemscanError) as problem:
+            if not workers:
+                raise
             raise TrainingError(
-                f"expected workers to make data, got: {str(problem).splitlines()[0]}; resume with fewer workers"
+                f"expected workers to make data, got: {_told(problem)}; resume with fewer workers"
             ) from problem
         for number, batch in enumerate(whole):
             if start <= group * each + number < config.steps:
@@ -100,6 +102,12 @@ class _Groups(Dataset[list[Batch]]):
                 for number, found in enumerate(crops):
                     found.append(crop(example, crop_origin(data, config.seed, index, number), data.crop))
         return [stack(found) for found in crops]
+
+
+def _told(problem: BaseException) -> str:
+    """What is said of a worker: that it died, or at the end of the traceback in its message what it raised."""
+    lines = str(problem).splitlines() or [type(problem).__name__]
+    return lines[-1 if lines[0].startswith("Caught ") else 0]
 
 
 def _leave_signals_to_the_trainer(worker: int) -> None:

@@ -99,9 +99,9 @@ def joined(device: torch.device, batch: int) -> Iterator[Processes]:
     Raises
     ------
     UsageError
-        When there are more processes than crops.
+        When there are more processes than crops, or the environment asks for several without saying how they meet.
     """
-    count = int(os.environ.get("WORLD_SIZE", "1"))
+    count = _asked()
     if count == 1:
         yield ALONE
         return
@@ -113,3 +113,14 @@ def joined(device: torch.device, batch: int) -> Iterator[Processes]:
         distributed.barrier()  # none leaves while another still talks to it
     finally:
         distributed.destroy_process_group()
+
+
+def _asked() -> int:
+    """Number of processes that the environment asks for."""
+    asked = {name: os.environ.get(name, "") for name in ("WORLD_SIZE", "RANK", "MASTER_ADDR", "MASTER_PORT")}
+    if asked["WORLD_SIZE"] in ("", "1"):
+        return 1
+    if not all(asked.values()) or not (asked["WORLD_SIZE"].isdecimal() and asked["RANK"].isdecimal()):
+        wrong = ", ".join(f"{name}={value}" for name, value in asked.items())
+        raise UsageError(f"expected the environment that torchrun makes, got {wrong}; start with torchrun, or unset it")
+    return int(asked["WORLD_SIZE"])
