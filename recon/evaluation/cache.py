@@ -72,7 +72,7 @@ class Cache:
                 return None
             measured = {field.name: _decoded(field.type, data["measured"][field.name]) for field in fields(Measured)}
             return Kept(Measured(**measured), int(data["threads"]), str(data["code"]))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
 
     def put(self, case: Case, outcome: Outcome) -> Kept:

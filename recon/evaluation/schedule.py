@@ -20,9 +20,11 @@ from stemscan.recon.evaluation.rows import Measured
 from stemscan.recon.evaluation.run import Outcome, run_case
 from stemscan.recon.threads import workers
 
-__all__ = ["Dask", "Here", "Processes", "Scheduler", "dask_cluster", "scheduler_for"]
+__all__ = ["LOCAL", "Dask", "Here", "Processes", "Scheduler", "dask_cluster", "scheduler_for"]
 
 LOCAL: Final = "local"
+"""Instead of an address: a dask cluster of this machine."""
+
 _TIMEOUT_S: Final = 20
 
 Task = tuple[Case, bool]

@@ -17,7 +17,7 @@ from torch import Tensor, distributed, nn
 
 from stemscan.errors import UsageError
 
-__all__ = ["ALONE", "Processes", "joined"]
+__all__ = ["ALONE", "Processes", "joined", "speaks"]
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,17 @@ def joined(device: torch.device, batch: int) -> Iterator[Processes]:
         distributed.barrier()  # none leaves while another still talks to it
     finally:
         distributed.destroy_process_group()
+
+
+def speaks() -> bool:
+    """Whether this process is the one of those that torchrun started which speaks to people; True where it is alone.
+
+    Raises
+    ------
+    UsageError
+        As `joined`.
+    """
+    return _asked() == 1 or os.environ["RANK"] == "0"
 
 
 def _asked() -> int:

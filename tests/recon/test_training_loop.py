@@ -23,6 +23,7 @@ from stemscan.recon.training import loop
 from stemscan.recon.training.checkpoint import State
 from stemscan.recon.training.config import TrainingConfig
 from stemscan.recon.training.loop import WEIGHTS, learning_rate, train
+from stemscan.recon.training.processes import speaks
 from stemscan.recon.training.scans import training_scan
 from stemscan.recon.weights_file import load_weights
 from tests.recon.training_kit import QUICK, small
@@ -245,6 +246,16 @@ def test_an_environment_that_is_not_torchruns(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("WORLD_SIZE", size)
     with pytest.raises(UsageError, match=f"expected the environment that torchrun makes, got WORLD_SIZE={size}, RANK="):
         train(small("csnet"), tmp_path / "run", device="cpu", workers=0)
+
+
+def test_one_of_several_processes_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "1")  # of something else
+    assert speaks()
+    for name, value in (("WORLD_SIZE", "2"), ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", "1")):
+        monkeypatch.setenv(name, value)
+    assert not speaks()
+    monkeypatch.setenv("RANK", "0")
+    assert speaks()
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "gpu"])

@@ -15,7 +15,7 @@ from stemscan.recon.training.loop import train
 from tests.recon.training_kit import QUICK
 
 
-def main(folder: str, config: str, die_at: int = 0) -> None:
+def main(folder: str, config: str, die_at: int = -1) -> None:
     """Train; at step `die_at` kill this process."""
     torch.set_num_threads(1)
 
