@@ -15,6 +15,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from stemscan.errors import StemscanError, TrainingError
+from stemscan.recon.children import end_with_parent
 from stemscan.recon.threads import limit_threads
 from stemscan.recon.training.config import TrainingConfig
 from stemscan.recon.training.scans import crop_origin, training_scan
@@ -64,7 +65,7 @@ def batches(
         num_workers=workers,
         prefetch_factor=2 if workers else None,
         multiprocessing_context="forkserver" if workers else None,
-        worker_init_fn=_leave_signals_to_the_trainer,
+        worker_init_fn=_as_worker,
     )
     made = iter(loader)
     for group in order:
@@ -110,6 +111,7 @@ def _told(problem: BaseException) -> str:
     return lines[-1 if lines[0].startswith("Caught ") else 0]
 
 
-def _leave_signals_to_the_trainer(worker: int) -> None:
-    """Let Ctrl-C, which a terminal sends to all processes, end the run and not its data."""
+def _as_worker(worker: int) -> None:
+    """End with the trainer; leave Ctrl-C to it, which a terminal sends to all processes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()

@@ -88,6 +88,7 @@ def _draw(rows: list[dict[str, float]], names: list[str], path: Path) -> None:
     """Draw one diagram a name."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     columns = min(3, len(names))
     lines = -(-len(names) // columns)
@@ -98,5 +99,6 @@ def _draw(rows: list[dict[str, float]], names: list[str], path: Path) -> None:
         points = [(row["step"], row[name]) for row in rows if name in row]
         axis.plot(*zip(*points, strict=True), lw=1, marker="." if len(points) < 60 else None)
         axis.set(title=name, xlabel="step")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
     figure.savefig(path, dpi=100)

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from stemscan.interrupts import Interrupted
 from stemscan.recon.inputs import Inputs
 from stemscan.recon.methods import reconstruct
 from stemscan.recon.training import loop
-from stemscan.recon.training.checkpoint import State
+from stemscan.recon.training.checkpoint import State, save_checkpoint
 from stemscan.recon.training.config import TrainingConfig
 from stemscan.recon.training.loop import WEIGHTS, learning_rate, train
 from stemscan.recon.training.processes import speaks
@@ -65,6 +66,22 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path, network: str, on
         one, other = (_tensors(tmp_path / folder / name) for folder in ("whole", "killed"))
         assert one.keys() == other.keys()
         assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_workers_end_with_a_run_that_is_killed(tmp_path: Path) -> None:
+    killed = run(tmp_path / "run", small("csnet", epochs=9), "1", "1")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    (worker,) = (tmp_path / "workers").read_text().split()
+    until = time.monotonic() + 60
+    while _runs(worker) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not _runs(worker)
+
+
+def _runs(process: str) -> bool:
+    """Whether a process is there and no zombie."""
+    told = subprocess.run(["ps", "-o", "stat=", "-p", process], capture_output=True, text=True, check=False)
+    return told.stdout.strip()[:1] not in ("", "Z")
 
 
 def _tensors(path: Path) -> dict[str, torch.Tensor]:
@@ -300,11 +317,9 @@ def test_bad_images_are_found_before_the_first_step(tmp_path: Path) -> None:
 def test_rows_are_there_before_the_checkpoint_that_goes_on_after_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save = loop.save_checkpoint
-
     def watched(state: State, folder: Path, digest: str) -> None:
         assert len(curve(folder)) == state.step  # a kill between the two writes must lose no row
-        save(state, folder, digest)
+        save_checkpoint(state, folder, digest)
 
     monkeypatch.setattr(loop, "save_checkpoint", watched)
     train(small("csnet", epochs=1, steps_per_epoch=4), tmp_path / "run", device="cpu", workers=0, pace=QUICK)

@@ -20,11 +20,11 @@ from stemscan.recon.evaluation import implementation, schedule, session
 from stemscan.recon.evaluation.cache import Cache
 from stemscan.recon.evaluation.cases import Case
 from stemscan.recon.evaluation.contenders import parse_contender
-from stemscan.recon.evaluation.schedule import Dask, Processes, dask_cluster, scheduler_for
+from stemscan.recon.evaluation.schedule import Dask, Here, Processes, dask_cluster, scheduler_for
 from stemscan.recon.inputs import Inputs
 from stemscan.recon.methods import Method
 from stemscan.recon.reconstruction import Estimate
-from tests.recon.evaluation.kit import Counting, Here, request, run, without_seconds
+from tests.recon.evaluation.kit import Counting, request, run, without_seconds
 
 
 def test_second_run_computes_nothing_and_gives_the_same(tmp_path: Path) -> None:
