@@ -1,6 +1,6 @@
-"""A training run in a process of its own.
+"""A training run in a process of its own: `python -m tests.recon.training_process FOLDER CONFIG [DIE_AT [WORKERS]]`.
 
-`python -m tests.recon.training_process FOLDER CONFIG.json [DIE_AT [WORKERS]]`. Before it dies it writes the numbers of its workers' processes to `workers` beside the folder.
+Before it dies it writes the numbers of its workers' processes to `workers` beside the folder.
 """
 
 from __future__ import annotations
