@@ -28,7 +28,7 @@ from stemscan.recon.training.checkpoint import NAME, State, load_checkpoint, sav
 from stemscan.recon.training.config import TrainingConfig
 from stemscan.recon.training.folder import prepare_folder
 from stemscan.recon.training.log import History
-from stemscan.recon.training.processes import Processes, joined
+from stemscan.recon.training.processes import Processes, joined, own_device
 from stemscan.recon.training.sync_norm import synchronised
 from stemscan.recon.training.tasks import Batch, Losses, Task, task_of
 from stemscan.recon.training.validation import Validation, validation_specimens
@@ -95,7 +95,7 @@ def train(
     resume : bool
         Go on from the last checkpoint of the folder, if there is one.
     device : str
-        A torch device; "auto" takes CUDA where there is one.
+        A torch device; "auto" takes CUDA where there is one. Of several processes each takes a GPU of its own.
     workers : int
         Processes that make training data; 0 makes them in between.
     images : Path, optional
@@ -127,7 +127,8 @@ def train(
         raise UsageError(
             f"expected no images where no validation is wanted, got {str(images)!r}; leave out one of both"
         )
-    where = torch.device(check_device(device))
+    where = own_device(torch.device(check_device(device)))
+    check_device(str(where))
     with joined(where, config.batch) as processes:
         validation = _prepared(path, config, resume, processes, where, images)
         run = _begun(config, path, processes, where, pace, report, images)

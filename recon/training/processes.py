@@ -17,7 +17,7 @@ from torch import Tensor, distributed, nn
 
 from stemscan.errors import UsageError
 
-__all__ = ["ALONE", "Processes", "joined", "speaks"]
+__all__ = ["ALONE", "Processes", "joined", "own_device", "speaks"]
 
 
 @dataclass(frozen=True)
@@ -107,12 +107,32 @@ def joined(device: torch.device, batch: int) -> Iterator[Processes]:
         return
     if count > batch:
         raise UsageError(f"expected at most {batch} processes for a batch of {batch}, got {count}; start fewer")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # where barriers meet
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Processes(distributed.get_rank(), count)
         distributed.barrier()  # none leaves while another still talks to it
     finally:
         distributed.destroy_process_group()
+
+
+def own_device(device: torch.device) -> torch.device:
+    """The device of this one of several processes: each on a machine takes a GPU of its own, by its local rank.
+
+    Parameters
+    ----------
+    device : torch.device
+        Taken as it is where it is no GPU, has a number, or the process is alone.
+
+    Raises
+    ------
+    UsageError
+        As `joined`.
+    """
+    if device.type != "cuda" or device.index is not None or _asked() == 1:
+        return device
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
 def speaks() -> bool:

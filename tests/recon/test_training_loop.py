@@ -24,7 +24,7 @@ from stemscan.recon.training import loop
 from stemscan.recon.training.checkpoint import State, save_checkpoint
 from stemscan.recon.training.config import TrainingConfig
 from stemscan.recon.training.loop import WEIGHTS, learning_rate, train
-from stemscan.recon.training.processes import speaks
+from stemscan.recon.training.processes import own_device, speaks
 from stemscan.recon.training.scans import training_scan
 from stemscan.recon.weights_file import load_weights
 from tests.recon.training_kit import QUICK, small
@@ -273,6 +273,16 @@ def test_one_of_several_processes_speaks(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not speaks()
     monkeypatch.setenv("RANK", "0")
     assert speaks()
+
+
+def test_every_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert own_device(torch.device("cuda")) == torch.device("cuda")
+    environment = {"WORLD_SIZE": "8", "RANK": "6", "LOCAL_RANK": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert own_device(torch.device("cuda")) == torch.device("cuda", 2)
+    for device in ("cpu", "cuda:1"):
+        assert own_device(torch.device(device)) == torch.device(device)
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "gpu"])
