@@ -20,9 +20,12 @@ from stemscan.errors import InputNotFoundError, OutputExistsError, TrainingError
 from stemscan.interrupts import Interrupted
 from stemscan.recon.inputs import Inputs
 from stemscan.recon.methods import reconstruct
+from stemscan.recon.networks import build
 from stemscan.recon.training import loop
+from stemscan.recon.training.card import card
 from stemscan.recon.training.checkpoint import State, save_checkpoint
 from stemscan.recon.training.config import TrainingConfig
+from stemscan.recon.training.log import History
 from stemscan.recon.training.loop import WEIGHTS, learning_rate, train
 from stemscan.recon.training.processes import own_device, speaks
 from stemscan.recon.training.scans import training_scan
@@ -141,6 +144,17 @@ def test_a_run_makes_what_it_promises(tmp_path: Path) -> None:
     _, info = load_weights(tmp_path / "run" / WEIGHTS, "csnet")
     assert info.architecture == "csnet-mask"
     assert train(config, tmp_path / "run", resume=True, device="cpu", workers=0, pace=QUICK) == numbers
+
+
+def test_a_card_says_what_the_papers_generator_does(tmp_path: Path) -> None:
+    network = build("csnet")
+    state = State(1, 1.0, network, network, torch.optim.Adam(network.parameters()))
+    for generator, said in (
+        ("paper", "100% by equation 5, 100% smoothed"),
+        ("physical", "30% by equation 5, 50% smoo"),
+    ):
+        config = small("csnet", data={"generator": generator})
+        assert said in card(config, state, History(tmp_path, 0), on_images=False)
 
 
 @pytest.mark.parametrize("network", ["fshnet", "csnet", "reconnet-mask"])
