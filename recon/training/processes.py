@@ -130,7 +130,7 @@ def own_device(device: torch.device) -> torch.device:
     UsageError
         As `joined`.
     """
-    if device.type != "cuda" or device.index is not None or _asked() == 1:
+    if str(device) != "cuda" or _asked() == 1:
         return device
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
