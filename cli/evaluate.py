@@ -87,9 +87,10 @@ def evaluate(
     from stemscan.recon.evaluation.cases import Grid
     from stemscan.recon.evaluation.parquet import require_pyarrow
     from stemscan.recon.evaluation.report import means, write_report
-    from stemscan.recon.evaluation.schedule import scheduler_for
+    from stemscan.recon.evaluation.schedule import LOCAL, scheduler_for
     from stemscan.recon.evaluation.session import Request, check_folder, prepare_folder
     from stemscan.recon.evaluation.session import evaluate as run
+    from stemscan.recon.methods import check_device
 
     talk = Talk(quiet, as_json)
     if threads < 1:
@@ -105,12 +106,15 @@ def evaluate(
     unknown = [label for label in recompute or [] if label not in [one.label for one in contenders]]
     if unknown:
         raise UsageError(f"--recompute: expected the label of a contender, got {unknown[0]!r}; name one of this run")
+    if scheduler in (None, LOCAL):  # workers elsewhere may have what this machine lacks
+        device = check_device(device)
     check_folder(output, overwrite=overwrite)
-    found = _images(images, _parts(only or ""), corner, synthetic, size, talk)
-    prepare_folder(output, overwrite=overwrite)
-    with scheduler_for(scheduler, processes) as runner, talk.progress("evaluating") as progress:
+    with scheduler_for(scheduler, processes) as runner:
+        found = _images(images, _parts(only or ""), corner, synthetic, size, talk)
+        prepare_folder(output, overwrite=overwrite)
         request = Request(tuple(found), grid, tuple(contenders), device, threads, panels, tuple(recompute or ()))
-        done = run(request, output, runner, cache=cache, anew=overwrite, progress=progress)
+        with talk.progress("evaluating") as progress:
+            done = run(request, output, runner, cache=cache, anew=overwrite, progress=progress)
     for label in done.stale:
         talk.warn(f"rows of {label} were computed by an earlier state of the code; --recompute '{label}' renews them")
     written = write_report(done, output, [_command(context)], parquet=parquet)
@@ -159,6 +163,8 @@ def _contenders(texts: list[str], names: str | None, weights: list[str]) -> list
         if not equals or not file or name not in METHODS:
             raise UsageError(f"--weights: expected METHOD=FILE, got {text!r}; write for example fshnet=w.safetensors")
         files[name] = Path(file)
+    if names is not None and not _parts(names):
+        raise UsageError(f"--methods: expected names of methods as A,B,C, got {names!r}; leave it out for all")
     asked = [*_parts(names or ""), *texts]
     if not asked:
         return with_those_beside(all_contenders(files))

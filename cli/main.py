@@ -108,7 +108,11 @@ def _run(arguments: list[str]) -> int:
     except OSError as problem:
         return _fail(one_sentence(_refusal(problem)), 1)
     except MemoryError as problem:
-        return _fail(one_sentence(f"expected enough memory, got too little ({problem}); take a smaller grid"), 1)
+        return _fail(_too_little_memory(problem), 1)
+    except RuntimeError as problem:  # by which torch says so
+        if type(problem).__name__ != "OutOfMemoryError" and "can't allocate memory" not in str(problem):
+            raise
+        return _fail(_too_little_memory(problem), 1)
     if code == _INTERRUPTED:  # typer turns Ctrl-C inside a command into this code
         more = _GOING_ON.get(arguments[0] if arguments else "", "")
         return _fail(f"interrupted{more}", _INTERRUPTED)
@@ -128,6 +132,11 @@ def _refusal(problem: OSError) -> str:
     if problem.filename is None:
         return f"expected to write the result, got: {reason}; check where it goes"
     return f"expected to open {str(problem.filename)!r}, got: {reason}; check the path and its permissions"
+
+
+def _too_little_memory(problem: Exception) -> str:
+    """What to do where memory does not suffice."""
+    return one_sentence(f"expected enough memory, got too little ({problem}); take a smaller grid or batch")
 
 
 def _fail(message: str, code: int) -> int:

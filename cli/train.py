@@ -41,8 +41,9 @@ def train(
     from stemscan.recon.training.config import TrainingConfig
     from stemscan.recon.training.loop import Pace
     from stemscan.recon.training.loop import train as run
+    from stemscan.recon.training.processes import speaks
 
-    talk = Talk(quiet, as_json)
+    talk = Talk(quiet, as_json) if speaks() else Talk(quiet=True)
     settings = TrainingConfig.load(config)
     pace = Pace(log_every, save_every, validate_every)
     with talk.live_progress(f"training {settings.network}") as report, limit_threads(threads):

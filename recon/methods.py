@@ -8,6 +8,7 @@ nothing of names, times or files; `reconstruct` checks what it is given and what
 from __future__ import annotations
 
 import inspect
+import math
 import time
 from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
@@ -31,6 +32,7 @@ __all__ = [
     "GRIDS",
     "METHODS",
     "Method",
+    "check_device",
     "check_settings",
     "ready_methods",
     "reconstruct",
@@ -265,6 +267,8 @@ def check_settings(method: str, settings: Mapping[str, Any]) -> None:
         except ValidationError as problem:
             expected = problem.errors()[0]["msg"].removeprefix("Input should be ")
             raise UsageError(f"expected setting {name} of method {method} to be {expected}, got {value!r}") from problem
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"expected setting {name} of method {method} to be finite, got {value!r}; give a number")
 
 
 def _device(method: str, device: str) -> str:
@@ -273,6 +277,26 @@ def _device(method: str, device: str) -> str:
         if device in ("auto", "cpu"):
             return "cpu"
         raise UsageError(f"expected device auto or cpu, got {device!r}: method {method} runs on the CPU only")
+    return check_device(device)
+
+
+def check_device(device: str) -> str:
+    """A device of torch that is there.
+
+    Parameters
+    ----------
+    device : str
+        "cpu", "cuda", "cuda:1", "mps", ...; "auto" takes CUDA where there is one, else the CPU.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    UsageError
+        When this machine has no such device.
+    """
     import torch
 
     if device == "auto":

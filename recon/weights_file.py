@@ -38,6 +38,7 @@ __all__ = [
 
 FORMAT: Final = "stemscan-weights"
 FORMAT_VERSION: Final = "1"
+_PROTOCOL: Final = 0x80  # first byte of a pickle; the number of its protocol follows
 
 Convention = Literal["published", "paper", "analysis"]
 """How the network's inputs are made: as the published code does, by the paper's equations, or by Fourier analysis."""
@@ -166,12 +167,14 @@ def check_exists(path: Path) -> None:
     InputNotFoundError
         When there is nothing.
     WeightsError
-        When it is a folder.
+        When it is a folder, device or pipe.
     """
     if path.is_dir():
         raise WeightsError(f"expected a weights file, got {str(path)!r}, which is a folder; name the file in it")
-    if not path.is_file():
+    if not path.exists():
         raise InputNotFoundError(f"expected a weights file, got {str(path)!r}, which does not exist; check the name")
+    if not path.is_file():
+        raise WeightsError(f"expected a weights file, got {str(path)!r}, which is a device or pipe; check the name")
 
 
 def is_pickle(path: Path) -> bool:
@@ -180,7 +183,9 @@ def is_pickle(path: Path) -> bool:
         start = file.read(9)
     if start[4:] == b"\0\0\0\0{":  # safetensors: length of the header in 8 bytes, then JSON; may begin like a pickle
         return False
-    return zipfile.is_zipfile(path) or (start[:1] == b"\x80" and 2 <= start[1] <= pickle.HIGHEST_PROTOCOL)
+    return zipfile.is_zipfile(path) or (
+        len(start) > 1 and start[0] == _PROTOCOL and 2 <= start[1] <= pickle.HIGHEST_PROTOCOL
+    )
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -197,9 +202,10 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
     check_exists(path)
     if is_pickle(path):
+        converted = f"{path.stem}{'-converted' if path.suffix == '.safetensors' else ''}.safetensors"
         raise WeightsError(
             f"expected weights in the safetensors format, got {str(path)!r}, which is a pickle; "
-            f"convert it: stemscan weights import {path.name} -o {path.stem}.safetensors"
+            f"convert it: stemscan weights import {path.name} -o {converted}"
         )
     try:
         with safe_open(path, framework="pt") as file:
@@ -225,7 +231,7 @@ def _described(path: Path, metadata: dict[str, str], method: str) -> WeightsInfo
             source_sha256=str(description["source_sha256"]),
             architecture=str(description["architecture"]),
         )
-    except (KeyError, TypeError, ValueError) as problem:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as problem:
         raise WeightsError(
             f"expected a weights file of this project, got {str(path)!r}, which has no such description; "
             f"convert published weights first: stemscan weights import {path.name} -o fshnet.safetensors"

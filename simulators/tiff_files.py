@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from pathlib import Path
@@ -15,6 +16,9 @@ from stemscan.errors import SpecimenError
 from stemscan.simulators.image_files import Picture, check_size, locate, pick_frame, read_with_pillow
 
 __all__ = ["nanometres", "read_tiff"]
+
+# What is wrong with a file is said in one sentence; the library's log goes to those who asked for logs, not to stderr.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _UNITS: Final = {
     "m": 1e9,

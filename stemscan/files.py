@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from pathlib import Path
 from stemscan.errors import InputNotFoundError, OutputExistsError, StemscanError
 from stemscan.interrupts import terminable
 
-__all__ = ["check_output", "require_folder", "write_file", "write_folder", "write_text"]
+__all__ = ["check_output", "is_partial", "require_folder", "write_file", "write_folder", "write_text"]
 
 
 def require_folder(path: Path) -> None:
@@ -84,6 +85,17 @@ def write_file(path: Path, write: Callable[[Path], None], *, overwrite: bool = F
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def is_partial(name: str) -> bool:
+    """Whether a name is that of a file which `write_file` had not put in place when its process was killed.
+
+    Examples
+    --------
+    >>> is_partial(f".{'0' * 32}.partial.csv"), is_partial("metrics.csv")
+    (True, False)
+    """
+    return re.fullmatch(r"\.[0-9a-f]{32}\.partial(\..*)?", name) is not None
 
 
 def write_folder(

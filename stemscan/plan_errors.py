@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from stemscan.strict_yaml import looks_like_number
-from stemscan.yaml_model import expectation, shortened, with_line
+from stemscan.yaml_model import expectation, key_path, shortened, with_line, yaml_hint
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -21,7 +19,6 @@ _KINDS = tuple(
     "block-random raster serpentine uniform line-hop spiral lissajous blue-noise hilbert random-walk interleaved list "  # noqa: SIM905
     "polygon image".split()
 )
-_MOST_DIGITS = 10**15
 _EXAMPLES = {"dose": "{electrons_per_sample: 10}", "limits": "{max_dose_e_per_A2: 500}"}
 _KNOWN_KEYS = frozenset(
     "version pattern shape passes repeat order dwell_ns dose pixel_size_nm seed limits kind block samples_per_block "  # noqa: SIM905
@@ -52,7 +49,7 @@ def describe(problem: ValidationError, data: Any, lines: Mapping[Location, int])
 def _sentence(error: ErrorDetails, lines: Mapping[Location, int]) -> str:
     """Describe one error."""
     location = tuple(part for part in error["loc"] if part not in _KINDS)
-    key = ".".join(str(part) for part in location) or "plan"
+    key = key_path(location) or "plan"
     line = next((lines[location[:n]] for n in range(len(location), 0, -1) if location[:n] in lines), None)
     where = f"{key} (line {line})" if line is not None else key
     kind = error["type"]
@@ -68,7 +65,7 @@ def _sentence(error: ErrorDetails, lines: Mapping[Location, int]) -> str:
         return f"{whole}: expected [rows, columns], whole numbers from 1 to 65536, got {found}; correct it"
     if kind == "missing":
         return f"{where}: expected this key, got none; add it"
-    return f"{where}: expected {_expected(error)}, got {shortened(error['input'])}{_cure(error)}"
+    return f"{where}: expected {_expected(error)}, got {shortened(error['input'])}{yaml_hint(error)}"
 
 
 def _suggestion(key: str) -> str:
@@ -87,20 +84,3 @@ def _expected(error: ErrorDetails) -> str:
     if error["type"] in ("model_type", "model_attributes_type"):
         return f"a mapping such as {_EXAMPLES.get(str(error['loc'][0]), '{kind: raster}')}"
     return expectation(error)
-
-
-def _cure(error: ErrorDetails) -> str:
-    """What to do; explains the number that YAML reads as text."""
-    value = error["input"]
-    number = float(str(value).replace("_", "")) if looks_like_number(value) else math.nan
-    if math.isfinite(number) and error["type"] in ("float_type", "int_type"):
-        return f", which YAML 1.1 reads as text; write it without quotes, as {_yaml_number(number)}"
-    return "; correct it"
-
-
-def _yaml_number(number: float) -> str:
-    """A number as YAML 1.1 reads it: whole numbers in digits, else a point and a signed exponent."""
-    if number.is_integer() and abs(number) < _MOST_DIGITS:
-        return str(int(number))
-    mantissa, letter, exponent = repr(number).partition("e")
-    return mantissa + (".0" if letter and "." not in mantissa else "") + letter + exponent

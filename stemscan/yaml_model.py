@@ -6,19 +6,22 @@ profiles are read here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from stemscan.errors import InputNotFoundError, StemscanError
-from stemscan.strict_yaml import MAX_BYTES, YamlProblem, parse
+from stemscan.strict_yaml import MAX_BYTES, YamlProblem, looks_like_number, parse
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
-__all__ = ["expectation", "model_from_file", "model_from_yaml", "shortened", "with_line"]
+__all__ = ["expectation", "key_path", "model_from_file", "model_from_yaml", "shortened", "with_line", "yaml_hint"]
 
 Model = TypeVar("Model", bound="BaseModel")
+
+_MOST_DIGITS = 10**15
 
 
 def model_from_yaml(model: type[Model], text: str, *, what: str, source: str, error: type[StemscanError]) -> Model:
@@ -85,13 +88,18 @@ def _sentence(problem: ValidationError, lines: Mapping[tuple[str | int, ...], in
     location = tuple(error["loc"])
     if error["type"] == "value_error":
         return with_line(str(error["ctx"]["error"]), lines)
-    key = ".".join(map(str, location)) or what
+    key = key_path(location) or what
     where = _where(key, location, lines)
     if error["type"] == "extra_forbidden":
         return f"{where}: expected a key that a {what} has, got {key!r}; remove or correct it"
     if error["type"] == "missing":
-        return f"{where}: expected this key, got none; add it"
-    return f"{where}: expected {expectation(error)}, got {shortened(error['input'])}; correct it"
+        return f"{where}: expected this {'number' if isinstance(location[-1], int) else 'key'}, got none; add it"
+    return f"{where}: expected {expectation(error)}, got {shortened(error['input'])}{yaml_hint(error)}"
+
+
+def key_path(location: tuple[str | int, ...]) -> str:
+    """Keys from the outermost in, with points between them; one that no line can hold in quotes."""
+    return ".".join(str(part) if str(part).isprintable() else repr(part) for part in location)
 
 
 def with_line(message: str, lines: Mapping[tuple[str | int, ...], int]) -> str:
@@ -107,12 +115,16 @@ def _where(key: str, location: tuple[str | int, ...], lines: Mapping[tuple[str |
 
 
 def expectation(error: Any) -> str:
-    """What would have been right, from one of pydantic's errors."""
-    limits = error.get("ctx", {})
+    """What would have been right, from one of pydantic's errors, in the words of YAML where pydantic has Python's."""
+    kind, limits = error["type"], error.get("ctx", {})
+    if kind in ("model_type", "model_attributes_type"):
+        return "a mapping of keys"
+    if kind == "tuple_type":
+        return "a list in brackets"
     for bound, words in (("min_length", "at least"), ("max_length", "at most")):
         if bound in limits:
-            unit = "characters" if error["type"].startswith("string") else "items"
-            return f"{words} {limits[bound]} {unit}"
+            unit = "character" if kind.startswith("string") else "item"
+            return f"{words} {limits[bound]} {unit}{'' if limits[bound] == 1 else 's'}"
     message = str(error["msg"]).removeprefix("Input should be ").removeprefix("Input should have ")
     return message[0].lower() + message[1:]
 
@@ -121,3 +133,20 @@ def shortened(value: object) -> str:
     """A value as it was given, cut to a length that fits a sentence."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def yaml_hint(error: Any) -> str:
+    """What to do about a value; explains the number that YAML reads as text."""
+    value = error["input"]
+    number = float(str(value).replace("_", "")) if looks_like_number(value) else math.nan
+    if math.isfinite(number) and error["type"] in ("float_type", "int_type"):
+        return f", which YAML 1.1 reads as text; write it without quotes, as {_yaml_number(number)}"
+    return "; correct it"
+
+
+def _yaml_number(number: float) -> str:
+    """A number as YAML 1.1 reads it: whole numbers in digits, else a point and a signed exponent."""
+    if number.is_integer() and abs(number) < _MOST_DIGITS:
+        return str(int(number))
+    mantissa, letter, exponent = repr(number).partition("e")
+    return mantissa + (".0" if letter and "." not in mantissa else "") + letter + exponent

@@ -104,8 +104,14 @@ def _variance(inputs: Inputs, estimate: Image, summed: Image, weight: Image, squ
     # Under Poisson noise N counts leave a variance of N + 1/2 (Jeffreys): no counts do not mean certainty.
     variance *= estimate + np.float32(0.5) * variance if inputs.noise == "poisson" else estimate * estimate
     variance += np.where(inputs.V > 0, own, foreign)
-    variance += signal * (np.float32(BACKGROUND) / total) ** 2
+    variance += (signal + np.float32(_variance_of_mean(inputs))) * (np.float32(BACKGROUND) / total) ** 2
     return variance
+
+
+def _variance_of_mean(inputs: Inputs) -> float:
+    """Noise of the mean of all samples, to which the image goes over far from them."""
+    share = 1.0 / (inputs.electrons_per_sample * inputs.samples)
+    return share * (inputs.mean + 0.5 * share if inputs.noise == "poisson" else inputs.mean**2)
 
 
 def _biases(

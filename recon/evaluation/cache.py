@@ -57,13 +57,12 @@ class Cache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        if not folder.is_dir():
-            try:
-                folder.mkdir()
-            except OSError as problem:
-                raise StemscanError(
-                    f"expected to make the folder {str(folder)!r}, got: {problem.strerror}; choose another"
-                ) from problem
+        try:
+            folder.mkdir(exist_ok=True)  # another evaluation may make it at the same moment
+        except OSError as problem:
+            raise StemscanError(
+                f"expected to make the folder {str(folder)!r}, got: {problem.strerror}; choose another"
+            ) from problem
 
     def get(self, case: Case) -> Kept | None:
         """What is known of a case; None where it is not."""
@@ -73,7 +72,7 @@ class Cache:
                 return None
             measured = {field.name: _decoded(field.type, data["measured"][field.name]) for field in fields(Measured)}
             return Kept(Measured(**measured), int(data["threads"]), str(data["code"]))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
 
     def put(self, case: Case, outcome: Outcome) -> Kept:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from stemscan.errors import InputNotFoundError, UsageError, WeightsError
+from stemscan.errors import UsageError, WeightsError
 from stemscan.recon.methods import METHODS, check_settings, ready_methods
 from stemscan.recon.weights import find_weights
 from stemscan.strict_yaml import YamlProblem, parse
@@ -93,7 +93,7 @@ def parse_contender(text: str, weights: Mapping[str, Path] | None = None) -> Con
     InputNotFoundError
         When the weights file does not exist.
     WeightsError
-        When the method needs weights, none are named and none are shipped.
+        When the method needs weights, none are named and none are shipped; or the file holds no weights of it.
 
     Examples
     --------
@@ -126,10 +126,10 @@ def _checked(label: str, method: str, weights: Path | None, settings: dict[str, 
         raise UsageError(f"expected no weights for method {method}, which has none, got {str(weights)!r}; leave them")
     if METHODS[method].needs_weights:
         weights = find_weights(weights, method)
-    if weights is not None and not weights.is_file():
-        raise InputNotFoundError(
-            f"expected a weights file for {label!r}, got {str(weights)!r}, which does not exist; check the name"
-        )
+    if weights is not None:
+        from stemscan.recon.weights_file import load_weights
+
+        load_weights(weights, method)  # what is wrong with a file is said before anything is computed
     digest = "" if weights is None else hashlib.sha256(weights.read_bytes()).hexdigest()
     return Contender(label, method, None if weights is None else weights.resolve(), digest, _sorted(settings))
 

@@ -137,7 +137,7 @@ def folder_images(
     InputNotFoundError
         When there is no such folder.
     UsageError
-        When a name is missing in it, or stands twice, or no image is left.
+        When a name is missing in it, or no image is left.
     """
     if size < 1:
         raise UsageError(f"expected a corner of at least 1 pixel, got {size}; the paper takes 512")
@@ -155,7 +155,8 @@ def folder_images(
         except StemscanError as problem:
             left_out.append(f"{file.name} was left out: {problem}")
     if not found:
-        raise UsageError(f"expected at least one usable image in {str(folder)!r}, got none; {'; '.join(left_out[:1])}")
+        why = left_out[0] if left_out else "none is there by its suffix; name another folder"
+        raise UsageError(f"expected at least one usable image in {str(folder)!r}, got none; {why}")
     return found, left_out
 
 

@@ -13,14 +13,14 @@ from stemscan.recon.evaluation.averages import KINDS, Averages
 from stemscan.recon.evaluation.curves import draw_curves
 from stemscan.recon.evaluation.panels import draw_panels
 from stemscan.recon.evaluation.parquet import write_parquet
-from stemscan.recon.evaluation.session import Evaluation
+from stemscan.recon.evaluation.session import Evaluation, note_figures
 from stemscan.recon.evaluation.tables import markdown
 
 __all__ = ["means", "write_report"]
 
 
 def write_report(done: Evaluation, folder: Path, commands: Sequence[str] = (), *, parquet: bool = False) -> list[Path]:
-    """Write ``tables.md`` and the figures; those of an earlier report are replaced.
+    """Write ``tables.md`` and the figures; those of an earlier report are replaced or taken away.
 
     Parameters
     ----------
@@ -46,7 +46,9 @@ def write_report(done: Evaluation, folder: Path, commands: Sequence[str] = (), *
     if parquet:
         write_parquet(done.rows, rows)
     write_text(tables, markdown(done, commands), overwrite=True)
-    return [*([rows] if parquet else []), tables, *draw_curves(done, folder), *draw_panels(done, folder)]
+    figures = [*draw_curves(done, folder), *draw_panels(done, folder)]
+    note_figures(done, folder, [path.name for path in figures])
+    return [*([rows] if parquet else []), tables, *figures]
 
 
 def means(done: Evaluation) -> list[dict[str, Any]]:

@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
 import signal
-import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 from stemscan.errors import MissingDependencyError, ReconError, UsageError
+from stemscan.recon.children import end_with_parent
 from stemscan.recon.evaluation.cases import Case
 from stemscan.recon.evaluation.rows import Measured
 from stemscan.recon.evaluation.run import Outcome, run_case
 from stemscan.recon.threads import workers
 
-__all__ = ["Dask", "Here", "Processes", "Scheduler", "dask_cluster", "scheduler_for"]
+__all__ = ["LOCAL", "Dask", "Here", "Processes", "Scheduler", "dask_cluster", "scheduler_for"]
 
 LOCAL: Final = "local"
+"""Instead of an address: a dask cluster of this machine."""
+
 _TIMEOUT_S: Final = 20
 
 Task = tuple[Case, bool]
@@ -69,7 +70,7 @@ class Processes:
         before = set(multiprocessing.active_children())
         context = multiprocessing.get_context("spawn")  # torch and numba do not survive a fork
         number = max(1, min(self.number, len(tasks)))
-        pool = ProcessPoolExecutor(number, mp_context=context, initializer=_end_with_parent)
+        pool = ProcessPoolExecutor(number, mp_context=context, initializer=_as_worker)
         try:
             cases = {pool.submit(run_case, case, threads, keep): case for case, keep in tasks}
             for future in as_completed(cases):
@@ -87,17 +88,10 @@ class Processes:
         pool.shutdown()
 
 
-def _end_with_parent() -> None:
+def _as_worker() -> None:
     """In a worker: end at once with the parent, however that ends, and at Ctrl-C without a traceback."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-
-        def wait() -> None:
-            parent.join()
-            os._exit(1)
-
-        threading.Thread(target=wait, daemon=True).start()
+    end_with_parent()
 
 
 class Dask:

@@ -27,7 +27,7 @@ from stemscan.recon.evaluation.implementation import implementation_digest
 from stemscan.recon.evaluation.rows import Row, row_of, to_csv
 from stemscan.recon.evaluation.schedule import Scheduler, Task
 
-__all__ = ["Evaluation", "Request", "check_folder", "evaluate", "prepare_folder"]
+__all__ = ["Evaluation", "Request", "check_folder", "evaluate", "note_figures", "prepare_folder"]
 
 MARK: Final = "evaluation.json"
 _FORMAT: Final = "stemscan-evaluation"
@@ -190,7 +190,7 @@ def evaluate(
     """
     kept_rows = Cache(folder / "cache" if cache is None else cache)
     cases = all_cases(request.images, request.grid, request.contenders, request.device)
-    write_text(folder / MARK, json.dumps(_description(request), indent=1) + "\n", overwrite=True)
+    _note(folder, _description(request), _figures(folder))
     known: dict[str, Kept] = {}
     tasks: list[Task] = []
     for case in cases:
@@ -206,6 +206,36 @@ def evaluate(
     stale = [case.contender.label for case in cases if known[case.digest].code != _code(case)]
     threads = sorted({kept.threads for kept in known.values()})
     return Evaluation(request, tuple(cases), rows, tuple(threads), len(tasks), tuple(dict.fromkeys(stale)), kept_rows)
+
+
+def note_figures(done: Evaluation, folder: Path, names: Sequence[str]) -> None:
+    """Note which figures belong to an evaluation, and take away those of an earlier one that were not drawn again.
+
+    Parameters
+    ----------
+    done : Evaluation
+    folder : Path
+    names : sequence of str
+        Files of this evaluation's figures in `folder`.
+    """
+    for name in set(_figures(folder)) - set(names):
+        (folder / name).unlink(missing_ok=True)
+    _note(folder, _description(done.request), names)
+
+
+def _note(folder: Path, description: dict[str, Any], figures: Sequence[str]) -> None:
+    """Write ``evaluation.json``."""
+    text = json.dumps(description | {"figures": list(figures)}, indent=1, allow_nan=False)
+    write_text(folder / MARK, text + "\n", overwrite=True)
+
+
+def _figures(folder: Path) -> list[str]:
+    """Figures that the last evaluation of a folder noted as its own; nothing but pictures in the folder itself."""
+    try:
+        noted = json.loads((folder / MARK).read_text(encoding="utf-8"))["figures"]
+        return [name for name in map(str, noted) if Path(name).name == name and name.endswith(".png")]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _code(case: Case) -> str:
@@ -224,7 +254,7 @@ def _run(
     """Run tasks and keep what comes of each, the same case under several labels once."""
     distinct = {case.digest: (case, shown) for case, shown in tasks}
     known: dict[str, Kept] = {}
-    done = total - len(tasks)
+    done = total - len(distinct)
     if progress is not None:
         progress(done, total)
     if not distinct:

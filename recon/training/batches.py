@@ -14,7 +14,8 @@ from collections.abc import Iterator
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from stemscan.errors import TrainingError
+from stemscan.errors import StemscanError, TrainingError
+from stemscan.recon.children import end_with_parent
 from stemscan.recon.threads import limit_threads
 from stemscan.recon.training.config import TrainingConfig
 from stemscan.recon.training.scans import crop_origin, training_scan
@@ -64,15 +65,17 @@ def batches(
         num_workers=workers,
         prefetch_factor=2 if workers else None,
         multiprocessing_context="forkserver" if workers else None,
-        worker_init_fn=_leave_signals_to_the_trainer,
+        worker_init_fn=_as_worker,
     )
     made = iter(loader)
     for group in order:
         try:
             whole = next(made)
-        except RuntimeError as problem:
+        except (RuntimeError, MemoryError, StemscanError) as problem:
+            if not workers:
+                raise
             raise TrainingError(
-                f"expected workers to make data, got: {str(problem).splitlines()[0]}; resume with fewer workers"
+                f"expected workers to make data, got: {_told(problem)}; resume with fewer workers"
             ) from problem
         for number, batch in enumerate(whole):
             if start <= group * each + number < config.steps:
@@ -102,6 +105,13 @@ class _Groups(Dataset[list[Batch]]):
         return [stack(found) for found in crops]
 
 
-def _leave_signals_to_the_trainer(worker: int) -> None:
-    """Let Ctrl-C, which a terminal sends to all processes, end the run and not its data."""
+def _told(problem: BaseException) -> str:
+    """What is said of a worker: that it died, or at the end of the traceback in its message what it raised."""
+    lines = str(problem).splitlines() or [type(problem).__name__]
+    return lines[-1 if lines[0].startswith("Caught ") else 0]
+
+
+def _as_worker(worker: int) -> None:
+    """End with the trainer; leave Ctrl-C to it, which a terminal sends to all processes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()

@@ -36,7 +36,9 @@ def card(config: TrainingConfig, state: State, history: History, on_images: bool
     parameters = sum(parameter.numel() for parameter in state.network.parameters())
     data = config.data
     names = [name for name in dict.fromkeys(n for row in history.rows for n in row) if name != "step"]
-    made = "of Section 4.1 of the paper" if data.generator == "paper" else "physical, on the absolute scale"
+    paper = data.generator == "paper"
+    made = "of Section 4.1 of the paper" if paper else "physical, on the absolute scale"
+    eq5, smoothed = (1.0, 1.0) if paper else (data.eq5, data.smoothed)
     lines = [
         f"# {config.network}",
         "",
@@ -45,8 +47,8 @@ def card(config: TrainingConfig, state: State, history: History, on_images: bool
         "| | |",
         "|---|---|",
         f"| data | synthetic specimens, seed {config.seed}, generator {made} |",
-        f"| scans | {data.size} x {data.size}, passes {_listed(data.passes)}, {_listed(data.samples_per_block)} of 64, "
-        f"dose {data.dose[0]:g} to {data.dose[1]:g}, {data.eq5:.0%} by equation 5, {data.smoothed:.0%} smoothed |",
+        f"| scans | {data.size} x {data.size}, passes {_listed(data.passes)}; {_listed(data.samples_per_block)} of 64; "
+        f"dose {data.dose[0]:g} to {data.dose[1]:g}; {eq5:.0%} by equation 5, {smoothed:.0%} smoothed |",
         f"| steps | {state.step:,} of {config.steps:,}, batches of {config.batch} crops of {data.crop} x {data.crop} |",
         f"| optimiser | Adam, {config.optimiser.learning_rate:g}, {config.optimiser.schedule}; {config.precision} |",
         f"| weights | {f'running mean, memory {config.average:g}' if config.average else 'last'} |",

@@ -110,7 +110,7 @@ def load_checkpoint(state: State, folder: Path, digest: str) -> None:
         recent = [{str(name): float(value) for name, value in row.items()} for row in about["recent"]]
         if about["format"] != _FORMAT:
             raise ValueError(about["format"])
-    except (WeightsError, KeyError, TypeError, ValueError, AttributeError) as problem:
+    except (WeightsError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as problem:
         raise TrainingError(
             f"expected a checkpoint of a run, got {str(path)!r}, which is damaged or something else; begin a new run"
         ) from problem

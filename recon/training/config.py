@@ -30,9 +30,8 @@ def _as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-DoseRange = Annotated[
-    tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0, le=1e6)]], BeforeValidator(_as_tuple)
-]
+Dose = Annotated[float, Field(ge=1e-3, le=1e6)]
+DoseRange = Annotated[tuple[Dose, Dose], BeforeValidator(_as_tuple)]
 
 
 class _Settings(BaseModel):
@@ -62,12 +61,13 @@ class DataSettings(_Settings):
     passes : tuple of int
         Passes; one of them at random.
     dose : tuple of float
-        Least and largest electrons per sample; uniform in the logarithm.
+        Least and largest electrons per sample, 0.001 to 1000000; uniform in the logarithm.
     smoothed : float
         Share of physical scans whose specimens are prepared as the paper's are.
     micrograph_dose : tuple of float, optional
-        Least and largest electrons per pixel of the micrographs that are smoothed, uniform in the logarithm: what
-        smoothing leaves of their noise is part of the truth, as it is of real micrographs. Without, they have none.
+        Least and largest electrons per pixel, 0.001 to 1000000, of the micrographs that are smoothed, uniform in the
+        logarithm: what smoothing leaves of their noise is part of the truth, as it is of real micrographs. Without,
+        they have none.
     eq5 : float
         Share of physical scans that follow equation 5 instead of counting.
     """

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from stemscan.errors import TrainingError
 from stemscan.files import write_file, write_text
 
 __all__ = ["History"]
@@ -26,6 +27,11 @@ class History:
         Of the run.
     until : int
         Rows of later steps, which a run that is resumed will make again, are dropped.
+
+    Raises
+    ------
+    TrainingError
+        When the table that is there was changed and cannot be read.
     """
 
     def __init__(self, folder: Path, until: int) -> None:
@@ -33,9 +39,15 @@ class History:
         self.rows: list[dict[str, float]] = []
         path = folder / _CSV
         if until and path.is_file():
-            with path.open(newline="") as file:
-                read = [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(file)]
-            self.rows = [row for row in read if row["step"] <= until]
+            try:
+                with path.open(newline="", encoding="utf-8") as file:
+                    read = [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(file)]
+                self.rows = [row for row in read if row["step"] <= until]
+            except (ValueError, KeyError, TypeError, csv.Error) as problem:
+                raise TrainingError(
+                    f"expected the table of a run, got {str(path)!r}, which is damaged or something else; put it back, "
+                    "or take it away and lose its rows"
+                ) from problem
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
         """Note the numbers of a step, beside those already noted for it."""
@@ -45,7 +57,9 @@ class History:
             self.rows.append({"step": step, **values})
 
     def write(self) -> None:
-        """Write the table."""
+        """Write the table, if there is anything in it."""
+        if not self.rows:
+            return
         names = list(dict.fromkeys(name for row in self.rows for name in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
@@ -74,6 +88,7 @@ def _draw(rows: list[dict[str, float]], names: list[str], path: Path) -> None:
     """Draw one diagram a name."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     columns = min(3, len(names))
     lines = -(-len(names) // columns)
@@ -84,5 +99,6 @@ def _draw(rows: list[dict[str, float]], names: list[str], path: Path) -> None:
         points = [(row["step"], row[name]) for row in rows if name in row]
         axis.plot(*zip(*points, strict=True), lw=1, marker="." if len(points) < 60 else None)
         axis.set(title=name, xlabel="step")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
     figure.savefig(path, dpi=100)

@@ -17,16 +17,18 @@ from typing import Any, Final
 
 import torch
 
-from stemscan.errors import OutputExistsError, TrainingError
-from stemscan.files import require_folder, write_text
+from stemscan.errors import StemscanError, TrainingError, UsageError
+from stemscan.files import write_text
 from stemscan.interrupts import Interrupts
+from stemscan.recon.methods import check_device
 from stemscan.recon.networks import ARCHITECTURES, build
 from stemscan.recon.training.batches import batches, scan_indices
 from stemscan.recon.training.card import card
 from stemscan.recon.training.checkpoint import NAME, State, load_checkpoint, save_checkpoint
 from stemscan.recon.training.config import TrainingConfig
+from stemscan.recon.training.folder import prepare_folder
 from stemscan.recon.training.log import History
-from stemscan.recon.training.processes import Processes, joined
+from stemscan.recon.training.processes import Processes, joined, own_device
 from stemscan.recon.training.sync_norm import synchronised
 from stemscan.recon.training.tasks import Batch, Losses, Task, task_of
 from stemscan.recon.training.validation import Validation, validation_specimens
@@ -35,10 +37,9 @@ from stemscan.recon.weights_file import WeightsInfo, save_weights
 __all__ = ["WEIGHTS", "Pace", "Report", "train"]
 
 WEIGHTS: Final = "weights.safetensors"
-_CONFIG: Final = "config.json"
 
 Report = Callable[[int, int, Mapping[str, float]], None]
-"""Called with steps done, steps in all, and the latest numbers."""
+"""Called after every step with steps done, steps in all, and those of the numbers that are new."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def train(
     resume : bool
         Go on from the last checkpoint of the folder, if there is one.
     device : str
-        A torch device; "auto" takes CUDA where there is one.
+        A torch device; "auto" takes CUDA where there is one. Of several processes each takes a GPU of its own.
     workers : int
         Processes that make training data; 0 makes them in between.
     images : Path, optional
@@ -112,18 +113,28 @@ def train(
     ------
     OutputExistsError
         When the folder holds a run and `resume` is false.
+    UsageError
+        When the device is not there, or there are images and no validation.
+    InputNotFoundError
+        When there is no folder of images.
     TrainingError
-        When the run cannot be resumed, or a loss is no number: step, seed and scans are named.
+        When the run cannot be resumed, no image can be read, or a loss is no number: step, seed and scans are named.
     Interrupted
         A `KeyboardInterrupt`, on Ctrl-C and SIGTERM, after a checkpoint was written.
     """
     path = Path(folder)
-    where = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    if images is not None and not pace.validate:
+        raise UsageError(
+            f"expected no images where no validation is wanted, got {str(images)!r}; leave out one of both"
+        )
+    where = own_device(torch.device(check_device(device)))
+    check_device(str(where))
     with joined(where, config.batch) as processes:
-        if processes.leads:
-            _prepare(path, config, resume)
-        processes.wait()
+        validation = _prepared(path, config, resume, processes, where, images)
         run = _begun(config, path, processes, where, pace, report, images)
+        run.validation = validation
+        if processes.leads:
+            report(run.state.step, config.steps, {})
         with Interrupts() as interrupts:
             for batch in batches(
                 config, run.state.step, workers=workers, rank=processes.rank, processes=processes.count
@@ -133,18 +144,25 @@ def train(
         return {name: run.history.last(name) for row in run.history.rows for name in row}
 
 
-def _prepare(folder: Path, config: TrainingConfig, resume: bool) -> None:
-    """Make the folder of the run and note the configuration."""
-    require_folder(folder)
-    if folder.exists() and not folder.is_dir():
-        raise OutputExistsError(f"expected a folder for the run, got {str(folder)!r}, which is a file; choose another")
-    if folder.is_dir() and any(folder.iterdir()) and not resume:
-        raise OutputExistsError(
-            f"expected a new folder for the run, got {str(folder)!r}, which holds something; "
-            "choose another, or --resume the run that is there"
-        )
-    folder.mkdir(exist_ok=True)
-    write_text(folder / _CONFIG, config.model_dump_json(indent=2) + "\n", overwrite=True)
+def _prepared(
+    folder: Path, config: TrainingConfig, resume: bool, processes: Processes, device: torch.device, images: Path | None
+) -> Validation | None:
+    """What the leading process needs before the first step: a folder, and scans of a user's images to validate on.
+
+    What is wrong with them is found here, and told to all processes: none waits for one that has failed.
+    """
+    validation, problem = None, None
+    if processes.leads:
+        try:
+            specimens = validation_specimens(images) if images is not None else []
+            prepare_folder(folder, config, resume=resume)
+            if specimens:
+                validation = Validation(specimens, max(4, config.frames))
+        except (StemscanError, OSError) as found:
+            problem = found
+    if processes.any(problem is not None, device):
+        raise problem or TrainingError("expected the first process to begin the run, got an error there; mend that one")
+    return validation
 
 
 def _begun(
@@ -190,10 +208,12 @@ def _step(run: _Run, batch: Batch) -> None:
     numbers = _numbers(run, losses, share) | {"gradient": float(norm)}
     if not (math.isfinite(numbers["loss"]) and math.isfinite(numbers["gradient"])):
         scans = scan_indices(config, state.step)
+        if run.processes.leads:
+            _show(run)
         raise TrainingError(
             f"expected finite losses, got a loss of {numbers['loss']} and a gradient of {numbers['gradient']} at step "
-            f"{state.step}, seed {config.seed}, scans {scans[0]} to {scans[-1]}; the last checkpoint is kept: lower "
-            "the learning rate or clip the gradient"
+            f"{state.step}, seed {config.seed}, scans {scans[0]} to {scans[-1]}; checkpoints from before are kept: "
+            "lower the learning rate or clip the gradient"
         )
     state.optimiser.step()
     state.step += 1
@@ -234,10 +254,12 @@ def _between(run: _Run, interrupts: Interrupts) -> None:
     """What is due after a step: history, progress, checkpoint, validation, and the end."""
     state, pace = run.state, run.pace
     last = state.step == run.config.steps
+    means: dict[str, float] = {}
     if state.step % pace.log == 0 or last:
         means = {name: sum(one[name] for one in state.recent) / len(state.recent) for name in state.recent[0]}
         run.history.add(state.step, means | {"learning_rate": learning_rate(run.config, state.step - 1)})
         state.recent.clear()
+    if run.processes.leads:
         run.report(state.step, run.config.steps, means)
     stop = run.processes.any(interrupts.pending, run.device)
     if last or (pace.validate and state.step % pace.validate == 0):
@@ -245,16 +267,24 @@ def _between(run: _Run, interrupts: Interrupts) -> None:
     if state.step % pace.save == 0 or last or stop:
         _save(run)
     if stop:
+        if run.processes.leads:
+            _show(run)
         interrupts.check()
         raise KeyboardInterrupt  # another process was told to stop
 
 
 def _save(run: _Run) -> None:
-    """Write checkpoint and history."""
+    """Write history and checkpoint, in this order: a resumed run drops rows beyond the checkpoint, but makes none."""
     if run.processes.leads:
-        save_checkpoint(run.state, run.folder, run.config.digest())
         run.history.write()
+        save_checkpoint(run.state, run.folder, run.config.digest())
     run.processes.wait()
+
+
+def _show(run: _Run) -> None:
+    """Write the history and draw it, so that a run that stops early can be looked at."""
+    run.history.write()
+    run.history.draw()
 
 
 def _keep_weights(run: _Run) -> None:
@@ -276,7 +306,6 @@ def _keep_weights(run: _Run) -> None:
             found = run.validation.run(architecture.method, path, str(run.device))
             run.history.add(run.state.step, found)
             run.report(run.state.step, config.steps, found)
-        run.history.write()
-        run.history.draw()
+        _show(run)
         write_text(run.folder / "card.md", card(config, run.state, run.history, run.images is not None), overwrite=True)
     run.processes.wait()

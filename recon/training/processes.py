@@ -17,7 +17,7 @@ from torch import Tensor, distributed, nn
 
 from stemscan.errors import UsageError
 
-__all__ = ["ALONE", "Processes", "joined"]
+__all__ = ["ALONE", "Processes", "joined", "own_device", "speaks"]
 
 
 @dataclass(frozen=True)
@@ -99,17 +99,59 @@ def joined(device: torch.device, batch: int) -> Iterator[Processes]:
     Raises
     ------
     UsageError
-        When there are more processes than crops.
+        When there are more processes than crops, or the environment asks for several without saying how they meet.
     """
-    count = int(os.environ.get("WORLD_SIZE", "1"))
+    count = _asked()
     if count == 1:
         yield ALONE
         return
     if count > batch:
         raise UsageError(f"expected at most {batch} processes for a batch of {batch}, got {count}; start fewer")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # where barriers meet
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Processes(distributed.get_rank(), count)
         distributed.barrier()  # none leaves while another still talks to it
     finally:
         distributed.destroy_process_group()
+
+
+def own_device(device: torch.device) -> torch.device:
+    """The device of this one of several processes: each on a machine takes a GPU of its own, by its local rank.
+
+    Parameters
+    ----------
+    device : torch.device
+        Taken as it is where it is no GPU, has a number, or the process is alone.
+
+    Raises
+    ------
+    UsageError
+        As `joined`.
+    """
+    if str(device) != "cuda" or _asked() == 1:
+        return device
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+
+
+def speaks() -> bool:
+    """Whether this process is the one of those that torchrun started which speaks to people; True where it is alone.
+
+    Raises
+    ------
+    UsageError
+        As `joined`.
+    """
+    return _asked() == 1 or os.environ["RANK"] == "0"
+
+
+def _asked() -> int:
+    """Number of processes that the environment asks for."""
+    asked = {name: os.environ.get(name, "") for name in ("WORLD_SIZE", "RANK", "MASTER_ADDR", "MASTER_PORT")}
+    if asked["WORLD_SIZE"] in ("", "1"):
+        return 1
+    if not all(asked.values()) or not (asked["WORLD_SIZE"].isdecimal() and asked["RANK"].isdecimal()):
+        wrong = ", ".join(f"{name}={value}" for name, value in asked.items())
+        raise UsageError(f"expected the environment that torchrun makes, got {wrong}; start with torchrun, or unset it")
+    return int(asked["WORLD_SIZE"])

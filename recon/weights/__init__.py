@@ -26,7 +26,7 @@ def find_weights(weights: str | Path | None, method: str) -> Path:
     Parameters
     ----------
     weights : str or Path or None
-        A file, or the name of shipped weights; those named like the method when not given.
+        A file, or the name of shipped weights where no file has that name; those named like the method when not given.
     method : str
 
     Returns
@@ -40,7 +40,7 @@ def find_weights(weights: str | Path | None, method: str) -> Path:
         When no weights are given and none are shipped for the method.
     """
     name = method if weights is None else str(weights)
-    if name in SHIPPED and not Path(name).exists():
+    if name in SHIPPED and (weights is None or not Path(name).is_file()):
         return _FOLDER / f"{name}.safetensors"
     if weights is None:
         raise WeightsError(

@@ -107,6 +107,13 @@ def test_a_method_that_fails_is_told_at_the_end(stemscan: Stemscan) -> None:
     assert "expected at least 4 passes" in Path("e/rows.csv").read_text()
 
 
+def test_a_folder_without_images_is_said_in_a_whole_sentence(stemscan: Stemscan) -> None:
+    Path("empty").mkdir()
+    done = stemscan("evaluate", "-o", "e", "--images", "empty", "--methods", "constant")
+    assert done.code == 2
+    assert done.err.endswith("got none; none is there by its suffix; name another folder\n")
+
+
 def test_images_that_are_not_there_leave_no_folder(stemscan: Stemscan) -> None:
     done = stemscan("evaluate", "-o", "e", "--images", "none", "--methods", "constant")
     assert done.code == 2
@@ -120,6 +127,8 @@ BAD = [
     ("--doses", "0", "doses"),
     ("--noise", "gauss", "gauss"),
     ("--method", "magic", "magic"),
+    ("--methods", ",", "expected names of methods"),
+    ("--device", "gpu", "expected a device of this machine"),
     ("--weights", "fshnet", "METHOD=FILE"),
     ("--weights", "fshnet=none.safetensors", "none.safetensors"),
     ("--only", "a", "--images"),
@@ -157,3 +166,4 @@ def test_no_scheduler_at_the_address(stemscan: Stemscan, monkeypatch: pytest.Mon
     done = stemscan("evaluate", "-o", "e", *SMALL, "--methods", "constant", "--scheduler", "local")
     assert done.code == 1
     assert "stemscan[cluster]" in done.err
+    assert not Path("e").exists()

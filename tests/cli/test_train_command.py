@@ -47,3 +47,27 @@ def test_bad_configurations(stemscan: Stemscan, text: str | None, code: int, wor
     assert done.err.count("\n") == 1
     assert words in done.err
     assert not Path("run").exists()
+
+
+def test_too_little_memory_is_one_sentence(stemscan: Stemscan, monkeypatch: pytest.MonkeyPatch) -> None:
+    from stemscan.recon.training import loop
+
+    def build(name: str, frames: int) -> None:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:119] DefaultCPUAllocator: can't allocate memory: 1 TB")
+
+    monkeypatch.setattr(loop, "build", build)
+    Path("config.yaml").write_text(CONFIG)
+    done = stemscan("train", "config.yaml", "-o", "run", *QUICKLY)
+    assert done.code == 1
+    assert done.err.startswith("error: expected enough memory, got too little")
+    assert done.err.count("\n") == 1
+
+
+def test_a_process_that_does_not_lead_says_nothing(stemscan: Stemscan, monkeypatch: pytest.MonkeyPatch) -> None:
+    from stemscan.recon.training import loop, processes
+
+    monkeypatch.setattr(processes, "speaks", lambda: False)
+    monkeypatch.setattr(loop, "train", lambda *_, **__: {"loss": 1.0})
+    Path("config.yaml").write_text(CONFIG)
+    done = stemscan("train", "config.yaml", "-o", "run", "--json")
+    assert (done.code, done.out, done.err) == (0, "", "")

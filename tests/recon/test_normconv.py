@@ -130,6 +130,19 @@ def test_far_from_all_samples_the_standard_deviation_is_that_of_the_signal() -> 
     assert estimate.std[:, :190].mean() < 0.3 * signal.std()
 
 
+@pytest.mark.parametrize("noise", ["poisson", "eq5"])
+@pytest.mark.parametrize("counts", [[3.0], [3.0, 3.0, 3.0, 3.0]])
+def test_far_from_a_few_equal_samples_nothing_is_certain(noise: str, counts: list[float]) -> None:
+    visits = np.zeros((1, 64, 64), dtype=np.int64)
+    visits[0, 32, 30 : 30 + len(counts)] = 1
+    frames = np.zeros(visits.shape)
+    frames[visits > 0] = counts
+    made = normconv(Inputs.from_arrays(frames, visits, 10.0, noise=noise), width=1.0)
+    assert made.std is not None
+    mean_sd = (0.3 if noise == "eq5" else 0.3**0.5) / (10.0 * len(counts)) ** 0.5
+    assert 0.99 * mean_sd < made.std[0, 0] < 1.1 * mean_sd
+
+
 def test_nothing_counted() -> None:
     inputs = Inputs.from_arrays(np.zeros((2, 20, 20)), np.ones((2, 20, 20), dtype=int), 10.0)
     estimate = normconv(inputs)

@@ -40,6 +40,14 @@ def test_a_file_goes_before_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert find_weights("fshnet", "fshnet") == Path("fshnet")
     with pytest.raises(WeightsError, match="none is shipped"):
         find_weights(None, "csnet")
+    assert find_weights(None, "fshnet").suffix == ".safetensors"  # nobody asked for the file
+
+
+def test_a_folder_does_not_hide_shipped_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("fshnet").mkdir()  # a run of that name
+    for weights in (None, "fshnet"):
+        assert find_weights(weights, "fshnet").is_file()
 
 
 @pytest.mark.parametrize(("weights", "configuration"), [("fshnet", "default"), ("fshnet-paper", "fshnet-paper")])

@@ -48,7 +48,19 @@ def test_no_training_on_test_specimens() -> None:
         ("network: csnet\ndata: {size: 100}", r"data.size \(line 2\): expected a multiple of 64, got 100"),
         ("network: csnet\ndata: {size: 64, crop: 128}", r"data.crop \(line 2\): expected at most the size 64, got 128"),
         ("network: csnet\ndata: {dose: [20.0, 5.0]}", r"data.dose \(line 2\): expected the least and the largest"),
-        ("network: csnet\ndata: {passes: []}", r"data.passes \(line 2\)"),
+        ("network: csnet\ndata: {passes: []}", r"data.passes \(line 2\): expected at least 1 item, got \[\]"),
+        ("network: csnet\ndata: {passes: 4}", r"data.passes \(line 2\): expected a list in brackets, got 4"),
+        ("network: csnet\ndata: {dose: [5]}", r"data.dose.1 \(line 2\): expected this number, got none"),
+        (
+            "network: csnet\ndata: {dose: [1.0e-9, 1]}",
+            r"data.dose.0 \(line 2\): expected greater than or equal to 0.001",
+        ),
+        ("network: csnet\ndata: {smoothed: 1, micrograph_dose: [1.0e-300, 1]}", r"data.micrograph_dose.0 \(line 2\)"),
+        ("network: csnet\ndata:", r"data \(line 2\): expected a mapping of keys, got None"),
+        (
+            "network: csnet\noptimiser: {learning_rate: 1e-3}",
+            r"learning_rate \(line 2\): expected a valid number, got '1e-3', which YAML 1.1 reads as text; .* as 0.001",
+        ),
         (
             "network: fshnet\ndata: {passes: [1, 4]}",
             r"data.passes \(line 2\): expected at least the 4 frames of the network",

@@ -124,3 +124,12 @@ def test_processes_share_a_batch() -> None:
     assert torch.equal(joint["truth"][0::2], parts[0]["truth"])
     assert torch.equal(joint["truth"][1::2], parts[1]["truth"])
     assert scan_indices(config, 2) == [3, 4, 5]
+
+
+def test_what_is_said_of_a_worker() -> None:
+    from stemscan.recon.training.batches import _told
+
+    assert _told(RuntimeError("DataLoader worker (pid 3) is killed by signal: Killed.\nmore")).endswith("Killed.")
+    caught = "Caught MemoryError in DataLoader worker process 0.\nOriginal Traceback:\n  File x\nMemoryError: 1 TB"
+    assert _told(MemoryError(caught)) == "MemoryError: 1 TB"
+    assert _told(MemoryError()) == "MemoryError"

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,9 +20,14 @@ from stemscan.errors import InputNotFoundError, OutputExistsError, TrainingError
 from stemscan.interrupts import Interrupted
 from stemscan.recon.inputs import Inputs
 from stemscan.recon.methods import reconstruct
+from stemscan.recon.networks import build
 from stemscan.recon.training import loop
+from stemscan.recon.training.card import card
+from stemscan.recon.training.checkpoint import State, save_checkpoint
 from stemscan.recon.training.config import TrainingConfig
+from stemscan.recon.training.log import History
 from stemscan.recon.training.loop import WEIGHTS, learning_rate, train
+from stemscan.recon.training.processes import own_device, speaks
 from stemscan.recon.training.scans import training_scan
 from stemscan.recon.weights_file import load_weights
 from tests.recon.training_kit import QUICK, small
@@ -65,6 +71,22 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path, network: str, on
         assert all(torch.equal(one[key], other[key]) for key in one)
 
 
+def test_workers_end_with_a_run_that_is_killed(tmp_path: Path) -> None:
+    killed = run(tmp_path / "run", small("csnet", epochs=9), "1", "1")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    (worker,) = (tmp_path / "workers").read_text().split()
+    until = time.monotonic() + 60
+    while _runs(worker) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not _runs(worker)
+
+
+def _runs(process: str) -> bool:
+    """Whether a process is there and no zombie."""
+    told = subprocess.run(["ps", "-o", "stat=", "-p", process], capture_output=True, text=True, check=False)
+    return told.stdout.strip()[:1] not in ("", "Z")
+
+
 def _tensors(path: Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
@@ -106,7 +128,7 @@ def test_a_run_makes_what_it_promises(tmp_path: Path) -> None:
     numbers = train(
         config, tmp_path / "run", device="cpu", workers=0, pace=QUICK, report=lambda done, total, _: seen.append(done)
     )
-    assert seen == [1, 2]
+    assert seen == [0, 1, 2]
     assert numbers["step"] == 2
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
         "card.md",
@@ -122,6 +144,17 @@ def test_a_run_makes_what_it_promises(tmp_path: Path) -> None:
     _, info = load_weights(tmp_path / "run" / WEIGHTS, "csnet")
     assert info.architecture == "csnet-mask"
     assert train(config, tmp_path / "run", resume=True, device="cpu", workers=0, pace=QUICK) == numbers
+
+
+def test_a_card_says_what_the_papers_generator_does(tmp_path: Path) -> None:
+    network = build("csnet")
+    state = State(1, 1.0, network, network, torch.optim.Adam(network.parameters()))
+    for generator, said in (
+        ("paper", "100% by equation 5, 100% smoothed"),
+        ("physical", "30% by equation 5, 50% smoo"),
+    ):
+        config = small("csnet", data={"generator": generator})
+        assert said in card(config, state, History(tmp_path, 0), on_images=False)
 
 
 @pytest.mark.parametrize("network", ["fshnet", "csnet", "reconnet-mask"])
@@ -172,9 +205,27 @@ class _Poisoned(nn.Module):
 
 def test_a_nan_stops_the_run_and_names_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "build", lambda name, frames: _Poisoned())
-    with pytest.raises(TrainingError, match=r"step 0, seed 1, scans 0 to 1; the last checkpoint is kept"):
+    with pytest.raises(TrainingError, match=r"step 0, seed 1, scans 0 to 1; checkpoints from before are kept"):
         train(small("csnet"), tmp_path / "run", device="cpu", workers=0, pace=QUICK)
     assert not (tmp_path / "run" / WEIGHTS).exists()
+
+
+class _PoisonedLater(_Poisoned):
+    """A network whose third output is no number."""
+
+    calls = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        return x[:, :1] * self.weight / (self.calls != 3)
+
+
+def test_a_nan_leaves_table_and_picture_of_what_led_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "build", lambda name, frames: _PoisonedLater())
+    with pytest.raises(TrainingError, match="step 2, seed 1"):
+        train(small("csnet"), tmp_path / "run", device="cpu", workers=0, pace=loop.Pace(1, 100, 0))
+    assert len(curve(tmp_path / "run")) == 2
+    assert (tmp_path / "run" / "metrics.png").is_file()
 
 
 def test_an_interrupt_leaves_a_checkpoint(tmp_path: Path) -> None:
@@ -187,6 +238,7 @@ def test_an_interrupt_leaves_a_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         train(config, tmp_path / "run", device="cpu", workers=0, pace=QUICK, report=report)
     assert len(curve(tmp_path / "run")) == 3
+    assert (tmp_path / "run" / "metrics.png").is_file()
     assert train(config, tmp_path / "run", resume=True, device="cpu", workers=0, pace=QUICK)["step"] == 4
 
 
@@ -201,8 +253,10 @@ def test_runs_that_cannot_begin_or_go_on(tmp_path: Path) -> None:
     train(config, folder, device="cpu", workers=0, pace=QUICK)
     with pytest.raises(OutputExistsError, match="which holds something; choose another, or --resume"):
         train(config, folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(TrainingError, match="expected the configuration that"):
         train(small("csnet", seed=2), folder, resume=True, device="cpu", workers=0)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     checkpoint = folder / "checkpoint.safetensors"
     whole = checkpoint.read_bytes()
     for damaged in (b"", whole[: len(whole) // 2], b"\x80\x04pickle"):
@@ -212,9 +266,96 @@ def test_runs_that_cannot_begin_or_go_on(tmp_path: Path) -> None:
 
 
 def test_more_processes_than_crops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "3")
+    for name, value in (("WORLD_SIZE", "3"), ("RANK", "0"), ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", "1")):
+        monkeypatch.setenv(name, value)
     with pytest.raises(UsageError, match="expected at most 2 processes for a batch of 2, got 3"):
         train(small("csnet"), tmp_path / "run", device="cpu", workers=0)
+
+
+@pytest.mark.parametrize("size", ["2", "many", "-1"])
+def test_an_environment_that_is_not_torchruns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: str) -> None:
+    monkeypatch.setenv("WORLD_SIZE", size)
+    with pytest.raises(UsageError, match=f"expected the environment that torchrun makes, got WORLD_SIZE={size}, RANK="):
+        train(small("csnet"), tmp_path / "run", device="cpu", workers=0)
+
+
+def test_one_of_several_processes_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "1")  # of something else
+    assert speaks()
+    for name, value in (("WORLD_SIZE", "2"), ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", "1")):
+        monkeypatch.setenv(name, value)
+    assert not speaks()
+    monkeypatch.setenv("RANK", "0")
+    assert speaks()
+
+
+def test_every_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert own_device(torch.device("cuda")) == torch.device("cuda")
+    environment = {"WORLD_SIZE": "8", "RANK": "6", "LOCAL_RANK": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert own_device(torch.device("cuda")) == torch.device("cuda", 2)
+    for device in ("cpu", "cuda:1"):
+        assert own_device(torch.device(device)) == torch.device(device)
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "gpu"])
+def test_a_device_that_is_not_there(tmp_path: Path, device: str) -> None:
+    with pytest.raises(UsageError, match="expected a device of this machine"):
+        train(small("csnet"), tmp_path / "run", device=device, workers=0)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_of_something_else_is_not_resumed(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "photo.tif").write_text("mine")
+    with pytest.raises(OutputExistsError, match=r"expected a run to resume, .* holds other files"):
+        train(small("csnet"), mine, resume=True, device="cpu", workers=0, pace=QUICK)
+    (mine / "config.json").write_text('{"mine": true}')
+    with pytest.raises(TrainingError, match="expected the configuration of a run"):
+        train(small("csnet"), mine, resume=True, device="cpu", workers=0, pace=QUICK)
+    assert (mine / "config.json").read_text() == '{"mine": true}'
+    assert len(list(mine.iterdir())) == 2
+
+
+def test_what_a_killed_run_had_half_written_is_in_nobodys_way(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / f".{'0' * 32}.partial.json").write_text("{")
+    train(small("csnet", epochs=1, steps_per_epoch=1), folder, device="cpu", workers=0, pace=QUICK)
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_bad_images_are_found_before_the_first_step(tmp_path: Path) -> None:
+    pace = loop.Pace(1, 1, 1)
+    with pytest.raises(InputNotFoundError, match="expected a folder of images"):
+        train(small("csnet"), tmp_path / "run", device="cpu", workers=0, pace=pace, images=tmp_path / "none")
+    with pytest.raises(TrainingError, match="got none that can be read"):
+        train(small("csnet"), tmp_path / "run", device="cpu", workers=0, pace=pace, images=tmp_path)
+    with pytest.raises(UsageError, match="no validation is wanted"):
+        train(small("csnet"), tmp_path / "run", device="cpu", workers=0, pace=QUICK, images=tmp_path)
+    assert not (tmp_path / "run").exists()
+
+
+def test_rows_are_there_before_the_checkpoint_that_goes_on_after_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def watched(state: State, folder: Path, digest: str) -> None:
+        assert len(curve(folder)) == state.step  # a kill between the two writes must lose no row
+        save_checkpoint(state, folder, digest)
+
+    monkeypatch.setattr(loop, "save_checkpoint", watched)
+    train(small("csnet", epochs=1, steps_per_epoch=4), tmp_path / "run", device="cpu", workers=0, pace=QUICK)
+
+
+def test_a_table_that_was_changed(tmp_path: Path) -> None:
+    config = small("csnet", epochs=1, steps_per_epoch=1)
+    train(config, tmp_path / "run", device="cpu", workers=0, pace=QUICK)
+    for text in ("step,loss\n1,many\n", "a,b\n1,2\n", "step,loss\n1,2,3\n"):
+        (tmp_path / "run" / "metrics.csv").write_text(text)
+        with pytest.raises(TrainingError, match="expected the table of a run"):
+            train(config, tmp_path / "run", resume=True, device="cpu", workers=0, pace=QUICK)
 
 
 def test_schedules() -> None:

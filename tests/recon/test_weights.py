@@ -195,6 +195,7 @@ def infinite(tensors: dict[str, torch.Tensor], _: dict[str, Any]) -> None:
         ),
         (lambda t, d: d.update(frames=0), "1 to 256 frames"),
         (lambda t, d: d.update(frames="many"), "no such description"),
+        (lambda t, d: d.update(frames=float("inf")), "no such description"),
         (lambda t, d: d.update(frames=5), r"of shape \(8, 5, 3, 3\) .*, got \(8, 4, 3, 3\)"),
         (lambda t, d: d.pop("convention"), "no such description"),
     ],
@@ -231,3 +232,28 @@ def test_missing_file_is_said(tmp_path: Path) -> None:
     for read in (load_fshnet, lambda path: import_published(path, tmp_path / "weights.safetensors")):
         with pytest.raises(InputNotFoundError, match=r"none\.safetensors"):
             read(tmp_path / "none.safetensors")
+
+
+def test_a_description_that_goes_too_deep_is_refused(tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(1)}, tmp_path / "deep", {"stemscan": "[" * 200_000})
+    with pytest.raises(WeightsError, match="no such description"):
+        load_fshnet(tmp_path / "deep")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80", b"\x80\x09", b"\x00" * 8])
+def test_what_is_hardly_a_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "tiny").write_bytes(content)
+    for read in (load_fshnet, lambda path: import_published(path, tmp_path / "weights.safetensors")):
+        with pytest.raises(WeightsError, match="expected a whole safetensors file"):
+            read(tmp_path / "tiny")
+
+
+def test_a_pickle_by_the_name_of_weights_is_not_converted_onto_itself(tmp_path: Path) -> None:
+    (tmp_path / "w.safetensors").write_bytes(pickle.dumps({"a": 1}))
+    with pytest.raises(WeightsError, match=r"import w.safetensors -o w-converted.safetensors"):
+        load_fshnet(tmp_path / "w.safetensors")
+
+
+def test_a_device_is_no_file() -> None:
+    with pytest.raises(WeightsError, match="which is a device or pipe"):
+        load_fshnet("/dev/null")

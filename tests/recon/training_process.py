@@ -1,7 +1,11 @@
-"""A training run in a process of its own: `python -m tests.recon.training_process FOLDER CONFIG.json [DIE_AT]`."""
+"""A training run in a process of its own: `python -m tests.recon.training_process FOLDER CONFIG [DIE_AT [WORKERS]]`.
+
+Before it dies it writes the numbers of its workers' processes to `workers` beside the folder.
+"""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -15,16 +19,18 @@ from stemscan.recon.training.loop import train
 from tests.recon.training_kit import QUICK
 
 
-def main(folder: str, config: str, die_at: int = 0) -> None:
+def main(folder: str, config: str, die_at: int = -1, workers: int = 0) -> None:
     """Train; at step `die_at` kill this process."""
     torch.set_num_threads(1)
 
     def report(done: int, total: int, numbers: Mapping[str, float]) -> None:
         if done == die_at:
+            children = [str(child.pid) for child in multiprocessing.active_children()]
+            Path(folder).with_name("workers").write_text(" ".join(children))
             os.kill(os.getpid(), signal.SIGKILL)
 
     settings = TrainingConfig.from_yaml(Path(config).read_text())
-    train(settings, folder, resume=True, device="cpu", workers=0, pace=QUICK, report=report)
+    train(settings, folder, resume=True, device="cpu", workers=workers, pace=QUICK, report=report)
 
 
 if __name__ == "__main__":

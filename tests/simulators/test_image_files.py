@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -427,3 +428,17 @@ def test_decompression_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
     with pytest.raises(SpecimenError, match="at most 40 pixels"):
         read_picture(path)
+
+
+def test_a_damaged_tiff_file_is_one_sentence_and_no_log(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_bytes(b"II*\0" + bytes(range(1, 200)))
+    code = f"""
+from stemscan.errors import SpecimenError
+from stemscan.simulators.api import load_corner
+try:
+    load_corner({str(tmp_path / "a.tif")!r})
+except SpecimenError:
+    pass
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""

@@ -189,6 +189,11 @@ def test_any_value_of_a_key_is_valid_or_a_plan_error(key: str, value: Any) -> No
         assert plan.total_samples >= 1
 
 
+def test_a_key_with_a_line_break_stays_on_one_line() -> None:
+    with pytest.raises(PlanError, match=r"order\.'\\n': expected a key that plans have"):
+        ScanPlan.from_dict({**BASE, "order": {"\n": None}})
+
+
 def test_limit_refuses_and_allows() -> None:
     assert ScanPlan.from_yaml(TEXT.replace("500", "187.5")).dose_e_per_A2 == pytest.approx(187.5)
     with pytest.raises(DoseLimitError, match=r"at most 187 e-/A\^2, got a plan of 187.5"):

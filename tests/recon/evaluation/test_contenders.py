@@ -56,6 +56,7 @@ def test_weights_of_a_method_are_for_those_that_name_none(weights: Path, tmp_pat
         ("a=normconv,width=[1", "plain value"),
         ("a=normconv,color=1", "color"),
         ("a=normconv,width=wide", "width"),
+        ("a=normconv,width=.nan", "setting width of method normconv to be finite"),
         ("a=nearest:w.safetensors", "no weights"),
         (f"a={ORACLE},steps=3", ORACLE),
     ],
@@ -68,6 +69,14 @@ def test_what_cannot_be_meant_is_refused(text: str, words: str) -> None:
 def test_missing_weights_are_found_out_at_once() -> None:
     with pytest.raises(InputNotFoundError, match="nowhere"):
         parse_contender("a=fshnet:nowhere.safetensors")
+
+
+def test_weights_of_another_method_or_damaged_are_found_out_at_once(weights: Path) -> None:
+    with pytest.raises(WeightsError, match="expected csnet or csnet-mask weights"):
+        parse_contender(f"a=csnet:{weights}")
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(WeightsError, match="expected a whole safetensors file"):
+        parse_contender(f"a=fshnet:{weights}")
 
 
 def test_all_methods_that_have_what_they_need(weights: Path) -> None:

@@ -167,3 +167,20 @@ def test_paper_numbers_are_those_of_the_paper(shared_dir: Path) -> None:
 
 
 SECONDS_ORDER = ("BPFA", "CSNet", "ReconNet", "FSHNet")
+
+
+def test_figures_of_an_earlier_request_do_not_stay(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    first = write_report(run(request(noises=("eq5",)), folder), folder)
+    (folder / "panel-of-mine.png").write_text("mine")
+    run(request(), folder)  # interrupted before its report
+    second = write_report(run(request(), folder), folder)
+    pictures = {path.name for path in folder.glob("*.png")}
+    assert pictures == {path.name for path in second if path.suffix == ".png"} | {"panel-of-mine.png"}
+    assert not pictures & {path.name for path in first}
+    mark = folder / "evaluation.json"
+    (tmp_path / "other.png").write_text("mine")
+    mark.write_text(mark.read_text().replace('"figures": [', '"figures": ["../other.png", 3, "rows.csv", '))
+    write_report(run(request(), folder), folder)
+    assert (tmp_path / "other.png").exists()
+    assert (folder / "rows.csv").exists()

@@ -17,9 +17,10 @@ import pytest
 from stemscan.errors import MissingDependencyError, OutputExistsError, ReconError, UsageError
 from stemscan.recon import methods
 from stemscan.recon.evaluation import implementation, schedule, session
+from stemscan.recon.evaluation.cache import Cache
 from stemscan.recon.evaluation.cases import Case
 from stemscan.recon.evaluation.contenders import parse_contender
-from stemscan.recon.evaluation.schedule import Dask, Processes, dask_cluster, scheduler_for
+from stemscan.recon.evaluation.schedule import Dask, Here, Processes, dask_cluster, scheduler_for
 from stemscan.recon.inputs import Inputs
 from stemscan.recon.methods import Method
 from stemscan.recon.reconstruction import Estimate
@@ -60,7 +61,9 @@ def test_two_labels_of_one_case_run_once(tmp_path: Path) -> None:
     assert {row.contender for row in done.rows} == {"a", "b"}
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"schema": 1}'])
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"[]", b'{"schema": 1}', b"[" * 100_000], ids=lambda damage: str(len(damage))
+)
 def test_a_damaged_row_is_computed_again(tmp_path: Path, damage: bytes) -> None:
     first = run(request(), tmp_path)
     files = sorted((tmp_path / "cache").rglob("*.json"))
@@ -217,3 +220,22 @@ def test_oracle_is_the_best_stationary_estimate(tmp_path: Path) -> None:
     }
     assert min(np.subtract(scores["spectral-oracle"], scores["nearest"])) > 3
     assert parse_contender("spectral-oracle").method == "spectral-oracle"
+
+
+def test_progress_ends_at_the_end_where_labels_share_cases(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    asked = request("nearest", "again=nearest")
+    session.prepare_folder(tmp_path / "e")
+    session.evaluate(asked, tmp_path / "e", Here(), progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (8, 8)
+
+
+def test_another_evaluation_may_make_the_cache_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = Path.mkdir
+
+    def later(self: Path, **options: bool) -> None:
+        os.mkdir(self)  # the other one is faster
+        make(self, **options)
+
+    monkeypatch.setattr(Path, "mkdir", later)
+    assert Cache(tmp_path / "cache").folder.is_dir()

@@ -1,0 +1,26 @@
+"""Processes that work for another one and must not outlive it, however it ends."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+
+__all__ = ["end_with_parent"]
+
+
+def end_with_parent() -> None:
+    """In a process of `multiprocessing`: end at once when the one that started it has ended, also by kill -9.
+
+    What torch's data loader does to the same end does not help where a fork server stands between the two: the worker
+    waits for the server to end, which waits for its workers.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
