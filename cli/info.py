@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stemscan.cli.common import JsonOption, QuietOption, Talk, count_of_passes, table
+from stemscan.cli.common import JsonOption, QuietOption, Talk, count_of_passes, ledger_rows, stopped_rows, table
 from stemscan.cli.plan import summary_lines
 
 __all__ = ["info"]
@@ -91,6 +91,8 @@ def _store(path: Path, talk: Talk) -> Description:
         "seed": store.seed,
         "plan_digest": store.plan_digest,
         "coil_tau_ns": store.coil_tau_ns,
+        "ledger": store.ledger,
+        "stopped": store.stopped,
         "history": store.history,
     }
     specimen = "none recorded" if store.specimen is None else str(store.specimen["name"])
@@ -108,6 +110,7 @@ def _store(path: Path, talk: Talk) -> Description:
     ]
     if store.coil_tau_ns is not None:
         rows.insert(-1, ("coil lag", f"{store.coil_tau_ns:g} ns, with actual positions"))
+    rows[-1:-1] = [*ledger_rows(store.ledger or {}), *stopped_rows(store)]
     return data, [f"{path}: acquisition store", *table(rows)]
 
 

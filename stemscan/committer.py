@@ -7,6 +7,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from stemscan.errors import ControllerError
 from stemscan.ledger import beam_times_of
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ _SEGMENTS_WAITING: Final = 2
 class Committer:
     """Writes what was received to a store, in order, and commits it every `commit_samples`.
 
-    An error of the thread is raised in the caller, from the next call of any method; what is queued after it is
-    dropped.
+    An error of the thread is raised in the caller, from the next call of any method. What is queued after an error of
+    the store is dropped; a controller that fails to report the times of its beam ends the acquisition too, but what
+    came is committed, with its dwells alone in the ledger.
 
     Parameters
     ----------
@@ -45,6 +47,7 @@ class Committer:
         self._waiting = 0
         self._closing = False
         self._error: BaseException | None = None
+        self._unreported: ControllerError | None = None
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="commit", daemon=True)
         self.pauses = 0
@@ -74,6 +77,7 @@ class Committer:
                 self._changed.wait()
         self._raise()
         self._commit()
+        self._raise()
 
     def finish(self) -> None:
         """Commit everything and end the thread."""
@@ -82,8 +86,10 @@ class Committer:
             self._changed.notify_all()
         if self._thread.ident is not None:
             self._thread.join()
-        self._raise()
+        if self._error is not None:
+            raise self._error
         self._commit()
+        self._raise()
 
     def _wait(self, limit: int) -> None:
         """Wait, with the lock, until no more than `limit` samples are waiting, and count the pause."""
@@ -99,8 +105,8 @@ class Committer:
 
     def _raise(self) -> None:
         """Raise the thread's error here."""
-        if self._error is not None:
-            raise self._error
+        if (error := self._error or self._unreported) is not None:
+            raise error
 
     def _work(self) -> None:
         """Append and commit until told to finish."""
@@ -132,4 +138,10 @@ class Committer:
     def _commit(self) -> None:
         """Commit what was appended, with what the beam did for it."""
         start, stop = self._store.samples_committed, self._store.samples_appended
-        self._store.commit(beam_times_of(self._controller, self._path, start, stop))
+        times = None
+        if stop > start and self._unreported is None:
+            try:
+                times = beam_times_of(self._controller, self._path, start, stop)
+            except ControllerError as error:
+                self._unreported = error
+        self._store.commit(times)

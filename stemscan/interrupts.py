@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM at a safe moment: at once while waiting for hardware, else after the step in hand.
+"""Ctrl-C, SIGTERM and SIGHUP at a safe moment: at once while waiting for hardware, else after the step in hand.
 
 A `KeyboardInterrupt` in the middle of a write would leave it running in another thread while the cleanup writes the
 same chunk again. Inside `Interrupts`, a signal is therefore only remembered, except in `immediate()` sections, which
@@ -18,7 +18,7 @@ __all__ = ["Interrupted", "Interrupts"]
 
 
 class Interrupted(KeyboardInterrupt):
-    """The user or the system asked to stop; `signum` is the signal (exit codes are 128 + signum)."""
+    """The user or the system asked to stop; `signum` is the signal."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(f"interrupted by {signal.Signals(signum).name}")
@@ -26,7 +26,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Interrupts:
-    """Context in which SIGINT and SIGTERM raise `Interrupted` where it is safe.
+    """Context in which SIGINT, SIGTERM and SIGHUP (a closed terminal) raise `Interrupted` where it is safe.
 
     Outside the main thread, where Python delivers no signals, it does nothing. A signal that the process ignores
     stays ignored; handlers are put back at the end.
@@ -39,7 +39,7 @@ class Interrupts:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for signum in (signal.SIGINT, signal.SIGTERM):
+            for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 if signal.getsignal(signum) not in (signal.SIG_IGN, None):
                     self._before[signum] = signal.signal(signum, self._handle)
         return self

@@ -241,8 +241,13 @@ def test_actual_positions_are_kept(tmp_path: Path) -> None:
     np.testing.assert_array_equal(actual, store.positions() + 0.25)
     np.testing.assert_array_equal(store.actual(8, 15), actual[8:15])
     with create(tmp_path / "b.zarr", PLAN, actual_positions=True) as store:
-        with pytest.raises(ControllerError, match="with actual positions, got none"):
+        with pytest.raises(StoreMismatchError, match="begun with actual positions, got scripted, which gives none"):
             acquire(PLAN, ScriptedController(), store)
+        assert store.samples_armed == 0
+        lying = ScriptedController(actual=True)
+        lying.read = lambda max_samples: SampleBlock(0, expected_counts(0, max_samples))  # type: ignore[method-assign]
+        with pytest.raises(ControllerError, match="with actual positions, got none"):
+            acquire(PLAN, lying, store, block_samples=5)
         assert store.samples_committed == 0
 
 
