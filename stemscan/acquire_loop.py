@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from stemscan.store import Acquisition
 
 __all__ = ["AcquireLoop"]
+
+_GRACE_S: Final = 1.0  # for blanking the beam, once the user insists
 
 
 @dataclass
@@ -170,15 +172,19 @@ class AcquireLoop:
     def _blank(self, interrupts: Interrupts, problem: BaseException) -> None:
         """Abort the controller; the error that led here matters more than one of abort's own, which it notes.
 
-        In a thread, so that another signal ends the waiting for it and not the blanking itself.
+        In a thread, so that another signal ends the waiting for it, soon, and not the blanking itself.
         """
+        blanking = aside(self.controller.abort, "abort")
         try:
-            with interrupts.second_chance():
-                aside(self.controller.abort, "abort").result(self.stall_timeout)
+            try:
+                with interrupts.second_chance():
+                    blanking.result(self.stall_timeout)
+            except Interrupted:
+                blanking.result(_GRACE_S)
         except BaseException as failure:  # noqa: BLE001 - told by a note
-            why = "it does not return" if isinstance(failure, TimeoutError | KeyboardInterrupt) else str(failure)
+            why = f"{type(failure).__name__}: {failure}" if blanking.done() else "no answer"
             problem.add_note(
-                f"expected {self.controller.capabilities.name} to blank and park the beam, got: {why}; see that it is "
+                f"expected {self.controller.capabilities.name} to blank and park the beam, got {why}; see that it is "
                 "blanked"
             )
 

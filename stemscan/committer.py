@@ -24,8 +24,8 @@ _SEGMENTS_WAITING: Final = 2
 class Committer:
     """Writes what was received to a store, in order, and commits it every `commit_samples`.
 
-    An error of the thread is raised in the caller, from the next call of any method. What is queued after an error of
-    the store is dropped; a controller that fails to report the times of its beam ends the acquisition too, but what
+    An error of the thread is raised in the caller, from the next call of any method; what is queued after it is
+    dropped. A controller that fails to report the times of its beam ends the acquisition after the segment, and what
     came is committed, with its dwells alone in the ledger.
 
     Parameters
@@ -69,13 +69,14 @@ class Committer:
         """Wait until at most one commit's samples are waiting."""
         with self._changed:
             self._wait(self._size)
+        self._raise()
 
     def drain(self) -> None:
         """Wait until everything is committed."""
         with self._changed:
             while self._waiting and self._error is None:
                 self._changed.wait()
-        self._raise()
+        self._fail()
         self._commit()
         self._raise()
 
@@ -86,14 +87,13 @@ class Committer:
             self._changed.notify_all()
         if self._thread.ident is not None:
             self._thread.join()
-        if self._error is not None:
-            raise self._error
+        self._fail()
         self._commit()
         self._raise()
 
     def _wait(self, limit: int) -> None:
         """Wait, with the lock, until no more than `limit` samples are waiting, and count the pause."""
-        self._raise()
+        self._fail()
         if self._waiting <= limit:
             return
         began = time.perf_counter()
@@ -101,12 +101,18 @@ class Committer:
             self._changed.wait()
         self.pauses += 1
         self.paused_seconds += time.perf_counter() - began
-        self._raise()
+        self._fail()
+
+    def _fail(self) -> None:
+        """Raise the thread's error here."""
+        if self._error is not None:
+            raise self._error
 
     def _raise(self) -> None:
-        """Raise the thread's error here."""
-        if (error := self._error or self._unreported) is not None:
-            raise error
+        """Raise the thread's error here, or that the controller does not report times."""
+        self._fail()
+        if self._unreported is not None:
+            raise self._unreported
 
     def _work(self) -> None:
         """Append and commit until told to finish."""

@@ -35,6 +35,7 @@ class Interrupts:
     def __init__(self) -> None:
         self._before: dict[int, Any] = {}
         self._signum: int | None = None
+        self._again = False
         self._immediate = False
 
     def __enter__(self) -> Self:
@@ -52,6 +53,7 @@ class Interrupts:
         self._before.clear()
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
+        self._again = self._signum is not None
         self._signum = signum
         if self._immediate:
             self._immediate = False
@@ -79,9 +81,11 @@ class Interrupts:
 
     @contextmanager
     def second_chance(self) -> Iterator[None]:
-        """Section of the cleanup after a first signal, that only another signal interrupts."""
+        """Section of the cleanup after a first signal, that only another signal interrupts, also one that came before."""
         self._immediate = True
         try:
+            if self._signum is not None and self._again:
+                raise Interrupted(self._signum)
             yield
         finally:
             self._immediate = False

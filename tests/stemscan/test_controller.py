@@ -211,9 +211,11 @@ def test_a_failing_abort_hides_nothing(tmp_path: Path) -> None:
             raise RuntimeError("cannot abort either")
 
     with create(tmp_path / "a.zarr", PLAN) as store:
-        with pytest.raises(ControllerError, match="an end after 5"):
+        with pytest.raises(ControllerError, match="an end after 5") as caught:
             acquire(PLAN, Broken(2, lambda *_: None), store, block_samples=5)
         assert store.samples_committed == 5
+    note = "expected scripted to blank and park the beam, got RuntimeError: cannot abort either; see that it is blanked"
+    assert caught.value.__notes__ == [note]
 
 
 def test_a_controller_that_only_runs_whole_scans(tmp_path: Path, reference: dict[str, object]) -> None:
@@ -251,7 +253,7 @@ def test_actual_positions_are_kept(tmp_path: Path) -> None:
         assert store.samples_committed == 0
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_waiting_for_the_hardware(tmp_path: Path, reference: dict[str, object], signum: int) -> None:
     path = tmp_path / "a.zarr"
 
