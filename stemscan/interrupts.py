@@ -81,7 +81,7 @@ class Interrupts:
 
     @contextmanager
     def second_chance(self) -> Iterator[None]:
-        """Section of the cleanup after a first signal, that only another signal interrupts, also one that came before."""
+        """Section of the cleanup after a first signal, that only another one interrupts, also one that came before."""
         self._immediate = True
         try:
             if self._signum is not None and self._again:

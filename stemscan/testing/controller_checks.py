@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -66,11 +66,14 @@ class ControllerChecks:
         try:
             self._path = ScanPath(plan)
             yield controller, self._path
-        finally:
-            try:
+        except BaseException:
+            with suppress(Exception):  # what was found first matters more
                 controller.close()
-            finally:
-                controller.let_go()
+            raise
+        else:
+            controller.close()
+        finally:
+            controller.let_go()
 
     def _scan(
         self, controller: ScanController, start: int = 0, stop: int | None = None, *, size: int = 10

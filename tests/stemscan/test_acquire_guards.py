@@ -192,7 +192,7 @@ def test_what_can_be_refused_is_refused_before_there_is_a_store(tmp_path: Path) 
 )
 def test_what_is_no_block_is_an_error_of_the_controller(tmp_path: Path, block: Any, message: str) -> None:
     controller = ScriptedController()
-    controller.read = lambda _: block  # type: ignore[method-assign]
+    controller.read = lambda _: block  # type: ignore[method-assign, assignment]
     with create(tmp_path / "a.zarr", PLAN) as store, pytest.raises(ControllerError, match=message):
         acquire(PLAN, controller, store)
     assert controller.aborted == 1

@@ -38,7 +38,7 @@ def test_length(text: str, nm: float) -> None:
     ("text", "dose"),
     [("20", 20.0), (" 20 e-/A^2 ", 20.0), ("2e1e-/A^2", 20.0), ("20e-/Å^2", 20.0), ("2000 e-/nm^2", 20.0)],
 )
-def test_area_dose(text: str, dose: float) -> None:
+def test_area_dose_as_typed(text: str, dose: float) -> None:
     assert parse_area_dose(text) == dose
 
 
