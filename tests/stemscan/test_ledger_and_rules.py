@@ -114,14 +114,20 @@ def test_arming_and_committing_at_once_lose_nothing_of_the_ledger(tmp_path: Path
     path = tmp_path / "a.zarr"
     with create(path, PLAN) as store:
         store.arm(TOTAL)
-    calculating = threading.Event()
+    writing, synced = threading.Event(), threading.Event()
+    armings: list[str] = []
 
     def hook(name: str) -> None:
+        if name == "arm:begin":
+            armings.append(name)
+        if name == "commit:begin" and threading.current_thread().name == "commit":
+            writing.wait(60)  # until the record is written that tells of the second segment
         if name == "commit:synced":
-            calculating.set()
-        if name == "file:written" and threading.current_thread() is threading.main_thread() and store.samples_appended:
-            calculating.wait(0.2)  # while the record is written that tells of the second segment,
-            time.sleep(0.1)  # what the first one took is added up
+            synced.set()
+        if name == "file:written" and threading.current_thread() is threading.main_thread() and len(armings) == 2:
+            writing.set()
+            synced.wait(60)  # until the first one is there,
+            time.sleep(0.1)  # and what it took is added up
 
     with resume(path, PLAN) as store, failpoints.installed(hook):
         acquire(PLAN, ScriptedController(), store, commit_samples=12)
