@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stemscan.cli.common import JsonOption, OutputOption, OverwriteOption, QuietOption, Talk, choice, table
+from stemscan.cli.common import (
+    JsonOption,
+    OutputOption,
+    OverwriteOption,
+    QuietOption,
+    Talk,
+    choice,
+    ledger_rows,
+    stopped_rows,
+    table,
+)
 
 if TYPE_CHECKING:
     from stemscan.controller import ScanController
@@ -64,7 +74,7 @@ def acquire(
         list[str] | None,
         typer.Option(
             metavar="RULE",
-            help="psnr-gain=0.05dB or max-dose=N (e-/A^2): end between passes; may be given again.",
+            help="psnr-gain=0.05dB or max-dose=N (e-/A^2, or with e-/nm^2): end between passes; may be given again.",
             show_default=False,
         ),
     ] = None,
@@ -85,12 +95,16 @@ def acquire(
     from stemscan.acquire_session import acquire_into
     from stemscan.errors import UsageError
     from stemscan.plan import ScanPlan
+    from stemscan.timed_controller import check_seconds
 
     if resume and overwrite:
         raise UsageError("expected --resume or --overwrite, got both; keep one")
+    check_seconds(timeout)
     talk = Talk(quiet, as_json)
     scan_plan = ScanPlan.load(plan)
-    rules = [_rule(text, scan_plan) for text in stop_when or []]
+    rules = [_rule(text) for text in stop_when or []]
+    if rules and scan_plan.passes == 1:
+        talk.warn("--stop-when: rules end a scan between passes, and the plan has one pass")
     options = {"specimen": specimen, "noise": noise, "seed": seed, "coil_tau": coil_tau, "profile": profile}
     remote = {"coil_tau": coil_tau, "profile": profile, "round_dwell": round_dwell or None, "detector": detector}
     waiting = {"timeout": timeout, "connect": not (resume and _is_complete(output))}
@@ -101,6 +115,7 @@ def acquire(
     with (
         _opened(controller, scan_plan, options, remote, waiting, talk) as (opened, identity),
         talk.progress("acquiring") as progress,
+        _noted(talk),
     ):
         result = acquire_into(
             scan_plan,
@@ -140,6 +155,17 @@ def _reconstructed(store: Path, image: Path, talk: Talk, overwrite: bool) -> flo
 
 
 @contextmanager
+def _noted(talk: Talk) -> Iterator[None]:
+    """Tell the notes of an error or interruption, such as that the controller failed to blank the beam."""
+    try:
+        yield
+    except BaseException as problem:
+        for note in getattr(problem, "__notes__", ()):
+            talk.warn(note)
+        raise
+
+
+@contextmanager
 def _opened(
     controller: str,
     plan: ScanPlan,
@@ -151,8 +177,8 @@ def _opened(
     """The controller that was asked for, and what the store is told of its data; closed in the end."""
     from stemscan.errors import UsageError
 
-    kind = controller.partition(":")[0]
-    if kind not in ("virtual", "obi", "replay"):
+    kind, colon, where = controller.partition(":")
+    if kind not in ("virtual", "obi", "replay") or (kind == "virtual" and colon) or (kind == "replay" and not where):
         raise UsageError(f"--controller: expected virtual, obi://HOST:PORT or replay:STORE, got {controller!r}")
     of_kind = {"virtual": virtual, "obi": remote}.get(kind, {})
     for options in (virtual, remote):
@@ -165,7 +191,7 @@ def _opened(
     elif kind == "obi":
         opened, identity = _obi(controller, plan, talk, **remote, **waiting)
     else:
-        opened, identity = _replay(controller.partition(":")[2])
+        opened, identity = _replay(where), {}
     try:
         yield opened, identity
     finally:
@@ -255,34 +281,30 @@ def _detector(text: str) -> Any:
     return DetectorInfo(unit="adu", gain=gain, offset=offset)
 
 
-def _replay(store: str) -> tuple[ScanController, dict[str, Any]]:
+def _replay(store: str) -> ScanController:
     """The samples of a store once more."""
     from stemscan.replay import ReplayController
 
-    replay = ReplayController(store)
-    return replay, replay.identity
+    return ReplayController(store)
 
 
-def _rule(text: str, plan: ScanPlan) -> StopRule:
+def _rule(text: str) -> StopRule:
     """A rule that ends an acquisition."""
     from stemscan.errors import UsageError
     from stemscan.stopping import MaxDose
+    from stemscan.units import parse_area_dose, parse_decibel
 
     name, equals, value = text.partition("=")
-    number = value.strip().removesuffix("dB").removesuffix("e-/A^2").strip()
-    try:
-        limit = float(number)
-    except ValueError:
-        limit = float("nan")
-    if name not in ("psnr-gain", "max-dose") or not equals or limit != limit:
+    if name not in ("psnr-gain", "max-dose") or not equals:
         raise UsageError(f"--stop-when: expected psnr-gain=0.05dB or max-dose=NUMBER, got {text!r}")
-    if name == "psnr-gain":
+    try:
+        if name == "max-dose":
+            return MaxDose(parse_area_dose(value))
         from stemscan.recon.stopping import PsnrGain
 
-        return PsnrGain(limit)
-    rule = MaxDose(limit)
-    rule.check(plan)
-    return rule
+        return PsnrGain(parse_decibel(value))
+    except UsageError as problem:
+        raise UsageError(f"--stop-when {name}: {problem}") from None
 
 
 def _tell(
@@ -296,7 +318,7 @@ def _tell(
 ) -> None:
     """What was done."""
     from stemscan.store import Acquisition
-    from stemscan.units import format_count, format_duration
+    from stemscan.units import format_count
 
     store = Acquisition.open(output)
     ledger = store.ledger or {}
@@ -322,16 +344,10 @@ def _tell(
     ]
     if result.resumed_from:
         rows.append(("resumed after", f"{format_count(result.resumed_from)} samples"))
-    if result.exposed_twice_at_most:
-        rows.append(("exposed twice", f"at most {format_count(result.exposed_twice_at_most)} samples"))
-    for name in ("dwell", "settle", "transit", "park"):
-        entry = ledger.get(name, {})
-        if entry.get("time_ns"):
-            rows.append((name, f"{format_duration(entry['time_ns'])}, {entry['electrons']:.4g} e- incident"))
+    rows += ledger_rows(ledger)
     if result.pauses:
         rows.append(("paused", f"{result.pauses} times, {result.paused_seconds:.2f} s, for the store to keep up"))
-    if store.stopped is not None:
-        rows.append(("stopped", f"after {store.stopped['passes']} of {plan.passes} passes: {store.stopped['reason']}"))
+    rows += stopped_rows(store)
     rows.append(("time", f"{result.seconds:.2f} s"))
     if image_seconds is not None:
         rows.append(("image", f"{image}, {image_seconds:.2f} s after the scan"))

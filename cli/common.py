@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from stemscan.store.read import StoreReader
 
 __all__ = [
     "JsonOption",
@@ -20,7 +23,9 @@ __all__ = [
     "Talk",
     "choice",
     "count_of_passes",
+    "ledger_rows",
     "one_sentence",
+    "stopped_rows",
     "table",
 ]
 
@@ -142,6 +147,27 @@ class Talk:
 def count_of_passes(passes: int) -> str:
     """A number of passes for people."""
     return f"{passes} pass{'' if passes == 1 else 'es'}"
+
+
+def ledger_rows(ledger: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the beam did, for people: times and incident electrons."""
+    from stemscan.units import format_count, format_duration
+
+    rows = []
+    for name in ("dwell", "settle", "transit", "park"):
+        entry = ledger.get(name, {})
+        if entry.get("time_ns"):
+            rows.append((name, f"{format_duration(entry['time_ns'])}, {entry['electrons']:.4g} e- incident"))
+    if again := ledger.get("samples_exposed_again_at_most"):
+        rows.append(("exposed again", f"at most {format_count(again)} samples"))
+    return rows
+
+
+def stopped_rows(store: StoreReader) -> list[tuple[str, str]]:
+    """Why an acquisition ended before its last pass, for people; nothing where it did not."""
+    if (stopped := store.stopped) is None:
+        return []
+    return [("stopped", f"after {stopped['passes']} of {count_of_passes(store.passes)}: {stopped['reason']}")]
 
 
 def table(rows: Sequence[tuple[str, str]]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stemscan.cli.common import JsonOption, QuietOption, Talk, count_of_passes, table
+from stemscan.cli.common import JsonOption, QuietOption, Talk, count_of_passes, ledger_rows, stopped_rows, table
 from stemscan.cli.plan import summary_lines
 
 if TYPE_CHECKING:
@@ -98,6 +98,8 @@ def _store(path: Path, talk: Talk) -> Description:
         "actual_positions": store.actual(0, 0) is not None,
         "coil_tau_ns": store.coil_tau_ns,
         "coil_waits": store.coil_waits,
+        "ledger": store.ledger,
+        "stopped": store.stopped,
         "history": store.history,
     }
     specimen = "none recorded" if store.specimen is None else str(store.specimen["name"])
@@ -119,6 +121,7 @@ def _store(path: Path, talk: Talk) -> Description:
     if store.coil_tau_ns is not None:
         waits = "" if store.coil_waits is None else ", after the waits of a profile"
         rows.insert(-1, ("coil lag", f"{store.coil_tau_ns:g} ns{waits}"))
+    rows[-1:-1] = [*ledger_rows(store.ledger or {}), *stopped_rows(store)]
     return data, [f"{path}: acquisition store", *table(rows)]
 
 

@@ -28,7 +28,7 @@ app = typer.Typer(
 
 _INTERRUPTED = 130
 _GOING_ON = {
-    "acquire": "; the beam is blanked, what was committed is kept, and --resume goes on from there",
+    "acquire": "; the beam was told to blank, what was committed is kept, and --resume goes on from there",
     "simulate": "; what was committed is kept, and --resume goes on from there",
     "train": "; the last checkpoint is kept, and --resume goes on from there",
     "evaluate": "; what was computed is kept, and the same command goes on from there",

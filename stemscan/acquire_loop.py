@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from stemscan.committer import Committer
-from stemscan.errors import ControllerError, DiskSpaceError, StemscanError, StoreError, UsageError
+from stemscan.errors import ControllerError, DiskSpaceError, StemscanError, StoreError, StoreMismatchError
 from stemscan.interrupts import Interrupted, Interrupts
 from stemscan.path import ScanPath
 from stemscan.sample_block import SampleBlock, check_block
 from stemscan.store.schema import counts_dtype
-from stemscan.timed_reads import TimedReads
+from stemscan.timed_controller import TimedController, aside
 
 if TYPE_CHECKING:
     from stemscan.controller import ScanController
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from stemscan.store import Acquisition
 
 __all__ = ["AcquireLoop"]
+
+_GRACE_S: Final = 1.0  # for blanking the beam, once the user insists
 
 
 @dataclass
@@ -48,18 +50,22 @@ class AcquireLoop:
 
     def check(self) -> None:
         """Refuse a controller that cannot do what the store needs, before anything is exposed."""
-        able = self.controller.capabilities
-        if able.max_block < 1:
-            raise ControllerError(f"expected {able.name} to deliver blocks of at least 1 sample, got {able.max_block}")
-        if not able.resumable and self.acquisition.samples_committed:
+        store, able = self.acquisition, self.controller.capabilities
+        if not able.resumable and store.samples_committed:
             raise ControllerError(
-                f"expected a controller that can begin at sample {self.acquisition.samples_committed}, got "
-                f"{able.name}, which only runs whole scans; acquire into a new store"
+                f"expected a controller that can begin at sample {store.samples_committed}, got {able.name}, which "
+                "only runs whole scans; acquire into a new store"
             )
-        if not able.resumable and self.stop_rules:
-            raise UsageError(
-                f"expected a controller that can stop between passes, got {able.name}, which only runs whole scans; "
-                "leave out the rules"
+        if store.detector != self.controller.detector:
+            raise StoreMismatchError(
+                f"expected the detector with which {str(store.path)!r} was begun ({store.detector}), got "
+                f"{self.controller.detector}; make the store with the detector of its controller"
+            )
+        if able.actual_positions != ("samples/actual" in store.arrays):
+            has, gives = ("with", "none") if not able.actual_positions else ("without", "some")
+            raise StoreMismatchError(
+                f"expected a controller for {str(store.path)!r}, which was begun {has} actual positions, got "
+                f"{able.name}, which gives {gives}; make the store with what its controller can do"
             )
 
     def run(self) -> None:
@@ -69,36 +75,38 @@ class AcquireLoop:
         self._dtype = counts_dtype(store.detector, store.noise, store.electrons_per_sample)
         self._path = ScanPath(store.scan_path.plan)
         committer = Committer(store, self.controller, ScanPath(store.scan_path.plan), self.commit_samples)
-        with Interrupts() as interrupts, self._reads() as self._read_block:
+        with Interrupts() as interrupts, self._timed() as self._calls:
             try:
                 self._expose(interrupts, committer)
                 committer.finish()
                 interrupts.check()
-            except (StoreError, DiskSpaceError):
-                self._blank(interrupts)
-                with suppress(StoreError, DiskSpaceError):
+                store.complete(stopped=self.stopped)
+            except (StoreError, DiskSpaceError) as problem:
+                self._blank(interrupts, problem)
+                with suppress(StemscanError):
                     committer.finish()
                 raise
             except BaseException as problem:
-                self._blank(interrupts)
+                self._blank(interrupts, problem)
                 committer.finish()
                 if isinstance(problem, Interrupted):
                     store.abort()
                 raise
             finally:
                 self.pauses, self.paused_seconds = committer.pauses, committer.paused_seconds
+            interrupts.check()  # a signal while the store was completed
 
     @contextmanager
-    def _reads(self) -> Iterator[Callable[[int], SampleBlock | None]]:
-        """How to read: in this thread, or in another where waiting has an end."""
+    def _timed(self) -> Iterator[ScanController]:
+        """The controller, called in this thread, or in another where waiting has an end."""
         if self.stall_timeout is None:
-            yield self.controller.read
+            yield self.controller
             return
-        reads = TimedReads(self.controller, self.stall_timeout)
+        timed = TimedController(self.controller, self.stall_timeout)
         try:
-            yield reads.read
+            yield timed
         finally:
-            reads.close()
+            timed.let_go()
 
     def _expose(self, interrupts: Interrupts, committer: Committer) -> None:
         """Segment after segment."""
@@ -127,8 +135,8 @@ class AcquireLoop:
         start, stop = self._received, self._segment_end()
         store.arm(stop, start=start)
         with interrupts.immediate(), _as_controller_error(name):
-            self.controller.arm(self._path, start, stop)
-            self.controller.start()
+            self._calls.arm(self._path, start, stop)
+            self._calls.start()
         while (block := self._read(interrupts, name)) is not None:
             check_block(block, self._received, stop, self._dtype, actual="samples/actual" in store.arrays)
             self._received += len(block.counts)
@@ -154,15 +162,31 @@ class AcquireLoop:
         """The controller's next block, of the size asked for."""
         size = min(self.block_samples, self.controller.capabilities.max_block)
         with interrupts.immediate(), _as_controller_error(name):
-            block = self._read_block(size)
+            block = self._calls.read(size)
+        if block is not None and not isinstance(block, SampleBlock):
+            raise ControllerError(f"expected a SampleBlock or None from {name}, got {type(block).__name__}")
         if block is not None and np.size(block.counts) > size:
             raise ControllerError(f"expected at most {size} samples a block from {name}, got {np.size(block.counts)}")
         return block
 
-    def _blank(self, interrupts: Interrupts) -> None:
-        """Abort the controller; the error that led here matters more than one of abort's own."""
-        with suppress(Exception, KeyboardInterrupt), interrupts.second_chance():
-            self.controller.abort()
+    def _blank(self, interrupts: Interrupts, problem: BaseException) -> None:
+        """Abort the controller; the error that led here matters more than one of abort's own, which it notes.
+
+        In a thread, so that another signal ends the waiting for it, soon, and not the blanking itself.
+        """
+        blanking = aside(self.controller.abort, "abort")
+        try:
+            try:
+                with interrupts.second_chance():
+                    blanking.result(self.stall_timeout)
+            except Interrupted:
+                blanking.result(_GRACE_S)
+        except BaseException as failure:  # noqa: BLE001 - told by a note
+            why = f"{type(failure).__name__}: {failure}" if blanking.done() else "no answer"
+            problem.add_note(
+                f"expected {self.controller.capabilities.name} to blank and park the beam, got {why}; see that it is "
+                "blanked"
+            )
 
 
 @contextmanager

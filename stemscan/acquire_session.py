@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stemscan.controller import AcquireResult, acquire
+from stemscan.controller import AcquireResult, acquire, check_request
+from stemscan.errors import UsageError
+from stemscan.replay import ReplayController
+from stemscan.stopping import MaxDose
 from stemscan.store import Acquisition
 
 if TYPE_CHECKING:
@@ -32,19 +35,24 @@ def acquire_into(
 ) -> AcquireResult:
     """Acquire a plan into a store, or go on with it.
 
+    What can be refused is refused before the store is made.
+
     Parameters
     ----------
     plan : ScanPlan
     controller : ScanController
-        Not closed here.
+        Not closed here. The store of a `ReplayController` is told what its source was, and ends where that one was
+        stopped.
     output : str or Path
         Folder of the store.
     resume : bool
         Go on with the store after its last committed sample, or begin it where there is none.
     overwrite : bool
         Whether a store that is there may be replaced.
-    progress, stall_timeout, stop_rules
+    progress, stall_timeout
         As for `stemscan.controller.acquire`.
+    stop_rules : sequence of StopRule
+        As there; a `MaxDose` is refused where the first pass alone exceeds it.
     session : mapping, optional
         What the operator wants kept in the history.
     **identity
@@ -56,9 +64,20 @@ def acquire_into(
 
     Raises
     ------
+    UsageError
+        When a store is to be replayed into itself.
     StemscanError
         As `Acquisition.create`, `Acquisition.resume` and `acquire`.
     """
+    rules = tuple(stop_rules)
+    if isinstance(controller, ReplayController):
+        if Path(output).exists() and controller.source.samefile(output):
+            raise UsageError(f"expected another output than the store that is replayed, got {str(output)!r} for both")
+        rules, identity = (*rules, *controller.stop_rules), {**controller.identity, **identity}
+    check_request(controller, stall_timeout, rules)
+    for rule in rules:
+        if isinstance(rule, MaxDose):
+            rule.check(plan, controller)
     told: dict[str, Any] = {
         "detector": controller.detector,
         "actual_positions": controller.capabilities.actual_positions,
@@ -70,6 +89,4 @@ def acquire_into(
     else:
         store = Acquisition.create(output, plan, overwrite=overwrite, **told)
     with store:
-        return acquire(
-            plan, controller, store, progress=progress, stall_timeout=stall_timeout, stop_rules=tuple(stop_rules)
-        )
+        return acquire(plan, controller, store, progress=progress, stall_timeout=stall_timeout, stop_rules=rules)

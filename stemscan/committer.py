@@ -7,6 +7,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from stemscan.errors import ControllerError
 from stemscan.ledger import beam_times_of
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ class Committer:
     """Writes what was received to a store, in order, and commits it every `commit_samples`.
 
     An error of the thread is raised in the caller, from the next call of any method; what is queued after it is
-    dropped.
+    dropped. A controller that fails to report the times of its beam ends the acquisition after the segment, and what
+    came is committed, with its dwells alone in the ledger.
 
     Parameters
     ----------
@@ -45,6 +47,7 @@ class Committer:
         self._waiting = 0
         self._closing = False
         self._error: BaseException | None = None
+        self._unreported: ControllerError | None = None
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="commit", daemon=True)
         self.pauses = 0
@@ -66,14 +69,16 @@ class Committer:
         """Wait until at most one commit's samples are waiting."""
         with self._changed:
             self._wait(self._size)
+        self._raise()
 
     def drain(self) -> None:
         """Wait until everything is committed."""
         with self._changed:
             while self._waiting and self._error is None:
                 self._changed.wait()
-        self._raise()
+        self._fail()
         self._commit()
+        self._raise()
 
     def finish(self) -> None:
         """Commit everything and end the thread."""
@@ -82,12 +87,13 @@ class Committer:
             self._changed.notify_all()
         if self._thread.ident is not None:
             self._thread.join()
-        self._raise()
+        self._fail()
         self._commit()
+        self._raise()
 
     def _wait(self, limit: int) -> None:
         """Wait, with the lock, until no more than `limit` samples are waiting, and count the pause."""
-        self._raise()
+        self._fail()
         if self._waiting <= limit:
             return
         began = time.perf_counter()
@@ -95,12 +101,18 @@ class Committer:
             self._changed.wait()
         self.pauses += 1
         self.paused_seconds += time.perf_counter() - began
-        self._raise()
+        self._fail()
 
-    def _raise(self) -> None:
+    def _fail(self) -> None:
         """Raise the thread's error here."""
         if self._error is not None:
             raise self._error
+
+    def _raise(self) -> None:
+        """Raise the thread's error here, or that the controller does not report times."""
+        self._fail()
+        if self._unreported is not None:
+            raise self._unreported
 
     def _work(self) -> None:
         """Append and commit until told to finish."""
@@ -132,4 +144,10 @@ class Committer:
     def _commit(self) -> None:
         """Commit what was appended, with what the beam did for it."""
         start, stop = self._store.samples_committed, self._store.samples_appended
-        self._store.commit(beam_times_of(self._controller, self._path, start, stop))
+        times = None
+        if stop > start and self._unreported is None:
+            try:
+                times = beam_times_of(self._controller, self._path, start, stop)
+            except ControllerError as error:
+                self._unreported = error
+        self._store.commit(times)

@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from stemscan.errors import StoreMismatchError, UsageError
+from stemscan.errors import ControllerError, StoreMismatchError, UsageError
 from stemscan.sample_block import DetectorInfo, SampleBlock
+from stemscan.timed_controller import check_seconds
 
 if TYPE_CHECKING:
     from stemscan.path import ScanPath
@@ -31,6 +32,7 @@ __all__ = [
     "SampleBlock",
     "ScanController",
     "acquire",
+    "check_request",
 ]
 
 BLOCK_SAMPLES = 1 << 18
@@ -165,7 +167,7 @@ def acquire(
         Samples between two durable commits, and most samples armed at once. The beam is blanked while more than
         these wait to be committed, so a crash loses what was armed last and at most two segments before.
     stall_timeout : float, optional
-        Longest wait for samples in seconds.
+        Longest wait for the controller to get ready, to start, to deliver samples or to abort, in seconds.
     stop_rules : sequence of StopRule
         Asked after every pass but the last; the first reason to stop ends the acquisition, which is then complete.
 
@@ -181,18 +183,21 @@ def acquire(
     StoreError, DiskSpaceError
         When the store cannot be written.
     Interrupted
-        A `KeyboardInterrupt`, on Ctrl-C and SIGTERM: the beam is blanked, what came is committed, and the store
-        is marked as aborted; it can be resumed.
+        A `KeyboardInterrupt`, on Ctrl-C, SIGTERM and SIGHUP: the beam is blanked, what came is committed, and the
+        store is marked as aborted, or is complete if the signal came after the last sample; it can be resumed.
+    UsageError, StoreMismatchError
+        When settings are impossible, or plan or controller are not those of the store.
+
+    An error after which the controller failed to blank the beam says so in a note (`__notes__`).
     """
     if block_samples < 1 or commit_samples < 1:
         raise UsageError(f"expected block and commit sizes of at least 1, got {block_samples} and {commit_samples}")
+    check_request(controller, stall_timeout, stop_rules)
     if acquisition.plan_digest != plan.digest():
         raise StoreMismatchError(
             f"expected the plan of {str(acquisition.path)!r} ({str(acquisition.plan_digest)[:12]}), got another "
             f"({plan.digest()[:12]}); give the plan it was begun with"
         )
-    if stall_timeout is not None and not stall_timeout > 0:
-        raise UsageError(f"expected a stall timeout above 0 s, got {stall_timeout!r}")
     began = time.perf_counter()
     resumed_from = acquisition.samples_committed
     twice = acquisition.samples_armed - resumed_from
@@ -206,7 +211,33 @@ def acquire(
         loop.check()
         loop.run()
         pauses, paused, stopped = loop.pauses, loop.paused_seconds, loop.stopped
-        acquisition.complete(stopped=stopped)
     samples = acquisition.samples_committed - resumed_from
     seconds = time.perf_counter() - began
     return AcquireResult(samples, seconds, resumed_from, twice, pauses, paused, stopped)
+
+
+def check_request(controller: ScanController, stall_timeout: float | None, stop_rules: Sequence[StopRule]) -> None:
+    """Refuse what no acquisition with a controller can do, before there is a store.
+
+    Parameters
+    ----------
+    controller, stall_timeout, stop_rules
+        As for `acquire`.
+
+    Raises
+    ------
+    UsageError
+        On a timeout that is none, or rules for a controller that only runs whole scans.
+    ControllerError
+        When the controller cannot deliver a sample.
+    """
+    if stall_timeout is not None:
+        check_seconds(stall_timeout)
+    able = controller.capabilities
+    if able.max_block < 1:
+        raise ControllerError(f"expected {able.name} to deliver blocks of at least 1 sample, got {able.max_block}")
+    if not able.resumable and stop_rules:
+        raise UsageError(
+            f"expected a controller that can stop between passes, got {able.name}, which only runs whole scans; leave "
+            "out the rules"
+        )

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM at a safe moment: at once while waiting for hardware, else after the step in hand.
+"""Ctrl-C, SIGTERM and SIGHUP at a safe moment: at once while waiting for hardware, else after the step in hand.
 
 A `KeyboardInterrupt` in the middle of a write would leave it running in another thread while the cleanup writes the
 same chunk again. Inside `Interrupts`, a signal is therefore only remembered, except in `immediate()` sections, which
@@ -18,7 +18,7 @@ __all__ = ["Interrupted", "Interrupts", "terminable"]
 
 
 class Interrupted(KeyboardInterrupt):
-    """The user or the system asked to stop; `signum` is the signal (exit codes are 128 + signum)."""
+    """The user or the system asked to stop; `signum` is the signal."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(f"interrupted by {signal.Signals(signum).name}")
@@ -26,7 +26,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Interrupts:
-    """Context in which SIGINT and SIGTERM raise `Interrupted` where it is safe.
+    """Context in which SIGINT, SIGTERM and SIGHUP (a closed terminal) raise `Interrupted` where it is safe.
 
     Outside the main thread, where Python delivers no signals, it does nothing. A signal that the process ignores
     stays ignored; handlers are put back at the end.
@@ -35,11 +35,12 @@ class Interrupts:
     def __init__(self) -> None:
         self._before: dict[int, Any] = {}
         self._signum: int | None = None
+        self._again = False
         self._immediate = False
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for signum in (signal.SIGINT, signal.SIGTERM):
+            for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 if signal.getsignal(signum) not in (signal.SIG_IGN, None):
                     self._before[signum] = signal.signal(signum, self._handle)
         return self
@@ -52,6 +53,7 @@ class Interrupts:
         self._before.clear()
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
+        self._again = self._signum is not None
         self._signum = signum
         if self._immediate:
             self._immediate = False
@@ -79,9 +81,11 @@ class Interrupts:
 
     @contextmanager
     def second_chance(self) -> Iterator[None]:
-        """Section of the cleanup after a first signal, that only another signal interrupts."""
+        """Section of the cleanup after a first signal, that only another one interrupts, also one that came before."""
         self._immediate = True
         try:
+            if self._signum is not None and self._again:
+                raise Interrupted(self._signum)
             yield
         finally:
             self._immediate = False

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from stemscan.controller import Capabilities
 from stemscan.errors import ControllerError
 from stemscan.sample_block import DetectorInfo, SampleBlock
+from stemscan.stopping import AfterPasses
 from stemscan.store import Acquisition
 
 if TYPE_CHECKING:
     from stemscan.path import ScanPath
+    from stemscan.stopping import StopRule
     from stemscan.store.read import StoreReader
 
 __all__ = ["ReplayController"]
@@ -25,8 +27,8 @@ _PIECE: Final = 1 << 18
 class ReplayController:
     """Delivers what a store holds, sample for sample, with the actual positions where it has them.
 
-    Of a store that is not complete it delivers what was committed when it was opened, and fails at the next sample, as
-    a microscope does that breaks down there.
+    Of a store that ends early it delivers what was committed when it was opened, and fails at the next sample, as a
+    microscope does that breaks down there. Where a rule ended the acquisition, `stop_rules` end the replay.
 
     Parameters
     ----------
@@ -55,6 +57,30 @@ class ReplayController:
         self._running = False
 
     @property
+    def source(self) -> Path:
+        """Folder of the store."""
+        return self._store.path
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a store of the replay is told of its data: noise, seed, specimen, truth and coil lag of the source."""
+        specimen = self._store.specimen or {"name": None, "sha256": None, "record": None}
+        return {
+            "noise": self._store.noise,
+            "seed": self._store.seed,
+            **{f"specimen_{key}": specimen[key] for key in ("name", "sha256", "record")},
+            "truth": self._store.truth,
+            "coil_tau_ns": self._store.coil_tau_ns,
+            "coil_waits": self._store.coil_waits,
+        }
+
+    @property
+    def stop_rules(self) -> tuple[StopRule, ...]:
+        """Rules for `acquire` that end the replay where a rule ended the source, for the same reason."""
+        stopped = self._store.stopped
+        return () if stopped is None else (AfterPasses(stopped["passes"], stopped["reason"]),)
+
+    @property
     def capabilities(self) -> Capabilities:
         """Any range of the store's plan."""
         return Capabilities(
@@ -68,17 +94,6 @@ class ReplayController:
     def detector(self) -> DetectorInfo:
         """That of the store."""
         return self._store.detector
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """What a store of these samples is told of them beside the detector, by the names of `Acquisition.create`."""
-        store = self._store
-        return {
-            "noise": store.noise,
-            "seed": store.seed,
-            "coil_tau_ns": store.coil_tau_ns,
-            "coil_waits": store.coil_waits,
-        }
 
     def arm(self, path: ScanPath, start: int, stop: int) -> None:
         """Get ready for samples start .. stop - 1; what was armed before is dropped.

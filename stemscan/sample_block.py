@@ -80,9 +80,13 @@ def check_block(block: SampleBlock, start: int, stop: int, dtype: np.dtype[Any],
     ControllerError
         Naming what was expected and what came.
     """
-    counts = np.asarray(block.counts)
+    counts = block.counts
+    if not isinstance(counts, np.ndarray):
+        raise ControllerError(f"expected counts in a numpy array, got {type(counts).__name__} at sample {start}")
     if counts.ndim != 1 or counts.size == 0:
         raise ControllerError(f"expected a block of counts of shape (n,) with n >= 1, got shape {counts.shape}")
+    if not isinstance(block.start, int | np.integer):
+        raise ControllerError(f"expected a block that starts at sample {start}, got {block.start!r}")
     if block.start != start:
         what = "overlap" if block.start < start else "gap"
         raise ControllerError(f"expected a block that starts at sample {start}, got {block.start}: {what}")

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from stemscan.errors import UsageError
+from stemscan.ledger import beam_times_of
+from stemscan.path import ScanPath
 
 if TYPE_CHECKING:
+    from stemscan.controller import ScanController
     from stemscan.plan import ScanPlan
     from stemscan.store.read import StoreReader
 
-__all__ = ["MaxDose", "StopRule"]
+__all__ = ["AfterPasses", "MaxDose", "StopRule"]
+
+_BATCH: Final = 1 << 18
 
 
 class StopRule(Protocol):
@@ -54,17 +59,29 @@ class MaxDose:
         if not 0 < self.e_per_A2 < float("inf"):
             raise UsageError(f"expected a largest dose above 0 e-/A^2, got {self.e_per_A2!r}; give one")
 
-    def check(self, plan: ScanPlan) -> None:
+    def check(self, plan: ScanPlan, controller: ScanController | None = None) -> None:
         """Refuse a plan whose first pass exceeds the dose, or whose dose per area is unknown.
+
+        Parameters
+        ----------
+        plan : ScanPlan
+        controller : ScanController, optional
+            Asked what its beam does besides dwelling during that pass; else dwells alone count.
 
         Raises
         ------
         UsageError
+            When it is refused.
+        ControllerError
+            When the controller fails to report the times of its beam.
         """
         if plan.dose_e_per_A2 is None:
             raise UsageError("expected a plan with a pixel size beside a largest dose, got none; state pixel_size_nm")
         first = plan.dose_e_per_A2 / plan.passes
-        if first > self.e_per_A2:
+        if controller is not None:
+            dwells = plan.samples_per_pass * plan.dwell_ns
+            first *= _exposed_ns(controller, ScanPath(plan), plan.samples_per_pass) / dwells
+        if first > self.e_per_A2 * (1 + 1e-9):
             raise UsageError(
                 f"expected a largest dose of at least one pass ({first:.6g} e-/A^2), got {self.e_per_A2:g}; raise it "
                 "or lower the dose per sample"
@@ -82,3 +99,32 @@ class MaxDose:
         if so_far + next_pass <= self.e_per_A2 * (1 + 1e-9):
             return None
         return f"max-dose: {so_far:.6g} e-/A^2 so far, {next_pass:.6g} a pass, limit {self.e_per_A2:g}"
+
+
+@dataclass(frozen=True)
+class AfterPasses:
+    """Stop after a number of passes.
+
+    Parameters
+    ----------
+    passes : int
+        At least 1.
+    reason : str
+        Why, for the store.
+    """
+
+    passes: int
+    reason: str
+
+    def __call__(self, acquisition: StoreReader, passes: int) -> str | None:
+        """The reason, once there are so many passes."""
+        return self.reason if passes >= self.passes else None
+
+
+def _exposed_ns(controller: ScanController, path: ScanPath, samples: int) -> int:
+    """How long the beam is on for the first samples of a path."""
+    total = 0
+    for start in range(0, samples, _BATCH):
+        times = beam_times_of(controller, path, start, min(start + _BATCH, samples))
+        total += sum(time.exposed_ns for time in (times.dwell, times.settle, times.transit, times.park))
+    return total

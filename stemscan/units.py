@@ -12,14 +12,18 @@ __all__ = [
     "format_count",
     "format_duration",
     "format_length",
+    "parse_area_dose",
     "parse_current_pa",
+    "parse_decibel",
     "parse_dwell_ns",
     "parse_length_nm",
     "parse_shape",
     "parse_time_constant_ns",
 ]
 
-_QUANTITY = re.compile(r"\s*([-+]?(?:\d{1,18}\.?\d{0,18}|\.\d{1,18})(?:[eE][-+]?\d{1,2})?)\s*([^\d\s]*)\s*")
+_NUMBER = r"\s*([-+]?(?:\d{1,18}\.?\d{0,18}|\.\d{1,18})(?:[eE][-+]?\d{1,2})?)\s*"
+_QUANTITY = re.compile(_NUMBER + r"([^\d\s]*)\s*")
+_MAYBE_UNIT = re.compile(_NUMBER + r"((?:[^\d\s.+-]\S*)?)\s*")
 _TIME_NS = {"ns": 1, "us": 1_000, "µs": 1_000, "μs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 _LENGTH_NM = {
     "pm": Fraction(1, 1000),
@@ -29,6 +33,7 @@ _LENGTH_NM = {
     "um": Fraction(1000),
     "µm": Fraction(1000),
 }
+_AREA_DOSE = {"": Fraction(1), "e-/A^2": Fraction(1), "e-/Å^2": Fraction(1), "e-/nm^2": Fraction(1, 100)}
 _CURRENT_PA = {"fA": Fraction(1, 1000), "pA": Fraction(1), "nA": Fraction(1000)}
 
 
@@ -108,6 +113,50 @@ def parse_current_pa(text: str) -> float:
     30.0
     """
     return float(_parse(text, _CURRENT_PA, "a probe current", "30pA"))
+
+
+def parse_area_dose(text: str) -> float:
+    """Dose in electrons per square angstrom; without a unit, that is its unit.
+
+    Raises
+    ------
+    UsageError
+        When it is no number, the unit is unknown, or the dose is not above zero.
+
+    Examples
+    --------
+    >>> parse_area_dose("200"), parse_area_dose("200 e-/A^2"), parse_area_dose("200e-/nm^2")
+    (200.0, 200.0, 2.0)
+    """
+    match = _MAYBE_UNIT.fullmatch(text)
+    if match is None or match[2] not in _AREA_DOSE:
+        raise UsageError(f"expected a dose in e-/A^2 (or with a unit, e-/A^2 or e-/nm^2), got {text!r}")
+    value = Fraction(match[1]) * _AREA_DOSE[match[2]]
+    if value <= 0:
+        raise UsageError(f"expected a dose above 0 e-/A^2, got {text!r}")
+    return float(value)
+
+
+def parse_decibel(text: str) -> float:
+    """Decibels, with or without their unit.
+
+    Raises
+    ------
+    UsageError
+        When it is no number or has another unit, or is not above zero.
+
+    Examples
+    --------
+    >>> parse_decibel("0.05dB")
+    0.05
+    """
+    match = _MAYBE_UNIT.fullmatch(text)
+    if match is None or match[2] not in ("", "dB"):
+        raise UsageError(f"expected a number of decibels, got {text!r}; write it like 0.05dB")
+    value = float(match[1])
+    if value <= 0:
+        raise UsageError(f"expected a number of decibels above 0, got {text!r}")
+    return value
 
 
 def parse_shape(text: str) -> tuple[int, int]:

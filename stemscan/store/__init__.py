@@ -177,6 +177,9 @@ class Acquisition(StoreAppender):
         try:
             acquisition = cls(load_root(path), lock)
             check_same(acquisition._root.record, record, path)
+            if acquisition.state == "complete":  # by another writer, before this one had the lock
+                acquisition.close()
+                return acquisition
             acquisition._go_on(session)
         except BaseException:
             lock.release()

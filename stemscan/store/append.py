@@ -17,7 +17,7 @@ from stemscan.store.create import RootFile
 from stemscan.store.files import StoreLock
 from stemscan.store.pictures import PictureWriter
 from stemscan.store.read import StoreReader
-from stemscan.store.record import LedgerRecord, StoppedRecord, event
+from stemscan.store.record import LedgerRecord, StoppedRecord, StoreRecord, event
 
 if TYPE_CHECKING:
     from stemscan.path import ScanPath
@@ -82,12 +82,10 @@ class StoreAppender(StoreReader):
                 f"expected to arm up to {self.samples_appended + 1} .. {self.total_samples} samples, got {stop}"
             )
         failpoint("arm:begin")
-        again = min(stop, self.samples_armed) - (self.samples_appended if start is None else start)
-        changes: dict[str, object] = {"samples_armed": stop} if stop > self.samples_armed else {}
-        if again > 0:
-            changes["ledger"] = self._ledger_again(again)
-        if changes:
-            self._root.save(**changes)
+        again = max(0, min(stop, self.samples_armed) - (self.samples_appended if start is None else start))
+        if stop > self.samples_armed or again:
+            armed = max(stop, self.samples_armed)
+            self._root.update(lambda record: {"samples_armed": armed, "ledger": _exposed_again(record, again)})
         self._armed = stop
         failpoint("arm:recorded")
 
@@ -124,8 +122,10 @@ class StoreAppender(StoreReader):
         if writer.appended > self.samples_committed:
             writer.flush()
             failpoint("commit:synced")
-            ledger = self._ledger_with(times, writer.appended - self.samples_committed)
-            self._root.save(samples_committed=writer.appended, ledger=ledger)
+            if times is None and self.plan is not None:
+                times = BeamTimes.dwells(writer.appended - self.samples_committed, self.plan.dwell_ns)
+            committed = writer.appended
+            self._root.update(lambda record: {"samples_committed": committed, "ledger": self._with(record, times)})
             failpoint("commit:recorded")
         self._pictures.draw(self.samples_committed)
 
@@ -181,19 +181,11 @@ class StoreAppender(StoreReader):
     ) -> None:
         self.close()
 
-    def _ledger_with(self, times: BeamTimes | None, samples: int) -> LedgerRecord | None:
+    def _with(self, record: StoreRecord, times: BeamTimes | None) -> LedgerRecord | None:
         """The ledger with what the beam did for more samples."""
-        if self.plan is None:
-            return None
-        ledger = self._root.record.ledger or LedgerRecord()
-        times = BeamTimes.dwells(samples, self.plan.dwell_ns) if times is None else times
-        return ledger.plus(times, electrons_per_ns(self.plan))
-
-    def _ledger_again(self, samples: int) -> LedgerRecord:
-        """The ledger with more samples that may have been exposed before."""
-        ledger = self._root.record.ledger or LedgerRecord()
-        again = ledger.samples_exposed_again_at_most + samples
-        return ledger.model_copy(update={"samples_exposed_again_at_most": again})
+        if self.plan is None or times is None:
+            return record.ledger
+        return (record.ledger or LedgerRecord()).plus(times, electrons_per_ns(self.plan))
 
     def _samples(self) -> SampleWriter:
         """The writer of samples, or an error on a store that is only read."""
@@ -206,3 +198,12 @@ class StoreAppender(StoreReader):
 
             self._writer = SampleWriter(self.path, self._specs, self.scan_path.positions, self.samples_committed)
         return self._writer
+
+
+def _exposed_again(record: StoreRecord, samples: int) -> LedgerRecord | None:
+    """The ledger with more samples that may have been exposed before."""
+    if not samples:
+        return record.ledger
+    ledger = record.ledger or LedgerRecord()
+    again = ledger.samples_exposed_again_at_most + samples
+    return ledger.model_copy(update={"samples_exposed_again_at_most": again})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,12 @@ class RootFile:
 
     def save(self, **changes: Any) -> None:
         """Change fields of the record and write it durably; threads may change different fields."""
+        self.update(lambda _: changes)
+
+    def update(self, changes_of: Callable[[StoreRecord], Mapping[str, Any]]) -> None:
+        """Change fields of the record by what they are, and write it durably; threads may change the same fields."""
         with self._saving:
-            record = self.record.model_copy(update=changes)
+            record = self.record.model_copy(update=changes_of(self.record))
             self._document["attributes"]["stemscan"] = record.to_json()
             write_durably(self.folder / ROOT, (json.dumps(self._document, indent=2) + "\n").encode())
             sync_folder(self.folder)

@@ -4,36 +4,26 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from stemscan.controller import Capabilities, ScanController, acquire
+from stemscan.controller import Capabilities, ScanController
 from stemscan.errors import ControllerError
 from stemscan.faulty import FaultyController
-from stemscan.path import ScanPath
-from stemscan.plan import ScanPlan
-from stemscan.sample_block import DetectorInfo, SampleBlock, check_block
+from stemscan.ledger import ReportsBeamTimes, beam_times_of
+from stemscan.sample_block import DetectorInfo
 from stemscan.store import Acquisition
+from stemscan.testing.controller_checks import ControllerChecks
 
 __all__ = ["ControllerConformance"]
 
-_PATIENCE_S: Final = 60.0
 
-
-class ControllerConformance:
+class ControllerConformance(ControllerChecks):
     """Tests of a scan controller: derive from it, say how one is made, and let pytest or unittest collect the class.
 
-    Attributes
-    ----------
-    repeatable : bool
-        Whether a sample that is exposed again has the same counts, as in a simulation. Say False for real hardware:
-        then order, number and type of the counts are checked, and not their values.
+    `make_controller` must be overridden; `make_plan`, `expected_counts`, `repeatable` and `patience_s` may be.
 
     Examples
     --------
@@ -44,32 +34,13 @@ class ControllerConformance:
     >>> TestMine().test_delivers_the_whole_path_in_order()
     """
 
-    repeatable: ClassVar[bool] = True
-
-    def make_controller(self, plan: ScanPlan) -> ScanController:
-        """A new controller, ready to be armed with the path of `plan`; each test closes it. Overridden by the user."""
-        raise NotImplementedError("expected make_controller in the test class, got none; override it")
-
-    def make_plan(self) -> ScanPlan:
-        """The plan that is scanned: 96 samples in 2 passes on 32 x 32 pixels, unless overridden."""
-        return ScanPlan.from_dict(
-            {
-                "pattern": {"kind": "block-random", "block": 8, "samples_per_block": 3},
-                "shape": [32, 32],
-                "passes": 2,
-                "dwell_ns": 1000,
-                "dose": {"electrons_per_sample": 10},
-                "seed": 7,
-            }
-        )
-
     # ------------------------------------------------------------------ what it says of itself
 
     def test_says_what_it_can_do(self) -> None:
         """Capabilities and detector are there before anything is armed, and do not change."""
         with self._made() as (controller, _):
             able, detector = controller.capabilities, controller.detector
-            assert isinstance(controller, ScanController), "expected all members of ScanController"
+            assert isinstance(controller.controller, ScanController), "expected all members of ScanController"
             assert isinstance(able, Capabilities), f"expected Capabilities, got {able!r}"
             assert able.name, "expected a name for messages, got none"
             assert able.max_block >= 1, f"expected blocks of at least 1 sample, got {able.max_block}"
@@ -191,28 +162,39 @@ class ControllerConformance:
             controller.start()
             begun = threading.Event()
             ends: list[str] = []
-            reader = threading.Thread(target=self._read_on, args=(controller, begun, ends), daemon=True)
+            reader = threading.Thread(target=self._read_on, args=(controller.controller, begun, ends), daemon=True)
             reader.start()
-            assert begun.wait(_PATIENCE_S), "expected a first block, got none"
+            assert begun.wait(self.patience_s), "expected a first block, got none"
             controller.abort()
-            reader.join(_PATIENCE_S)
-            assert not reader.is_alive(), f"expected the end of read within {_PATIENCE_S:g} s of an abort"
+            reader.join(self.patience_s)
+            assert not reader.is_alive(), f"expected the end of read within {self.patience_s:g} s of an abort"
             assert ends == ["end"], f"expected ControllerError or None from read after an abort, got {ends}"
             self._scan(controller)
 
     def test_close_can_be_called_at_any_time(self) -> None:
-        """Idle, twice, and in the middle of a scan."""
-        plan = self.make_plan()
-        path = ScanPath(plan)
-        idle = self.make_controller(plan)
-        idle.close()
-        idle.close()
-        busy = self.make_controller(plan)
-        busy.arm(path, 0, len(path))
-        busy.start()
-        busy.read(1)
-        busy.close()
-        busy.close()
+        """Idle, twice, and in the middle of a scan, which ends there."""
+        with self._made() as (idle, _):
+            idle.close()
+        with self._made() as (busy, path):
+            busy.arm(path, 0, len(path))
+            busy.start()
+            busy.read(1)
+            busy.close()
+            busy.close()
+            self._refused("read after close", lambda: busy.read(1))
+
+    # ------------------------------------------------------------------ what its beam does
+
+    def test_beam_times_add_up(self) -> None:
+        """Where it reports them: whole numbers, with the beam on for no longer than they last, of any range."""
+        with self._made() as (controller, path):
+            reporting, total = controller.controller, len(path)
+            if not isinstance(reporting, ReportsBeamTimes):
+                return
+            whole = beam_times_of(reporting, path, 0, total)
+            for cut in (0, 1, total // 3, total):
+                parts = beam_times_of(reporting, path, 0, cut) + beam_times_of(reporting, path, cut, total)
+                assert parts == whole, f"expected {whole} of both parts, got {parts} when cut at sample {cut}"
 
     # ------------------------------------------------------------------ with the acquire loop
 
@@ -221,7 +203,7 @@ class ControllerConformance:
         with self._made() as (controller, path), tempfile.TemporaryDirectory() as folder:
             place = Path(folder) / "acq.zarr"
             with self._store(place, controller) as store:
-                acquire(path.plan, controller, store, block_samples=5, commit_samples=20)
+                self._acquire(controller, store, block_samples=5, commit_samples=20)
             read = Acquisition.open(place)
             assert read.state == "complete", f"expected a complete store, got {read.state}"
             total = read.counts().sum(dtype=np.float64)
@@ -236,87 +218,15 @@ class ControllerConformance:
             if not controller.capabilities.resumable:
                 return
             place, other = Path(folder) / "cut.zarr", Path(folder) / "whole.zarr"
-            cut = FaultyController(controller, seed=0, faults=["disconnect"], every=len(path))
+            cut = FaultyController(controller.controller, seed=0, faults=["disconnect"], every=len(path))
             with self._store(place, controller) as store:
                 self._refused(
                     "a lost connection",
-                    lambda: acquire(path.plan, cut, store, block_samples=5, commit_samples=20),
+                    lambda: self._acquire(cut, store, block_samples=5, commit_samples=20),
                 )
             with self._store(place, controller, resume=True) as store:
-                acquire(path.plan, controller, store, block_samples=7, commit_samples=30)
+                self._acquire(controller, store, block_samples=7, commit_samples=30)
             with self._store(other, controller) as store:
-                acquire(path.plan, controller, store)
+                self._acquire(controller, store, block_samples=100, commit_samples=1000)
             assert Acquisition.open(place).state == "complete", "expected a complete store"
             self._same(Acquisition.open(place).counts(), Acquisition.open(other).counts())
-
-    # ------------------------------------------------------------------ helpers
-
-    @contextmanager
-    def _made(self) -> Iterator[tuple[ScanController, ScanPath]]:
-        """A controller, closed at the end, and the path to scan."""
-        plan = self.make_plan()
-        controller = self.make_controller(plan)
-        try:
-            self._path = ScanPath(plan)
-            yield controller, self._path
-        finally:
-            controller.close()
-
-    def _scan(
-        self, controller: ScanController, start: int = 0, stop: int | None = None, *, size: int = 10
-    ) -> NDArray[Any]:
-        """Counts of a range, checked as they come; the whole path unless told."""
-        stop = len(self._path) if stop is None else stop
-        controller.arm(self._path, start, stop)
-        controller.start()
-        return np.concatenate([block.counts for block in self._blocks(controller, start, stop, size)])
-
-    def _blocks(self, controller: ScanController, start: int, stop: int, size: int) -> list[SampleBlock]:
-        """All blocks of a range that was started."""
-        able, dtype = controller.capabilities, np.dtype(controller.detector.dtype)
-        blocks: list[SampleBlock] = []
-        while (block := controller.read(size)) is not None:
-            check_block(block, start, stop, dtype, actual=able.actual_positions)
-            got, most = len(block.counts), min(size, able.max_block)
-            assert got <= most, f"expected at most {most} samples a block, got {got}"
-            start += got
-            blocks.append(block)
-        assert start == stop, f"expected samples up to {stop}, got an end after {start}"
-        return blocks
-
-    def _read_on(self, controller: ScanController, begun: threading.Event, ends: list[str]) -> None:
-        """Read sample by sample until nothing comes."""
-        try:
-            while controller.read(1) is not None:
-                begun.set()
-            ends.append("end")
-        except ControllerError:
-            ends.append("end")
-        except Exception as error:  # noqa: BLE001 - it is the thread's result
-            ends.append(repr(error))
-
-    def _store(self, place: Path, controller: ScanController, *, resume: bool = False) -> Acquisition:
-        """A store for what the controller delivers."""
-        make = Acquisition.resume if resume else Acquisition.create
-        actual = controller.capabilities.actual_positions
-        noise: Any = "eq5" if controller.detector.dtype == "float32" else "poisson"
-        return make(place, self._path.plan, detector=controller.detector, noise=noise, actual_positions=actual)
-
-    def _refused(self, what: str, call: Callable[[], object]) -> None:
-        """Expect a `ControllerError`."""
-        try:
-            call()
-        except ControllerError:
-            return
-        raise AssertionError(f"expected ControllerError on {what}, got none")
-
-    def _same(self, got: NDArray[Any], expected: NDArray[Any]) -> None:
-        """As many counts, and the same ones where the controller repeats itself."""
-        assert len(got) == len(expected), f"expected {len(expected)} samples, got {len(got)}"
-        if self.repeatable:
-            np.testing.assert_array_equal(got, expected)
-
-    def _all_same(self, scans: Sequence[NDArray[Any]]) -> None:
-        """Scans of the same range."""
-        for scan in scans[1:]:
-            self._same(scan, scans[0])

@@ -142,7 +142,40 @@ BAD = [
     (["--controller", "obi://h:1", "--coil-tau", "1000s"], 2, "dwell longer"),
     (["--specimen", SPECIMEN, "--resume", "--overwrite"], 2, "keep one"),
     (["--specimen", SPECIMEN, "--seed", "-1"], 2, "--seed"),
+    (["--specimen", SPECIMEN, "--timeout", "0"], 2, "timeout above 0 s"),
+    (["--specimen", SPECIMEN, "--timeout", "inf"], 2, "timeout above 0 s"),
+    (["--specimen", SPECIMEN, "--controller", "virtual:x"], 2, "expected virtual, obi"),
+    (["--controller", "replay:"], 2, "expected virtual, obi"),
+    (["--specimen", SPECIMEN, "--stop-when", "max-dose=50dB"], 2, "--stop-when max-dose: expected a dose in e-/A^2"),
+    (["--specimen", SPECIMEN, "--stop-when", "psnr-gain=1e-/A^2"], 2, "--stop-when psnr-gain: expected a number of"),
+    (["--specimen", SPECIMEN, "--stop-when", "max-dose=2_0"], 2, "--stop-when max-dose"),
 ]
+
+
+def test_a_replay_is_the_same_store_and_never_its_own_source(stemscan: Stemscan, plan: str) -> None:
+    options = ["--specimen", SPECIMEN, "--noise", "eq5", "--coil-tau", "2us", "--stop-when", "max-dose=3000e-/nm^2"]
+    assert stemscan("acquire", plan, "-o", "a.zarr", *options, "-q").code == 0
+    assert stemscan("acquire", plan, "-o", "r.zarr", "--controller", "replay:a.zarr", "-q").code == 0
+    told = [json.loads(stemscan("info", name, "--json").out) for name in ("a.zarr", "r.zarr")]
+    for one in told:
+        del one["history"]
+    assert told[0] == told[1]
+    assert told[0]["stopped"]["passes"] == 2
+    assert told[0]["ledger"]["dwell"]["time_ns"] == 2 * 256 * 3 * 1000
+    assert Acquisition.open("a.zarr").digest() == Acquisition.open("r.zarr").digest()
+    people = stemscan("info", "r.zarr").out
+    assert "dwell            1.536 ms, 1.536e+04 e- incident" in people
+    assert "stopped          after 2 of 5 passes: max-dose:" in people
+    itself = stemscan("acquire", plan, "-o", "a.zarr", "--controller", "replay:a.zarr", "--overwrite")
+    assert (itself.code, "another output" in itself.err) == (2, True)
+    assert Acquisition.open("a.zarr").digest() == Acquisition.open("r.zarr").digest()
+
+
+def test_rules_of_a_single_pass_are_told_to_be_idle(stemscan: Stemscan) -> None:
+    assert stemscan("plan", "-o", "one.yaml", "--shape", "64x64", "--passes", "1", "-q").code == 0
+    done = stemscan("acquire", "one.yaml", "-o", "a.zarr", "--specimen", SPECIMEN, "--stop-when", "psnr-gain=1dB")
+    assert (done.code, done.err.count("\n")) == (0, 1)
+    assert "between passes, and the plan has one pass" in done.err
 
 
 @pytest.mark.parametrize(("arguments", "code", "words"), BAD, ids=[" ".join(arguments) for arguments, _, _ in BAD])

@@ -7,22 +7,25 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from stemscan.controller import Capabilities, ScanController, acquire
 from stemscan.errors import ControllerError
 from stemscan.faulty import FaultyController
 from stemscan.hardware.obi.controller import ObiController
 from stemscan.hardware.profile import load_profile
+from stemscan.ledger import BeamTime, BeamTimes
 from stemscan.path import ScanPath
 from stemscan.plan import ScanPlan
 from stemscan.recon.inputs import load_inputs
 from stemscan.replay import ReplayController
 from stemscan.sample_block import SampleBlock
 from stemscan.simulators.api import VirtualMicroscope, specimen_from_array
+from stemscan.simulators.microscope import expose
 from stemscan.simulators.obi_device import VirtualObiDevice
 from stemscan.simulators.obi_server import ObiServer
 from stemscan.store import Acquisition
@@ -193,6 +196,50 @@ class OtherErrors(Broken):
             raise KeyError(str(error)) from error
 
 
+class Hangs(Broken):
+    silence = threading.Event()
+
+    def read(self, max_samples: int) -> SampleBlock | None:
+        self.silence.wait()
+        return None
+
+
+class AbortHangs(Hangs):
+    def abort(self) -> None:
+        self.silence.wait()
+
+
+class GoesOnAfterClose(Broken):
+    def close(self) -> None:
+        """Does nothing."""
+
+
+class Doubles(Broken):
+    """Every tenth sample has the counts of the one before; nothing in it looks wrong."""
+
+    def read(self, max_samples: int) -> SampleBlock | None:
+        path, block = self._path, super().read(max_samples)
+        if block is None or path is None:
+            return block
+        index = np.arange(block.start, block.start + len(block.counts))
+        counts = [right_counts(path, at - (at % 10 == 9)) for at in index.tolist()]
+        return SampleBlock(block.start, np.array(counts, np.uint16))
+
+
+class TimesDoNotAddUp(Broken):
+    def beam_times(self, path: ScanPath, start: int, stop: int) -> BeamTimes:
+        return BeamTimes.dwells(1, 1000)
+
+
+class ImpossibleTimes(Broken):
+    def beam_times(self, path: ScanPath, start: int, stop: int) -> BeamTimes:
+        return BeamTimes(settle=BeamTime(0, 5))
+
+
+def right_counts(path: ScanPath, index: int) -> int:
+    return int(expose(SPECIMEN.signal, path, index, index + 1, seed=3)[0][0])
+
+
 @pytest.mark.parametrize(
     ("broken", "test", "message"),
     [
@@ -209,12 +256,24 @@ class OtherErrors(Broken):
         (Nameless, "says_what_it_can_do", "a name"),
         (SaysPositions, "acquires_into_a_store", "with actual positions"),
         (OtherErrors, "abort_in_the_middle_drops_the_range", "expected a started scan"),
+        (Hangs, "delivers_the_whole_path_in_order", r"to deliver samples within 0\.5 s, got no answer"),
+        (Hangs, "acquires_into_a_store", r"within 0\.5 s"),
+        (AbortHangs, "abort_is_harmless_when_idle", r"to abort within 0\.5 s"),
+        (GoesOnAfterClose, "close_can_be_called_at_any_time", "read after close"),
+        (Doubles, "delivers_the_whole_path_in_order", "not equal"),
+        (TimesDoNotAddUp, "beam_times_add_up", "of both parts"),
+        (ImpossibleTimes, "beam_times_add_up", "5 ns of 0 ns of settle with the beam on"),
     ],
 )
 def test_a_broken_controller_is_found(broken: type[Broken], test: str, message: str) -> None:
     class Suite(ControllerConformance):
+        patience_s = 0.5 if issubclass(broken, Hangs) else 60.0
+
         def make_controller(self, plan: ScanPlan) -> ScanController:
             return broken(plan)
+
+        def expected_counts(self, path: ScanPath, start: int, stop: int) -> NDArray[Any] | None:
+            return np.array([right_counts(path, at) for at in range(start, stop)]) if broken is Doubles else None
 
     with pytest.raises((AssertionError, ControllerError, RuntimeError, KeyError), match=message):
         getattr(Suite(), f"test_{test}")()

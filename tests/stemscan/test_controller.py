@@ -198,9 +198,11 @@ def test_a_failing_abort_hides_nothing(tmp_path: Path) -> None:
             raise RuntimeError("cannot abort either")
 
     with create(tmp_path / "a.zarr", PLAN) as store:
-        with pytest.raises(ControllerError, match="an end after 5"):
+        with pytest.raises(ControllerError, match="an end after 5") as caught:
             acquire(PLAN, Broken(2, lambda *_: None), store, block_samples=5)
         assert store.samples_committed == 5
+    note = "expected scripted to blank and park the beam, got RuntimeError: cannot abort either; see that it is blanked"
+    assert caught.value.__notes__ == [note]
 
 
 def test_a_controller_that_only_runs_whole_scans(tmp_path: Path, reference: dict[str, object]) -> None:
@@ -228,12 +230,17 @@ def test_actual_positions_are_kept(tmp_path: Path) -> None:
     np.testing.assert_array_equal(actual, store.positions() + 0.25)
     np.testing.assert_array_equal(store.actual(8, 15), actual[8:15])
     with create(tmp_path / "b.zarr", PLAN, actual_positions=True) as store:
-        with pytest.raises(ControllerError, match="with actual positions, got none"):
+        with pytest.raises(StoreMismatchError, match="begun with actual positions, got scripted, which gives none"):
             acquire(PLAN, ScriptedController(), store)
+        assert store.samples_armed == 0
+        lying = ScriptedController(actual=True)
+        lying.read = lambda max_samples: SampleBlock(0, expected_counts(0, max_samples))  # type: ignore[method-assign]
+        with pytest.raises(ControllerError, match="with actual positions, got none"):
+            acquire(PLAN, lying, store, block_samples=5)
         assert store.samples_committed == 0
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_waiting_for_the_hardware(tmp_path: Path, reference: dict[str, object], signum: int) -> None:
     path = tmp_path / "a.zarr"
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from stemscan import failpoints
+from stemscan.acquire_session import acquire_into
 from stemscan.controller import acquire
 from stemscan.errors import UsageError
 from stemscan.ledger import BeamTime, BeamTimes, electrons_per_ns
@@ -87,3 +91,46 @@ def test_a_largest_dose_is_that_of_the_region(tmp_path: Path) -> None:
     with create(tmp_path / "a.zarr", plan) as store:
         result = acquire(plan, ScriptedController(), store, stop_rules=[MaxDose(dose / 4 * 2.5)])
     assert result.samples == 2 * plan.samples_per_pass
+
+
+def test_a_largest_dose_counts_what_the_first_pass_really_costs(tmp_path: Path) -> None:
+    class Settling(ScriptedController):
+        def beam_times(self, path: ScanPath, start: int, stop: int) -> BeamTimes:
+            settled = 3000 * (stop - start)
+            return BeamTimes.dwells(stop - start, 1000) + BeamTimes(settle=BeamTime(settled, settled))
+
+    plan = make_plan(passes=4, pixel_size_nm=0.1)
+    assert plan.dose_e_per_A2 is not None
+    one = plan.dose_e_per_A2 / 4
+    with pytest.raises(UsageError, match=f"at least one pass .{4 * one:.6g} e-/A"):
+        acquire_into(plan, Settling(), tmp_path / "a.zarr", stop_rules=[MaxDose(3.9 * one)])
+    assert not (tmp_path / "a.zarr").exists()
+    result = acquire_into(plan, Settling(), tmp_path / "a.zarr", stop_rules=[MaxDose(4 * one)])
+    assert result.samples == plan.samples_per_pass
+    assert acquire_into(plan, ScriptedController(), tmp_path / "b.zarr", stop_rules=[MaxDose(4 * one)]).stopped is None
+
+
+def test_arming_and_committing_at_once_lose_nothing_of_the_ledger(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    with create(path, PLAN) as store:
+        store.arm(TOTAL)
+    writing, synced = threading.Event(), threading.Event()
+    armings: list[str] = []
+
+    def hook(name: str) -> None:
+        if name == "arm:begin":
+            armings.append(name)
+        if name == "commit:begin" and threading.current_thread().name == "commit":
+            writing.wait(60)  # until the record is written that tells of the second segment
+        if name == "commit:synced":
+            synced.set()
+        if name == "file:written" and threading.current_thread() is threading.main_thread() and len(armings) == 2:
+            writing.set()
+            synced.wait(60)  # until the first one is there,
+            time.sleep(0.1)  # and what it took is added up
+
+    with resume(path, PLAN) as store, failpoints.installed(hook):
+        acquire(PLAN, ScriptedController(), store, commit_samples=12)
+    ledger = Acquisition.open(path).ledger
+    assert ledger is not None
+    assert (ledger["dwell"]["time_ns"], ledger["samples_exposed_again_at_most"]) == (1000 * TOTAL, TOTAL)

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from stemscan import replay
+from stemscan.acquire_session import acquire_into
 from stemscan.controller import acquire
-from stemscan.errors import ControllerError, InputNotFoundError
+from stemscan.errors import ControllerError, InputNotFoundError, UsageError
 from stemscan.path import ScanPath
 from stemscan.replay import ReplayController
-from stemscan.sample_block import SampleBlock
+from stemscan.sample_block import DetectorInfo, SampleBlock
+from stemscan.stopping import AfterPasses
 from stemscan.store import Acquisition
 from tests.stemscan.store_kit import (
     ScriptedController,
@@ -87,3 +89,32 @@ def test_another_plan_and_no_plan_are_refused(tmp_path: Path) -> None:
         ReplayController(imported)
     with pytest.raises(InputNotFoundError):
         ReplayController(tmp_path / "nowhere.zarr")
+
+
+def test_a_replay_tells_what_the_source_is(tmp_path: Path) -> None:
+    detector = DetectorInfo(dtype="float32")
+    with create(tmp_path / "a.zarr", PLAN, noise="eq5", detector=detector, coil_tau_ns=5.0) as store:
+        store.arm(TOTAL)
+        store.append(SampleBlock(0, expected_counts(0, TOTAL, "float32")))
+        store.complete()
+    acquire_into(PLAN, ReplayController(tmp_path / "a.zarr"), tmp_path / "b.zarr")
+    assert contents(tmp_path / "a.zarr") == contents(tmp_path / "b.zarr")
+
+
+def test_a_replay_ends_where_its_source_was_stopped(tmp_path: Path) -> None:
+    with create(tmp_path / "a.zarr", PLAN) as store:
+        acquire(PLAN, ScriptedController(), store, stop_rules=[AfterPasses(1, "enough")])
+    result = acquire_into(PLAN, ReplayController(tmp_path / "a.zarr"), tmp_path / "b.zarr")
+    assert (result.samples, result.stopped) == (PLAN.samples_per_pass, "enough")
+    assert contents(tmp_path / "a.zarr") == contents(tmp_path / "b.zarr")
+
+
+@pytest.mark.parametrize("options", [{"overwrite": True}, {"resume": True}, {}])
+def test_a_store_is_not_replayed_into_itself(tmp_path: Path, options: dict[str, bool]) -> None:
+    partial_store(tmp_path / "a.zarr", 10, aborted=True)
+    before = contents(tmp_path / "a.zarr")
+    (tmp_path / "link.zarr").symlink_to(tmp_path / "a.zarr")
+    for output in ("a.zarr", "link.zarr"):
+        with pytest.raises(UsageError, match="another output than the store that is replayed"):
+            acquire_into(PLAN, ReplayController(tmp_path / "a.zarr"), tmp_path / output, **options)  # type: ignore[arg-type]
+    assert contents(tmp_path / "a.zarr") == before

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import yaozarrs
 
+from stemscan import store as store_module
 from stemscan.controller import acquire
 from stemscan.errors import (
     DiskSpaceError,
@@ -26,6 +27,7 @@ from stemscan.errors import (
 from stemscan.path import ScanPath
 from stemscan.sample_block import DetectorInfo, SampleBlock
 from stemscan.store import Acquisition, schema
+from stemscan.store.files import StoreLock
 from stemscan.store.schema import counts_dtype
 from tests.stemscan.store_kit import (
     IDENTITY,
@@ -541,3 +543,25 @@ def test_opening_imports_no_zarr(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "a.zarr")], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_a_store_completed_before_the_lock_was_had_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.zarr"
+    with create(path, PLAN) as store:
+        store.arm(PLAN.total_samples)
+
+    def lock_after_another(folder: Path) -> StoreLock:
+        monkeypatch.setattr(store_module, "StoreLock", StoreLock)
+        with resume(folder, PLAN) as other:
+            acquire(PLAN, ScriptedController(), other)
+        return StoreLock(folder)
+
+    monkeypatch.setattr(store_module, "StoreLock", lock_after_another)
+    with resume(path, PLAN) as late:
+        assert late.state == "complete"
+        before = (path / "zarr.json").read_bytes()
+        assert acquire(PLAN, ScriptedController(), late).samples == 0
+    assert (path / "zarr.json").read_bytes() == before
+    StoreLock(path).release()

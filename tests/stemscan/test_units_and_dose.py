@@ -11,7 +11,9 @@ from stemscan.errors import UsageError
 from stemscan.units import (
     format_duration,
     format_length,
+    parse_area_dose,
     parse_current_pa,
+    parse_decibel,
     parse_dwell_ns,
     parse_length_nm,
     parse_shape,
@@ -33,8 +35,22 @@ def test_length(text: str, nm: float) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "dose"),
+    [("20", 20.0), (" 20 e-/A^2 ", 20.0), ("2e1e-/A^2", 20.0), ("20e-/Å^2", 20.0), ("2000 e-/nm^2", 20.0)],
+)
+def test_area_dose_as_typed(text: str, dose: float) -> None:
+    assert parse_area_dose(text) == dose
+
+
+def test_decibel() -> None:
+    assert parse_decibel("0.05dB") == parse_decibel(" 5e-2 dB ") == parse_decibel("0.05") == 0.05
+
+
+@pytest.mark.parametrize(
     ("parse", "text"),
     [
+        *((parse_area_dose, text) for text in ("", "0", "-3", "3dB", "1_0", "inf", "nan", "3 e-/A", "1 2", "3e-")),
+        *((parse_decibel, text) for text in ("", "0dB", "-1", "3db", "1_0", "inf", "nan", "3e-/A^2", "1.2.3")),
         (parse_dwell_ns, "1"),
         (parse_dwell_ns, "1.5ns"),
         (parse_dwell_ns, "0us"),
