@@ -94,7 +94,7 @@ def parts(work: Path, images: Path | None, only: str, published: Path | None) ->
     if images is not None:
         named = ("--only", only) if only else ()
         noises = ("--noise", "poisson,published")
-        made.append(Part("real", ("--images", str(images), *named, *noises, *ours[:2], *theirs, *_EB, "--panels", "0")))
+        made.append(Part("real", ("--images", str(images), *named, *noises, *ours, *theirs, *_EB, "--panels", "0")))
     return made
 
 

@@ -16,6 +16,7 @@ from stemscan.recon.evaluation.averages import KINDS, Averages, Kind
 from stemscan.recon.evaluation.cases import percent
 from stemscan.recon.evaluation.contenders import BESIDE, ORACLE, Contender
 from stemscan.recon.evaluation.paper_numbers import TABLE_1
+from stemscan.recon.evaluation.point_names import name_points
 from stemscan.recon.evaluation.session import Evaluation
 
 if TYPE_CHECKING:
@@ -166,8 +167,10 @@ def _against_seconds(done: Evaluation, averages: Averages, noise: str, title: st
     figure, axes = _sheet(
         1, f"{title}, ratio {percent(cell.samples_per_block)}, dose {cell.dose:g}", "seconds an image"
     )
+    names: list[dict[str, tuple[float, float]]] = []
     for ax, kind in zip(axes[0], KINDS, strict=True):
-        for number, one in enumerate(sorted(contenders, key=lambda one: averages.median_seconds(one.label))):
+        points: dict[str, tuple[float, float]] = {}
+        for one in sorted(contenders, key=lambda one: averages.median_seconds(one.label)):
             style = {**styles[one.label], "ls": "None", "ms": 8}
             style["marker"] = {"None": "d", ".": "x" if one.method == "constant" else "h"}.get(
                 style["marker"], style["marker"]
@@ -176,11 +179,14 @@ def _against_seconds(done: Evaluation, averages: Averages, noise: str, title: st
             seconds = averages.median_seconds(one.label)
             ax.plot([seconds], [value], label=one.label, **style)
             if np.isfinite(value) and np.isfinite(seconds):
-                where = (0, 7) if number % 2 else (0, -14)  # neighbours' names must not lie on each other
-                ax.annotate(one.label, (seconds, value), where, textcoords="offset points", fontsize=7.5, ha="center")
+                points[one.label] = (seconds, value)
         ax.set_xscale("log")
         ax.margins(0.12)
+        names.append(points)
     _legend(figure, axes[0][-1])
+    figure.draw_without_rendering()  # where points lie on the sheet
+    for ax, points in zip(axes[0], names, strict=True):
+        name_points(ax, points)
     return figure
 
 
