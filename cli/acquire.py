@@ -16,14 +16,13 @@ from stemscan.cli.common import (
     OverwriteOption,
     QuietOption,
     Talk,
-    choice,
     ledger_rows,
     stopped_rows,
     table,
 )
+from stemscan.cli.controllers import opened_controller
 
 if TYPE_CHECKING:
-    from stemscan.controller import ScanController
     from stemscan.plan import ScanPlan
     from stemscan.stopping import StopRule
 
@@ -113,7 +112,7 @@ def acquire(
             raise UsageError(f"--image: expected another path than the store's, got {str(image)!r} twice")
         _ready_for(image, scan_plan, talk, overwrite)
     with (
-        _opened(controller, scan_plan, options, remote, waiting, talk) as (opened, identity),
+        opened_controller(controller, scan_plan, options, remote, waiting, talk) as (opened, identity),
         talk.progress("acquiring") as progress,
         _noted(talk),
     ):
@@ -165,62 +164,6 @@ def _noted(talk: Talk) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def _opened(
-    controller: str,
-    plan: ScanPlan,
-    virtual: dict[str, Any],
-    remote: dict[str, Any],
-    waiting: dict[str, Any],
-    talk: Talk,
-) -> Iterator[tuple[ScanController, dict[str, Any]]]:
-    """The controller that was asked for, and what the store is told of its data; closed in the end."""
-    from stemscan.errors import UsageError
-
-    kind, colon, where = controller.partition(":")
-    if kind not in ("virtual", "obi", "replay") or (kind == "virtual" and colon) or (kind == "replay" and not where):
-        raise UsageError(f"--controller: expected virtual, obi://HOST:PORT or replay:STORE, got {controller!r}")
-    of_kind = {"virtual": virtual, "obi": remote}.get(kind, {})
-    for options in (virtual, remote):
-        wrong = next((name for name, value in options.items() if value is not None and name not in of_kind), None)
-        if wrong is not None:
-            flag = "--" + wrong.replace("_", "-")
-            raise UsageError(f"{flag}: expected no such option with the controller {controller}, got one; leave it out")
-    if kind == "virtual":
-        opened, identity = _virtual(plan, **virtual)
-    elif kind == "obi":
-        opened, identity = _obi(controller, plan, talk, **remote, **waiting)
-    else:
-        opened, identity = _replay(where), {}
-    try:
-        yield opened, identity
-    finally:
-        opened.close()
-
-
-def _virtual(
-    plan: ScanPlan,
-    specimen: str | None,
-    noise: str | None,
-    seed: int | None,
-    coil_tau: str | None,
-    profile: str | None,
-) -> tuple[ScanController, dict[str, Any]]:
-    """The virtual microscope."""
-    from stemscan.errors import UsageError
-    from stemscan.simulators.session import virtual_microscope
-    from stemscan.units import parse_time_constant_ns
-
-    if specimen is None:
-        raise UsageError("expected --specimen beside the virtual controller, got none; add one such as crystal:SrTiO3")
-    chosen: Any = choice("--noise", noise or "poisson", ("poisson", "eq5"))
-    if seed is not None and not 0 <= seed < 2**64:
-        raise UsageError(f"--seed: expected 0 to 2**64 - 1, got {seed}")
-    tau = None if coil_tau is None else parse_time_constant_ns(coil_tau)
-    chosen_seed = 1 if seed is None else seed
-    return virtual_microscope(plan, specimen, noise=chosen, seed=chosen_seed, coil_tau_ns=tau, profile=profile)
-
-
 def _is_complete(output: Path) -> bool:
     """Whether a store is there that needs no controller any more."""
     from stemscan.errors import StemscanError
@@ -230,62 +173,6 @@ def _is_complete(output: Path) -> bool:
         return Acquisition.open(output).state == "complete"
     except StemscanError:
         return False
-
-
-def _obi(
-    address: str,
-    plan: ScanPlan,
-    talk: Talk,
-    *,
-    coil_tau: str | None,
-    profile: str | None,
-    round_dwell: bool | None,
-    detector: str | None,
-    timeout: float,
-    connect: bool,
-) -> tuple[ScanController, dict[str, Any]]:
-    """A device of the Open Beam Interface."""
-    from stemscan.coil_lag import CoilLag
-    from stemscan.hardware.obi.address import parse_address
-    from stemscan.hardware.obi.controller import ObiController
-    from stemscan.hardware.profile import load_profile
-    from stemscan.lagged_controller import LaggedController
-    from stemscan.preflight.findings import dwell_findings
-    from stemscan.program import Program
-    from stemscan.units import parse_time_constant_ns
-
-    host, port = parse_address(address)
-    info = None if detector is None else _detector(detector)
-    known, whole = load_profile(profile or "obi"), bool(round_dwell)
-    program = Program(plan, known, round_dwell=whole)
-    tau = None if coil_tau is None else parse_time_constant_ns(coil_tau)
-    if tau is not None:  # what is wrong with it is said before the device is opened
-        CoilLag(tau).run_in(plan.shape, program.quantisation.dwell_ns)
-    for finding in dwell_findings(program.quantisation):
-        talk.warn(finding.text)
-    device = ObiController(host, port, known, detector=info, timeout=timeout, round_dwell=whole, connect=connect)
-    if tau is None:
-        return device, {}
-    return LaggedController(device, program, tau), {"coil_tau_ns": tau, "coil_waits": known.waits_digest()}
-
-
-def _detector(text: str) -> Any:
-    """A detector from GAIN,OFFSET."""
-    from stemscan.errors import UsageError
-    from stemscan.sample_block import DetectorInfo
-
-    try:
-        gain, offset = (float(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"--detector: expected two numbers as GAIN,OFFSET, got {text!r}") from None
-    return DetectorInfo(unit="adu", gain=gain, offset=offset)
-
-
-def _replay(store: str) -> ScanController:
-    """The samples of a store once more."""
-    from stemscan.replay import ReplayController
-
-    return ReplayController(store)
 
 
 def _rule(text: str) -> StopRule:

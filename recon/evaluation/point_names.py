@@ -21,7 +21,7 @@ SIDES: Final = (
     (0, 24, "center"),
     (0, -24, "center"),
 )
-"""Offsets of a name's middle from its point in typographic points, and how it is aligned; the first with room serves."""
+"""Offsets of a name's middle from its point in typographic points, and its alignment; the first with room serves."""
 
 Box = tuple[float, float, float, float]
 
