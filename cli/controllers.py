@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from stemscan.cli.common import Talk, choice
 
 if TYPE_CHECKING:
-    from stemscan.controller import ScanController
     from stemscan.plan import ScanPlan
+    from stemscan.scan_controller import ScanController
 
 __all__ = ["opened_controller"]
 

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.coil_lag import CoilLag, LaggedPath
-from stemscan.controller import Capabilities
 from stemscan.errors import ControllerError, SpecimenError
 from stemscan.ledger import BeamTimes
 from stemscan.program import Program
 from stemscan.sample_block import DetectorInfo, SampleBlock
+from stemscan.scan_controller import Capabilities
 from stemscan.simulators.detector import Noise, check_means, check_settings, count_dtype, detect
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from stemscan.store.schema import counts_dtype
 from stemscan.timed_controller import TimedController, aside
 
 if TYPE_CHECKING:
-    from stemscan.controller import ScanController
+    from stemscan.scan_controller import ScanController
     from stemscan.stopping import StopRule
     from stemscan.store import Acquisition
 

@@ -13,8 +13,8 @@ from stemscan.stopping import MaxDose
 from stemscan.store import Acquisition
 
 if TYPE_CHECKING:
-    from stemscan.controller import ScanController
     from stemscan.plan import ScanPlan
+    from stemscan.scan_controller import ScanController
     from stemscan.stopping import StopRule
 
 __all__ = ["acquire_into"]

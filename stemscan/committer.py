@@ -11,9 +11,9 @@ from stemscan.errors import ControllerError
 from stemscan.ledger import beam_times_of
 
 if TYPE_CHECKING:
-    from stemscan.controller import ScanController
     from stemscan.path import ScanPath
     from stemscan.sample_block import SampleBlock
+    from stemscan.scan_controller import ScanController
     from stemscan.store import Acquisition
 
 __all__ = ["Committer"]

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from stemscan.controller import Capabilities, ScanController
 from stemscan.errors import ControllerError, UsageError
 from stemscan.ledger import BeamTimes, beam_times_of
 from stemscan.random import Stream, bounded, random_words
 from stemscan.sample_block import DetectorInfo, SampleBlock
+from stemscan.scan_controller import Capabilities, ScanController
 
 if TYPE_CHECKING:
     from stemscan.path import ScanPath

@@ -11,9 +11,9 @@ from stemscan.ledger import BeamTimes, beam_times_of
 from stemscan.sample_block import DetectorInfo, SampleBlock
 
 if TYPE_CHECKING:
-    from stemscan.controller import Capabilities, ScanController
     from stemscan.path import ScanPath
     from stemscan.program import Program
+    from stemscan.scan_controller import Capabilities, ScanController
 
 __all__ = ["LaggedController"]
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 from stemscan.errors import ControllerError
 
 if TYPE_CHECKING:
-    from stemscan.controller import ScanController
     from stemscan.path import ScanPath
     from stemscan.plan import ScanPlan
+    from stemscan.scan_controller import ScanController
 
 __all__ = ["BeamTime", "BeamTimes", "ReportsBeamTimes", "beam_times_of", "electrons_per_ns"]
 

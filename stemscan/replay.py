@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stemscan.controller import Capabilities
 from stemscan.errors import ControllerError
 from stemscan.sample_block import DetectorInfo, SampleBlock
+from stemscan.scan_controller import Capabilities
 from stemscan.stopping import AfterPasses
 from stemscan.store import Acquisition
 

@@ -10,8 +10,8 @@ from stemscan.ledger import beam_times_of
 from stemscan.path import ScanPath
 
 if TYPE_CHECKING:
-    from stemscan.controller import ScanController
     from stemscan.plan import ScanPlan
+    from stemscan.scan_controller import ScanController
     from stemscan.store.read import StoreReader
 
 __all__ = ["AfterPasses", "MaxDose", "StopRule"]

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from stemscan.errors import ControllerError, UsageError
 
 if TYPE_CHECKING:
-    from stemscan.controller import Capabilities, ScanController
     from stemscan.path import ScanPath
     from stemscan.sample_block import DetectorInfo, SampleBlock
+    from stemscan.scan_controller import Capabilities, ScanController
 
 __all__ = ["LONGEST_S", "TimedController", "aside", "check_seconds"]
 

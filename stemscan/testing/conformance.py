@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from stemscan.controller import Capabilities, ScanController
 from stemscan.errors import ControllerError
 from stemscan.faulty import FaultyController
 from stemscan.ledger import ReportsBeamTimes, beam_times_of
 from stemscan.sample_block import DetectorInfo
+from stemscan.scan_controller import Capabilities, ScanController
 from stemscan.store import Acquisition
 from stemscan.testing.controller_checks import ControllerChecks
 

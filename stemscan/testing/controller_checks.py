@@ -11,11 +11,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from stemscan.controller import ScanController, acquire
+from stemscan.controller import acquire
 from stemscan.errors import ControllerError
 from stemscan.path import ScanPath
 from stemscan.plan import ScanPlan
 from stemscan.sample_block import SampleBlock, check_block
+from stemscan.scan_controller import ScanController
 from stemscan.store import Acquisition
 from stemscan.timed_controller import TimedController
 

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from stemscan.controller import Capabilities
 from stemscan.errors import ControllerError, ProfileError, StemscanError, UsageError
 from stemscan.hardware.obi.address import format_address
 from stemscan.hardware.obi.chunks import parking_times
@@ -28,6 +27,7 @@ from stemscan.hardware.obi.link import ObiLink
 from stemscan.ledger import BeamTimes
 from stemscan.program import Program
 from stemscan.sample_block import DetectorInfo, SampleBlock
+from stemscan.scan_controller import Capabilities
 
 if TYPE_CHECKING:
     from stemscan.hardware.profile import ControllerProfile
