@@ -52,7 +52,8 @@ def card(config: TrainingConfig, state: State, history: History, on_images: bool
         f"| steps | {state.step:,} of {config.steps:,}, batches of {config.batch} crops of {data.crop} x {data.crop} |",
         f"| optimiser | Adam, {config.optimiser.learning_rate:g}, {config.optimiser.schedule}; {config.precision} |",
         f"| weights | {f'running mean, memory {config.average:g}' if config.average else 'last'} |",
-        f"| time | {state.seconds / 3600:.2f} h of training steps on {hardware} ({platform.machine()}) |",
+        f"| time | {state.seconds / 3600:.2f} h of training steps on {hardware} ({platform.machine()}), "
+        f"{state.waited / 3600:.2f} h of waiting for data |",
         f"| configuration | sha256 {config.digest()} |",
         f"| made by | stemscan {__version__}, torch {torch.__version__.split('+')[0]} |",
         "",

@@ -40,6 +40,8 @@ class State:
     optimiser : Optimizer
     recent : list of dict of str to float
         Numbers of the steps since the last row of the history.
+    waited : float
+        Seconds for which steps waited for data.
     """
 
     step: int
@@ -48,6 +50,7 @@ class State:
     average: nn.Module
     optimiser: torch.optim.Optimizer
     recent: list[dict[str, float]] = field(default_factory=list)
+    waited: float = 0.0
 
 
 def save_checkpoint(state: State, folder: Path, digest: str) -> None:
@@ -72,6 +75,7 @@ def save_checkpoint(state: State, folder: Path, digest: str) -> None:
         "format": _FORMAT,
         "step": state.step,
         "seconds": state.seconds,
+        "waited": state.waited,
         "recent": state.recent,
         "configuration": digest,
     }
@@ -106,7 +110,8 @@ def load_checkpoint(state: State, folder: Path, digest: str) -> None:
     try:
         tensors, metadata = read_tensors(path)
         about = json.loads(metadata["stemscan"])
-        found, step, seconds = str(about["configuration"]), int(about["step"]), float(about["seconds"])
+        found, step = str(about["configuration"]), int(about["step"])
+        seconds, waited = float(about["seconds"]), float(about.get("waited", 0.0))
         recent = [{str(name): float(value) for name, value in row.items()} for row in about["recent"]]
         if about["format"] != _FORMAT:
             raise ValueError(about["format"])
@@ -129,7 +134,7 @@ def load_checkpoint(state: State, folder: Path, digest: str) -> None:
         raise TrainingError(
             f"expected a checkpoint of this network, got {str(path)!r} with other tensors; begin a new run"
         ) from problem
-    state.step, state.seconds, state.recent = step, seconds, recent
+    state.step, state.seconds, state.waited, state.recent = step, seconds, waited, recent
 
 
 def _own(tensor: Tensor) -> Tensor:

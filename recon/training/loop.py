@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -136,12 +136,22 @@ def train(
         if processes.leads:
             report(run.state.step, config.steps, {})
         with Interrupts() as interrupts:
-            for batch in batches(
-                config, run.state.step, workers=workers, rank=processes.rank, processes=processes.count
-            ):
+            made = batches(config, run.state.step, workers=workers, rank=processes.rank, processes=processes.count)
+            for batch in _waited_for(made, run.state):
                 _step(run, batch)
                 _between(run, interrupts)
         return {name: run.history.last(name) for row in run.history.rows for name in row}
+
+
+def _waited_for(made: Iterator[Batch], state: State) -> Iterator[Batch]:
+    """The batches, with the time booked for which they were not ready."""
+    while True:
+        began = time.perf_counter()
+        batch = next(made, None)
+        state.waited += time.perf_counter() - began
+        if batch is None:
+            return
+        yield batch
 
 
 def _prepared(
@@ -260,7 +270,8 @@ def _between(run: _Run, interrupts: Interrupts) -> None:
         run.history.add(state.step, means | {"learning_rate": learning_rate(run.config, state.step - 1)})
         state.recent.clear()
     if run.processes.leads:
-        run.report(state.step, run.config.steps, means)
+        waiting = {"waiting": state.waited / (state.waited + state.seconds)} if means else {}
+        run.report(state.step, run.config.steps, means | waiting)
     stop = run.processes.any(interrupts.pending, run.device)
     if last or (pace.validate and state.step % pace.validate == 0):
         _keep_weights(run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import signal
 import socket
@@ -29,7 +30,7 @@ from stemscan.recon.training.log import History
 from stemscan.recon.training.loop import WEIGHTS, learning_rate, train
 from stemscan.recon.training.processes import own_device, speaks
 from stemscan.recon.training.scans import training_scan
-from stemscan.recon.weights_file import load_weights
+from stemscan.recon.weights_file import load_weights, read_tensors
 from tests.recon.training_kit import QUICK, small
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -144,6 +145,21 @@ def test_a_run_makes_what_it_promises(tmp_path: Path) -> None:
     _, info = load_weights(tmp_path / "run" / WEIGHTS, "csnet")
     assert info.architecture == "csnet-mask"
     assert train(config, tmp_path / "run", resume=True, device="cpu", workers=0, pace=QUICK) == numbers
+
+
+def test_waiting_for_data_is_booked(tmp_path: Path) -> None:
+    config = small("csnet-mask", epochs=1, steps_per_epoch=2)
+    shares: list[float] = []
+
+    def report(done: int, total: int, numbers: Mapping[str, float]) -> None:
+        shares.extend(value for name, value in numbers.items() if name == "waiting")
+
+    train(config, tmp_path / "run", device="cpu", workers=0, pace=QUICK, report=report)
+    assert shares
+    assert all(0 < share < 1 for share in shares)  # without workers every step waits for its data
+    assert "h of waiting for data" in (tmp_path / "run" / "card.md").read_text()
+    waited = json.loads(read_tensors(tmp_path / "run" / "checkpoint.safetensors")[1]["stemscan"])["waited"]
+    assert waited > 0
 
 
 def test_a_card_says_what_the_papers_generator_does(tmp_path: Path) -> None:
