@@ -249,13 +249,16 @@ def test_a_signal_while_waiting_for_the_hardware(tmp_path: Path, reference: dict
         raise AssertionError("the signal came too late")
 
     controller = Faulty(3, fault)
-    before = signal.getsignal(signum)
-    with create(path, PLAN) as store:
-        with pytest.raises(Interrupted) as caught:
-            acquire(PLAN, controller, store, block_samples=5)
-        assert caught.value.signum == signum
-        assert isinstance(caught.value, KeyboardInterrupt)
-    assert signal.getsignal(signum) is before
+    outside = signal.signal(signum, signal.default_int_handler)  # nohup has SIGHUP ignored, and so would the loop
+    try:
+        with create(path, PLAN) as store:
+            with pytest.raises(Interrupted) as caught:
+                acquire(PLAN, controller, store, block_samples=5)
+            assert caught.value.signum == signum
+            assert isinstance(caught.value, KeyboardInterrupt)
+        assert signal.getsignal(signum) is signal.default_int_handler
+    finally:
+        signal.signal(signum, outside)
     assert controller.aborted == 1
     assert (store.state, store.samples_committed) == ("aborted", 10)
     with resume(path, PLAN) as store:
