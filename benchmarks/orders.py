@@ -21,6 +21,7 @@ from scipy.spatial import cKDTree
 
 from stemscan.path import ScanPath
 from stemscan.plan import ScanPlan
+from stemscan.preflight.kernels import BEFORE, distances_before
 
 PATTERNS: dict[str, dict[str, Any]] = {
     "block-random": {"kind": "block-random", "block": 8, "samples_per_block": 3},
@@ -38,7 +39,6 @@ ORDERS: dict[str, dict[str, Any]] = {
 }
 TAUS_US = (5, 30)
 TOLERANCE_PX = 0.5
-BEFORE = 8
 NEAR_PX = 8.0
 
 Points = npt.NDArray[np.float64]
@@ -86,21 +86,19 @@ def process_us(pattern: dict[str, Any], order: dict[str, Any], side: int) -> flo
     return min(times)
 
 
-def revisit_distances(points: Points) -> Points:
+def revisit_distances(points: npt.NDArray[np.int32], shape: tuple[int, int]) -> Points:
     """Distance of each sample to the nearest of those before it, (n - BEFORE,)."""
-    nearest = np.full(len(points) - BEFORE, np.inf)
-    for lag in range(1, BEFORE + 1):
-        nearest = np.minimum(nearest, np.hypot(*(points[BEFORE:] - points[BEFORE - lag : len(points) - lag]).T))
-    return nearest
+    return distances_before(points, BEFORE, np.full(shape, np.inf, np.float32))
 
 
 def row_of(pattern: str, order: str, side: int, dwell_us: float) -> Row:
     """Measure one order."""
     plan = plan_of(PATTERNS[pattern], ORDERS[order], side)
-    points = ScanPath(plan).positions(0, plan.samples_per_pass).astype(np.float64)
+    pixels = ScanPath(plan).positions(0, plan.samples_per_pass)
+    points = pixels.astype(np.float64)
     jumps = np.hypot(*np.diff(points, axis=0).T)
     settle = np.log(np.maximum(jumps / TOLERANCE_PX, 1)).sum()
-    revisit = revisit_distances(points)
+    revisit = revisit_distances(pixels, plan.shape)
     pairs = cKDTree(points).query_pairs(NEAR_PX, output_type="ndarray")
     apart = np.abs(pairs[:, 0] - pairs[:, 1])
     return Row(

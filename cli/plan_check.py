@@ -121,6 +121,9 @@ def _lines(report: Preflight) -> list[str]:
     if report.revisit_ns is not None:
         times = ", ".join(f"{share:.0%}: {format_duration(round(time))}" for share, time in report.revisit_ns)
         rows.append(("time since neighbours", times))
+    if report.revisit_px is not None:
+        distances = ", ".join(f"{share:.0%}: {distance:.3g} px" for share, distance in report.revisit_px)
+        rows.append(("revisit distance", distances))
     rows += [
         (
             "positions",

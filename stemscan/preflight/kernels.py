@@ -7,10 +7,13 @@ import numpy.typing as npt
 
 from stemscan.compiled import compiled
 
-__all__ = ["NEIGHBOURHOOD", "expose_pixels", "since_neighbours"]
+__all__ = ["BEFORE", "NEIGHBOURHOOD", "distances_before", "expose_pixels", "since_neighbours"]
 
 NEIGHBOURHOOD = 2
 """Pixels in each direction within which a visit counts as one of the neighbourhood."""
+
+BEFORE = 8
+"""Samples before one, from whose nearest its revisit distance is taken."""
 
 
 @compiled()
@@ -50,3 +53,23 @@ def since_neighbours(
         last[row, column] = begun[i]
         shortest[row, column] = min(shortest[row, column], np.float32(since[i]))
     return since
+
+
+@compiled()
+def distances_before(
+    positions: npt.NDArray[np.int32], first: int, shortest: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float64]:
+    """Distances in pixels from samples `first`, ... to the nearest of the `BEFORE` before each, infinite where none is.
+
+    `shortest` holds the shortest one of each pixel so far.
+    """
+    distances = np.empty(len(positions) - first, np.float64)
+    for i in range(first, len(positions)):
+        row, column = positions[i, 0], positions[i, 1]
+        nearest = np.inf
+        for j in range(max(i - BEFORE, 0), i):
+            down, right = float(positions[j, 0] - row), float(positions[j, 1] - column)
+            nearest = min(nearest, down * down + right * right)
+        distances[i - first] = np.sqrt(nearest)
+        shortest[row, column] = min(shortest[row, column], np.float32(np.sqrt(nearest)))
+    return distances

@@ -62,11 +62,15 @@ class Maps:
         Time in ns with the beam on.
     since : ndarray of float32, (H, W)
         Shortest time in ns from a visit of the neighbourhood to one of the pixel; infinite where there was none.
+    apart : ndarray of float32, (H, W)
+        Shortest distance in pixels of a visit of the pixel to the nearest of the 8 samples before; infinite where there
+        was none.
     """
 
     visits: npt.NDArray[np.uint32]
     exposed: npt.NDArray[np.float32]
     since: npt.NDArray[np.float32]
+    apart: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +114,8 @@ class Preflight:
     revisit_ns : tuple of (float, float), optional
         Time from the latest visit of the neighbourhood (2 pixels) to a sample, at the 0, 1, 5 and 50 % quantiles; all
         but the least within 1.2 %.
+    revisit_px : tuple of (float, float), optional
+        Distance in pixels of a sample to the nearest of the 8 samples before it, at the same quantiles.
     link_needed, link_there : float or None
         Bytes a second that the program needs, and that the link carries.
     findings : tuple of Finding
@@ -137,6 +143,7 @@ class Preflight:
     lag_longest_px: float | None
     lag_examined: int
     revisit_ns: tuple[tuple[float, float], ...] | None
+    revisit_px: tuple[tuple[float, float], ...] | None
     link_needed: float | None
     link_there: float | None
     findings: tuple[Finding, ...] = ()

@@ -20,6 +20,7 @@ from stemscan.coil_lag import CoilLag, LaggedPath
 from stemscan.errors import UsageError
 from stemscan.preflight.findings import findings
 from stemscan.preflight.report import Duration, Maps, Preflight
+from stemscan.preflight.spread import Spread
 from stemscan.program import Program, Waits
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ MOST_SAMPLES: Final = 100_000_000
 _BATCH: Final = 1 << 18
 _LARGEST_MAP: Final = 1 << 26
 _MOST_LAGGED: Final = 5_000_000
-_PER_DECADE: Final = 200  # bins of times since neighbours were visited, from 1 ns up: 1.2 % wide
-_SINCE_BINS: Final = 16 * _PER_DECADE
 _DOSE_BINS: Final = 8
 _JUMPS: Final = 18  # bins of jumps: [0, 1), [1, 2), [2, 4), ... pixels
 
@@ -51,9 +50,8 @@ class _Sums:
     longest: float = 0.0
     jumps: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(_JUMPS, np.int64))
     by_pass: dict[int, float] = field(default_factory=dict)
-    since: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(_SINCE_BINS, np.int64))
-    since_sum: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(_SINCE_BINS))
-    soonest: float = np.inf
+    since: Spread = field(default_factory=Spread)
+    apart: Spread = field(default_factory=Spread)
     lag_square: float = 0.0
     lag_longest: float = 0.0
     lagged: int = 0
@@ -86,8 +84,8 @@ def _empty_maps(plan: ScanPlan) -> Maps | None:
     """Maps before the walk; None where they would be too large."""
     if plan.shape[0] * plan.shape[1] > _LARGEST_MAP:
         return None
-    since = np.full(plan.shape, np.inf, np.float32)
-    return Maps(np.zeros(plan.shape, np.uint32), np.zeros(plan.shape, np.float32), since)
+    since, apart = (np.full(plan.shape, np.inf, np.float32) for _ in range(2))
+    return Maps(np.zeros(plan.shape, np.uint32), np.zeros(plan.shape, np.float32), since, apart)
 
 
 def _walk(program: Program, examined: int, maps: Maps | None, progress: Progress | None) -> _Sums:
@@ -98,6 +96,7 @@ def _walk(program: Program, examined: int, maps: Maps | None, progress: Progress
     lag = _lagged_path(program)
     last = None if maps is None else np.full(plan.shape, -np.inf)
     sums, clock = _Sums(), 0.0
+    before = np.empty((0, 2), np.int32)
     for start in range(0, examined, _BATCH):
         stop = min(start + _BATCH, examined)
         positions, waits = program.path.positions(start, stop), program.waits(start, stop)
@@ -109,6 +108,7 @@ def _walk(program: Program, examined: int, maps: Maps | None, progress: Progress
         clock = float(begun[-1] + dwell)
         if maps is not None and last is not None:
             _add_pixels(sums, positions, exposed, begun, last, maps)
+            before = _add_distances(sums, np.concatenate([before, positions]), len(before), maps)
         if lag is not None and start < _MOST_LAGGED:
             _add_lag(sums, positions, lag.positions(start, stop))
         if progress is not None:
@@ -161,12 +161,15 @@ def _add_pixels(
     from stemscan.preflight.kernels import expose_pixels, since_neighbours
 
     expose_pixels(positions, exposed, maps.exposed, maps.visits)
-    since = since_neighbours(positions, begun, last, maps.since)
-    known = since[np.isfinite(since)]
-    bins = (np.log10(np.maximum(known, 1.0)) * _PER_DECADE).astype(np.int64).clip(max=_SINCE_BINS - 1)
-    sums.since += np.bincount(bins, minlength=_SINCE_BINS)
-    sums.since_sum += np.bincount(bins, known, minlength=_SINCE_BINS)
-    sums.soonest = min(sums.soonest, float(known.min(initial=np.inf)))
+    sums.since.add(since_neighbours(positions, begun, last, maps.since))
+
+
+def _add_distances(sums: _Sums, positions: npt.NDArray[np.int32], first: int, maps: Maps) -> npt.NDArray[np.int32]:
+    """Distances of samples, from the first of these on, to the nearest of those before; the last ones for the next."""
+    from stemscan.preflight.kernels import BEFORE, distances_before
+
+    sums.apart.add(distances_before(positions, first, maps.apart))
+    return positions[-BEFORE:]
 
 
 def _add_lag(sums: _Sums, positions: npt.NDArray[np.int32], actual: npt.NDArray[np.float32]) -> None:
@@ -218,7 +221,8 @@ def _report(program: Program, examined: int, sums: _Sums, maps: Maps | None) -> 
         lag_rms_px=float(np.sqrt(sums.lag_square / sums.lagged)) if sums.lagged else None,
         lag_longest_px=sums.lag_longest if sums.lagged else None,
         lag_examined=sums.lagged,
-        revisit_ns=_revisits(sums),
+        revisit_ns=sums.since.quantiles(),
+        revisit_px=sums.apart.quantiles(),
         link_needed=needed,
         link_there=None if profile.link is None else profile.link.bytes_per_second,
         maps=maps,
@@ -236,17 +240,3 @@ def _histogram(electrons: npt.NDArray[np.floating]) -> tuple[tuple[float, float,
     counts, bounds = np.histogram(electrons, _DOSE_BINS, (0.0, float(electrons.max())))
     bins = zip(bounds[:-1].tolist(), bounds[1:].tolist(), counts.tolist(), strict=True)
     return tuple((low, high, count) for low, high, count in bins if count)
-
-
-def _revisits(sums: _Sums) -> tuple[tuple[float, float], ...] | None:
-    """Quantiles of times since the neighbourhood was visited: the least, and means of the others' bins.
-
-    None where nothing was visited twice.
-    """
-    below = np.cumsum(sums.since)
-    if not below[-1]:
-        return None
-    at = (0.01, 0.05, 0.5)
-    bins = [int(np.searchsorted(below, max(share * below[-1], 1))) for share in at]
-    times = [float(sums.since_sum[number] / sums.since[number]) for number in bins]
-    return ((0.0, sums.soonest), *zip(at, times, strict=True))

@@ -123,6 +123,27 @@ def test_times_since_neighbours_were_visited(monkeypatch: pytest.MonkeyPatch) ->
         assert time == pytest.approx(every[max(int(np.ceil(share * len(every))), 1) - 1], rel=0.012)
 
 
+def test_revisit_distances(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "_BATCH", 5)  # fewer than the samples before that are looked at
+    plan = plan_of((24, 24), order={"kind": "random"})
+    program = Program(plan, profile_of())
+    report = check_flight(program)
+    positions = program.path.positions(0, plan.total_samples)
+    nearest = [
+        float(np.hypot(*(positions[max(number - 8, 0) : number] - positions[number]).T).min())
+        for number in range(1, len(positions))
+    ]
+    shortest = np.full((24, 24), np.inf)
+    np.minimum.at(shortest, tuple(positions[1:].T), nearest)
+    assert report.maps is not None
+    np.testing.assert_allclose(report.maps.apart, shortest, rtol=1e-6)
+    assert report.revisit_px is not None
+    assert report.revisit_px[0] == (0.0, min(nearest))
+    every = np.sort(nearest)
+    for share, distance in report.revisit_px[1:]:
+        assert distance == pytest.approx(every[max(int(np.ceil(share * len(every))), 1) - 1], rel=0.012, abs=1)
+
+
 def test_a_slow_link_stalls() -> None:
     slow = {**SETTLING, "link": {"bytes_per_second": 1e5, "bytes_per_step": 6}}
     program = Program(plan_of(), profile_of(**slow))
@@ -246,6 +267,7 @@ def test_no_maps_of_a_grid_that_is_too_large(monkeypatch: pytest.MonkeyPatch, tm
     assert report.maps is None
     assert report.pixel_dose is None
     assert report.revisit_ns is None
+    assert report.revisit_px is None
     draw_flight(program, report, tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 1000
 
