@@ -132,7 +132,7 @@ def _polygon_band(points: tuple[tuple[float, float], ...], band: tuple[int, int]
         if first >= last:
             continue
         rows = np.arange(first, last)
-        at = column0 + (rows - row0) * ((column1 - column0) / (row1 - row0))
+        at = column0 + (rows - row0) / (row1 - row0) * (column1 - column0)  # a share of 0 to 1: edges may be flat
         crossings[rows - band[0], np.searchsorted(columns, at)] ^= True
     inside: Mask = np.logical_xor.accumulate(crossings[:, :-1], axis=1)
     return inside

@@ -181,6 +181,12 @@ def test_whole_blocks_inside_a_region_get_exactly_n() -> None:
     assert (counts.sum(axis=(1, 2)) == round(3 / 64 * 36 * 42)).all()
 
 
+def test_polygon_with_an_edge_that_is_all_but_flat() -> None:
+    points = [[0, 1], [5e-324, 60], [5, 60], [5, 1]]  # its slope is beyond floating point
+    plan = make({"kind": "raster"}, (6, 64), region={"kind": "polygon", "points": points})
+    assert plan.samples_per_pass == 4 * 59  # row 0 is touched at a corner alone
+
+
 def test_polygon_is_even_odd_on_pixel_centres() -> None:
     plan = make({"kind": "raster"}, (6, 6), region={"kind": "polygon", "points": [[0, 0], [0, 3], [3, 3], [3, 0]]})
     assert points_of(plan).tolist() == [[r, c] for r in range(3) for c in range(3)]
