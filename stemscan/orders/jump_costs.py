@@ -15,7 +15,7 @@ from stemscan.compiled import compiled
 from stemscan.orders.model import Order
 from stemscan.portable_math import log
 
-__all__ = ["JumpCosts", "cost_of", "costs_for", "settle_ns"]
+__all__ = ["JumpCosts", "cost_of", "costs_for"]
 
 _LENGTH, _SETTLE, _TABLE = 0, 1, 2
 _UNITS = 256
@@ -98,14 +98,3 @@ def costs_for(order: Order, shape: tuple[int, int]) -> JumpCosts:
     short = np.empty(_TABLED, np.int64)
     _fill(kind, first, second, jumps, times, short)
     return JumpCosts(kind, first, second, jumps, times, short)
-
-
-@compiled()
-def settle_ns(positions: npt.NDArray[np.int32], costs: JumpCosts) -> int:
-    """Sum of the costs of the jumps between successive points, (n, 2)."""
-    total = 0
-    for i in range(1, len(positions)):
-        down = np.int64(positions[i, 0]) - positions[i - 1, 0]
-        across = np.int64(positions[i, 1]) - positions[i - 1, 1]
-        total += cost_of(down * down + across * across, costs)
-    return total

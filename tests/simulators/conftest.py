@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from tests.simulators.obi_kit import Served
 
 Writer = Callable[[Path, NDArray[Any], float], None]
 
@@ -111,3 +113,11 @@ def ser_writer() -> Writer:
 @pytest.fixture
 def mrc_writer() -> Writer:
     return write_mrc
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    """A virtual Open Beam Interface device on loopback."""
+    one = Served()
+    yield one
+    one.stop()

@@ -9,12 +9,15 @@ from collections.abc import Coroutine
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stemscan.errors import ControllerError
 from stemscan.hardware.obi.controller import ObiController
 from stemscan.hardware.profile import ControllerProfile, load_profile
+from stemscan.path import ScanPath
 from stemscan.plan import ScanPlan
-from stemscan.simulators.api import specimen_from_array
+from stemscan.scan_controller import ScanController
+from stemscan.simulators.api import VirtualMicroscope, specimen_from_array
 from stemscan.simulators.obi_device import VirtualObiDevice
 from stemscan.simulators.obi_server import ObiServer
 
@@ -28,6 +31,7 @@ PLAN = ScanPlan.from_dict(
         "seed": 1,
     }
 )
+PATH = ScanPath(PLAN)
 PROFILE = load_profile("obi")
 SPECIMEN = specimen_from_array(np.random.default_rng(0).random((64, 64)).astype(np.float32))
 
@@ -74,3 +78,17 @@ class Served:
 
     def _call(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+
+def read_all(controller: ScanController, start: int, stop: int) -> NDArray[np.uint16]:
+    controller.arm(PATH, start, stop)
+    controller.start()
+    counts = [np.empty(0, np.uint16)]
+    while (block := controller.read(1000)) is not None:
+        assert block.start == start + sum(map(len, counts))
+        counts.append(block.counts)
+    return np.concatenate(counts)
+
+
+def expected(start: int, stop: int) -> NDArray[np.uint16]:
+    return read_all(VirtualMicroscope(SPECIMEN, PLAN, seed=3), start, stop)

@@ -20,7 +20,7 @@ from stemscan.errors import ControllerError, StoreMismatchError, UsageError
 from stemscan.interrupts import Interrupted
 from stemscan.ledger import BeamTime, BeamTimes
 from stemscan.path import ScanPath
-from stemscan.store import Acquisition, schema
+from stemscan.store import Acquisition
 from stemscan.timed_controller import TimedController
 from tests.stemscan.store_kit import (
     ScriptedController,
@@ -28,25 +28,13 @@ from tests.stemscan.store_kit import (
     create,
     expected_counts,
     make_plan,
-    memory_folder,
     resume,
 )
 
+pytestmark = pytest.mark.usefixtures("small_chunks")
+
 PLAN = make_plan()
 TOTAL = PLAN.total_samples
-
-
-@pytest.fixture
-def tmp_path() -> Iterator[Path]:
-    """A folder in memory, for every commit is synced."""
-    with memory_folder() as folder:
-        yield folder
-
-
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several chunks of samples in a small plan."""
-    monkeypatch.setattr(schema, "SAMPLE_CHUNK", 10)
 
 
 @pytest.fixture

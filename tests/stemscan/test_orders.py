@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from stemscan.errors import PlanError
 from stemscan.orders.far_apart import far_apart
-from stemscan.orders.jump_costs import costs_for, settle_ns
+from stemscan.orders.jump_costs import JumpCosts, cost_of, costs_for
 from stemscan.orders.line_orders import line_numbers
 from stemscan.orders.model import Order
 from stemscan.path import ScanPath
@@ -32,6 +32,12 @@ TABLE = {"per_jump": [[3, 0], [10, 5000], [500, 100000]]}
 def ordered(order: dict[str, Any], pattern: dict[str, Any] | None = None, side: int = 128, **more: Any) -> ScanPlan:
     plan = make(pattern or block(8, 3), (side, side), **more)
     return ScanPlan.from_dict({**plan.to_dict(), "order": order})
+
+
+def settle_ns(points: npt.NDArray[np.int32], costs: JumpCosts) -> int:
+    """Sum of the costs of the jumps between successive points."""
+    down, across = (points[1:].astype(np.int64) - points[:-1]).T
+    return sum(cost_of(square, costs) for square in down * down + across * across)
 
 
 def points_of(plan: ScanPlan) -> npt.NDArray[np.int32]:
