@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,9 +15,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from stemscan.errors import PlanError
 from stemscan.files_by_content import FileName, Sha256, load_mask
 
-__all__ = ["ImageRegion", "PolygonRegion", "Region", "RegionBase"]
+__all__ = ["ImageRegion", "MaskRows", "PolygonRegion", "Region", "RegionBase"]
 
 Mask = npt.NDArray[np.bool_]
+MaskRows = Callable[[int, int], Mask]
 _BAND_PIXELS = 1 << 24
 Corner = tuple[Annotated[float, Field(ge=-1e6, le=1e6)], Annotated[float, Field(ge=-1e6, le=1e6)]]
 
@@ -56,6 +58,11 @@ class RegionBase(BaseModel):
             When its file is not what the plan states.
         """
 
+    def mask_rows(self, shape: tuple[int, int]) -> MaskRows:
+        """What gives rows first .. stop - 1 of the region on a grid, (stop - first, columns); errors as of `mask`."""
+        mask = self.mask(shape)
+        return lambda first, stop: mask[first:stop]
+
 
 class PolygonRegion(RegionBase):
     """Pixels whose centres lie inside a polygon, by the even-odd rule; the centre of pixel (0, 0) is (0, 0).
@@ -76,6 +83,10 @@ class PolygonRegion(RegionBase):
     def mask(self, shape: tuple[int, int]) -> Mask:
         """The polygon on a grid."""
         return _polygon_band(self.points, (0, shape[0]), shape[1])
+
+    def mask_rows(self, shape: tuple[int, int]) -> MaskRows:
+        """What draws the polygon in rows first .. stop - 1 of a grid."""
+        return lambda first, stop: _polygon_band(self.points, (first, stop), shape[1])
 
 
 class ImageRegion(RegionBase):

@@ -1,13 +1,14 @@
 """Compiled: an order that visits successive samples far apart and neighbours at different times.
 
-The grid is divided into tiles with a few samples each. Rounds go over all tiles, one sample from each, in an order of
-tiles that is the same in every round: tile (i, j) has the time (a i + b j) mod p. Multiplied so, tiles that follow one
-another closely lie far apart, and adjacent ones far in time; a and b are chosen for it by trying. A tile with fewer
-samples than others rests in some rounds, evenly spread.
+The grid is divided into T tiles, numbered row by row. Rounds go over all of them, one sample from each, always in the
+same order: at time t comes the tile number (step t) mod T. So the times of tiles at a fixed distance differ by a fixed
+amount, whatever the tiles, and `step` is chosen, by trying, so that this amount is large where the distance is small. A
+tile with fewer samples than there are rounds rests in some of them, evenly spread.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,60 +16,94 @@ import numpy.typing as npt
 
 from stemscan.compiled import compiled
 
-__all__ = ["far_apart"]
+__all__ = ["far_apart", "rounds_of", "step_between"]
 
 _SAMPLES_OF_TILE = 8
 _REACH = 12
-_TRIES = 200
+_TRIES = 4000
 _GOLDEN = 0.6180339887498949
 
 
+@compiled(inline=True)
+def _divisor(a: Any, b: Any) -> Any:
+    """The greatest common divisor."""
+    while b:
+        a, b = b, a % b
+    return a
+
+
 @compiled()
-def _quality(a: Any, b: Any, tiles: tuple[int, int], modulus: Any) -> float:
-    """Smallest product of squared distance and difference in time over pairs of tiles."""
+def _quality(multiplier: Any, tiles: tuple[int, int], sides: tuple[int, int], reach: Any, enough: float) -> float:
+    """Smallest product of squared distance and difference in time over pairs of tiles; not exact below `enough`."""
+    count = np.uint64(tiles[0] * tiles[1])
     worst = np.inf
-    for down in range(min(tiles[0], _REACH + 1)):
-        for across in range(-min(tiles[1] - 1, _REACH), min(tiles[1], _REACH + 1)):
+    for down in range(min(tiles[0] - 1, reach[0]) + 1):
+        for across in range(-min(tiles[1] - 1, reach[1]), min(tiles[1] - 1, reach[1]) + 1):
             if down == 0 and across <= 0:
                 continue
-            time = (a * down + b * across) % modulus
-            time = min(time, modulus - time)
-            worst = min(worst, np.float64(down * down + across * across) * np.float64(time))
+            time = (multiplier * np.uint64(down * tiles[1] + across)) % count
+            time = min(time, count - time)
+            square = np.float64(down * sides[0]) ** 2 + np.float64(across * sides[1]) ** 2
+            worst = min(worst, square * np.float64(time))
+        if worst <= enough:
+            break
     return worst
 
 
 @compiled()
-def _multipliers(tiles: tuple[int, int]) -> tuple[np.int64, np.int64, np.int64]:
-    """Multipliers a and b and the modulus p of the times of tiles, the best of those tried."""
-    modulus = np.int64(tiles[0] * tiles[1]) | 1
-    best_a, best_b, best = np.int64(1), np.int64(1), -1.0
-    for try_a in range(_TRIES):
-        a = 1 + np.int64(np.floor(modulus * (_GOLDEN * (try_a + 1) % 1.0)))
-        for try_b in range(_TRIES // 8):
-            b = 1 + np.int64(np.floor(modulus * ((0.7548776662466927 * (try_a * 25 + try_b + 1)) % 1.0)))
-            quality = _quality(a % modulus, b % modulus, tiles, modulus)
-            if quality > best:
-                best_a, best_b, best = a % modulus, b % modulus, quality
-    return best_a, best_b, modulus
+def _multiplier(tiles: tuple[int, int], sides: tuple[int, int]) -> np.int64:
+    """That number without common divisor with the number of tiles which makes the best times (number n) mod T."""
+    count = np.int64(tiles[0] * tiles[1])
+    mean = np.sqrt(np.float64(sides[0] * sides[1]))
+    reach = int(np.ceil(_REACH * mean / sides[0])), int(np.ceil(_REACH * mean / sides[1]))
+    best, best_quality = np.int64(1), -1.0
+    for try_number in range(min(_TRIES, int(count))):
+        multiplier = 1 + np.int64(np.floor(count * (_GOLDEN * (try_number + 1) % 1.0)))
+        if multiplier >= count or _divisor(count, multiplier) != 1:
+            continue
+        quality = _quality(np.uint64(multiplier), tiles, sides, reach, best_quality)
+        if quality > best_quality:
+            best, best_quality = multiplier, quality
+    return best
+
+
+@lru_cache(maxsize=64)
+def step_between(tiles: tuple[int, int], sides: tuple[int, int]) -> tuple[int, int]:
+    """How the tiles of a grid are visited.
+
+    Parameters
+    ----------
+    tiles : tuple of int
+        Rows and columns of tiles, T in all.
+    sides : tuple of int
+        Rows and columns of pixels of a tile.
+
+    Returns
+    -------
+    step, multiplier : int
+        Time t is that of tile (step t) mod T; tile n is visited at time (multiplier n) mod T.
+    """
+    multiplier = int(_multiplier(tiles, sides))
+    return pow(multiplier, -1, tiles[0] * tiles[1]), multiplier
+
+
+@compiled(inline=True)
+def rounds_of(index: Any, count: Any, rounds: Any) -> Any:
+    """The round in which a tile with `count` of `rounds` samples gives its sample number `index`."""
+    return (2 * index + 1) * rounds // (2 * count)
 
 
 @compiled()
 def _stride(count: Any) -> Any:
     """A number without common divisor with `count`, near the golden section of it."""
     stride = np.int64(np.floor(count * _GOLDEN + 0.5))
-    while stride > 1:
-        a, b = count, stride
-        while b:
-            a, b = b, a % b
-        if a == 1:
-            return stride
+    while stride > 1 and _divisor(count, stride) != 1:
         stride -= 1
-    return np.int64(1)
+    return max(stride, np.int64(1))
 
 
-@compiled()
 def far_apart(pixels: npt.NDArray[np.uint32], shape: tuple[int, int]) -> npt.NDArray[np.uint32]:
-    """The same pixels in an order of rounds over tiles: (n,) uint32 row * columns + column.
+    """The same pixels in an order of rounds over tiles of some eight samples: (n,) uint32 row * columns + column.
 
     Parameters
     ----------
@@ -77,50 +112,49 @@ def far_apart(pixels: npt.NDArray[np.uint32], shape: tuple[int, int]) -> npt.NDA
     shape : tuple of int
         Rows and columns of the grid.
     """
-    n = len(pixels)
     side = 1
-    while np.int64(side) * side * n < np.int64(shape[0]) * shape[1] * _SAMPLES_OF_TILE:
+    while side * side * len(pixels) < shape[0] * shape[1] * _SAMPLES_OF_TILE:
         side += 1
-    tiles = ((shape[0] + side - 1) // side, (shape[1] + side - 1) // side)
-    a, b, modulus = _multipliers(tiles)
-    number_of_tiles = tiles[0] * tiles[1]
-    times = np.empty(number_of_tiles, np.int64)
-    for tile in range(number_of_tiles):
-        times[tile] = (a * (tile // tiles[1]) + b * (tile % tiles[1])) % modulus
-    ranks = np.empty(number_of_tiles, np.int64)
-    ranks[np.argsort(times, kind="mergesort")] = np.arange(number_of_tiles)
-    starts = np.zeros(number_of_tiles + 1, np.int64)
-    for i in range(n):
-        pixel = np.int64(pixels[i])
-        starts[ranks[pixel // shape[1] // side * tiles[1] + pixel % shape[1] // side] + 1] += 1
-    rounds = starts.max()
-    starts = np.cumsum(starts)
-    sorted_pixels = np.empty(n, np.uint32)
-    filled = starts[:-1].copy()
-    for i in range(n):
-        pixel = np.int64(pixels[i])
-        rank = ranks[pixel // shape[1] // side * tiles[1] + pixel % shape[1] // side]
-        sorted_pixels[filled[rank]] = pixels[i]
-        filled[rank] += 1
-    out: npt.NDArray[np.uint32] = _by_rounds(sorted_pixels, starts, rounds)
-    return out
+    tiles = -(-shape[0] // side), -(-shape[1] // side)
+    return _by_rounds(pixels, shape[1], side, tiles, np.uint64(step_between(tiles, (side, side))[1]))
+
+
+@compiled(inline=True)
+def _time_of(pixel: Any, width: Any, side: Any, tiles_across: Any, multiplier: Any, count: Any) -> Any:
+    """When the tile of a pixel is visited in a round."""
+    tile = np.int64(pixel) // width // side * tiles_across + np.int64(pixel) % width // side
+    return np.int64((multiplier * np.uint64(tile)) % count)
 
 
 @compiled()
-def _by_rounds(pixels: Any, starts: Any, rounds: Any) -> Any:
+def _by_rounds(
+    pixels: npt.NDArray[np.uint32], width: int, side: int, tiles: tuple[int, int], multiplier: Any
+) -> npt.NDArray[np.uint32]:
     """One sample of each tile a round; tiles with fewer samples than rounds rest evenly."""
+    count_of_tiles = np.uint64(tiles[0] * tiles[1])
+    starts = np.zeros(tiles[0] * tiles[1] + 1, np.int64)
+    for pixel in pixels:
+        starts[_time_of(pixel, width, side, tiles[1], multiplier, count_of_tiles) + 1] += 1
+    rounds = starts.max()
+    starts = np.cumsum(starts)
+    by_tile = np.empty(len(pixels), np.uint32)
+    filled = starts[:-1].copy()
+    for pixel in pixels:
+        time = _time_of(pixel, width, side, tiles[1], multiplier, count_of_tiles)
+        by_tile[filled[time]] = pixel
+        filled[time] += 1
     sizes = np.zeros(rounds + 1, np.int64)
-    for rank in range(len(starts) - 1):
-        count = starts[rank + 1] - starts[rank]
+    for time in range(len(starts) - 1):
+        count = starts[time + 1] - starts[time]
         for k in range(count):
-            sizes[(2 * k + 1) * rounds // (2 * count) + 1] += 1
+            sizes[rounds_of(k, count, rounds) + 1] += 1
     at = np.cumsum(sizes)
     out = np.empty(len(pixels), np.uint32)
-    for rank in range(len(starts) - 1):
-        count = starts[rank + 1] - starts[rank]
+    for time in range(len(starts) - 1):
+        count = starts[time + 1] - starts[time]
         stride = _stride(count)
         for k in range(count):
-            turn = (2 * k + 1) * rounds // (2 * count)
-            out[at[turn]] = pixels[starts[rank] + k * stride % count]
+            turn = rounds_of(k, count, rounds)
+            out[at[turn]] = by_tile[starts[time] + k * stride % count]
             at[turn] += 1
     return out

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from stemscan.compiled import compiled
 
-__all__ = ["curve_pixels", "curve_places", "whole_curve"]
+__all__ = ["curve_pixels", "curve_places"]
 
 
 @compiled(inline=True)
@@ -77,66 +77,11 @@ def _pixel_at(place: int, rows: int, columns: int) -> tuple[int, int]:
             along_row, along_column, across_row, across_column = -half_row, -half_column, rest_row, rest_column
 
 
-@compiled(inline=True)
-def _inside(at: Any, extent: Any) -> Any:
-    """Whether an offset lies in 0 .. extent - 1, or extent + 1 .. 0 where that is negative."""
-    return 0 <= at < extent if extent > 0 else extent < at <= 0
-
-
-@compiled()
-def _place_of(row: Any, column: Any, rows: int, columns: int) -> Any:
-    """Place of a pixel on the curve: the inverse of `_pixel_at`."""
-    place = 0
-    along_row, along_column, across_row, across_column = 0, columns, rows, 0
-    if rows > columns:
-        along_row, along_column, across_row, across_column = rows, 0, 0, columns
-    while True:
-        width, height = abs(along_row + along_column), abs(across_row + across_column)
-        if height == 1 or width == 1:
-            return place + abs(row) + abs(column)
-        if 2 * width > 3 * height:
-            half_row, half_column = _half(along_row, width), _half(along_column, width)
-            if _inside(row if along_row else column, half_row + half_column):
-                along_row, along_column = half_row, half_column
-            else:
-                place += abs(half_row + half_column) * height
-                row, column = row - half_row, column - half_column
-                along_row, along_column = along_row - half_row, along_column - half_column
-            continue
-        half_row, half_column = _half(across_row, height), _half(across_column, height)
-        first_row = abs(along_row) // 2 * _sign(along_row)
-        first_column = abs(along_column) // 2 * _sign(along_column)
-        reach = abs(half_row + half_column)
-        size = reach * abs(first_row + first_column)
-        if not _inside(row if across_row else column, half_row + half_column):
-            place += size
-            row, column = row - half_row, column - half_column
-            across_row, across_column = across_row - half_row, across_column - half_column
-        elif _inside(row if along_row else column, first_row + first_column):
-            along_row, along_column, across_row, across_column = half_row, half_column, first_row, first_column
-        else:
-            place += size + width * (height - reach)
-            row -= along_row - _sign(along_row) + half_row - _sign(half_row)
-            column -= along_column - _sign(along_column) + half_column - _sign(half_column)
-            rest_row, rest_column = first_row - along_row, first_column - along_column
-            along_row, along_column, across_row, across_column = -half_row, -half_column, rest_row, rest_column
-
-
 @compiled()
 def curve_pixels(shape: tuple[int, int], start: int, out: npt.NDArray[np.int32]) -> None:
     """Fill `out`, (n, 2) int32, with (row, column) of places start, start + 1, ... on the curve of a grid."""
     for i in range(len(out)):
         out[i, 0], out[i, 1] = _pixel_at(start + i, shape[0], shape[1])
-
-
-@compiled()
-def curve_places(pixels: npt.NDArray[np.uint32], shape: tuple[int, int]) -> npt.NDArray[np.uint32]:
-    """Places on the curve of pixels, row * columns + column: (n,) uint32."""
-    places = np.empty(len(pixels), np.uint32)
-    for i in range(len(pixels)):
-        pixel = np.int64(pixels[i])
-        places[i] = _place_of(pixel // shape[1], pixel % shape[1], shape[0], shape[1])
-    return places
 
 
 @compiled(inline=True)
@@ -151,14 +96,20 @@ def _push(stack: Any, top: Any, row: Any, column: Any, along: Any, across: Any) 
 
 
 @compiled()
-def whole_curve(shape: tuple[int, int]) -> npt.NDArray[np.uint32]:
-    """All pixels, row * columns + column, along the curve: (rows * columns,) uint32.
+def curve_places(shape: tuple[int, int], down: bool) -> npt.NDArray[np.uint32]:
+    """Places of all pixels on a curve from the first corner to the end of the first row, or column: (H, W) uint32.
 
-    As `curve_pixels` in one go, cutting rectangles as `_pixel_at` does; some twenty times faster.
+    Rectangles are cut as `_pixel_at` does.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    down : bool
+        Whether the curve ends in the first column's last row, not in the first row's last column.
     """
-    out = np.empty(np.int64(shape[0]) * shape[1], np.uint32)
+    places = np.empty(shape, np.uint32)
     stack = np.empty((256, 6), np.int64)
-    if shape[0] > shape[1]:
+    if down:
         top = _push(stack, 0, 0, 0, (shape[0], 0), (0, shape[1]))
     else:
         top = _push(stack, 0, 0, 0, (0, shape[1]), (shape[0], 0))
@@ -168,12 +119,12 @@ def whole_curve(shape: tuple[int, int]) -> npt.NDArray[np.uint32]:
         row, column, along_row, along_column, across_row, across_column = stack[top]
         width, height = abs(along_row + along_column), abs(across_row + across_column)
         if height == 1 or width == 1:
-            length = max(width, height)
-            down = _sign(along_row if height == 1 else across_row)
-            over = _sign(along_column if height == 1 else across_column)
-            for i in range(length):
-                out[at + i] = np.uint32((row + i * down) * shape[1] + column + i * over)
-            at += length
+            one = height == 1
+            row_step = _sign(along_row if one else across_row)
+            column_step = _sign(along_column if one else across_column)
+            for i in range(max(width, height)):
+                places[row + i * row_step, column + i * column_step] = np.uint32(at + i)
+            at += max(width, height)
             continue
         along, across = (along_row, along_column), (across_row, across_column)
         if 2 * width > 3 * height:
@@ -191,4 +142,4 @@ def whole_curve(shape: tuple[int, int]) -> npt.NDArray[np.uint32]:
         rest = across_row - half[0], across_column - half[1]
         top = _push(stack, top, row + half[0], column + half[1], along, rest)
         top = _push(stack, top, row, column, half, first)
-    return out
+    return places

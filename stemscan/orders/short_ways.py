@@ -59,28 +59,24 @@ def _best_turn(rows: Any, columns: Any, edges: Any, i: Any, costs: JumpCosts) ->
     n = len(rows)
     out = edges[i]
     best, best_stop = np.int64(0), 0
-    for j in range(i + 2, min(n, i + _REACH + 1)):
+    for j in range(i + 2, min(n - 1, i + _REACH + 1)):
         change = cost_of(_square(rows, columns, i, j), costs) - out
         if change < best:
-            if j + 1 < n:
-                change += cost_of(_square(rows, columns, i + 1, j + 1), costs) - edges[j]
+            change += cost_of(_square(rows, columns, i + 1, j + 1), costs) - edges[j]
             if change < best:
                 best, best_stop = change, j
     if best_stop == 0:
         return
     _turn(rows, columns, edges, i + 1, best_stop)
     edges[i] = cost_of(_square(rows, columns, i, i + 1), costs)
-    if best_stop + 1 < n:
-        edges[best_stop] = cost_of(_square(rows, columns, best_stop, best_stop + 1), costs)
+    edges[best_stop] = cost_of(_square(rows, columns, best_stop, best_stop + 1), costs)
 
 
 @compiled()
 def _best_move(rows: Any, columns: Any, edges: Any, i: Any, costs: JumpCosts) -> None:
     """Move pixel i to that place nearby which saves most."""
     n = len(rows)
-    gain = edges[i - 1]
-    if i + 1 < n:
-        gain += edges[i] - cost_of(_square(rows, columns, i - 1, i + 1), costs)
+    gain = edges[i - 1] + edges[i] - cost_of(_square(rows, columns, i - 1, i + 1), costs)
     if gain <= 0:
         return
     best, best_stop = np.int64(0), -1
@@ -107,7 +103,7 @@ def improve(pixels: npt.NDArray[np.uint32], width: int, costs: JumpCosts) -> npt
     Parameters
     ----------
     pixels : array of uint32
-        The way to begin with; its first pixel stays the first.
+        The way to begin with; its first and its last pixel stay where they are.
     width : int
         Columns of the grid.
     costs : JumpCosts

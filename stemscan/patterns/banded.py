@@ -27,7 +27,7 @@ from stemscan.random import Stream
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
 
-__all__ = ["BANDED", "Sampler", "banded_sampler", "samples_of_tile"]
+__all__ = ["BANDED", "Sampler", "banded_sampler", "samples_of_tile", "tiles_of"]
 
 Positions = npt.NDArray[np.int32]
 
@@ -94,47 +94,28 @@ def samples_of_tile(pattern: PatternBase) -> int:
     return int(pattern.fraction * pattern.tile[0] * pattern.tile[1])
 
 
+def tiles_of(plan: ScanPlan) -> tiled_kernels.Tiles:
+    """A plan's pattern of tiles, for compiled code."""
+    tile, seed, per_tile = plan.pattern.tile, np.uint64(plan.seed), samples_of_tile(plan.pattern)
+    edges = edge_offsets(seed, plan.passes, plan.shape, tile, plan.samples_per_pass, per_tile)
+    return tiled_kernels.Tiles(seed, plan.shape, tile, per_tile, edges, plan.repeat == "exclusive")
+
+
 class TileSampler(Sampler):
     """A fixed number of pixels in every tile; cut tiles share the rest."""
 
     def __init__(self, plan: ScanPlan) -> None:
         super().__init__(plan)
-        self.exclusive = plan.repeat == "exclusive"
-        self.per_tile = samples_of_tile(plan.pattern)
-        self.edges = edge_offsets(self.seed, plan.passes, self.shape, self.tile, self.samples, self.per_tile)
+        self.tiles = tiles_of(plan)
 
     def _band_starts(self, number: int) -> npt.NDArray[np.int64]:
-        return tiled_kernels.band_starts(self.shape, self.tile, self.per_tile, self.edges, number)
+        return tiled_kernels.band_starts(self.tiles, number)
 
     def _expand_bands(self, number: int, band: int, skip: int, out: Positions) -> None:
-        tiled_kernels.expand_bands(
-            self.seed,
-            self.shape,
-            self.tile,
-            self.per_tile,
-            self.edges,
-            self.exclusive,
-            number,
-            self.order,
-            band,
-            skip,
-            out,
-        )
+        tiled_kernels.expand_bands(self.tiles, number, self.order, band, skip, out)
 
     def _expand_random(self, number: int, start: int, out: Positions) -> None:
-        tiled_kernels.expand_random(
-            self.seed,
-            self.shape,
-            self.tile,
-            self.per_tile,
-            self.edges,
-            self.exclusive,
-            number,
-            self.samples,
-            self._order_keys(number),
-            start,
-            out,
-        )
+        tiled_kernels.expand_random(self.tiles, number, self.samples, self._order_keys(number), start, out)
 
 
 class GridSampler(Sampler):

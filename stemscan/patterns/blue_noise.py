@@ -15,9 +15,9 @@ __all__ = ["BlueNoise"]
 class BlueNoise(AreaPattern):
     """round(ratio H W) pixels, evenly spread and at random, other ones in each pass.
 
-    The grid is cut along its Hilbert curve into as many stretches as there are samples, beginning at random. Each
-    gets one sample: of eight random candidates the one farthest from all others (Mitchell, SIGGRAPH 1991), in two
-    sweeps.
+    The curve through the grid's strips (`stemscan.orders.strips`) is cut into as many stretches as there are samples,
+    in each strip beginning at random. Each gets one sample, in two sweeps: of four random candidates, and then of eight
+    and what it has, the one farthest from all others (Mitchell, SIGGRAPH 1991).
 
     Parameters
     ----------

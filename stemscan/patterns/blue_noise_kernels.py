@@ -1,8 +1,8 @@
-"""Compiled: blue noise by best candidates in stretches of the Hilbert curve."""
+"""Compiled: blue noise by best candidates in stretches of a curve, for one strip beside others."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,117 +10,186 @@ import numpy.typing as npt
 from stemscan.compiled import compiled
 from stemscan.random import Stream, bounded, random_words
 
-__all__ = ["blue_noise"]
+__all__ = ["CurveStrip", "choose"]
 
 _BLUE = Stream.BLUE_NOISE
-_CANDIDATES = 8
-_SWEEPS = 2
-_AROUND = sorted(((i // 5 - 2, i % 5 - 2) for i in range(25)), key=lambda bin: bin[0] ** 2 + bin[1] ** 2)
+_CANDIDATES = (4, 8)
+"""Of the first sweep and of the second."""
+_BEGIN = 255
+_MARGIN = 2
+_ADJACENT = 9
+_AROUND = sorted(((i // 5, i % 5) for i in range(25)), key=lambda bin: (bin[0] - 2) ** 2 + (bin[1] - 2) ** 2)
 _DOWN, _ACROSS = np.array(_AROUND).T.copy()
-"""Bins around one, the nearest first."""
+"""Bins around one, the nearest first: itself and the eight adjacent ones, then the others."""
+
+Points = npt.NDArray[np.int32]
+
+
+class CurveStrip(NamedTuple):
+    """What is known of a strip before anything is chosen.
+
+    Attributes
+    ----------
+    curve : array of int32, (area, 2)
+        Row and column of the pixels that may be visited, in the order of the curve.
+    rows : tuple of int
+        First row and the next strip's.
+    width : int
+        Columns of the grid.
+    side : int
+        Of the square bins by which samples are found, all but the mean distance of samples.
+    first : int
+        Number of the strip's first sample in the pass.
+    """
+
+    curve: Points
+    rows: tuple[int, int]
+    width: int
+    side: int
+    first: int
+
+
+class Samples(NamedTuple):
+    """Samples by the bins in which they lie.
+
+    Attributes
+    ----------
+    points : array of int32, (n, 2)
+        Row, counted from the first row of bins, and column.
+    heads : array of int32
+        Number of a sample of each bin, -1 for none; two bins of margin on all sides.
+    following : array of int32, (n,)
+        Number of another sample of the same bin, -1 for none.
+    down, across : array of int32, (5,)
+        Working memory.
+    """
+
+    points: Points
+    heads: Points
+    following: Points
+    down: Points
+    across: Points
 
 
 @compiled(inline=True)
-def _beyond(at: Any, number: Any, side: Any) -> Any:
-    """Distance of a coordinate from the nearest pixel of a bin, 0 inside."""
-    return max(number * side - at, at - (number * side + side - 1), 0)
+def _beyond(rest: Any, side: Any, squares: Any) -> Any:
+    """Squared distances from a coordinate, `rest` into its bin, to five bins around; the least to one not adjacent."""
+    squares[0], squares[1] = (rest + 1 + side) ** 2, (rest + 1) ** 2
+    squares[2] = 0
+    squares[3], squares[4] = (side - rest) ** 2, (2 * side - rest) ** 2
+    return min(squares[0], squares[4])
 
 
 @compiled()
-def _room(row: Any, column: Any, enough: Any, side: Any, bins: Any, heads: Any, following: Any, chosen: Any) -> Any:
+def _room(row: Any, column: Any, enough: Any, side: Any, bins: Any, samples: Samples) -> Any:
     """Squared distance to the nearest chosen pixel, at most (2 side)**2: what lies in the bins around is looked at.
 
     What is not above `enough` need not be exact.
     """
     nearest = 4 * side * side
+    bin_row, bin_column = bins[row], bins[column]
+    outside = min(
+        _beyond(row - bin_row * side, side, samples.down),
+        _beyond(column - bin_column * side, side, samples.across),
+    )
     for ring in range(len(_DOWN)):
-        bin_row, bin_column = bins[row] + _DOWN[ring], bins[column] + _ACROSS[ring]
-        if not (0 <= bin_row < heads.shape[0] and 0 <= bin_column < heads.shape[1]):
+        if ring == _ADJACENT and nearest <= outside:
+            return nearest
+        if samples.down[_DOWN[ring]] + samples.across[_ACROSS[ring]] >= nearest:
             continue
-        down, across = _beyond(row, bin_row, side), _beyond(column, bin_column, side)
-        if down * down + across * across >= nearest:
-            continue
-        other = heads[bin_row, bin_column]
+        other = samples.heads[bin_row + _DOWN[ring], bin_column + _ACROSS[ring]]
         while other >= 0:
-            down, across = chosen[other, 0] - row, chosen[other, 1] - column
+            down, across = samples.points[other, 0] - row, samples.points[other, 1] - column
             nearest = min(nearest, down * down + across * across)
-            other = following[other]
+            other = samples.following[other]
         if nearest <= enough:
             return nearest
     return nearest
 
 
+@compiled(inline=True)
+def _put_in(number: Any, row: Any, column: Any, bins: Any, samples: Samples) -> None:
+    """Add a sample to its bin."""
+    bin_row, bin_column = bins[row] + _MARGIN, bins[column] + _MARGIN
+    samples.points[number, 0], samples.points[number, 1] = row, column
+    samples.following[number] = samples.heads[bin_row, bin_column]
+    samples.heads[bin_row, bin_column] = number
+
+
 @compiled()
-def _take_out(number: Any, bin_row: Any, bin_column: Any, heads: Any, following: Any) -> None:
+def _take_out(number: Any, bins: Any, samples: Samples) -> None:
     """Remove a sample from its bin."""
-    other = heads[bin_row, bin_column]
+    bin_row = bins[samples.points[number, 0]] + _MARGIN
+    bin_column = bins[samples.points[number, 1]] + _MARGIN
+    other = samples.heads[bin_row, bin_column]
     if other == number:
-        heads[bin_row, bin_column] = following[number]
+        samples.heads[bin_row, bin_column] = samples.following[number]
         return
-    while following[other] != number:
-        other = following[other]
-    following[other] = following[number]
+    while samples.following[other] != number:
+        other = samples.following[other]
+    samples.following[other] = samples.following[number]
 
 
 @compiled()
-def blue_noise(
-    curve: npt.NDArray[np.uint32], shape: tuple[int, int], samples: int, seed: Any, number: int
-) -> npt.NDArray[np.uint32]:
-    """Pixels, row * columns + column, of a pass along the curve: (samples,) uint32, none twice.
+def choose(strip: CurveStrip, samples: int, before: Points, around: Points, seed: Any, number: int) -> Points:
+    """Choose one sample in each stretch of a strip's curve: of random candidates the one farthest from all others.
 
     Parameters
     ----------
-    curve : array of uint32
-        The pixels that may be visited, in the order of the Hilbert curve.
-    shape : tuple of int
+    strip : CurveStrip
     samples : int
-        1 to len(curve).
+        0 to the pixels of the curve.
+    before : array of int32, (samples, 2) or (0, 2)
+        What an earlier sweep chose: kept where no candidate is better. Empty in the first sweep.
+    around : array of int32, (n, 2)
+        Samples of other strips; those that are near count.
     seed : uint64
     number : int
         Of the pass.
+
+    Returns
+    -------
+    array of int32, (samples, 2)
+        Row and column, none twice.
     """
-    area, width = len(curve), shape[1]
-    per_width = 1.0 / width
-    side = 1
-    while side * side * samples < area:
-        side += 1
-    bins = np.arange(max(shape[0], shape[1])) // side
-    heads = np.full((shape[0] // side + 1, width // side + 1), -1, np.int64)
-    following = np.full(samples, -1, np.int64)
-    chosen = np.empty((samples, 2), np.int64)
-    base = np.uint64(number) << np.uint64(32)
-    begin = bounded(random_words(seed, _BLUE, base, 255)[0], area)
-    words = np.empty(_CANDIDATES, np.uint32)
-    for sweep in range(_SWEEPS):
-        for k in range(samples):
-            low = np.int64(k) * area // samples
-            size: Any = (np.int64(k) + 1) * area // samples - low
-            for half in range(_CANDIDATES // 4):
-                quad = random_words(seed, _BLUE, base + np.uint64(k), sweep * (_CANDIDATES // 4) + half)
-                words[4 * half], words[4 * half + 1], words[4 * half + 2], words[4 * half + 3] = quad
-            best_row, best_column, best_room = np.int64(0), np.int64(0), np.int64(-1)
-            if sweep:
-                best_row, best_column = chosen[k]
-                _take_out(k, bins[best_row], bins[best_column], heads, following)
-                best_room = _room(best_row, best_column, 0, side, bins, heads, following, chosen)
-            for c in range(min(_CANDIDATES, size)):
-                offset = c if size <= _CANDIDATES else bounded(words[c], size)
-                at = begin + low + offset
-                candidate = np.int64(curve[at if at < area else at - area])
-                row: Any = np.int64(candidate * per_width)  # quicker than to divide; it may be one row off
-                column: Any = candidate - row * width
-                if column < 0:
-                    row, column = row - 1, column + width
-                elif column >= width:
-                    row, column = row + 1, column - width
-                room = _room(row, column, best_room, side, bins, heads, following, chosen)
-                if room > best_room:
-                    best_row, best_column, best_room = row, column, room
-            chosen[k, 0], chosen[k, 1] = best_row, best_column
-            row, column = bins[best_row], bins[best_column]
-            following[k] = heads[row, column]
-            heads[row, column] = k
-    out = np.empty(samples, np.uint32)
+    curve, side, area = strip.curve, strip.side, len(strip.curve)
+    top = max(0, strip.rows[0] // side - _MARGIN) * side
+    height = strip.rows[1] + _MARGIN * side - top
+    bins = (np.arange(max(height, strip.width)) // side).astype(np.int32)
+    heads = np.full((bins[height - 1] + 1 + 2 * _MARGIN, bins[strip.width - 1] + 1 + 2 * _MARGIN), -1, np.int32)
+    points = np.empty((samples + len(around), 2), np.int32)
+    known = Samples(points, heads, np.empty(len(points), np.int32), np.empty(5, np.int32), np.empty(5, np.int32))
+    sweep = 1 if len(before) else 0
+    for k in range(len(before)):
+        _put_in(k, before[k, 0] - top, before[k, 1], bins, known)
+    for k in range(len(around)):
+        if 0 <= around[k, 0] - top < height:
+            _put_in(samples + k, around[k, 0] - top, around[k, 1], bins, known)
+    base = (np.uint64(number) << np.uint64(32)) + np.uint64(strip.first)
+    begin = bounded(random_words(seed, _BLUE, base, _BEGIN)[0], area) if area else np.int64(0)
+    candidates = _CANDIDATES[sweep]
+    words = np.empty(candidates, np.uint32)
     for k in range(samples):
-        out[k] = np.uint32(chosen[k, 0] * width + chosen[k, 1])
+        low = np.int64(k) * area // samples
+        size: Any = (np.int64(k) + 1) * area // samples - low
+        for half in range(candidates // 4):
+            quad = random_words(seed, _BLUE, base + np.uint64(k), 2 * sweep + half)
+            words[4 * half], words[4 * half + 1], words[4 * half + 2], words[4 * half + 3] = quad
+        best_row, best_column, best_room = np.int32(0), np.int32(0), np.int64(-1)
+        if sweep:
+            best_row, best_column = points[k]
+            _take_out(k, bins, known)
+            best_room = _room(best_row, best_column, 0, side, bins, known)
+        for c in range(min(candidates, size)):
+            offset = c if size <= candidates else bounded(words[c], size)
+            at = begin + low + offset
+            at = at if at < area else at - area
+            row, column = np.int32(curve[at, 0] - top), curve[at, 1]
+            room = _room(row, column, best_room, side, bins, known)
+            if room > best_room:
+                best_row, best_column, best_room = row, column, room
+        _put_in(k, best_row, best_column, bins, known)
+    out = np.empty((samples, 2), np.int32)
+    for k in range(samples):
+        out[k, 0], out[k, 1] = points[k, 0] + top, points[k, 1]
     return out

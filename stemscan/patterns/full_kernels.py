@@ -10,7 +10,7 @@ from stemscan.compiled import compiled
 from stemscan.patterns.traversal import Positions, walk_band
 from stemscan.permutation import domain, permute
 
-__all__ = ["expand_bands", "expand_random"]
+__all__ = ["expand_bands", "expand_random", "expand_steps"]
 
 
 @compiled()
@@ -34,5 +34,15 @@ def expand_random(shape: tuple[int, int], keys: Any, start: int, out: Positions)
     bits, high_values = domain(n)
     for i in range(len(out)):
         pixel = permute(start + i, n, bits, high_values, keys)
+        out[i, 0] = pixel // shape[1]
+        out[i, 1] = pixel % shape[1]
+
+
+@compiled()
+def expand_steps(shape: tuple[int, int], step: Any, start: int, out: Positions) -> None:
+    """Fill `out` with samples start, start + 1, ... where sample n is the pixel number (step n) mod (rows columns)."""
+    pixels = np.uint64(shape[0] * shape[1])
+    for i in range(len(out)):
+        pixel = np.int64((step * np.uint64(start + i)) % pixels)
         out[i, 0] = pixel // shape[1]
         out[i, 1] = pixel % shape[1]

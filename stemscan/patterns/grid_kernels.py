@@ -17,7 +17,7 @@ from stemscan.compiled import compiled
 from stemscan.patterns.traversal import Positions, walk_band
 from stemscan.permutation import CHUNK, domain, permute, permute_back, permute_back_chunk
 
-__all__ = ["Stretch", "band_starts", "expand_bands", "expand_random", "put_off"]
+__all__ = ["Stretch", "band_starts", "expand_bands", "expand_random", "kept_number", "put_off"]
 
 Numbers = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.uint32]
@@ -57,7 +57,7 @@ def _stream_position(number: Any, reach: int, put_off: Numbers) -> Any:
 
 
 @compiled()
-def _kept_number(index: int, put_off: Numbers) -> int:
+def kept_number(index: int, put_off: Numbers) -> int:
     """The number of the element `index` among those not put off."""
     low, high = 0, len(put_off)
     while low < high:
@@ -73,7 +73,7 @@ def _kept_number(index: int, put_off: Numbers) -> int:
 def _pixel_of(sample: int, n: int, bits: Any, high_values: Any, stretch: Stretch) -> np.int64:
     """Pixel of a sample of the pass, as drawn."""
     if sample >= stretch.length:
-        number = _kept_number(sample - stretch.length, stretch.next_put_off)
+        number = kept_number(sample - stretch.length, stretch.next_put_off)
         return permute(number, n, bits, high_values, stretch.next_keys)
     number = stretch.position + sample
     if number < stretch.reach:

@@ -1,13 +1,15 @@
-"""Patterns in their own order, where it gives any sample alone."""
+"""Patterns in their own order, where it gives any sample alone, and what of them lies inside a region."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING
+from functools import cached_property, lru_cache, partial
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import numpy.typing as npt
 
+from stemscan.errors import PlanError
 from stemscan.files_by_content import load_points
 from stemscan.orders.hilbert_curve import curve_pixels
 from stemscan.patterns import way_kernels
@@ -20,10 +22,13 @@ from stemscan.patterns.traversal import Positions
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
 
-__all__ = ["OWN_WAYS", "OwnSampler"]
+__all__ = ["OWN_WAYS", "OwnInRegion", "OwnSampler"]
 
 OWN_WAYS = (Spiral, Lissajous, Interleaved, Hilbert, PointList)
 """Patterns for `OwnSampler`."""
+
+_STRETCH: Final = 1 << 16
+"""Samples of a stretch: of each, one number is held."""
 
 
 class OwnSampler:
@@ -67,3 +72,50 @@ def _own_way(plan: ScanPlan, samples: int) -> Callable[[int, Positions], None]:
 def _copy_points(points: Positions, start: int, out: Positions) -> None:
     """Fill `out` with the points of a list from `start` on."""
     out[:] = points[start : start + len(out)]
+
+
+class OwnInRegion:
+    """Those points of an `OwnSampler` that lie inside the plan's region: how many each stretch has is counted once.
+
+    Parameters
+    ----------
+    plan : ScanPlan
+
+    Raises
+    ------
+    InputNotFoundError, DataError, PlanError
+        As of `OwnSampler`; from `expand` also when the plan states another number of samples.
+    """
+
+    def __init__(self, plan: ScanPlan) -> None:
+        if plan.region is None:
+            raise TypeError("expected a plan with a region")
+        self._plan = plan
+        self._mask = plan.region.mask(plan.shape)
+        self._way = OwnSampler(plan)
+        self._inside = lru_cache(maxsize=2)(self._inside_of)
+
+    def _inside_of(self, stretch: int) -> Positions:
+        """Points of a stretch that lie inside."""
+        start = stretch * _STRETCH
+        points = self._way.expand(0, start, min(start + _STRETCH, self._way.samples))
+        return points[self._mask[points[:, 0], points[:, 1]]]
+
+    @cached_property
+    def starts(self) -> npt.NDArray[np.int64]:
+        """Samples before each stretch, and after the last."""
+        counts = [len(self._inside(stretch)) for stretch in range(-(-self._way.samples // _STRETCH))]
+        return np.append(np.zeros(1, np.int64), np.cumsum(np.array(counts, np.int64)))
+
+    def expand(self, number: int, start: int, stop: int) -> Positions:
+        """Points start .. stop - 1 of any pass, (stop - start, 2) int32 (row, column)."""
+        if self.starts[-1] != self._plan.samples_per_pass:
+            raise PlanError(
+                f"region.samples: expected {self.starts[-1]}, the samples inside the region, got "
+                f"{self._plan.samples_per_pass}; correct it"
+            )
+        first = int(np.searchsorted(self.starts, start, side="right")) - 1
+        end = int(np.searchsorted(self.starts, stop, side="left"))
+        parts = [self._inside(stretch) for stretch in range(first, end)]
+        inside = np.concatenate(parts) if parts else np.empty((0, 2), np.int32)
+        return inside[start - int(self.starts[first]) : stop - int(self.starts[first])]

@@ -1,89 +1,129 @@
 """Compiled: patterns with a fixed number of samples in every tile, kept to a region of the grid.
 
 A tile that the region's edge (or the grid's) cuts shares the rest of the samples by its area, as
-`stemscan.patterns.tile_kernels.edge_offsets` does at the edge of the grid.
+`stemscan.patterns.tile_kernels.edge_offsets` does at the edge of the grid. All is made band by band.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from stemscan.compiled import compiled
-from stemscan.patterns.tile_kernels import choose_exclusive, choose_head, new_scratch, tile_extent
-from stemscan.random import Stream, random_words
+from stemscan.patterns.tile_kernels import choose_exclusive, choose_head, edge_start, new_scratch
 
-__all__ = ["choose_in_region", "region_offsets"]
+__all__ = ["Shares", "choose_in_region", "whole_and_cut"]
 
-_EDGE = Stream.EDGE
-Mask = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+
+
+class Shares(NamedTuple):
+    """How many samples tiles get.
+
+    Attributes
+    ----------
+    per_tile, full : int
+        Samples and pixels of a whole tile.
+    rest, area : int
+        Samples and pixels of all tiles that are cut.
+    """
+
+    per_tile: int
+    full: int
+    rest: int
+    area: int
 
 
 @compiled()
-def _areas(mask: Mask, tile_shape: tuple[int, int]) -> npt.NDArray[np.int64]:
-    """Pixels of the region in each tile, tiles row by row."""
-    across = (mask.shape[1] + tile_shape[1] - 1) // tile_shape[1]
-    areas = np.zeros((mask.shape[0] + tile_shape[0] - 1) // tile_shape[0] * across, np.int64)
+def whole_and_cut(mask: Mask, tile: tuple[int, int]) -> tuple[int, int]:
+    """Number of whole tiles, and of pixels of cut ones, in the rows of a mask, which begin with a tile's."""
+    areas = np.zeros((mask.shape[1] + tile[1] - 1) // tile[1], np.int64)
+    whole, cut = 0, 0
     for row in range(mask.shape[0]):
         for column in range(mask.shape[1]):
             if mask[row, column]:
-                areas[row // tile_shape[0] * across + column // tile_shape[1]] += 1
-    return areas
+                areas[column // tile[1]] += 1
+        if (row + 1) % tile[0] == 0 or row + 1 == mask.shape[0]:
+            for i in range(len(areas)):
+                if areas[i] == tile[0] * tile[1]:
+                    whole += 1
+                else:
+                    cut += areas[i]
+            areas[:] = 0
+    return whole, cut
 
 
-@compiled()
-def region_offsets(
-    mask: Mask, tile_shape: tuple[int, int], seed: Any, passes: int, samples: int, per_tile: int
-) -> npt.NDArray[np.int32]:
-    """Samples that each tile gets before each pass, (passes + 1, tiles)."""
-    areas = _areas(mask, tile_shape)
-    full = tile_shape[0] * tile_shape[1]
-    whole = np.int64((areas == full).sum())
-    area = areas.sum() - whole * full
-    rest = samples - whole * per_tile
-    offsets = np.zeros((passes + 1, len(areas)), np.int32)
-    for number in range(passes):
-        w0, w1, _, _ = random_words(seed, _EDGE, np.uint64(number), 0)
-        start = np.int64(((np.uint64(w0) << np.uint64(32)) | np.uint64(w1)) % np.uint64(max(area, 1)))
-        covered = np.int64(0)
-        for tile in range(len(areas)):
-            share = np.int64(per_tile if areas[tile] == full else 0)
-            if 0 < areas[tile] < full:
-                before = (rest * covered + start) // area
-                covered += areas[tile]
-                share = (rest * covered + start) // area - before
-            offsets[number + 1, tile] = offsets[number, tile] + share
-    return offsets
+@compiled(inline=True)
+def _share(area: Any, covered: Any, start: Any, shares: Shares) -> Any:
+    """Samples of a tile with `area` pixels in a pass whose sharing out begins at `start`, after `covered` pixels."""
+    if area == shares.full:
+        return np.int64(shares.per_tile)
+    before = (shares.rest * covered + start) // shares.area
+    return (shares.rest * (covered + area) + start) // shares.area - before
+
+
+@compiled(inline=True)
+def _list_inside(mask: Mask, row0: Any, column0: Any, tile: Any, first_row: Any, inside: Any) -> Any:
+    """Write the pixels of a tile that lie inside to `inside`; return how many."""
+    area = 0
+    for row in range(row0, min(row0 + tile[0], mask.shape[0])):
+        for column in range(column0, min(column0 + tile[1], mask.shape[1])):
+            if mask[row, column]:
+                inside[area] = np.uint32((first_row + row) * mask.shape[1] + column)
+                area += 1
+    return area
 
 
 @compiled()
 def choose_in_region(
-    mask: Mask, tile_shape: tuple[int, int], offsets: Any, seed: Any, exclusive: bool, number: int, samples: int
+    mask: Mask,
+    first_row: int,
+    tile_shape: tuple[int, int],
+    shares: Shares,
+    covered: Any,
+    seed: Any,
+    exclusive: bool,
+    number: int,
+    samples: int,
 ) -> npt.NDArray[np.uint32]:
-    """Pixels, row * columns + column, that a pass visits, tile by tile: (samples,) uint32."""
+    """Pixels, row * columns + column, that a pass visits in the rows of a mask, tile by tile: (samples,) uint32.
+
+    Parameters
+    ----------
+    mask : array of bool, (h, W)
+        Rows of the region; they begin and end with those of tiles, or with the grid.
+    first_row : int
+        Of the mask, on the grid.
+    tile_shape, shares, seed, exclusive, number
+        Of the pattern, the plan and the pass.
+    covered : int
+        Pixels of cut tiles before these rows.
+    samples : int
+        Sum of the samples of these tiles.
+    """
     out = np.empty(samples, np.uint32)
     scratch = new_scratch(tile_shape[0] * tile_shape[1])
     inside = np.empty(tile_shape[0] * tile_shape[1], np.uint32)
     chosen = np.empty(tile_shape[0] * tile_shape[1], np.int32)
+    edge_starts = np.array([edge_start(seed, k, shares.area) for k in range(number + 1)])
+    offsets = np.zeros(number + 2, np.int64)
+    tile = first_row // tile_shape[0] * ((mask.shape[1] + tile_shape[1] - 1) // tile_shape[1])
     at = 0
-    for tile in range(offsets.shape[1]):
-        count = offsets[number + 1, tile] - offsets[number, tile]
-        if count == 0:
-            continue
-        row0, column0, rows, columns = tile_extent(tile, mask.shape, tile_shape)
-        area = 0
-        for row in range(row0, row0 + rows):
-            for column in range(column0, column0 + columns):
-                if mask[row, column]:
-                    inside[area] = np.uint32(row * mask.shape[1] + column)
-                    area += 1
-        if exclusive:
-            choose_exclusive(offsets[: number + 2, tile].astype(np.int64), number, area, seed, tile, scratch, chosen)
-        else:
-            choose_head(0, count, area, seed, tile, number, scratch, chosen)
-        for i in range(count):
-            out[at] = inside[chosen[i]]
-            at += 1
+    for row0 in range(0, mask.shape[0], tile_shape[0]):
+        for column0 in range(0, mask.shape[1], tile_shape[1]):
+            area = _list_inside(mask, row0, column0, tile_shape, first_row, inside)
+            count = _share(area, covered, edge_starts[number], shares) if area else 0
+            if exclusive and count:
+                for k in range(number + 1):
+                    offsets[k + 1] = offsets[k] + _share(area, covered, edge_starts[k], shares)
+                choose_exclusive(offsets, number, area, seed, tile, scratch, chosen)
+            elif count:
+                choose_head(0, count, area, seed, tile, number, scratch, chosen)
+            for i in range(count):
+                out[at] = inside[chosen[i]]
+                at += 1
+            covered += 0 if area == shares.full else area
+            tile += 1
     return out

@@ -1,18 +1,28 @@
-"""From a plan to what expands it: band by band, sample by sample, or a whole pass at a time."""
+"""From a plan to what expands it: sample by sample, band by band, strip by strip, or a whole pass at a time."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from stemscan.errors import PlanError
 from stemscan.patterns.banded import BANDED, banded_sampler
-from stemscan.patterns.own_ways import OWN_WAYS, OwnSampler
+from stemscan.patterns.blue_noise import BlueNoise
+from stemscan.patterns.blue_noise_strips import BlueNoiseStrips
+from stemscan.patterns.delocalised import DelocalisedGrid, DelocalisedTiles, has_small_tiles
+from stemscan.patterns.own_ways import OWN_WAYS, OwnInRegion, OwnSampler
+from stemscan.patterns.random_walk import RandomWalk
+from stemscan.patterns.raster import FullPattern
+from stemscan.patterns.strip_sampler import StripSampler
+from stemscan.patterns.strip_sources import GridStrips, RegionStrips, StripSource, TileStrips, UniformStrips
 from stemscan.patterns.traversal import ORDER_CODES, Positions
-from stemscan.patterns.whole_pass import WholePassSampler
+from stemscan.patterns.uniform import Uniform
+from stemscan.patterns.walk_sampler import WalkSampler
+from stemscan.patterns.whole_pass import ListStrips, ScatteredSampler
 
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
 
-__all__ = ["Sampler", "sampler_for"]
+__all__ = ["Sampler", "sampler_for", "samples_inside"]
 
 
 class Sampler(Protocol):
@@ -24,10 +34,56 @@ class Sampler(Protocol):
 
 
 def sampler_for(plan: ScanPlan) -> Sampler:
-    """The sampler of the plan's pattern, region and order."""
+    """The sampler of the plan's pattern, region and order.
+
+    Raises
+    ------
+    InputNotFoundError, DataError, PlanError
+        When a file of the plan is missing or not what the plan states.
+    """
+    order = plan.order.kind
+    if order == "own":
+        return _own_way(plan)
+    if plan.region is None and isinstance(plan.pattern, BANDED) and order in (*ORDER_CODES, "random"):
+        return banded_sampler(plan)
+    if plan.region is None and order == "delocalised":
+        if isinstance(plan.pattern, FullPattern):
+            return DelocalisedGrid(plan)
+        if has_small_tiles(plan):
+            return DelocalisedTiles(plan)
+    source = _source_for(plan)
+    return ScatteredSampler(plan, source) if order in ("random", "delocalised") else StripSampler(plan, source)
+
+
+def _own_way(plan: ScanPlan) -> Sampler:
+    """The sampler of a way in its own order."""
+    if isinstance(plan.pattern, RandomWalk):
+        return WalkSampler(plan)
+    return OwnSampler(plan) if plan.region is None else OwnInRegion(plan)
+
+
+def _source_for(plan: ScanPlan) -> StripSource:
+    """What makes the pixels of a pass strip by strip."""
+    pattern = plan.pattern
+    if isinstance(pattern, BlueNoise):
+        return BlueNoiseStrips(plan)
+    if not isinstance(pattern, BANDED):
+        return ListStrips(plan, _own_way(plan))
     if plan.region is None:
-        if isinstance(plan.pattern, OWN_WAYS) and plan.order.kind == "own":
-            return OwnSampler(plan)
-        if isinstance(plan.pattern, BANDED) and plan.order.kind in (*ORDER_CODES, "random"):
-            return banded_sampler(plan)
-    return WholePassSampler(plan)
+        return GridStrips(plan)
+    if isinstance(pattern, Uniform):
+        return UniformStrips(plan)
+    return RegionStrips(plan) if isinstance(pattern, FullPattern) else TileStrips(plan)
+
+
+def samples_inside(plan: ScanPlan) -> int:
+    """Count the samples of a pass of a way that lie inside the plan's region, whatever the plan states.
+
+    Raises
+    ------
+    InputNotFoundError, DataError, PlanError
+        When a file of the plan is missing or not what the plan states.
+    """
+    if plan.region is None or not isinstance(plan.pattern, OWN_WAYS):
+        raise PlanError(f"expected a way in a region, got {plan.pattern.kind}")
+    return int(OwnInRegion(plan).starts[-1])

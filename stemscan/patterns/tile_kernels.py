@@ -16,7 +16,7 @@ import numpy.typing as npt
 from stemscan.compiled import compiled
 from stemscan.random import Stream, bounded, random_words
 
-__all__ = ["Scratch", "choose_exclusive", "choose_head", "edge_offsets", "new_scratch", "tile_extent"]
+__all__ = ["Scratch", "choose_exclusive", "choose_head", "edge_offsets", "edge_start", "new_scratch", "tile_extent"]
 
 _PATTERN = Stream.PATTERN
 _EDGE = Stream.EDGE
@@ -156,6 +156,13 @@ def choose_exclusive(
 
 
 @compiled()
+def edge_start(seed: Any, number: int, area: int) -> np.int64:
+    """Where the sharing out of a pass among cut tiles begins, 0 .. area - 1."""
+    w0, w1, _, _ = random_words(seed, _EDGE, np.uint64(number), 0)
+    return np.int64(((np.uint64(w0) << np.uint64(32)) | np.uint64(w1)) % np.uint64(max(area, 1)))
+
+
+@compiled()
 def edge_offsets(
     seed: np.uint64, passes: int, shape: tuple[int, int], tile_shape: tuple[int, int], total: int, per_tile: int
 ) -> npt.NDArray[np.int32]:
@@ -173,8 +180,7 @@ def edge_offsets(
     area = shape[0] * shape[1] - whole_down * whole_across * tile_shape[0] * tile_shape[1]
     rest = total - whole_down * whole_across * per_tile
     for number in range(passes):
-        w0, w1, _, _ = random_words(seed, _EDGE, np.uint64(number), 0)
-        start = np.int64(((np.uint64(w0) << np.uint64(32)) | np.uint64(w1)) % np.uint64(max(area, 1)))
+        start = edge_start(seed, number, area)
         covered = np.int64(0)
         for edge in range(right + bottom):
             tile = edge * across + whole_across if edge < right else whole_down * across + edge - right

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,16 +12,70 @@ from stemscan.patterns.tile_kernels import Scratch, choose_exclusive, choose_hea
 from stemscan.patterns.traversal import Positions, walk_band
 from stemscan.permutation import domain, permute
 
-__all__ = ["band_starts", "expand_bands", "expand_random"]
+__all__ = [
+    "Tiles",
+    "band_starts",
+    "edge_index",
+    "expand_bands",
+    "expand_random",
+    "grid_of",
+    "numbers_of_cut",
+    "pixel_of_slot",
+]
 
 Edges = npt.NDArray[np.int32]
 
 
+class Tiles(NamedTuple):
+    """A plan's pattern of tiles.
+
+    Attributes
+    ----------
+    seed : uint64
+    shape, tile : tuple of int
+        Rows and columns of the grid and of a whole tile.
+    per_tile : int
+        Samples of a whole tile.
+    edges : array of int32, (passes + 1, cut tiles)
+        See `stemscan.patterns.tile_kernels.edge_offsets`.
+    exclusive : bool
+        Whether no pass visits what earlier ones have, until all is visited.
+    """
+
+    seed: np.uint64
+    shape: tuple[int, int]
+    tile: tuple[int, int]
+    per_tile: int
+    edges: Edges
+    exclusive: bool
+
+
+@compiled(inline=True)
+def grid_of(tiles: Tiles) -> tuple[int, int]:
+    """Rows and columns of tiles, cut ones among them."""
+    return (
+        (tiles.shape[0] + tiles.tile[0] - 1) // tiles.tile[0],
+        (tiles.shape[1] + tiles.tile[1] - 1) // tiles.tile[1],
+    )
+
+
 @compiled()
-def _edge_index(tile: int, shape: tuple[int, int], tile_shape: tuple[int, int]) -> int:
+def numbers_of_cut(tiles: Tiles) -> npt.NDArray[np.int64]:
+    """Numbers, row by row, of the tiles that the edge cuts: down the right edge, then along the bottom."""
+    down, across = grid_of(tiles)
+    whole_down, whole_across = tiles.shape[0] // tiles.tile[0], tiles.shape[1] // tiles.tile[1]
+    right = whole_down if across > whole_across else 0
+    numbers = np.empty(right + (across if down > whole_down else 0), np.int64)
+    for edge in range(len(numbers)):
+        numbers[edge] = edge * across + whole_across if edge < right else whole_down * across + edge - right
+    return numbers
+
+
+@compiled()
+def edge_index(tile: Any, tiles: Tiles) -> Any:
     """Number of a cut tile among the cut ones; -1 for a whole tile."""
-    across = (shape[1] + tile_shape[1] - 1) // tile_shape[1]
-    whole_down, whole_across = shape[0] // tile_shape[0], shape[1] // tile_shape[1]
+    across = grid_of(tiles)[1]
+    whole_down, whole_across = tiles.shape[0] // tiles.tile[0], tiles.shape[1] // tiles.tile[1]
     row, column = tile // across, tile % across
     right = whole_down if across > whole_across else 0
     if row >= whole_down:
@@ -30,135 +84,102 @@ def _edge_index(tile: int, shape: tuple[int, int], tile_shape: tuple[int, int]) 
 
 
 @compiled()
-def _fill_offsets(per_tile: int, edges: Edges, edge: int, offsets: Any) -> None:
+def _fill_offsets(tiles: Tiles, edge: int, offsets: Any) -> None:
     """Samples that a tile gets before each pass."""
     for number in range(len(offsets)):
-        offsets[number] = number * per_tile if edge < 0 else edges[number, edge]
+        offsets[number] = number * tiles.per_tile if edge < 0 else tiles.edges[number, edge]
 
 
 @compiled()
-def _choose(
-    seed: np.uint64,
-    tile: int,
-    area: int,
-    exclusive: bool,
-    number: int,
-    offsets: Any,
-    scratch: Scratch,
-    chosen: Any,
-) -> int:
+def _choose(tiles: Tiles, tile: int, area: int, number: int, offsets: Any, scratch: Scratch, chosen: Any) -> int:
     """Write the numbers of the pixels that a pass visits in a tile to `chosen`; return how many."""
-    if exclusive:
-        return choose_exclusive(offsets, number, area, seed, tile, scratch, chosen)
+    if tiles.exclusive:
+        return choose_exclusive(offsets, number, area, tiles.seed, tile, scratch, chosen)
     count = offsets[number + 1] - offsets[number]
-    return choose_head(0, count, area, seed, tile, number, scratch, chosen)
+    return choose_head(0, count, area, tiles.seed, tile, number, scratch, chosen)
 
 
 @compiled()
-def band_starts(
-    shape: tuple[int, int], tile_shape: tuple[int, int], per_tile: int, edges: Edges, number: int
-) -> npt.NDArray[np.int64]:
+def band_starts(tiles: Tiles, number: int) -> npt.NDArray[np.int64]:
     """Number of samples before each band of a pass, and after the last."""
-    down = (shape[0] + tile_shape[0] - 1) // tile_shape[0]
-    across = (shape[1] + tile_shape[1] - 1) // tile_shape[1]
+    down, across = grid_of(tiles)
     starts = np.zeros(down + 1, np.int64)
     for band in range(down):
         samples = 0
         for column in range(across):
-            edge = _edge_index(band * across + column, shape, tile_shape)
-            samples += per_tile if edge < 0 else edges[number + 1, edge] - edges[number, edge]
+            edge = edge_index(band * across + column, tiles)
+            samples += tiles.per_tile if edge < 0 else tiles.edges[number + 1, edge] - tiles.edges[number, edge]
         starts[band + 1] = starts[band] + samples
     return starts
 
 
 @compiled()
-def expand_bands(
-    seed: np.uint64,
-    shape: tuple[int, int],
-    tile_shape: tuple[int, int],
-    per_tile: int,
-    edges: Edges,
-    exclusive: bool,
-    number: int,
-    order: int,
-    band: int,
-    skip: int,
-    out: Positions,
-) -> None:
+def expand_bands(tiles: Tiles, number: int, order: int, band: int, skip: int, out: Positions) -> None:
     """Fill `out` with the points of a pass from sample `skip` of a band on."""
-    across = (shape[1] + tile_shape[1] - 1) // tile_shape[1]
-    mask = np.zeros((tile_shape[0], shape[1]), np.uint8)
-    scratch = new_scratch(tile_shape[0] * tile_shape[1])
-    chosen = np.empty(tile_shape[0] * tile_shape[1], np.int32)
+    across = grid_of(tiles)[1]
+    mask = np.zeros((tiles.tile[0], tiles.shape[1]), np.uint8)
+    scratch = new_scratch(tiles.tile[0] * tiles.tile[1])
+    chosen = np.empty(tiles.tile[0] * tiles.tile[1], np.int32)
     offsets = np.empty(number + 2, np.int64)
-    _fill_offsets(per_tile, edges, -1, offsets)
+    _fill_offsets(tiles, -1, offsets)
     at = 0
     while at < len(out):
-        row0 = band * tile_shape[0]
-        rows = min(tile_shape[0], shape[0] - row0)
+        row0 = band * tiles.tile[0]
+        rows = min(tiles.tile[0], tiles.shape[0] - row0)
         for tile in range(band * across, (band + 1) * across):
-            _, column, _, columns = tile_extent(tile, shape, tile_shape)
-            edge = _edge_index(tile, shape, tile_shape)
+            _, column, _, columns = tile_extent(tile, tiles.shape, tiles.tile)
+            edge = edge_index(tile, tiles)
             if edge >= 0:
-                _fill_offsets(per_tile, edges, edge, offsets)
-            count = _choose(seed, tile, rows * columns, exclusive, number, offsets, scratch, chosen)
+                _fill_offsets(tiles, edge, offsets)
+            count = _choose(tiles, tile, rows * columns, number, offsets, scratch, chosen)
             for i in range(count):
                 mask[chosen[i] // columns, column + chosen[i] % columns] = 1
             if edge >= 0:
-                _fill_offsets(per_tile, edges, -1, offsets)
-        at = walk_band(mask, rows, row0, order, tile_shape, skip, out, at)
+                _fill_offsets(tiles, -1, offsets)
+        at = walk_band(mask, rows, row0, order, tiles.tile, skip, out, at)
         mask[:] = 0
         band += 1
         skip = 0
 
 
 @compiled()
-def _locate(
-    sample: Any, shape: tuple[int, int], tile_shape: tuple[int, int], per_tile: int, edge_ends: Any
+def pixel_of_slot(
+    tiles: Tiles, tile: Any, slot: Any, number: int, offsets: Any, scratch: Scratch, chosen: Any
 ) -> tuple[Any, Any]:
-    """Tile and slot of a sample in canonical numbering: whole tiles row by row, then the cut ones."""
-    across = (shape[1] + tile_shape[1] - 1) // tile_shape[1]
-    whole_down, whole_across = shape[0] // tile_shape[0], shape[1] // tile_shape[1]
-    whole = whole_down * whole_across * per_tile
-    if sample < whole:
-        index = sample // per_tile
-        return index // whole_across * across + index % whole_across, sample % per_tile
-    sample -= whole
-    edge = np.searchsorted(edge_ends, sample, side="right")
-    slot = sample - (edge_ends[edge - 1] if edge > 0 else 0)
-    right = whole_down if across > whole_across else 0
-    tile = edge * across + whole_across if edge < right else whole_down * across + edge - right
-    return tile, slot
+    """Row and column of the sample number `slot`, as drawn, of a tile in a pass."""
+    row, column, rows, columns = tile_extent(tile, tiles.shape, tiles.tile)
+    if tiles.exclusive:
+        _fill_offsets(tiles, edge_index(tile, tiles), offsets)
+        choose_exclusive(offsets, number, rows * columns, tiles.seed, tile, scratch, chosen)
+    else:
+        choose_head(0, slot + 1, rows * columns, tiles.seed, tile, number, scratch, chosen)
+    return row + chosen[slot] // columns, column + chosen[slot] % columns
 
 
 @compiled()
-def expand_random(
-    seed: np.uint64,
-    shape: tuple[int, int],
-    tile_shape: tuple[int, int],
-    per_tile: int,
-    edges: Edges,
-    exclusive: bool,
-    number: int,
-    samples: int,
-    keys: Any,
-    start: int,
-    out: Positions,
-) -> None:
+def _locate(sample: Any, tiles: Tiles, cut: Any, edge_ends: Any) -> tuple[Any, Any]:
+    """Tile and slot of a sample in canonical numbering: whole tiles row by row, then the cut ones."""
+    across = grid_of(tiles)[1]
+    whole_down, whole_across = tiles.shape[0] // tiles.tile[0], tiles.shape[1] // tiles.tile[1]
+    whole = whole_down * whole_across * tiles.per_tile
+    if sample < whole:
+        index = sample // tiles.per_tile
+        return index // whole_across * across + index % whole_across, sample % tiles.per_tile
+    sample -= whole
+    edge = np.searchsorted(edge_ends, sample, side="right")
+    return cut[edge], sample - (edge_ends[edge - 1] if edge > 0 else 0)
+
+
+@compiled()
+def expand_random(tiles: Tiles, number: int, samples: int, keys: Any, start: int, out: Positions) -> None:
     """Fill `out` with samples start, start + 1, ... of a random order of a pass."""
     bits, high_values = domain(samples)
-    edge_ends = np.cumsum((edges[number + 1] - edges[number]).astype(np.int64))
-    scratch = new_scratch(tile_shape[0] * tile_shape[1])
-    chosen = np.empty(tile_shape[0] * tile_shape[1], np.int32)
+    edge_ends = np.cumsum((tiles.edges[number + 1] - tiles.edges[number]).astype(np.int64))
+    cut = numbers_of_cut(tiles)
+    scratch = new_scratch(tiles.tile[0] * tiles.tile[1])
+    chosen = np.empty(tiles.tile[0] * tiles.tile[1], np.int32)
     offsets = np.empty(number + 2, np.int64)
     for i in range(len(out)):
         sample = permute(start + i, samples, bits, high_values, keys)
-        tile, slot = _locate(sample, shape, tile_shape, per_tile, edge_ends)
-        row, column, rows, columns = tile_extent(tile, shape, tile_shape)
-        if exclusive:
-            _fill_offsets(per_tile, edges, _edge_index(tile, shape, tile_shape), offsets)
-            choose_exclusive(offsets, number, rows * columns, seed, tile, scratch, chosen)
-        else:
-            choose_head(0, slot + 1, rows * columns, seed, tile, number, scratch, chosen)
-        out[i, 0] = row + chosen[slot] // columns
-        out[i, 1] = column + chosen[slot] % columns
+        tile, slot = _locate(sample, tiles, cut, edge_ends)
+        out[i, 0], out[i, 1] = pixel_of_slot(tiles, tile, slot, number, offsets, scratch, chosen)

@@ -158,7 +158,7 @@ def test_delocalised_keeps_samples_apart_in_space_and_neighbours_in_time(pattern
     points = points_of(ordered({"kind": "delocalised"}, pattern, side))
     chance = points_of(ordered({"kind": "random"}, pattern, side))
     assert nearest_before(points, 8).min() > side / 20
-    assert nearest_before(points, 8).min() > 5 * nearest_before(chance, 8).min()
+    assert nearest_before(points, 8).min() > 2 * np.percentile(nearest_before(chance, 8), 1)
     time = np.full((side, side), -1)
     time[points[:, 0], points[:, 1]] = np.arange(len(points))
     for row, column in ((0, 1), (1, 0), (1, 1)):
@@ -182,9 +182,9 @@ def test_orders_of_passes_differ_with_their_pixels() -> None:
 
 
 def test_a_pass_that_memory_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = ordered({"kind": "shortest"})
-    monkeypatch.setattr(whole_pass, "_memory_bytes", lambda: 36 * plan.samples_per_pass - 1)
-    with pytest.raises(PlanError, match=r"at most 767 samples .* in the order shortest, got 768; take"):
+    plan = ordered({"kind": "delocalised"}, {"kind": "uniform", "ratio": 768 / 128**2})
+    monkeypatch.setattr(whole_pass, "_memory_bytes", lambda: 20 * plan.samples_per_pass - 1)
+    with pytest.raises(PlanError, match=r"at most 767 samples .* in the order delocalised, got 768; take"):
         points_of(plan)
     monkeypatch.setattr(whole_pass, "_memory_bytes", lambda: None)
     assert len(points_of(plan)) == 768
@@ -201,18 +201,18 @@ def test_uniform_random_pixels_in_a_short_way_need_no_list_of_all_pixels() -> No
 
 
 GOLDEN: dict[str, tuple[ScanPlan, str]] = {
-    "shortest": (ordered({"kind": "shortest"}), "85d3f724ff9ea42d"),
+    "shortest": (ordered({"kind": "shortest"}), "2feba44c1d837126"),
     "limited": (
         ordered({"kind": "shortest", "max_jump_px": 9.5}, {"kind": "blue-noise", "ratio": 0.05}),
-        "e0cfc4a26aa106ff",
+        "72c6dd0a4e1066eb",
     ),
-    "settle": (ordered({"kind": "settle-aware", "settle": SETTLE}), "687524c9c4fc395c"),
+    "settle": (ordered({"kind": "settle-aware", "settle": SETTLE}), "a5d3012e60e32207"),
     "table": (
         ordered({"kind": "settle-aware", "settle": TABLE}, {"kind": "uniform", "ratio": 0.1}),
-        "b286966e6e0a93dd",
+        "17f4c882e21c897f",
     ),
-    "delocalised": (ordered({"kind": "delocalised"}, passes=2), "910b6d8fb6d83dc5"),
-    "random walk at random": (ordered({"kind": "random"}, {"kind": "random-walk", "ratio": 0.2}), "311df9e2442ccb21"),
+    "delocalised": (ordered({"kind": "delocalised"}, passes=2), "7b78629d3593075f"),
+    "random walk at random": (ordered({"kind": "random"}, {"kind": "random-walk", "ratio": 0.2}), "978103a6a43e941f"),
 }
 
 

@@ -1,0 +1,202 @@
+"""Which pixels a pass visits, strip by strip: what orders that go through a grid by strips, and blue noise, build on.
+
+The pixels of a strip are numbers row * columns + column. A source holds an integer a strip and what its pattern needs
+(`stemscan.patterns.banded`), never a pass.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from stemscan.orders.model import Order
+from stemscan.orders.strips import Strips
+from stemscan.patterns.banded import banded_sampler, samples_of_tile
+from stemscan.patterns.region_kernels import Shares, choose_in_region, whole_and_cut
+from stemscan.patterns.tile_kernels import edge_start
+from stemscan.region import Mask, Region
+
+if TYPE_CHECKING:
+    from stemscan.plan import ScanPlan
+
+__all__ = ["GridStrips", "InsideRows", "Pixels", "RegionStrips", "StripSource", "TileStrips", "UniformStrips"]
+
+Pixels = npt.NDArray[np.uint32]
+Counts = npt.NDArray[np.int64]
+
+
+class StripSource(ABC):
+    """The pixels of the passes of a plan, strip by strip.
+
+    Parameters
+    ----------
+    plan : ScanPlan
+    """
+
+    _FINE: ClassVar[bool] = False
+
+    def __init__(self, plan: ScanPlan) -> None:
+        self.plan = plan
+        pixels = plan.shape[0] * plan.shape[1] if plan.region is None else plan.region.pixels_in(plan.shape)
+        self.strips = Strips.of(plan.shape, plan.pattern.tile[0], plan.samples_per_pass / pixels, fine=self._FINE)
+        self.starts = lru_cache(maxsize=2)(self._starts)
+
+    def _starts(self, number: int) -> Counts:
+        """Samples before each strip of a pass, and after the last."""
+        return np.append(np.zeros(1, np.int64), np.cumsum(self._counts(number)))
+
+    def _rows(self, strip: int) -> tuple[int, int]:
+        """First row of a strip and of the next."""
+        return int(self.strips.rows[strip]), int(self.strips.rows[strip + 1])
+
+    @abstractmethod
+    def _counts(self, number: int) -> Counts:
+        """Samples of each strip of a pass."""
+
+    @abstractmethod
+    def pixels(self, number: int, strip: int) -> Pixels:
+        """Pixels of a strip in a pass, in no particular order."""
+
+
+class GridStrips(StripSource):
+    """Patterns of `stemscan.patterns.banded` on the whole grid."""
+
+    def __init__(self, plan: ScanPlan) -> None:
+        super().__init__(plan)
+        self._sampler = banded_sampler(plan.model_copy(update={"order": Order(kind="raster")}))
+
+    def _counts(self, number: int) -> Counts:
+        bands = -(-self.strips.rows // self.plan.pattern.tile[0])
+        return np.diff(self._sampler.band_starts(number)[bands])
+
+    def pixels(self, number: int, strip: int) -> Pixels:
+        """Pixels of a strip, row by row."""
+        start, stop = self.starts(number)[strip : strip + 2]
+        points = self._sampler.expand(number, int(start), int(stop))
+        return points[:, 0].astype(np.uint32) * np.uint32(self.plan.shape[1]) + points[:, 1].astype(np.uint32)
+
+
+class InsideRows:
+    """The pixels of a region, or of a whole grid, by rows.
+
+    Parameters
+    ----------
+    region : Region or None
+        None for the whole grid.
+    shape : tuple of int
+        Rows and columns of the grid.
+    """
+
+    def __init__(self, region: Region | None, shape: tuple[int, int]) -> None:
+        self._shape = shape
+        self._mask = None if region is None else region.mask_rows(shape)
+
+    def mask(self, first: int, stop: int) -> Mask:
+        """Rows first .. stop - 1 as a mask."""
+        return np.ones((stop - first, self._shape[1]), np.bool_) if self._mask is None else self._mask(first, stop)
+
+    def pixels(self, first: int, stop: int) -> Pixels:
+        """Pixels inside in rows first .. stop - 1, row by row."""
+        width = self._shape[1]
+        if self._mask is None:
+            return np.arange(first * width, stop * width, dtype=np.uint32)
+        return np.flatnonzero(self._mask(first, stop)).astype(np.uint32) + np.uint32(first * width)
+
+    def starts(self, rows: Counts) -> Counts:
+        """Pixels inside before each of these rows."""
+        if self._mask is None:
+            return rows * self._shape[1]
+        counts = [np.count_nonzero(self._mask(first, stop)) for first, stop in pairwise(rows)]
+        return np.append(np.zeros(1, np.int64), np.cumsum(np.array(counts, np.int64)))
+
+
+class RegionStrips(StripSource):
+    """Every pixel of a region."""
+
+    def __init__(self, plan: ScanPlan) -> None:
+        super().__init__(plan)
+        self.inside = InsideRows(plan.region, plan.shape)
+        self._inside_starts = self.inside.starts(self.strips.rows)
+
+    def _counts(self, number: int) -> Counts:
+        return np.diff(self._inside_starts)
+
+    def pixels(self, number: int, strip: int) -> Pixels:
+        """Pixels of a strip, row by row."""
+        return self.inside.pixels(*self._rows(strip))
+
+
+class UniformStrips(RegionStrips):
+    """Uniform random pixels of a region: drawn as from a grid of one column that has the region's pixels."""
+
+    def __init__(self, plan: ScanPlan) -> None:
+        super().__init__(plan)
+        line = (int(self._inside_starts[-1]), 1)
+        as_line = plan.model_copy(update={"shape": line, "region": None, "order": Order(kind="raster")})
+        self._sampler = banded_sampler(as_line)
+        self._band = as_line.pattern.tile[0]
+
+    def _drawn(self, number: int, first: int, stop: int) -> Pixels:
+        """Those of the region's pixels first .. stop - 1, by number, that are visited."""
+        starts = self._sampler.band_starts(number)
+        low, high = starts[first // self._band], starts[-(-stop // self._band)]
+        drawn = self._sampler.expand(number, int(low), int(high))[:, 0]
+        return drawn[(drawn >= first) & (drawn < stop)].astype(np.uint32)
+
+    def _counts(self, number: int) -> Counts:
+        starts = self._sampler.band_starts(number)
+        before = [
+            int(starts[at // self._band]) + len(self._drawn(number, int(at // self._band * self._band), int(at)))
+            for at in self._inside_starts
+        ]
+        return np.array([after - first for first, after in pairwise(before)], np.int64)
+
+    def pixels(self, number: int, strip: int) -> Pixels:
+        """Pixels of a strip, row by row."""
+        first, stop = (int(at) for at in self._inside_starts[strip : strip + 2])
+        drawn: Pixels = super().pixels(number, strip)[self._drawn(number, first, stop) - np.uint32(first)]
+        return drawn
+
+
+class TileStrips(StripSource):
+    """A fixed number of pixels in every tile inside a region; tiles that its edge cuts share the rest."""
+
+    def __init__(self, plan: ScanPlan) -> None:
+        super().__init__(plan)
+        self._inside = InsideRows(plan.region, plan.shape)
+        self._tile = plan.pattern.tile
+        parts = [whole_and_cut(self._inside.mask(*self._rows(strip)), self._tile) for strip in range(len(self.strips))]
+        self._whole, cut = np.array(parts, np.int64).T
+        self._covered = np.append(np.zeros(1, np.int64), np.cumsum(cut))
+        per_tile = samples_of_tile(plan.pattern)
+        rest = plan.samples_per_pass - per_tile * int(self._whole.sum())
+        self._shares = Shares(per_tile, self._tile[0] * self._tile[1], rest, int(self._covered[-1]))
+        self._seed = np.uint64(plan.seed)
+
+    def _counts(self, number: int) -> Counts:
+        per_tile, _, rest, area = self._shares
+        start = edge_start(self._seed, number, area)
+        shared = (rest * self._covered + start) // max(area, 1)
+        counts: Counts = self._whole * per_tile + shared[1:] - shared[:-1]
+        return counts
+
+    def pixels(self, number: int, strip: int) -> Pixels:
+        """Pixels of a strip, tile by tile."""
+        start, stop = self.starts(number)[strip : strip + 2]
+        first, end = self._rows(strip)
+        return choose_in_region(
+            self._inside.mask(first, end),
+            first,
+            self._tile,
+            self._shares,
+            self._covered[strip],
+            self._seed,
+            self.plan.repeat == "exclusive",
+            number,
+            int(stop - start),
+        )

@@ -1,0 +1,230 @@
+"""Strips, and orders and patterns that are made strip by strip: no more is made than is asked for."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial import cKDTree
+
+from stemscan.orders.far_apart import step_between
+from stemscan.orders.strips import Strips
+from stemscan.path import ScanPath
+from stemscan.patterns import blue_noise_strips
+from stemscan.patterns.banded import tiles_of
+from stemscan.patterns.blue_noise_strips import BlueNoiseStrips
+from stemscan.patterns.delocalised_kernels import rests
+from stemscan.patterns.strip_sources import GridStrips, TileStrips, UniformStrips
+from stemscan.patterns.walk_sampler import WalkSampler
+from stemscan.plan import ScanPlan
+from tests.stemscan.test_orders import SETTLE, jumps, ordered, points_of
+from tests.stemscan.test_path import block, make, visits
+
+SHORTEST = {"kind": "shortest"}
+WHOLE = {"kind": "polygon", "points": [[-1, -1], [-1, 999], [999, 999], [999, -1]]}
+
+
+def curve_of(strips: Strips, width: int) -> npt.NDArray[np.int64]:
+    """Points of the whole grid, strip by strip along the curve."""
+    parts = []
+    for strip in range(len(strips)):
+        pixels = np.arange(strips.rows[strip] * width, strips.rows[strip + 1] * width, dtype=np.uint32)
+        parts.append(strips.along(pixels[::-1], strip))
+    return np.stack(np.divmod(np.concatenate(parts).astype(np.int64), width), axis=1)
+
+
+@given(st.integers(1, 120), st.integers(1, 120), st.integers(1, 20), st.floats(0.01, 1))
+@settings(max_examples=60, deadline=None)
+def test_curve_goes_through_all_pixels_and_from_strip_to_strip_without_a_jump(
+    rows: int, columns: int, tile_rows: int, density: float
+) -> None:
+    strips = Strips.of((rows, columns), tile_rows, density, fine=True)
+    assert strips.rows[0] == 0
+    assert strips.rows[-1] == rows
+    assert (np.diff(strips.rows) > 0).all()
+    assert (strips.rows[:-1] % tile_rows == 0).all()
+    points = curve_of(strips, columns)
+    assert len(np.unique(points, axis=0)) == rows * columns
+    steps = np.abs(np.diff(points, axis=0))
+    assert steps.max(initial=0) <= 1
+    assert (steps.sum(axis=1) == 2).sum() <= len(strips) * (len(strips.columns) - 1)  # one diagonal a cell at most
+    np.testing.assert_array_equal(np.concatenate([strips.curve(strip) for strip in range(len(strips))]), points)
+
+
+def test_curve_of_a_sparse_pattern_goes_through_squares() -> None:
+    strips = Strips.of((300, 500), 16, 1 / 40**2)
+    assert strips.scale == 5
+    assert len(strips) == 1
+    points = curve_of(strips, 500)
+    assert len(np.unique(points, axis=0)) == 300 * 500
+    squares = points // 5
+    assert np.abs(np.diff(squares, axis=0)).max() <= 1
+    assert (np.diff(squares, axis=0).any(axis=1)).sum() < 300 * 500 / 20
+
+
+def count_calls(monkeypatch: pytest.MonkeyPatch, kind: type, name: str) -> list[int]:
+    """Let a method of strips note which ones it was called for."""
+    called: list[int] = []
+    original: Callable[..., Any] = getattr(kind, name)
+
+    def noted(self: Any, *arguments: int) -> Any:
+        called.append(arguments[-1])
+        return original(self, *arguments)
+
+    monkeypatch.setattr(kind, name, noted)
+    return called
+
+
+@pytest.mark.parametrize("order", [SHORTEST, {"kind": "settle-aware", "settle": SETTLE}])
+def test_a_stretch_of_a_way_makes_its_strips_alone(monkeypatch: pytest.MonkeyPatch, order: dict[str, Any]) -> None:
+    plan = ordered(order, side=512)
+    made = count_calls(monkeypatch, GridStrips, "pixels")
+    path = ScanPath(plan)
+    stretch = path.positions(6000, 6100)
+    assert 1 <= len(made) <= 3  # with the strip before, whose end the way begins at
+    made.clear()
+    whole = path.positions(0, len(path))
+    assert len(made) == len(set(made)) > 10
+    np.testing.assert_array_equal(stretch, whole[6000:6100])
+
+
+def test_a_stretch_of_blue_noise_makes_the_strips_around_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = make({"kind": "blue-noise", "ratio": 0.05}, (512, 256))
+    made = count_calls(monkeypatch, BlueNoiseStrips, "_make_curve")
+    path = ScanPath(plan)
+    stretch = path.positions(3000, 3010)
+    assert 5 <= len(set(made)) <= 8
+    whole = ScanPath(plan).positions(0, len(path))
+    np.testing.assert_array_equal(stretch, whole[3000:3010])
+    backwards = ScanPath(plan)
+    parts = [backwards.positions(start, start + 512) for start in range(0, 512 * (len(path) // 512), 512)][::-1]
+    np.testing.assert_array_equal(np.concatenate(parts[::-1]), whole[: 512 * len(parts)])
+
+
+def test_blue_noise_has_no_seams() -> None:
+    """Rows at the seams of strips are as full, and samples there as far apart, as elsewhere."""
+    plan = make({"kind": "blue-noise", "ratio": 0.05}, (512, 512), 4)
+    seams = BlueNoiseStrips(plan).strips.rows[1:-1]
+    near = np.abs(np.arange(512)[:, None] - seams + 0.5).min(axis=1) < 3
+    rows = visits(plan).sum(axis=(0, 2))
+    error = rows.std() / np.sqrt(near.sum())
+    assert rows[near].mean() == pytest.approx(rows[16:-16][~near[16:-16]].mean(), abs=4 * error)
+    passes = ScanPath(plan).positions(0, plan.total_samples).reshape(4, -1, 2)
+    distance = np.concatenate([cKDTree(points).query(points, 2)[0][:, 1] for points in passes])
+    at_seam = near[passes.reshape(-1, 2)[:, 0]]
+    assert distance[at_seam].mean() > 0.97 * distance[~at_seam].mean()
+
+
+def test_sparse_blue_noise_lists_few_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stemscan.orders.strips._MOST_PIXELS", 1 << 14)
+    made = count_calls(monkeypatch, BlueNoiseStrips, "_make_curve")
+    plan = make({"kind": "blue-noise", "ratio": 0.001}, (512, 256))
+    assert visits(plan).sum() == plan.samples_per_pass == 131
+    assert len(set(made)) == 8
+    assert jumps(points_of(ordered(SHORTEST, {"kind": "blue-noise", "ratio": 0.001}, 256))).min() > 10
+    assert blue_noise_strips.BlueNoiseStrips(plan).strips.scale == 1
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        ordered(SHORTEST, block(16, 1), 65536),
+        ordered({"kind": "settle-aware", "settle": SETTLE}, block(16, 1), 65536),
+        ordered({"kind": "delocalised"}, block(16, 1), 65536),
+        ordered({"kind": "delocalised"}, {"kind": "line-hop", "height": 64}, 65535),
+        ordered({"kind": "delocalised"}, {"kind": "raster"}, 65536),
+        make({"kind": "blue-noise", "ratio": 0.05}, (65536, 65536)),
+        make(block(4, 3), (8192, 8192), region=WHOLE | {"points": [[0, 0], [9, 8000], [8191, 4000]]}),
+    ],
+    ids=["shortest", "settle-aware", "delocalised", "line-hop", "raster", "blue noise", "region"],
+)
+def test_a_stretch_of_a_huge_pass_is_made_in_little_memory(plan: ScanPlan) -> None:
+    path = ScanPath(plan)
+    middle = plan.samples_per_pass // 2
+    path.positions(0, 1)
+    tracemalloc.start()
+    try:
+        points = path.positions(middle, middle + 1000)
+        assert tracemalloc.get_traced_memory()[1] < plan.samples_per_pass
+    finally:
+        tracemalloc.stop()
+    assert len(np.unique(points, axis=0)) == 1000
+    np.testing.assert_array_equal(points[200:300], path.positions(middle + 200, middle + 300))
+
+
+@pytest.mark.parametrize("shape", [(18, 9), (12, 19), (40, 31)])
+def test_cut_tiles_rest_or_have_more(shape: tuple[int, int]) -> None:
+    more, resting = 0, 0
+    for seed in range(12):
+        for samples in (1, 2):
+            plan = ordered({"kind": "delocalised"}, block(10, samples), passes=3, seed=seed)
+            plan = ScanPlan.from_dict({**plan.to_dict(), "shape": list(shape)})
+            raster = ScanPlan.from_dict({**plan.to_dict(), "order": {"kind": "raster"}})
+            np.testing.assert_array_equal(visits(plan), visits(raster))
+            tiles = (-(-shape[0] // 10), -(-shape[1] // 10))
+            for number in range(3):
+                turns, beyond = rests(tiles_of(plan), number, np.uint64(step_between(tiles, (10, 10))[1]))
+                assert (np.diff(turns) > 0).all()
+                resting, more = resting + len(turns), more + len(beyond)
+    assert resting > 0
+    assert more > 0 or shape == (40, 31)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (7, 1), (6, 6), (16, 64), (31, 17), (4096, 4095)])
+def test_steps_between_tiles_go_through_all(shape: tuple[int, int]) -> None:
+    tiles = shape[0] * shape[1]
+    step, multiplier = step_between(shape, (3, 5))
+    assert step * multiplier % tiles == 1 % tiles
+    if tiles > 100:
+        assert min(step, tiles - step) > shape[1]
+
+
+@pytest.mark.parametrize("kind", ["block-random", "uniform"])
+@pytest.mark.parametrize("repeat", ["independent", "exclusive"])
+def test_a_region_that_is_the_grid_changes_nothing(kind: str, repeat: str) -> None:
+    pattern = block(8, 3) if kind == "block-random" else {"kind": "uniform", "ratio": 0.2}
+    plan = make(pattern, (75, 90), 9, repeat=repeat)
+    inside = make(pattern, (75, 90), 9, repeat=repeat, region=WHOLE)
+    source = TileStrips(inside) if kind == "block-random" else UniformStrips(inside)
+    for number in (0, 8):
+        starts = source.starts(number)
+        assert starts[-1] == plan.samples_per_pass
+        pixels = np.concatenate([source.pixels(number, strip) for strip in range(len(starts) - 1)])
+        expected = np.flatnonzero(visits(plan)[number])
+        if kind == "uniform":
+            np.testing.assert_array_equal(np.sort(pixels), expected)
+        else:
+            rows, columns = np.divmod(np.setxor1d(pixels, expected), 90)
+            assert ((rows >= 72) | (columns >= 88)).all()  # the same but in cut tiles, which are counted otherwise
+
+
+def test_a_walk_is_taken_up_where_it_was_left() -> None:
+    plan = make({"kind": "random-walk", "ratio": 4.0}, (200, 300), 2)
+    assert plan.samples_per_pass == 240_000
+    whole = WalkSampler(plan).expand(1, 0, 240_000)
+    assert (np.abs(np.diff(whole, axis=0)).max(axis=1) == 1).all()
+    walk = WalkSampler(plan)
+    for start, stop in ((200_000, 200_005), (65_530, 65_540), (131_071, 240_000), (0, 3), (65_536, 65_536)):
+        np.testing.assert_array_equal(walk.expand(1, start, stop), whole[start:stop])
+
+
+def test_a_way_inside_a_region_is_cut_anywhere() -> None:
+    pattern = {"kind": "spiral", "pitch": 1.0, "spacing": 1.0}
+    region = {"kind": "polygon", "points": [[0, 0], [0, 400], [450, 200]]}
+    free = make(pattern, (512, 512))
+    points = points_of(free)
+    assert len(points) > 3 * 65_536
+    stated = make(pattern, (512, 512), region={**region, "samples": 1})
+    assert stated.region is not None
+    expected = points[stated.region.mask((512, 512))[points[:, 0], points[:, 1]]]
+    plan = make(pattern, (512, 512), region={**region, "samples": len(expected)})
+    path = ScanPath(plan)
+    np.testing.assert_array_equal(points_of(plan), expected)
+    for start in (0, 3333, len(expected) // 2, len(expected) - 7):
+        np.testing.assert_array_equal(path.positions(start, start + 7), expected[start : start + 7])
