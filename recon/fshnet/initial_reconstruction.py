@@ -72,10 +72,8 @@ def initial_reconstruction(
         When the radius is negative.
     """
     image = low_pass(summed, visits, radius)
-    visited = visits > 0
-    measured = summed[visited] / visits[visited]
-    share = np.minimum(visits[visited], 1).astype(
-        np.float32
-    )  # of the measurement: a fraction where a sample lies between pixels
-    image[visited] = 0.5 * ((2 - share) * image[visited] + share * measured)
+    visited = np.flatnonzero(visits)
+    flat, times = image.reshape(-1), np.ravel(visits)[visited]
+    share = np.minimum(times, 1).astype(np.float32)  # of the measurement: a fraction where a sample lies between pixels
+    flat[visited] = 0.5 * ((2 - share) * flat[visited] + share * (np.ravel(summed)[visited] / times))
     return image

@@ -46,9 +46,9 @@ def sample_scale(inputs: Inputs) -> Scale:
         The deviation is above 0; 1 where all samples are equal.
     """
     dose = inputs.electrons_per_sample
-    visited = inputs.visits > 0
-    times = inputs.visits[visited].astype(np.float64)
-    values = inputs.frames[visited] / (dose * times)
+    visited = np.flatnonzero(inputs.visits)
+    times = inputs.visits.reshape(-1)[visited].astype(np.float64)
+    values = inputs.frames.reshape(-1)[visited] / (dose * times)
     total = times.sum()
     mean = float((times * values).sum() / total)
     spread = float((times * (values - mean) ** 2).sum() / total)
@@ -88,11 +88,11 @@ def standardised_frames(inputs: Inputs, count: int, scale: Scale) -> npt.NDArray
         )
     frames = np.zeros((count, *inputs.shape), dtype=np.float32)
     for index in range(count):
-        electrons = inputs.frames[index::count].sum(axis=0, dtype=np.float64)
-        times = inputs.visits[index::count].sum(axis=0, dtype=np.float64)
-        visited = times > 0
-        means = electrons[visited] / (inputs.electrons_per_sample * times[visited])
-        frames[index][visited] = np.minimum(times[visited], 1) * (means - scale.mean) / scale.deviation
+        passes, visits = (part[index::count].reshape(-1, frames[index].size) for part in (inputs.frames, inputs.visits))
+        visited = np.flatnonzero(visits[0] if len(visits) == 1 else visits.any(axis=0))
+        times = visits[:, visited].sum(axis=0, dtype=np.float64)
+        means = passes[:, visited].sum(axis=0, dtype=np.float64) / (inputs.electrons_per_sample * times)
+        frames[index].reshape(-1)[visited] = np.minimum(times, 1) * (means - scale.mean) / scale.deviation
     return frames
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DelocalisedGrid", "DelocalisedTiles", "has_small_tiles"]
 
-_MOST_SAMPLES_OF_TILE: Final = 16
-"""Above, rounds would go over too few tiles to keep neighbours apart in time, and a sample would cost too much."""
+_MOST_SAMPLES_OF_TILE: Final = 64
+"""Above, rounds would go over too few tiles to keep neighbours apart in time."""
 
 
 def has_small_tiles(plan: ScanPlan) -> bool:
