@@ -6,7 +6,7 @@ A store keeps counts unchanged or not at all: nothing is clipped, wrapped, round
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from stemscan.errors import ControllerError, UsageError
 
 __all__ = ["DetectorInfo", "SampleBlock", "check_block"]
+
+_LARGEST: Final = 1e12
+"""Gain and offset of a detector; beyond it electrons would leave the range of single precision."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +28,9 @@ class DetectorInfo:
     unit : {"electron", "adu"}
         Counted electrons, or numbers of an analogue-to-digital converter.
     gain : float
-        Numbers per electron, above 0.
+        Numbers per electron, 1e-12 to 1e12.
     offset : float
-        Number that a sample without electrons reads.
+        Number that a sample without electrons reads, at most 1e12 from 0.
     dtype : {"uint16", "uint32", "float32"}
         Of the counts.
     """
@@ -42,9 +45,10 @@ class DetectorInfo:
             raise UsageError(f"expected the detector's unit to be 'electron' or 'adu', got {self.unit!r}")
         if self.dtype not in ("uint16", "uint32", "float32"):
             raise UsageError(f"expected the detector's dtype to be uint16, uint32 or float32, got {self.dtype!r}")
-        if not (np.isfinite(self.gain) and self.gain > 0 and np.isfinite(self.offset)):
+        if not (1 / _LARGEST <= self.gain <= _LARGEST and abs(self.offset) <= _LARGEST):
             raise UsageError(
-                f"expected a finite detector gain above 0 and a finite offset, got {self.gain!r} and {self.offset!r}"
+                f"expected a detector gain of {1 / _LARGEST:g} to {_LARGEST:g} numbers per electron and an offset of "
+                f"at most as much, got {self.gain!r} and {self.offset!r}"
             )
         if self.unit == "electron" and (self.gain != 1 or self.offset != 0):
             raise UsageError(

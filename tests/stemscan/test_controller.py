@@ -423,7 +423,10 @@ def test_detector_info_refuses_nonsense() -> None:
         {"dtype": "int16"},
         {"unit": "adu", "gain": 0},
         {"unit": "adu", "gain": float("nan")},
+        {"unit": "adu", "gain": 1e-300},
+        {"unit": "adu", "gain": 1e13},
         {"unit": "adu", "offset": float("inf")},
+        {"unit": "adu", "offset": -1e13},
         {"gain": 2.0},
         {"offset": 1.0},
     ]
