@@ -125,7 +125,7 @@ class GridSampler(Sampler):
         super().__init__(plan)
         self.pixels = self.shape[0] * self.shape[1]
         self.exclusive = plan.repeat == "exclusive"
-        self._wraps: list[tuple[int, npt.NDArray[np.int64]]] = [(0, np.empty(0, np.int64))]
+        self._wraps: dict[int, tuple[int, npt.NDArray[np.int64]]] = {0: (0, np.empty(0, np.int64))}
 
     def _keys(self, cycle: int) -> npt.NDArray[np.uint32]:
         """Keys of the permutation number `cycle` of the grid."""
@@ -133,14 +133,15 @@ class GridSampler(Sampler):
 
     def _wrap(self, cycle: int) -> tuple[int, npt.NDArray[np.int64]]:
         """How far the pass that wraps into `cycle` reads its permutation, and at which numbers it puts pixels off."""
-        while len(self._wraps) <= cycle:
-            into = len(self._wraps)
+        for into in range(1, cycle + 1):
+            if into in self._wraps:
+                continue
             wrapping = (into * self.pixels - 1) // self.samples
             position = wrapping * self.samples - (into - 1) * self.pixels
             needed = (wrapping + 1) * self.samples - into * self.pixels
             keys, old_keys = self._keys(into), self._keys(into - 1)
-            self._wraps.append(
-                grid_kernels.put_off(self.pixels, needed, keys, old_keys, position, *self._wraps[into - 1])
+            self._wraps[into] = grid_kernels.put_off(
+                self.pixels, needed, keys, old_keys, position, *self._wraps[into - 1]
             )
         return self._wraps[cycle]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import tracemalloc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -228,3 +230,28 @@ def test_a_way_inside_a_region_is_cut_anywhere() -> None:
     np.testing.assert_array_equal(points_of(plan), expected)
     for start in (0, 3333, len(expected) // 2, len(expected) - 7):
         np.testing.assert_array_equal(path.positions(start, start + 7), expected[start : start + 7])
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        make({"kind": "random-walk", "ratio": 4.0}, (200, 250), 4),
+        make({"kind": "uniform", "ratio": 0.3}, (60, 60), 60, repeat="exclusive"),
+        make({"kind": "blue-noise", "ratio": 0.05}, (200, 200), 4),
+        ordered(SHORTEST, side=200, passes=4),
+    ],
+    ids=["walk", "exclusive", "blue noise", "shortest"],
+)
+def test_threads_that_share_a_path_do_not_disturb_one_another(plan: ScanPlan) -> None:
+    whole = ScanPath(plan).positions(0, plan.total_samples)
+    starts = np.random.default_rng(1).integers(0, plan.total_samples - 100, 48).tolist()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(8):
+            with ThreadPoolExecutor(8) as threads:
+                path = ScanPath(plan)
+                for start, points in zip(starts, threads.map(lambda at: path.positions(at, at + 100), starts), strict=True):
+                    np.testing.assert_array_equal(points, whole[start : start + 100])
+    finally:
+        sys.setswitchinterval(interval)
