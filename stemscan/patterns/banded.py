@@ -27,8 +27,9 @@ from stemscan.random import Stream
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
 
-__all__ = ["BANDED", "Sampler", "banded_sampler", "samples_of_tile", "tiles_of"]
+__all__ = ["BANDED", "GridSampler", "Sampler", "TileSampler", "banded_sampler", "samples_of_tile", "tiles_of"]
 
+Pixels = npt.NDArray[np.uint32]
 Positions = npt.NDArray[np.int32]
 
 
@@ -117,6 +118,10 @@ class TileSampler(Sampler):
     def _expand_random(self, number: int, start: int, out: Positions) -> None:
         tiled_kernels.expand_random(self.tiles, number, self.samples, self._order_keys(number), start, out)
 
+    def pixels_of_bands(self, number: int, first: int, stop: int, samples: int) -> Pixels:
+        """Pixels of bands first .. stop - 1, `samples` in all, row * columns + column, tile by tile."""
+        return tiled_kernels.pixels_of_bands(self.tiles, number, first, stop, samples)
+
 
 class GridSampler(Sampler):
     """A number of pixels from the whole grid, by pseudo-random permutations of it."""
@@ -168,6 +173,18 @@ class GridSampler(Sampler):
 
     def _expand_random(self, number: int, start: int, out: Positions) -> None:
         grid_kernels.expand_random(self.shape, self._stretch(number), start, out)
+
+    def drawn(self, number: int) -> Pixels:
+        """All pixels of a pass, row * columns + column, as drawn."""
+        return grid_kernels.drawn_pixels(self.pixels, self.samples, self._stretch(number))
+
+    def counts_between(self, number: int, edges: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """How many pixels of a pass lie between each two of an ascending list from the first to the end."""
+        return grid_kernels.counts_between(edges, self.pixels, self.samples, self._stretch(number))
+
+    def pixels_between(self, number: int, first: int, stop: int, samples: int) -> Pixels:
+        """The pixels of a pass, `samples` in all, of the numbers first .. stop - 1, ascending."""
+        return grid_kernels.pixels_between(first, stop, self.pixels, samples, self._stretch(number))
 
 
 BANDED = (BlockRandom, LineHop, Raster, Serpentine, Hilbert, Interleaved, Uniform)

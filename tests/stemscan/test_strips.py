@@ -19,10 +19,11 @@ from stemscan.orders.far_apart import step_between
 from stemscan.orders.strips import Strips
 from stemscan.path import ScanPath
 from stemscan.patterns import blue_noise_strips
-from stemscan.patterns.banded import tiles_of
+from stemscan.patterns.banded import GridSampler, TileSampler, tiles_of
 from stemscan.patterns.blue_noise_strips import BlueNoiseStrips
 from stemscan.patterns.delocalised_kernels import rests
 from stemscan.patterns.strip_sources import GridStrips, TileStrips, UniformStrips
+from stemscan.patterns.tile_kernels import clean_cycle
 from stemscan.patterns.walk_sampler import WalkSampler
 from stemscan.plan import ScanPlan
 from tests.stemscan.test_orders import SETTLE, jumps, ordered, points_of
@@ -250,8 +251,77 @@ def test_threads_that_share_a_path_do_not_disturb_one_another(plan: ScanPlan) ->
     try:
         for _ in range(8):
             with ThreadPoolExecutor(8) as threads:
-                path = ScanPath(plan)
-                for start, points in zip(starts, threads.map(lambda at: path.positions(at, at + 100), starts), strict=True):
+                stretches = threads.map(ScanPath(plan).positions, starts, [start + 100 for start in starts])
+                for start, points in zip(starts, stretches, strict=True):
                     np.testing.assert_array_equal(points, whole[start : start + 100])
     finally:
         sys.setswitchinterval(interval)
+
+
+@pytest.mark.parametrize("region", [None, WHOLE | {"points": [[3, 5], [9, 80], [70, 88], [60, 0]]}])
+@pytest.mark.parametrize("repeat", ["independent", "exclusive"])
+@pytest.mark.parametrize("ratio", [1.0, 0.2, 1e-6])
+def test_uniform_pixels_are_the_same_listed_and_searched(region: Any, repeat: str, ratio: float) -> None:
+    plan = make({"kind": "uniform", "ratio": ratio}, (75, 90), 9, repeat=repeat, region=region)
+    searched = UniformStrips(plan)
+    searched._listed = False
+    listed = UniformStrips(plan)
+    assert listed._listed
+    expected = visits(plan)
+    for number in (0, 4, 8):
+        np.testing.assert_array_equal(searched.starts(number), listed.starts(number))
+        strips = range(len(listed.strips))
+        pixels = [listed.pixels(number, strip) for strip in strips]
+        np.testing.assert_array_equal(np.sort(np.concatenate(pixels)), np.flatnonzero(expected[number]))
+        for strip in strips:
+            np.testing.assert_array_equal(searched.pixels(number, strip), pixels[strip])
+
+
+def test_uniform_pixels_of_lines_beyond_31_bits() -> None:
+    """A region may have up to 2**32 pixels, which are drawn by number."""
+    plan = make({"kind": "uniform", "ratio": 1e-6}, (65536, 65536))
+    sampler = UniformStrips(plan)._sampler
+    drawn = np.sort(sampler.drawn(0))
+    assert len(drawn) == 4295
+    assert (np.diff(drawn.astype(np.int64)) > 0).all()
+    assert drawn[-1] > 2**32 - 2**24
+    first = int(drawn[-2]) - 5
+    np.testing.assert_array_equal(sampler.pixels_between(0, first, 2**32, 2), drawn[-2:])
+    counts = sampler.counts_between(0, np.array([0, 2**31, 2**31, first, 2**32]))
+    assert counts.tolist() == [(drawn < 2**31).sum(), 0, len(drawn) - 2 - (drawn < 2**31).sum(), 2]
+
+
+def test_few_uniform_pixels_are_found_without_a_search_of_the_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched = count_calls(monkeypatch, GridSampler, "pixels_between")
+    for region in (None, WHOLE):
+        plan = make({"kind": "uniform", "ratio": 1e-3}, (512, 512), order="delocalised", region=region)
+        assert len(np.unique(points_of(plan), axis=0)) == 262
+    assert not searched
+
+
+@pytest.mark.parametrize("repeat", ["independent", "exclusive"])
+@pytest.mark.parametrize("size", [1, 8, 13, 1024])
+def test_strips_of_tiles_hold_the_pixels_that_other_orders_visit(repeat: str, size: int) -> None:
+    plan = make(block(size, min(size**2, 7)), (61, 90), 20, repeat=repeat)
+    source, expected = GridStrips(plan), visits(plan)
+    for number in (0, 11, 19):
+        for strip in range(len(source.strips)):
+            first, stop = source.strips.rows[strip : strip + 2]
+            pixels = np.sort(source.pixels(number, strip)) - np.uint32(first * 90)
+            np.testing.assert_array_equal(pixels, np.flatnonzero(expected[number, first:stop]))
+
+
+def test_strips_of_sparse_tiles_are_not_searched_pixel_by_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = ordered(SHORTEST, block(64, 1), 512)
+    expanded = count_calls(monkeypatch, TileSampler, "expand")
+    assert len(points_of(plan)) == 64
+    assert not expanded
+
+
+def test_exclusive_passes_begin_with_the_last_permutation_that_a_pass_begins() -> None:
+    for per_pass, area in ((40, 64), (64, 64), (63, 64), (3, 64), (5, 7)):
+        offsets = per_pass * np.arange(258)
+        for number in range(256):
+            cycle = int(offsets[number]) // area
+            begins = [c for c in range(cycle + 1) if c * area in offsets[: number + 1]]
+            assert clean_cycle(offsets, number, area, cycle) == max(begins)
