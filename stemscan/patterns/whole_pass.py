@@ -104,7 +104,8 @@ class ScatteredSampler:
         for strip, (start, stop) in enumerate(pairwise(starts)):
             pixels[start:stop] = np.sort(self._source.pixels(number, strip))
         if self._plan.order.kind == "delocalised":
-            return far_apart(pixels, self._plan.shape)
+            region, shape = self._plan.region, self._plan.shape
+            return far_apart(pixels, shape, None if region is None else region.pixels_in(shape))
         return _at_random(pixels, self._plan, number)
 
 
