@@ -17,7 +17,7 @@ import numpy.typing as npt
 from stemscan.orders.model import Order
 from stemscan.orders.strips import Strips
 from stemscan.patterns.banded import GridSampler, TileSampler, banded_sampler, samples_of_tile
-from stemscan.patterns.region_kernels import Shares, choose_in_region, whole_and_cut
+from stemscan.patterns.region_kernels import Shares, choose_in_region, samples_of_strips, whole_and_cut
 from stemscan.patterns.tile_kernels import edge_start
 from stemscan.region import Mask, Region
 
@@ -210,11 +210,8 @@ class TileStrips(StripSource):
         self._seed = np.uint64(plan.seed)
 
     def _counts(self, number: int) -> Counts:
-        per_tile, _, rest, area = self._shares
-        start = edge_start(self._seed, number, area)
-        shared = (rest * self._covered + start) // max(area, 1)
-        counts: Counts = self._whole * per_tile + shared[1:] - shared[:-1]
-        return counts
+        start = edge_start(self._seed, number, self._shares.area)
+        return samples_of_strips(self._whole, self._covered, start, self._shares)
 
     def pixels(self, number: int, strip: int) -> Pixels:
         """Pixels of a strip, tile by tile."""

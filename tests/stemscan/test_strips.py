@@ -15,13 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
-from stemscan.orders.far_apart import step_between
+from stemscan.orders.far_apart import far_apart, step_between
 from stemscan.orders.strips import Strips
 from stemscan.path import ScanPath
 from stemscan.patterns import blue_noise_strips
 from stemscan.patterns.banded import GridSampler, TileSampler, tiles_of
 from stemscan.patterns.blue_noise_strips import BlueNoiseStrips
 from stemscan.patterns.delocalised_kernels import rests
+from stemscan.patterns.region_kernels import Shares, shared_before
 from stemscan.patterns.strip_sources import GridStrips, TileStrips, UniformStrips
 from stemscan.patterns.tile_kernels import clean_cycle
 from stemscan.patterns.walk_sampler import WalkSampler
@@ -58,6 +59,13 @@ def test_curve_goes_through_all_pixels_and_from_strip_to_strip_without_a_jump(
     assert steps.max(initial=0) <= 1
     assert (steps.sum(axis=1) == 2).sum() <= len(strips) * (len(strips.columns) - 1)  # one diagonal a cell at most
     np.testing.assert_array_equal(np.concatenate([strips.curve(strip) for strip in range(len(strips))]), points)
+
+
+@pytest.mark.parametrize("shape", [(2, 18), (2, 25), (18, 2), (3, 2), (9, 2), (2, 3)])
+def test_curve_of_cells_of_two_rows_or_columns_ends_in_their_corners(shape: tuple[int, int]) -> None:
+    points = curve_of(Strips.of(shape, 1, 1.0, fine=True), shape[1])
+    assert len(np.unique(points, axis=0)) == shape[0] * shape[1]
+    assert np.abs(np.diff(points, axis=0)).max() == 1
 
 
 def test_curve_of_a_sparse_pattern_goes_through_squares() -> None:
@@ -325,3 +333,37 @@ def test_exclusive_passes_begin_with_the_last_permutation_that_a_pass_begins() -
             cycle = int(offsets[number]) // area
             begins = [c for c in range(cycle + 1) if c * area in offsets[: number + 1]]
             assert clean_cycle(offsets, number, area, cycle) == max(begins)
+
+
+def test_shares_of_cut_tiles_do_not_overflow() -> None:
+    area = 2**32 - 2**26
+    shares = Shares(64, 64, area - 5, area)
+    for covered in (0, 1, 2**16 - 1, 2**31 + 7, area - 1, area):
+        for start in (0, area // 3, area - 1):
+            assert shared_before(np.int64(covered), np.int64(start), shares) == ((area - 5) * covered + start) // area
+    small = Shares(3, 64, 17, 130)
+    assert [int(shared_before(np.int64(at), np.int64(99), small)) for at in range(131)] == [
+        (17 * at + 99) // 130 for at in range(131)
+    ]
+
+
+def test_delocalised_in_a_small_region_of_a_large_grid_keeps_samples_apart() -> None:
+    region = WHOLE | {"points": [[100, 100], [100, 228], [228, 228], [228, 100]]}
+    points = points_of(make({"kind": "raster"}, (8192, 8192), order="delocalised", region=region))
+    assert len(np.unique(points, axis=0)) == 128 * 128
+    assert jumps(points).min() > 30
+
+
+def test_delocalised_in_a_scattered_region_takes_no_more_tiles_than_samples(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tilings: list[tuple[int, int]] = []
+
+    def noted(tiles: tuple[int, int], sides: tuple[int, int]) -> tuple[int, int]:
+        tilings.append(tiles)
+        return step_between(tiles, sides)
+
+    monkeypatch.setattr("stemscan.orders.far_apart.step_between", noted)
+    pixels = np.array([5, 2**31, 2**32 - 9], np.uint32)
+    assert sorted(far_apart(pixels, (65536, 65536), 3).tolist()) == pixels.tolist()
+    assert tilings[0][0] * tilings[0][1] <= 4
