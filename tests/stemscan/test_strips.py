@@ -367,3 +367,13 @@ def test_delocalised_in_a_scattered_region_takes_no_more_tiles_than_samples(
     pixels = np.array([5, 2**31, 2**32 - 9], np.uint32)
     assert sorted(far_apart(pixels, (65536, 65536), 3).tolist()) == pixels.tolist()
     assert tilings[0][0] * tilings[0][1] <= 4
+
+
+def test_blue_noise_handed_out_in_order_is_chosen_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    curves = count_calls(monkeypatch, BlueNoiseStrips, "_make_curve")
+    sweeps = count_calls(monkeypatch, BlueNoiseStrips, "_sweep")
+    path = ScanPath(make({"kind": "blue-noise", "ratio": 0.05}, (1024, 200)))
+    for _ in path.batches(100):
+        pass
+    assert len(curves) == len(set(curves)) > 20
+    assert len(sweeps) <= 2 * len(curves) + 4  # with those beyond the first strip and the last
