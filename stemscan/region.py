@@ -137,12 +137,13 @@ def _polygon_band(points: tuple[tuple[float, float], ...], band: tuple[int, int]
     crossings = np.zeros((band[1] - band[0], width + 1), np.bool_)
     columns = np.arange(width, dtype=np.float64)
     corners: Any = np.array(points, np.float64)
-    for (row0, column0), (row1, column1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        low, high = min(row0, row1), max(row0, row1)
-        first, last = max(band[0], int(np.ceil(low))), min(band[1], int(np.ceil(high)))  # rows with low <= row < high
-        if first >= last:
-            continue
-        rows = np.arange(first, last)
+    ends = np.roll(corners, -1, axis=0)
+    lows, highs = np.minimum(corners[:, 0], ends[:, 0]), np.maximum(corners[:, 0], ends[:, 0])
+    firsts = np.maximum(band[0], np.ceil(lows)).astype(np.int64)
+    lasts = np.minimum(band[1], np.ceil(highs)).astype(np.int64)  # rows with low <= row < high
+    for edge in np.flatnonzero(firsts < lasts):
+        (row0, column0), (row1, column1) = corners[edge], ends[edge]
+        rows = np.arange(firsts[edge], lasts[edge])
         at = column0 + (rows - row0) / (row1 - row0) * (column1 - column0)  # a share of 0 to 1: edges may be flat
         crossings[rows - band[0], np.searchsorted(columns, at)] ^= True
     inside: Mask = np.logical_xor.accumulate(crossings[:, :-1], axis=1)

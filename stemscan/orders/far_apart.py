@@ -9,7 +9,7 @@ tile with fewer samples than there are rounds rests in some of them, evenly spre
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -102,7 +102,9 @@ def _stride(count: Any) -> Any:
     return max(stride, np.int64(1))
 
 
-def far_apart(pixels: npt.NDArray[np.uint32], shape: tuple[int, int]) -> npt.NDArray[np.uint32]:
+def far_apart(
+    pixels: npt.NDArray[np.uint32], shape: tuple[int, int], area: int | None = None
+) -> npt.NDArray[np.uint32]:
     """The same pixels in an order of rounds over tiles of some eight samples: (n,) uint32 row * columns + column.
 
     Parameters
@@ -111,36 +113,68 @@ def far_apart(pixels: npt.NDArray[np.uint32], shape: tuple[int, int]) -> npt.NDA
         Row by row.
     shape : tuple of int
         Rows and columns of the grid.
+    area : int, optional
+        Pixels of the region to which they keep; only its surroundings are divided into tiles.
     """
-    side = 1
-    while side * side * len(pixels) < shape[0] * shape[1] * _SAMPLES_OF_TILE:
+    origin, extent = (0, 0), shape
+    if area is not None:
+        columns = pixels % np.uint32(shape[1])
+        origin = int(pixels[0]) // shape[1], int(columns.min())
+        extent = int(pixels[-1]) // shape[1] + 1 - origin[0], int(columns.max()) + 1 - origin[1]
+    side, all_pixels = 1, extent[0] * extent[1]
+    enough = max(_SAMPLES_OF_TILE * (all_pixels if area is None else min(area, all_pixels)), all_pixels)
+    while side * side * len(pixels) < enough:  # not more tiles than samples, however the region is scattered
         side += 1
-    tiles = -(-shape[0] // side), -(-shape[1] // side)
-    return _by_rounds(pixels, shape[1], side, tiles, np.uint64(step_between(tiles, (side, side))[1]))
+    tiles = -(-extent[0] // side), -(-extent[1] // side)
+    multiplier = np.uint64(step_between(tiles, (side, side))[1])
+    return _by_rounds(pixels, Tiling(origin, shape[1], side, tiles, multiplier))
+
+
+class Tiling(NamedTuple):
+    """Square tiles and when they are visited.
+
+    Attributes
+    ----------
+    origin : tuple of int
+        Row and column at which the first begins.
+    width : int
+        Columns of the grid.
+    side : int
+        Of a tile in pixels.
+    tiles : tuple of int
+        Rows and columns of tiles.
+    multiplier : uint64
+        See `step_between`.
+    """
+
+    origin: tuple[int, int]
+    width: int
+    side: int
+    tiles: tuple[int, int]
+    multiplier: np.uint64
 
 
 @compiled(inline=True)
-def _time_of(pixel: Any, width: Any, side: Any, tiles_across: Any, multiplier: Any, count: Any) -> Any:
+def _time_of(pixel: Any, tiling: Tiling) -> Any:
     """When the tile of a pixel is visited in a round."""
-    tile = np.int64(pixel) // width // side * tiles_across + np.int64(pixel) % width // side
-    return np.int64((multiplier * np.uint64(tile)) % count)
+    row = (np.int64(pixel) // tiling.width - tiling.origin[0]) // tiling.side
+    column = (np.int64(pixel) % tiling.width - tiling.origin[1]) // tiling.side
+    count = np.uint64(tiling.tiles[0] * tiling.tiles[1])
+    return np.int64((tiling.multiplier * np.uint64(row * tiling.tiles[1] + column)) % count)
 
 
 @compiled()
-def _by_rounds(
-    pixels: npt.NDArray[np.uint32], width: int, side: int, tiles: tuple[int, int], multiplier: Any
-) -> npt.NDArray[np.uint32]:
+def _by_rounds(pixels: npt.NDArray[np.uint32], tiling: Tiling) -> npt.NDArray[np.uint32]:
     """One sample of each tile a round; tiles with fewer samples than rounds rest evenly."""
-    count_of_tiles = np.uint64(tiles[0] * tiles[1])
-    starts = np.zeros(tiles[0] * tiles[1] + 1, np.int64)
+    starts = np.zeros(tiling.tiles[0] * tiling.tiles[1] + 1, np.int64)
     for pixel in pixels:
-        starts[_time_of(pixel, width, side, tiles[1], multiplier, count_of_tiles) + 1] += 1
+        starts[_time_of(pixel, tiling) + 1] += 1
     rounds = starts.max()
     starts = np.cumsum(starts)
     by_tile = np.empty(len(pixels), np.uint32)
     filled = starts[:-1].copy()
     for pixel in pixels:
-        time = _time_of(pixel, width, side, tiles[1], multiplier, count_of_tiles)
+        time = _time_of(pixel, tiling)
         by_tile[filled[time]] = pixel
         filled[time] += 1
     sizes = np.zeros(rounds + 1, np.int64)

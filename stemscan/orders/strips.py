@@ -29,6 +29,9 @@ _STEPS_A_SAMPLE = 8
 _MOST_PIXELS = 1 << 21
 """Of a strip of which all pixels are listed, if that is more than a row of tiles."""
 
+_THREE_BY_TWO = np.array([[0, 2, 5], [1, 3, 4]], np.uint32)
+"""Places in the end of a curve of two rows and an odd number of columns, so that it ends in the corner."""
+
 Pixels = npt.NDArray[np.uint32]
 Positions = npt.NDArray[np.int32]
 _Cell = tuple[Pixels, Positions]
@@ -116,6 +119,9 @@ class Strips:
 def _cell(height: int, width: int, *, down: bool) -> _Cell:
     """Places of the squares of a cell on its curve, (height, width) uint32, and the curve, (n, 2) int32."""
     places = curve_places((height, width), down)
+    across = places.T if down else places
+    if across.shape[0] == 2 and across.shape[1] > 2 and across.shape[1] % 2:  # it would end beside the corner
+        across[:, -3:] = _THREE_BY_TWO + np.uint32(height * width - 6)
     curve = np.empty((height * width, 2), np.int32)
     curve[places.reshape(-1)] = np.indices((height, width), np.int32).reshape(2, -1).T
     return places, curve

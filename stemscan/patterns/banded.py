@@ -27,8 +27,9 @@ from stemscan.random import Stream
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
 
-__all__ = ["BANDED", "Sampler", "banded_sampler", "samples_of_tile", "tiles_of"]
+__all__ = ["BANDED", "GridSampler", "Sampler", "TileSampler", "banded_sampler", "samples_of_tile", "tiles_of"]
 
+Pixels = npt.NDArray[np.uint32]
 Positions = npt.NDArray[np.int32]
 
 
@@ -117,6 +118,10 @@ class TileSampler(Sampler):
     def _expand_random(self, number: int, start: int, out: Positions) -> None:
         tiled_kernels.expand_random(self.tiles, number, self.samples, self._order_keys(number), start, out)
 
+    def pixels_of_bands(self, number: int, first: int, stop: int, samples: int) -> Pixels:
+        """Pixels of bands first .. stop - 1, `samples` in all, row * columns + column, tile by tile."""
+        return tiled_kernels.pixels_of_bands(self.tiles, number, first, stop, samples)
+
 
 class GridSampler(Sampler):
     """A number of pixels from the whole grid, by pseudo-random permutations of it."""
@@ -125,7 +130,7 @@ class GridSampler(Sampler):
         super().__init__(plan)
         self.pixels = self.shape[0] * self.shape[1]
         self.exclusive = plan.repeat == "exclusive"
-        self._wraps: list[tuple[int, npt.NDArray[np.int64]]] = [(0, np.empty(0, np.int64))]
+        self._wraps: dict[int, tuple[int, npt.NDArray[np.int64]]] = {0: (0, np.empty(0, np.int64))}
 
     def _keys(self, cycle: int) -> npt.NDArray[np.uint32]:
         """Keys of the permutation number `cycle` of the grid."""
@@ -133,14 +138,15 @@ class GridSampler(Sampler):
 
     def _wrap(self, cycle: int) -> tuple[int, npt.NDArray[np.int64]]:
         """How far the pass that wraps into `cycle` reads its permutation, and at which numbers it puts pixels off."""
-        while len(self._wraps) <= cycle:
-            into = len(self._wraps)
+        for into in range(1, cycle + 1):
+            if into in self._wraps:
+                continue
             wrapping = (into * self.pixels - 1) // self.samples
             position = wrapping * self.samples - (into - 1) * self.pixels
             needed = (wrapping + 1) * self.samples - into * self.pixels
             keys, old_keys = self._keys(into), self._keys(into - 1)
-            self._wraps.append(
-                grid_kernels.put_off(self.pixels, needed, keys, old_keys, position, *self._wraps[into - 1])
+            self._wraps[into] = grid_kernels.put_off(
+                self.pixels, needed, keys, old_keys, position, *self._wraps[into - 1]
             )
         return self._wraps[cycle]
 
@@ -167,6 +173,18 @@ class GridSampler(Sampler):
 
     def _expand_random(self, number: int, start: int, out: Positions) -> None:
         grid_kernels.expand_random(self.shape, self._stretch(number), start, out)
+
+    def drawn(self, number: int) -> Pixels:
+        """All pixels of a pass, row * columns + column, as drawn."""
+        return grid_kernels.drawn_pixels(self.pixels, self.samples, self._stretch(number))
+
+    def counts_between(self, number: int, edges: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """How many pixels of a pass lie between each two of an ascending list from the first to the end."""
+        return grid_kernels.counts_between(edges, self.pixels, self.samples, self._stretch(number))
+
+    def pixels_between(self, number: int, first: int, stop: int, samples: int) -> Pixels:
+        """The pixels of a pass, `samples` in all, of the numbers first .. stop - 1, ascending."""
+        return grid_kernels.pixels_between(first, stop, self.pixels, samples, self._stretch(number))
 
 
 BANDED = (BlockRandom, LineHop, Raster, Serpentine, Hilbert, Interleaved, Uniform)

@@ -24,7 +24,7 @@ __all__ = ["BlueNoiseStrips"]
 Points = npt.NDArray[np.int32]
 _NONE: Points = np.empty((0, 2), np.int32)
 _CURVES_KEPT: Final = 6
-_SWEEPS_KEPT: Final = 16
+_SWEEPS_KEPT: Final = 8
 
 
 class BlueNoiseStrips(StripSource):

@@ -17,10 +17,21 @@ from stemscan.compiled import compiled
 from stemscan.patterns.traversal import Positions, walk_band
 from stemscan.permutation import CHUNK, domain, permute, permute_back, permute_back_chunk
 
-__all__ = ["Stretch", "band_starts", "expand_bands", "expand_random", "kept_number", "put_off"]
+__all__ = [
+    "Stretch",
+    "band_starts",
+    "counts_between",
+    "drawn_pixels",
+    "expand_bands",
+    "expand_random",
+    "kept_number",
+    "pixels_between",
+    "put_off",
+]
 
 Numbers = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.uint32]
+Pixels = npt.NDArray[np.uint32]
 
 
 class Stretch(NamedTuple):
@@ -118,26 +129,23 @@ def put_off(
 
 
 @compiled()
-def _mark_rows(mask: Any, rows: int, row0: int, shape: tuple[int, int], stretch: Stretch) -> None:
-    """Mark the visited pixels of a band."""
-    n = shape[0] * shape[1]
+def _mark(mask: Any, first: int, n: int, stretch: Stretch) -> None:
+    """Mark the visited ones of the pixels from number `first` on, as many as the mask has, and unmark the others."""
     bits, high_values = domain(n)
     numbers = np.empty(CHUNK, np.int64)
-    for row in range(rows):
-        for column in range(0, shape[1], CHUNK):
-            count = min(CHUNK, shape[1] - column)
-            first = (row0 + row) * shape[1] + column
-            permute_back_chunk(first, count, n, bits, high_values, stretch.keys, numbers)
+    for start in range(0, len(mask), CHUNK):
+        count = min(CHUNK, len(mask) - start)
+        permute_back_chunk(first + start, count, n, bits, high_values, stretch.keys, numbers)
+        for i in range(count):
+            at = numbers[i]
+            if at < stretch.reach:
+                at = _stream_position(at, stretch.reach, stretch.put_off)
+            mask[start + i] = stretch.position <= at < stretch.position + stretch.length
+        if stretch.next_reach > 0:
+            permute_back_chunk(first + start, count, n, bits, high_values, stretch.next_keys, numbers)
             for i in range(count):
-                at = numbers[i]
-                if at < stretch.reach:
-                    at = _stream_position(at, stretch.reach, stretch.put_off)
-                mask[row, column + i] = stretch.position <= at < stretch.position + stretch.length
-            if stretch.next_reach > 0:
-                permute_back_chunk(first, count, n, bits, high_values, stretch.next_keys, numbers)
-                for i in range(count):
-                    if numbers[i] < stretch.next_reach and _listed(numbers[i], stretch.next_put_off) < 0:
-                        mask[row, column + i] = 1
+                if numbers[i] < stretch.next_reach and _listed(numbers[i], stretch.next_put_off) < 0:
+                    mask[start + i] = 1
 
 
 @compiled()
@@ -168,7 +176,8 @@ def expand_bands(
     while at < len(out):
         row0 = band * tile[0]
         rows = min(tile[0], shape[0] - row0)
-        _mark_rows(mask, rows, row0, shape, stretch)
+        for row in range(rows):
+            _mark(mask[row], (row0 + row) * shape[1], shape[0] * shape[1], stretch)
         at = walk_band(mask, rows, row0, order, tile, skip, out, at)
         band += 1
         skip = 0
@@ -183,3 +192,40 @@ def expand_random(shape: tuple[int, int], stretch: Stretch, start: int, out: Pos
         pixel = _pixel_of(start + i, n, bits, high_values, stretch)
         out[i, 0] = pixel // shape[1]
         out[i, 1] = pixel % shape[1]
+
+
+@compiled()
+def drawn_pixels(n: int, samples: int, stretch: Stretch) -> Pixels:
+    """All pixels of the pass, by number, as drawn."""
+    bits, high_values = domain(n)
+    out = np.empty(samples, np.uint32)
+    for sample in range(samples):
+        out[sample] = _pixel_of(sample, n, bits, high_values, stretch)
+    return out
+
+
+@compiled()
+def counts_between(edges: Numbers, n: int, samples: int, stretch: Stretch) -> Numbers:
+    """How many pixels of the pass lie between each two numbers of an ascending list from 0 to n."""
+    bits, high_values = domain(n)
+    counts = np.zeros(len(edges) - 1, np.int64)
+    for sample in range(samples):
+        pixel = _pixel_of(sample, n, bits, high_values, stretch)
+        counts[np.searchsorted(edges, pixel, side="right") - 1] += 1
+    return counts
+
+
+@compiled()
+def pixels_between(first: int, stop: int, n: int, samples: int, stretch: Stretch) -> Pixels:
+    """Those numbers first .. stop - 1 that the pass visits, `samples` in all, ascending."""
+    out = np.empty(samples, np.uint32)
+    mask = np.empty(min(CHUNK, stop - first), np.uint8)
+    at = 0
+    for start in range(first, stop, CHUNK):
+        part = mask[: min(CHUNK, stop - start)]
+        _mark(part, start, n, stretch)
+        for i in range(len(part)):
+            if part[i]:
+                out[at] = start + i
+                at += 1
+    return out

@@ -14,9 +14,12 @@ import numpy.typing as npt
 from stemscan.compiled import compiled
 from stemscan.patterns.tile_kernels import choose_exclusive, choose_head, edge_start, new_scratch
 
-__all__ = ["Shares", "choose_in_region", "whole_and_cut"]
+__all__ = ["Shares", "choose_in_region", "samples_of_strips", "shared_before", "whole_and_cut"]
 
 Mask = npt.NDArray[np.bool_]
+Counts = npt.NDArray[np.int64]
+_HALF = 16
+_LOW = (1 << _HALF) - 1
 
 
 class Shares(NamedTuple):
@@ -55,13 +58,31 @@ def whole_and_cut(mask: Mask, tile: tuple[int, int]) -> tuple[int, int]:
     return whole, cut
 
 
+@compiled()
+def shared_before(covered: Any, start: Any, shares: Shares) -> Any:
+    """(rest covered + start) // area, which overflows 64 bits where almost all of a huge grid is cut, in two steps."""
+    product = shares.rest * (covered >> _HALF)
+    left = (product % shares.area << _HALF) + shares.rest * (covered & _LOW) + start
+    return (product // shares.area << _HALF) + left // shares.area
+
+
+@compiled()
+def samples_of_strips(whole: Counts, covered: Counts, start: Any, shares: Shares) -> Counts:
+    """Samples of strips of so many whole tiles each; `covered`, one longer, are the pixels of cut ones before each."""
+    counts = whole * shares.per_tile
+    if shares.area > 0:
+        for strip in range(len(whole)):
+            before = shared_before(covered[strip], start, shares)
+            counts[strip] += shared_before(covered[strip + 1], start, shares) - before
+    return counts
+
+
 @compiled(inline=True)
 def _share(area: Any, covered: Any, start: Any, shares: Shares) -> Any:
     """Samples of a tile with `area` pixels in a pass whose sharing out begins at `start`, after `covered` pixels."""
     if area == shares.full:
         return np.int64(shares.per_tile)
-    before = (shares.rest * covered + start) // shares.area
-    return (shares.rest * (covered + area) + start) // shares.area - before
+    return shared_before(covered + area, start, shares) - shared_before(covered, start, shares)
 
 
 @compiled(inline=True)

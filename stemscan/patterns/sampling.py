@@ -69,10 +69,10 @@ def _source_for(plan: ScanPlan) -> StripSource:
         return BlueNoiseStrips(plan)
     if not isinstance(pattern, BANDED):
         return ListStrips(plan, _own_way(plan))
-    if plan.region is None:
-        return GridStrips(plan)
     if isinstance(pattern, Uniform):
         return UniformStrips(plan)
+    if plan.region is None:
+        return GridStrips(plan)
     return RegionStrips(plan) if isinstance(pattern, FullPattern) else TileStrips(plan)
 
 

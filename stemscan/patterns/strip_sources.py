@@ -9,25 +9,45 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from stemscan.orders.model import Order
 from stemscan.orders.strips import Strips
-from stemscan.patterns.banded import banded_sampler, samples_of_tile
-from stemscan.patterns.region_kernels import Shares, choose_in_region, whole_and_cut
+from stemscan.patterns.banded import GridSampler, TileSampler, banded_sampler, samples_of_tile
+from stemscan.patterns.region_kernels import Shares, choose_in_region, samples_of_strips, whole_and_cut
 from stemscan.patterns.tile_kernels import edge_start
 from stemscan.region import Mask, Region
 
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
 
-__all__ = ["GridStrips", "InsideRows", "Pixels", "RegionStrips", "StripSource", "TileStrips", "UniformStrips"]
+__all__ = [
+    "GridStrips",
+    "InsideRows",
+    "Pixels",
+    "RegionStrips",
+    "StripSource",
+    "TileStrips",
+    "UniformStrips",
+    "counts_below",
+]
+
+_MOST_LISTED: Final = 1 << 22
+"""Samples of a pass of which a list, 4 bytes each, may be held."""
 
 Pixels = npt.NDArray[np.uint32]
 Counts = npt.NDArray[np.int64]
+
+
+def counts_below(pixels: Pixels, edges: Counts) -> Counts:
+    """How many of ascending pixels lie between each two of ascending edges, the last of which is beyond all pixels."""
+    starts = np.zeros(len(edges), np.int64)
+    starts[1:-1] = np.searchsorted(pixels, edges[1:-1].astype(np.uint32))  # of one type, else the pixels are copied
+    starts[-1] = len(pixels)
+    return np.diff(starts)
 
 
 class StripSource(ABC):
@@ -64,19 +84,23 @@ class StripSource(ABC):
 
 
 class GridStrips(StripSource):
-    """Patterns of `stemscan.patterns.banded` on the whole grid."""
+    """Patterns of tiles and full scans on the whole grid."""
 
     def __init__(self, plan: ScanPlan) -> None:
         super().__init__(plan)
         self._sampler = banded_sampler(plan.model_copy(update={"order": Order(kind="raster")}))
 
+        self._bands = -(-self.strips.rows // plan.pattern.tile[0])
+
     def _counts(self, number: int) -> Counts:
-        bands = -(-self.strips.rows // self.plan.pattern.tile[0])
-        return np.diff(self._sampler.band_starts(number)[bands])
+        return np.diff(self._sampler.band_starts(number)[self._bands])
 
     def pixels(self, number: int, strip: int) -> Pixels:
-        """Pixels of a strip, row by row."""
+        """Pixels of a strip, row by row or tile by tile."""
         start, stop = self.starts(number)[strip : strip + 2]
+        if isinstance(self._sampler, TileSampler):
+            first, end = self._bands[strip : strip + 2]
+            return self._sampler.pixels_of_bands(number, int(first), int(end), int(stop - start))
         points = self._sampler.expand(number, int(start), int(stop))
         return points[:, 0].astype(np.uint32) * np.uint32(self.plan.shape[1]) + points[:, 1].astype(np.uint32)
 
@@ -116,7 +140,7 @@ class InsideRows:
 
 
 class RegionStrips(StripSource):
-    """Every pixel of a region."""
+    """Every pixel of a region, or of the grid."""
 
     def __init__(self, plan: ScanPlan) -> None:
         super().__init__(plan)
@@ -132,35 +156,42 @@ class RegionStrips(StripSource):
 
 
 class UniformStrips(RegionStrips):
-    """Uniform random pixels of a region: drawn as from a grid of one column that has the region's pixels."""
+    """Uniform random pixels of a region or of the grid: drawn as from a line that has as many pixels.
+
+    A pass of few samples is held as a list, so that its strips are not searched pixel by pixel.
+    """
 
     def __init__(self, plan: ScanPlan) -> None:
         super().__init__(plan)
         line = (int(self._inside_starts[-1]), 1)
         as_line = plan.model_copy(update={"shape": line, "region": None, "order": Order(kind="raster")})
-        self._sampler = banded_sampler(as_line)
-        self._band = as_line.pattern.tile[0]
+        self._sampler = GridSampler(as_line)
+        self._listed = plan.samples_per_pass <= _MOST_LISTED
+        self._sorted = lru_cache(maxsize=2)(self._sort)
 
-    def _drawn(self, number: int, first: int, stop: int) -> Pixels:
-        """Those of the region's pixels first .. stop - 1, by number, that are visited."""
-        starts = self._sampler.band_starts(number)
-        low, high = starts[first // self._band], starts[-(-stop // self._band)]
-        drawn = self._sampler.expand(number, int(low), int(high))[:, 0]
-        return drawn[(drawn >= first) & (drawn < stop)].astype(np.uint32)
+    def _sort(self, number: int) -> Pixels:
+        """The numbers of a pass on the line, ascending."""
+        drawn = self._sampler.drawn(number)
+        drawn.sort()
+        return drawn
 
     def _counts(self, number: int) -> Counts:
-        starts = self._sampler.band_starts(number)
-        before = [
-            int(starts[at // self._band]) + len(self._drawn(number, int(at // self._band * self._band), int(at)))
-            for at in self._inside_starts
-        ]
-        return np.array([after - first for first, after in pairwise(before)], np.int64)
+        if not self._listed:
+            return self._sampler.counts_between(number, self._inside_starts)
+        return counts_below(self._sorted(number), self._inside_starts)
 
     def pixels(self, number: int, strip: int) -> Pixels:
         """Pixels of a strip, row by row."""
-        first, stop = (int(at) for at in self._inside_starts[strip : strip + 2])
-        drawn: Pixels = super().pixels(number, strip)[self._drawn(number, first, stop) - np.uint32(first)]
-        return drawn
+        start, stop = (int(at) for at in self.starts(number)[strip : strip + 2])
+        first, end = (int(at) for at in self._inside_starts[strip : strip + 2])
+        if self._listed:
+            drawn = self._sorted(number)[start:stop]
+        else:
+            drawn = self._sampler.pixels_between(number, first, end, stop - start)
+        if self.plan.region is None or not len(drawn):
+            return drawn
+        inside: Pixels = super().pixels(number, strip)[drawn - np.uint32(first)]
+        return inside
 
 
 class TileStrips(StripSource):
@@ -179,11 +210,8 @@ class TileStrips(StripSource):
         self._seed = np.uint64(plan.seed)
 
     def _counts(self, number: int) -> Counts:
-        per_tile, _, rest, area = self._shares
-        start = edge_start(self._seed, number, area)
-        shared = (rest * self._covered + start) // max(area, 1)
-        counts: Counts = self._whole * per_tile + shared[1:] - shared[:-1]
-        return counts
+        start = edge_start(self._seed, number, self._shares.area)
+        return samples_of_strips(self._whole, self._covered, start, self._shares)
 
     def pixels(self, number: int, strip: int) -> Pixels:
         """Pixels of a strip, tile by tile."""

@@ -16,7 +16,16 @@ import numpy.typing as npt
 from stemscan.compiled import compiled
 from stemscan.random import Stream, bounded, random_words
 
-__all__ = ["Scratch", "choose_exclusive", "choose_head", "edge_offsets", "edge_start", "new_scratch", "tile_extent"]
+__all__ = [
+    "Scratch",
+    "choose_exclusive",
+    "choose_head",
+    "clean_cycle",
+    "edge_offsets",
+    "edge_start",
+    "new_scratch",
+    "tile_extent",
+]
 
 _PATTERN = Stream.PATTERN
 _EDGE = Stream.EDGE
@@ -104,6 +113,18 @@ def _put_off(perm: Any, tail: Any, area: int, needed: int, marks: Any, spare: An
 
 
 @compiled()
+def clean_cycle(offsets: Any, number: int, area: int, cycle: int) -> int:
+    """The last cycle up to this one that begins with a pass: nothing of an earlier one matters to it."""
+    while cycle > 0:
+        while offsets[number] > cycle * area:
+            number -= 1
+        if offsets[number] == cycle * area:
+            break
+        cycle -= 1
+    return cycle
+
+
+@compiled()
 def choose_exclusive(
     offsets: Any, number: int, area: int, seed: np.uint64, tile: int, scratch: Scratch, chosen: Any
 ) -> int:
@@ -126,7 +147,8 @@ def choose_exclusive(
     for k in range(number + 1):
         most = max(most, offsets[k + 1] - offsets[k])
     # A wrap reorders at most the first `most` elements; a tail beyond them does not depend on earlier wraps.
-    base = max(0, cycle - 1) if 2 * most <= area else 0
+    base = clean_cycle(offsets, number, area, cycle)
+    base = max(base, cycle - 1) if 2 * most <= area else base
     swaps, current, previous, marks = scratch[1], scratch[2], scratch[3], scratch[4]
     count = 0
     for c in range(base, (last - 1) // area + 1):

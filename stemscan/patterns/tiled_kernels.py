@@ -21,6 +21,7 @@ __all__ = [
     "grid_of",
     "numbers_of_cut",
     "pixel_of_slot",
+    "pixels_of_bands",
 ]
 
 Edges = npt.NDArray[np.int32]
@@ -140,6 +141,30 @@ def expand_bands(tiles: Tiles, number: int, order: int, band: int, skip: int, ou
         mask[:] = 0
         band += 1
         skip = 0
+
+
+@compiled()
+def pixels_of_bands(tiles: Tiles, number: int, first: int, stop: int, samples: int) -> npt.NDArray[np.uint32]:
+    """Pixels, row * columns + column, that a pass visits in bands first .. stop - 1, tile by tile."""
+    across = grid_of(tiles)[1]
+    scratch = new_scratch(tiles.tile[0] * tiles.tile[1])
+    chosen = np.empty(tiles.tile[0] * tiles.tile[1], np.int32)
+    offsets = np.empty(number + 2, np.int64)
+    _fill_offsets(tiles, -1, offsets)
+    out = np.empty(samples, np.uint32)
+    at = 0
+    for tile in range(first * across, stop * across):
+        row, column, rows, columns = tile_extent(tile, tiles.shape, tiles.tile)
+        edge = edge_index(tile, tiles)
+        if edge >= 0:
+            _fill_offsets(tiles, edge, offsets)
+        count = _choose(tiles, tile, rows * columns, number, offsets, scratch, chosen)
+        for i in range(count):
+            out[at] = (row + chosen[i] // columns) * tiles.shape[1] + column + chosen[i] % columns
+            at += 1
+        if edge >= 0:
+            _fill_offsets(tiles, -1, offsets)
+    return out
 
 
 @compiled()

@@ -21,6 +21,8 @@ __all__ = ["WalkSampler"]
 _STRETCH: Final = 8192 * STEPS_OF_A_WORD
 """Samples of a stretch: of each, one place is held."""
 
+_Places = dict[int, npt.NDArray[np.int64]]
+
 
 class WalkSampler:
     """Points of a random walk: it is walked up to where it is asked for, and a place a stretch is noted.
@@ -37,7 +39,7 @@ class WalkSampler:
         self._step = plan.pattern.step if isinstance(plan.pattern, RandomWalk) else 1
         self._places = lru_cache(maxsize=2)(self._first_place)
 
-    def _first_place(self, number: int) -> dict[int, npt.NDArray[np.int64]]:
+    def _first_place(self, number: int) -> _Places:
         """Where stretches of a pass begin, the first alone; `_walk` adds the others one by one."""
         shape, seed = self._plan.shape, np.uint64(self._plan.seed)
         pixels = shape[0] * shape[1] if self._plan.region is None else int(np.count_nonzero(self._allowed))
@@ -50,23 +52,23 @@ class WalkSampler:
         """Points start .. stop - 1 of pass `number`, (stop - start, 2) int32 (row, column)."""
         places = self._places(number)
         while start // _STRETCH not in places:
-            self._walk(number, len(places) - 1, _STRETCH)
+            self._walk(places, number, len(places) - 1, _STRETCH)
         first = start // _STRETCH
         parts = [
-            self._walk(number, stretch, min(_STRETCH, stop - stretch * _STRETCH))
+            self._walk(places, number, stretch, min(_STRETCH, stop - stretch * _STRETCH))
             for stretch in range(first, -(-stop // _STRETCH))
         ]
         points = np.concatenate(parts) if parts else np.empty((0, 2), np.int32)
         return points[start - first * _STRETCH :]
 
-    def _walk(self, number: int, stretch: int, samples: int) -> Positions:
-        """The first samples of a stretch; where the next one begins is noted."""
-        point = self._places(number)[stretch].copy()
+    def _walk(self, places: _Places, number: int, stretch: int, samples: int) -> Positions:
+        """The first samples of a stretch; where the next one begins is noted in `places`."""
+        point = places[stretch].copy()
         out = np.empty((samples, 2), np.int32)
         seed = np.uint64(self._plan.seed)
         walk(point, stretch * _STRETCH, self._plan.shape, self._allowed, self._step, seed, number, out)
         if samples == _STRETCH:
-            self._places(number)[stretch + 1] = point
+            places[stretch + 1] = point
         return out
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from stemscan.errors import PlanError
 from stemscan.orders.far_apart import far_apart
 from stemscan.patterns.strip_sampler import points_of
-from stemscan.patterns.strip_sources import Pixels, StripSource
+from stemscan.patterns.strip_sources import Pixels, StripSource, counts_below
 from stemscan.patterns.traversal import Positions
 from stemscan.permutation import CHUNK, domain, permute_back_chunk, round_keys
 from stemscan.random import Stream
@@ -65,8 +65,7 @@ class ListStrips(StripSource):
         return pixels
 
     def _counts(self, number: int) -> npt.NDArray[np.int64]:
-        ends = self.strips.rows * self.plan.shape[1]
-        return np.diff(np.searchsorted(self._sorted(number), ends)).astype(np.int64)
+        return counts_below(self._sorted(number), self.strips.rows * self.plan.shape[1])
 
     def pixels(self, number: int, strip: int) -> Pixels:
         """Pixels of a strip, row by row."""
@@ -105,7 +104,8 @@ class ScatteredSampler:
         for strip, (start, stop) in enumerate(pairwise(starts)):
             pixels[start:stop] = np.sort(self._source.pixels(number, strip))
         if self._plan.order.kind == "delocalised":
-            return far_apart(pixels, self._plan.shape)
+            region, shape = self._plan.region, self._plan.shape
+            return far_apart(pixels, shape, None if region is None else region.pixels_in(shape))
         return _at_random(pixels, self._plan, number)
 
 

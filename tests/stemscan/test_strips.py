@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import tracemalloc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -13,14 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
-from stemscan.orders.far_apart import step_between
+from stemscan.orders.far_apart import far_apart, step_between
 from stemscan.orders.strips import Strips
 from stemscan.path import ScanPath
 from stemscan.patterns import blue_noise_strips
-from stemscan.patterns.banded import tiles_of
+from stemscan.patterns.banded import GridSampler, TileSampler, tiles_of
 from stemscan.patterns.blue_noise_strips import BlueNoiseStrips
 from stemscan.patterns.delocalised_kernels import rests
+from stemscan.patterns.region_kernels import Shares, shared_before
 from stemscan.patterns.strip_sources import GridStrips, TileStrips, UniformStrips
+from stemscan.patterns.tile_kernels import clean_cycle
 from stemscan.patterns.walk_sampler import WalkSampler
 from stemscan.plan import ScanPlan
 from tests.stemscan.test_orders import SETTLE, jumps, ordered, points_of
@@ -55,6 +59,13 @@ def test_curve_goes_through_all_pixels_and_from_strip_to_strip_without_a_jump(
     assert steps.max(initial=0) <= 1
     assert (steps.sum(axis=1) == 2).sum() <= len(strips) * (len(strips.columns) - 1)  # one diagonal a cell at most
     np.testing.assert_array_equal(np.concatenate([strips.curve(strip) for strip in range(len(strips))]), points)
+
+
+@pytest.mark.parametrize("shape", [(2, 18), (2, 25), (18, 2), (3, 2), (9, 2), (2, 3)])
+def test_curve_of_cells_of_two_rows_or_columns_ends_in_their_corners(shape: tuple[int, int]) -> None:
+    points = curve_of(Strips.of(shape, 1, 1.0, fine=True), shape[1])
+    assert len(np.unique(points, axis=0)) == shape[0] * shape[1]
+    assert np.abs(np.diff(points, axis=0)).max() == 1
 
 
 def test_curve_of_a_sparse_pattern_goes_through_squares() -> None:
@@ -228,3 +239,141 @@ def test_a_way_inside_a_region_is_cut_anywhere() -> None:
     np.testing.assert_array_equal(points_of(plan), expected)
     for start in (0, 3333, len(expected) // 2, len(expected) - 7):
         np.testing.assert_array_equal(path.positions(start, start + 7), expected[start : start + 7])
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        make({"kind": "random-walk", "ratio": 4.0}, (200, 250), 4),
+        make({"kind": "uniform", "ratio": 0.3}, (60, 60), 60, repeat="exclusive"),
+        make({"kind": "blue-noise", "ratio": 0.05}, (200, 200), 4),
+        ordered(SHORTEST, side=200, passes=4),
+    ],
+    ids=["walk", "exclusive", "blue noise", "shortest"],
+)
+def test_threads_that_share_a_path_do_not_disturb_one_another(plan: ScanPlan) -> None:
+    whole = ScanPath(plan).positions(0, plan.total_samples)
+    starts = np.random.default_rng(1).integers(0, plan.total_samples - 100, 48).tolist()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(8):
+            with ThreadPoolExecutor(8) as threads:
+                stretches = threads.map(ScanPath(plan).positions, starts, [start + 100 for start in starts])
+                for start, points in zip(starts, stretches, strict=True):
+                    np.testing.assert_array_equal(points, whole[start : start + 100])
+    finally:
+        sys.setswitchinterval(interval)
+
+
+@pytest.mark.parametrize("region", [None, WHOLE | {"points": [[3, 5], [9, 80], [70, 88], [60, 0]]}])
+@pytest.mark.parametrize("repeat", ["independent", "exclusive"])
+@pytest.mark.parametrize("ratio", [1.0, 0.2, 1e-6])
+def test_uniform_pixels_are_the_same_listed_and_searched(region: Any, repeat: str, ratio: float) -> None:
+    plan = make({"kind": "uniform", "ratio": ratio}, (75, 90), 9, repeat=repeat, region=region)
+    searched = UniformStrips(plan)
+    searched._listed = False
+    listed = UniformStrips(plan)
+    assert listed._listed
+    expected = visits(plan)
+    for number in (0, 4, 8):
+        np.testing.assert_array_equal(searched.starts(number), listed.starts(number))
+        strips = range(len(listed.strips))
+        pixels = [listed.pixels(number, strip) for strip in strips]
+        np.testing.assert_array_equal(np.sort(np.concatenate(pixels)), np.flatnonzero(expected[number]))
+        for strip in strips:
+            np.testing.assert_array_equal(searched.pixels(number, strip), pixels[strip])
+
+
+def test_uniform_pixels_of_lines_beyond_31_bits() -> None:
+    """A region may have up to 2**32 pixels, which are drawn by number."""
+    plan = make({"kind": "uniform", "ratio": 1e-6}, (65536, 65536))
+    sampler = UniformStrips(plan)._sampler
+    drawn = np.sort(sampler.drawn(0))
+    assert len(drawn) == 4295
+    assert (np.diff(drawn.astype(np.int64)) > 0).all()
+    assert drawn[-1] > 2**32 - 2**24
+    first = int(drawn[-2]) - 5
+    np.testing.assert_array_equal(sampler.pixels_between(0, first, 2**32, 2), drawn[-2:])
+    counts = sampler.counts_between(0, np.array([0, 2**31, 2**31, first, 2**32]))
+    assert counts.tolist() == [(drawn < 2**31).sum(), 0, len(drawn) - 2 - (drawn < 2**31).sum(), 2]
+
+
+def test_few_uniform_pixels_are_found_without_a_search_of_the_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched = count_calls(monkeypatch, GridSampler, "pixels_between")
+    for region in (None, WHOLE):
+        plan = make({"kind": "uniform", "ratio": 1e-3}, (512, 512), order="delocalised", region=region)
+        assert len(np.unique(points_of(plan), axis=0)) == 262
+    assert not searched
+
+
+@pytest.mark.parametrize("repeat", ["independent", "exclusive"])
+@pytest.mark.parametrize("size", [1, 8, 13, 1024])
+def test_strips_of_tiles_hold_the_pixels_that_other_orders_visit(repeat: str, size: int) -> None:
+    plan = make(block(size, min(size**2, 7)), (61, 90), 20, repeat=repeat)
+    source, expected = GridStrips(plan), visits(plan)
+    for number in (0, 11, 19):
+        for strip in range(len(source.strips)):
+            first, stop = source.strips.rows[strip : strip + 2]
+            pixels = np.sort(source.pixels(number, strip)) - np.uint32(first * 90)
+            np.testing.assert_array_equal(pixels, np.flatnonzero(expected[number, first:stop]))
+
+
+def test_strips_of_sparse_tiles_are_not_searched_pixel_by_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = ordered(SHORTEST, block(64, 1), 512)
+    expanded = count_calls(monkeypatch, TileSampler, "expand")
+    assert len(points_of(plan)) == 64
+    assert not expanded
+
+
+def test_exclusive_passes_begin_with_the_last_permutation_that_a_pass_begins() -> None:
+    for per_pass, area in ((40, 64), (64, 64), (63, 64), (3, 64), (5, 7)):
+        offsets = per_pass * np.arange(258)
+        for number in range(256):
+            cycle = int(offsets[number]) // area
+            begins = [c for c in range(cycle + 1) if c * area in offsets[: number + 1]]
+            assert clean_cycle(offsets, number, area, cycle) == max(begins)
+
+
+def test_shares_of_cut_tiles_do_not_overflow() -> None:
+    area = 2**32 - 2**26
+    shares = Shares(64, 64, area - 5, area)
+    for covered in (0, 1, 2**16 - 1, 2**31 + 7, area - 1, area):
+        for start in (0, area // 3, area - 1):
+            assert shared_before(np.int64(covered), np.int64(start), shares) == ((area - 5) * covered + start) // area
+    small = Shares(3, 64, 17, 130)
+    assert [int(shared_before(np.int64(at), np.int64(99), small)) for at in range(131)] == [
+        (17 * at + 99) // 130 for at in range(131)
+    ]
+
+
+def test_delocalised_in_a_small_region_of_a_large_grid_keeps_samples_apart() -> None:
+    region = WHOLE | {"points": [[100, 100], [100, 228], [228, 228], [228, 100]]}
+    points = points_of(make({"kind": "raster"}, (8192, 8192), order="delocalised", region=region))
+    assert len(np.unique(points, axis=0)) == 128 * 128
+    assert jumps(points).min() > 30
+
+
+def test_delocalised_in_a_scattered_region_takes_no_more_tiles_than_samples(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tilings: list[tuple[int, int]] = []
+
+    def noted(tiles: tuple[int, int], sides: tuple[int, int]) -> tuple[int, int]:
+        tilings.append(tiles)
+        return step_between(tiles, sides)
+
+    monkeypatch.setattr("stemscan.orders.far_apart.step_between", noted)
+    pixels = np.array([5, 2**31, 2**32 - 9], np.uint32)
+    assert sorted(far_apart(pixels, (65536, 65536), 3).tolist()) == pixels.tolist()
+    assert tilings[0][0] * tilings[0][1] <= 4
+
+
+def test_blue_noise_handed_out_in_order_is_chosen_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    curves = count_calls(monkeypatch, BlueNoiseStrips, "_make_curve")
+    sweeps = count_calls(monkeypatch, BlueNoiseStrips, "_sweep")
+    path = ScanPath(make({"kind": "blue-noise", "ratio": 0.05}, (1024, 200)))
+    for _ in path.batches(100):
+        pass
+    assert len(curves) == len(set(curves)) > 20
+    assert len(sweeps) <= 2 * len(curves) + 4  # with those beyond the first strip and the last
