@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from stemscan.compiled import compiled
 from stemscan.orders.hilbert_curve import curve_places
 
-__all__ = ["Strips"]
+__all__ = ["StripCurve", "Strips", "point_at"]
 
 _SAMPLES_ACROSS = 8
 """Height of a strip in mean distances of samples: less costs longer ways, more costs memory."""
@@ -35,6 +35,35 @@ _THREE_BY_TWO = np.array([[0, 2, 5], [1, 3, 4]], np.uint32)
 Pixels = npt.NDArray[np.uint32]
 Positions = npt.NDArray[np.int32]
 _Cell = tuple[Pixels, Positions]
+
+
+class StripCurve(NamedTuple):
+    """The curve of a strip, for compiled code.
+
+    Attributes
+    ----------
+    rows : tuple of int
+        First row of the strip, and of the next.
+    columns : array of int64, (cells + 1,)
+        As of `Strips`.
+    starts : array of int64, (cells + 1,)
+        Places on the curve at which its cells begin, in the order of the way, and their number.
+    odd : bool
+        Whether the way goes from right to left.
+    scale : int
+        As of `Strips`.
+    turn, narrow, wide : array of int32, (n, 2)
+        Curves of the cell in which the way turns, and of others of the least and the greatest width.
+    """
+
+    rows: tuple[int, int]
+    columns: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
+    odd: bool
+    scale: int
+    turn: Positions
+    narrow: Positions
+    wide: Positions
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +128,21 @@ class Strips:
         places = _places(pixels, first, end, self.columns, self.scale, strip % 2 == 1, *tables)
         return pixels[np.argsort(places) if self.scale == 1 else np.lexsort((pixels, places))]
 
-    def curve(self, strip: int) -> Positions:
-        """All pixels of a strip along its curve, (n, 2) int32 (row, column); for strips that are cut `fine`."""
-        curves = (curve for _, curve in self._cells(strip))
-        return _curve(int(self.rows[strip]), self.columns, strip % 2 == 1, *curves)
+    def curve(self, strip: int) -> StripCurve:
+        """The curve of a strip."""
+        turn, narrow, wide = (curve for _, curve in self._cells(strip))
+        odd = strip % 2 == 1
+        rows = int(self.rows[strip]), int(self.rows[strip + 1])
+        squares = self._steps(rows[1] - rows[0]) * -(-np.diff(self.columns) // self.scale)
+        starts = np.append(np.zeros(1, np.int64), np.cumsum(squares[::-1] if odd else squares))
+        return StripCurve(rows, self.columns, starts, odd, self.scale, turn, narrow, wide)
+
+    def listed(self, strip: int, mask: npt.NDArray[np.bool_]) -> Positions:
+        """Those pixels of a strip that are true in a mask of its rows, along its curve: (n, 2) int32 (row, column).
+
+        For strips that are cut `fine`.
+        """
+        return _listed(self.curve(strip), mask)
 
     def _cells(self, strip: int) -> tuple[_Cell, _Cell, _Cell]:
         """The cell in which the way turns, and others of the least and the greatest width."""
@@ -127,22 +167,41 @@ def _cell(height: int, width: int, *, down: bool) -> _Cell:
     return places, curve
 
 
+@compiled(inline=True)
+def point_at(curve: StripCurve, place: Any, inner: Any) -> tuple[Any, Any]:
+    """Row and column of a pixel in the square at a place on the curve; `inner`, 0 to 2**32 - 1, tells which."""
+    cells, height = len(curve.columns) - 1, curve.rows[1] - curve.rows[0]
+    step: Any = min(np.int64(place * (cells / curve.starts[-1])), cells - 1)
+    while place < curve.starts[step]:
+        step -= 1
+    while place >= curve.starts[step + 1]:
+        step += 1
+    cell = cells - 1 - step if curve.odd else step
+    squares = curve.starts[step + 1] - curve.starts[step]
+    turns = cell == cells - 1
+    table = curve.turn if turns else curve.narrow if len(curve.narrow) == squares else curve.wide
+    row: Any = np.int64(table[place - curve.starts[step], 0])
+    column: Any = np.int64(table[place - curve.starts[step], 1])
+    across: Any = curve.columns[cell + 1] - curve.columns[cell]
+    if curve.scale > 1:
+        within = np.int64((np.uint64(inner) * np.uint64(curve.scale * curve.scale)) >> np.uint64(32))
+        row, column = row * curve.scale, column * curve.scale
+        row += within // curve.scale % min(curve.scale, height - row)
+        column += within % curve.scale % min(curve.scale, across - column)
+    if curve.odd and not turns:
+        row, column = height - 1 - row, across - 1 - column
+    return curve.rows[0] + row, curve.columns[cell] + column
+
+
 @compiled()
-def _curve(first: int, columns: Any, odd: bool, turn: Any, narrow: Any, wide: Any) -> Positions:
-    """The curve of the strip that begins at row `first`; the tables have the curves of single cells."""
-    cells, width = len(columns) - 1, columns[-1]
-    height = len(turn) // (width - columns[-2])
-    out = np.empty((height * width, 2), np.int32)
+def _listed(curve: StripCurve, mask: Any) -> Positions:
+    """Pixels of a mask along a curve of scale 1."""
+    out = np.empty((np.count_nonzero(mask), 2), np.int32)
     at = 0
-    for step in range(cells):
-        cell = cells - 1 - step if odd else step
-        across = columns[cell + 1] - columns[cell]
-        turns = cell == cells - 1
-        table = turn if turns else narrow if len(narrow) == height * across else wide
-        back = odd and not turns
-        for i in range(height * across):
-            out[at, 0] = first + (height - 1 - table[i, 0] if back else table[i, 0])
-            out[at, 1] = columns[cell] + (across - 1 - table[i, 1] if back else table[i, 1])
+    for place in range(curve.starts[-1]):
+        row, column = point_at(curve, place, 0)
+        if mask[row - curve.rows[0], column]:
+            out[at, 0], out[at, 1] = row, column
             at += 1
     return out
 

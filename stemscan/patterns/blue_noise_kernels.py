@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.compiled import compiled
+from stemscan.orders.strips import StripCurve, point_at
 from stemscan.random import Stream, bounded, random_words
 
 __all__ = ["CurveStrip", "choose"]
@@ -30,10 +31,10 @@ class CurveStrip(NamedTuple):
 
     Attributes
     ----------
-    curve : array of int32, (area, 2)
-        Row and column of the pixels that may be visited, in the order of the curve.
-    rows : tuple of int
-        First row and the next strip's.
+    curve : StripCurve
+        Of the strip.
+    listed : array of int32, (area, 2) or (0, 2)
+        Row and column of the pixels that may be visited, in the order of the curve; empty where all may.
     width : int
         Columns of the grid.
     side : int
@@ -42,8 +43,8 @@ class CurveStrip(NamedTuple):
         Number of the strip's first sample in the pass.
     """
 
-    curve: Points
-    rows: tuple[int, int]
+    curve: StripCurve
+    listed: Points
     width: int
     side: int
     first: int
@@ -152,9 +153,10 @@ def choose(strip: CurveStrip, samples: int, before: Points, around: Points, seed
     array of int32, (samples, 2)
         Row and column, none twice.
     """
-    curve, side, area = strip.curve, strip.side, len(strip.curve)
-    top = max(0, strip.rows[0] // side - _MARGIN) * side
-    height = strip.rows[1] + _MARGIN * side - top
+    curve, listed, side = strip.curve, strip.listed, strip.side
+    area: Any = np.int64(len(listed) if len(listed) else curve.starts[-1])
+    top = max(0, curve.rows[0] // side - _MARGIN) * side
+    height = curve.rows[1] + _MARGIN * side - top
     bins = (np.arange(max(height, strip.width)) // side).astype(np.int32)
     heads = np.full((bins[height - 1] + 1 + 2 * _MARGIN, bins[strip.width - 1] + 1 + 2 * _MARGIN), -1, np.int32)
     points = np.empty((samples + len(around), 2), np.int32)
@@ -184,7 +186,12 @@ def choose(strip: CurveStrip, samples: int, before: Points, around: Points, seed
             offset = c if size <= candidates else bounded(words[c], size)
             at = begin + low + offset
             at = at if at < area else at - area
-            row, column = np.int32(curve[at, 0] - top), curve[at, 1]
+            if len(listed):
+                row, column = np.int32(listed[at, 0] - top), np.int32(listed[at, 1])
+            else:
+                inner = words[c] if size <= candidates else np.uint32(words[c] * np.uint32(size))
+                at_row, at_column = point_at(curve, at, inner)
+                row, column = np.int32(at_row - top), np.int32(at_column)
             room = _room(row, column, best_room, side, bins, known)
             if room > best_room:
                 best_row, best_column, best_room = row, column, room

@@ -35,10 +35,8 @@ class BlueNoiseStrips(StripSource):
     plan : ScanPlan
     """
 
-    _FINE = True
-
     def __init__(self, plan: ScanPlan) -> None:
-        super().__init__(plan)
+        super().__init__(plan, fine=plan.region is not None)
         self._inside = InsideRows(plan.region, plan.shape)
         areas = self._inside.starts(self.strips.rows)
         samples, self._area = plan.samples_per_pass, int(areas[-1])
@@ -60,11 +58,11 @@ class BlueNoiseStrips(StripSource):
 
     def _make_curve(self, strip: int) -> CurveStrip:
         """What is known of a strip."""
-        first, stop = self._rows(strip)
-        curve = self.strips.curve(strip)
+        listed = _NONE
         if self.plan.region is not None:
-            curve = curve[self._inside.mask(first, stop)[curve[:, 0] - first, curve[:, 1]]]
-        return CurveStrip(curve, (first, stop), self.plan.shape[1], self._side, int(self._pass_starts[strip]))
+            listed = self.strips.listed(strip, self._inside.mask(*self._rows(strip)))
+        first_sample = int(self._pass_starts[strip])
+        return CurveStrip(self.strips.curve(strip), listed, self.plan.shape[1], self._side, first_sample)
 
     def _sweep(self, number: int, strip: int, sweep: int) -> Points:
         """The samples of a strip after a sweep."""

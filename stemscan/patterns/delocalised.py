@@ -22,12 +22,18 @@ if TYPE_CHECKING:
 __all__ = ["DelocalisedGrid", "DelocalisedTiles", "has_small_tiles"]
 
 _MOST_SAMPLES_OF_TILE: Final = 64
-"""Above, rounds would go over too few tiles to keep neighbours apart in time."""
+"""Above, rounds would go over too few tiles to keep neighbours apart in time.
+
+So many pixels of a tile are shuffled for a sample, too: in exclusive passes as many as all passes visit.
+"""
 
 
 def has_small_tiles(plan: ScanPlan) -> bool:
     """Whether `DelocalisedTiles` is for the pattern."""
-    return isinstance(plan.pattern, BlockRandom | LineHop) and samples_of_tile(plan.pattern) <= _MOST_SAMPLES_OF_TILE
+    if not isinstance(plan.pattern, BlockRandom | LineHop):
+        return False
+    passes = plan.passes if plan.repeat == "exclusive" else 1
+    return samples_of_tile(plan.pattern) * passes <= _MOST_SAMPLES_OF_TILE
 
 
 class DelocalisedGrid:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -58,12 +58,10 @@ class StripSource(ABC):
     plan : ScanPlan
     """
 
-    _FINE: ClassVar[bool] = False
-
-    def __init__(self, plan: ScanPlan) -> None:
+    def __init__(self, plan: ScanPlan, *, fine: bool = False) -> None:
         self.plan = plan
         pixels = plan.shape[0] * plan.shape[1] if plan.region is None else plan.region.pixels_in(plan.shape)
-        self.strips = Strips.of(plan.shape, plan.pattern.tile[0], plan.samples_per_pass / pixels, fine=self._FINE)
+        self.strips = Strips.of(plan.shape, plan.pattern.tile[0], plan.samples_per_pass / pixels, fine=fine)
         self.starts = lru_cache(maxsize=2)(self._starts)
 
     def _starts(self, number: int) -> Counts:

@@ -18,7 +18,6 @@ from scipy.spatial import cKDTree
 from stemscan.orders.far_apart import far_apart, step_between
 from stemscan.orders.strips import Strips
 from stemscan.path import ScanPath
-from stemscan.patterns import blue_noise_strips
 from stemscan.patterns.banded import GridSampler, TileSampler, tiles_of
 from stemscan.patterns.blue_noise_strips import BlueNoiseStrips
 from stemscan.patterns.delocalised_kernels import rests
@@ -58,7 +57,9 @@ def test_curve_goes_through_all_pixels_and_from_strip_to_strip_without_a_jump(
     steps = np.abs(np.diff(points, axis=0))
     assert steps.max(initial=0) <= 1
     assert (steps.sum(axis=1) == 2).sum() <= len(strips) * (len(strips.columns) - 1)  # one diagonal a cell at most
-    np.testing.assert_array_equal(np.concatenate([strips.curve(strip) for strip in range(len(strips))]), points)
+    masks = [np.ones((height, columns), np.bool_) for height in np.diff(strips.rows)]
+    listed = np.concatenate([strips.listed(strip, mask) for strip, mask in enumerate(masks)])
+    np.testing.assert_array_equal(listed, points)
 
 
 @pytest.mark.parametrize("shape", [(2, 18), (2, 25), (18, 2), (3, 2), (9, 2), (2, 3)])
@@ -135,11 +136,18 @@ def test_blue_noise_has_no_seams() -> None:
 def test_sparse_blue_noise_lists_few_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stemscan.orders.strips._MOST_PIXELS", 1 << 14)
     made = count_calls(monkeypatch, BlueNoiseStrips, "_make_curve")
+    inside = make({"kind": "blue-noise", "ratio": 0.001}, (512, 256), region=WHOLE)
+    assert visits(inside).sum() == inside.samples_per_pass == 131
+    assert len(set(made)) == 8  # strips as low as a list of their pixels may be
     plan = make({"kind": "blue-noise", "ratio": 0.001}, (512, 256))
-    assert visits(plan).sum() == plan.samples_per_pass == 131
-    assert len(set(made)) == 8
-    assert jumps(points_of(ordered(SHORTEST, {"kind": "blue-noise", "ratio": 0.001}, 256))).min() > 10
-    assert blue_noise_strips.BlueNoiseStrips(plan).strips.scale == 1
+    assert BlueNoiseStrips(plan).strips.scale == 3
+    assert len(BlueNoiseStrips(plan).strips) == 2
+    for sparse in (inside, plan):
+        assert visits(sparse).max() == 1
+        points = points_of(sparse).astype(float)
+        distance = cKDTree(points).query(points, 2)[0][:, 1]
+        assert distance.mean() > 0.75 * (512 * 256 / 131) ** 0.5
+        assert distance.min() > 10
 
 
 @pytest.mark.parametrize(
