@@ -27,7 +27,16 @@ from stemscan.random import Stream
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
 
-__all__ = ["BANDED", "GridSampler", "Sampler", "TileSampler", "banded_sampler", "samples_of_tile", "tiles_of"]
+__all__ = [
+    "BANDED",
+    "GridSampler",
+    "Sampler",
+    "TileSampler",
+    "banded_sampler",
+    "samples_of_tile",
+    "shuffled_pixels",
+    "tiles_of",
+]
 
 Pixels = npt.NDArray[np.uint32]
 Positions = npt.NDArray[np.int32]
@@ -93,6 +102,13 @@ def samples_of_tile(pattern: PatternBase) -> int:
     if not isinstance(pattern, AreaPattern):
         raise TypeError(f"expected a pattern of tiles, got {type(pattern).__name__}")
     return int(pattern.fraction * pattern.tile[0] * pattern.tile[1])
+
+
+def shuffled_pixels(plan: ScanPlan) -> int:
+    """How many pixels of a tile are shuffled at most for a single sample: in exclusive passes those of all passes."""
+    if not isinstance(plan.pattern, BlockRandom | LineHop):
+        return 0
+    return samples_of_tile(plan.pattern) * (plan.passes if plan.repeat == "exclusive" else 1)
 
 
 def tiles_of(plan: ScanPlan) -> tiled_kernels.Tiles:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from stemscan.orders.far_apart import step_between
-from stemscan.patterns.banded import samples_of_tile, tiles_of
+from stemscan.patterns.banded import shuffled_pixels, tiles_of
 from stemscan.patterns.block_random import BlockRandom
 from stemscan.patterns.delocalised_kernels import Rests, expand_delocalised, rests
 from stemscan.patterns.full_kernels import expand_steps
@@ -30,10 +30,7 @@ So many pixels of a tile are shuffled for a sample, too: in exclusive passes as 
 
 def has_small_tiles(plan: ScanPlan) -> bool:
     """Whether `DelocalisedTiles` is for the pattern."""
-    if not isinstance(plan.pattern, BlockRandom | LineHop):
-        return False
-    passes = plan.passes if plan.repeat == "exclusive" else 1
-    return samples_of_tile(plan.pattern) * passes <= _MOST_SAMPLES_OF_TILE
+    return isinstance(plan.pattern, BlockRandom | LineHop) and shuffled_pixels(plan) <= _MOST_SAMPLES_OF_TILE
 
 
 class DelocalisedGrid:

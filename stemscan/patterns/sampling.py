@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from stemscan.errors import PlanError
-from stemscan.patterns.banded import BANDED, banded_sampler
+from stemscan.patterns.banded import BANDED, banded_sampler, shuffled_pixels
 from stemscan.patterns.blue_noise import BlueNoise
 from stemscan.patterns.blue_noise_strips import BlueNoiseStrips
 from stemscan.patterns.delocalised import DelocalisedGrid, DelocalisedTiles, has_small_tiles
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
 
 __all__ = ["Sampler", "sampler_for", "samples_inside"]
+
+_MOST_SHUFFLED: Final = 256
+"""Pixels of a block for a sample of the order `random`: beyond it a whole pass is quicker by several times."""
 
 
 class Sampler(Protocol):
@@ -44,8 +47,10 @@ def sampler_for(plan: ScanPlan) -> Sampler:
     order = plan.order.kind
     if order == "own":
         return _own_way(plan)
-    if plan.region is None and isinstance(plan.pattern, BANDED) and order in (*ORDER_CODES, "random"):
-        return banded_sampler(plan)
+    if plan.region is None and isinstance(plan.pattern, BANDED):
+        shuffles_little = plan.repeat != "exclusive" or shuffled_pixels(plan) <= _MOST_SHUFFLED
+        if order in ORDER_CODES or (order == "random" and shuffles_little):
+            return banded_sampler(plan)
     if plan.region is None and order == "delocalised":
         if isinstance(plan.pattern, FullPattern):
             return DelocalisedGrid(plan)
