@@ -21,10 +21,12 @@ from stemscan.path import ScanPath
 from stemscan.patterns.banded import GridSampler, TileSampler, tiles_of
 from stemscan.patterns.blue_noise_strips import BlueNoiseStrips
 from stemscan.patterns.delocalised_kernels import rests
+from stemscan.patterns.sampling import sampler_for
 from stemscan.patterns.region_kernels import Shares, shared_before
 from stemscan.patterns.strip_sources import GridStrips, TileStrips, UniformStrips
 from stemscan.patterns.tile_kernels import clean_cycle
 from stemscan.patterns.walk_sampler import WalkSampler
+from stemscan.patterns.whole_pass import ScatteredSampler
 from stemscan.plan import ScanPlan
 from tests.stemscan.test_orders import SETTLE, jumps, ordered, points_of
 from tests.stemscan.test_path import block, make, visits
@@ -385,3 +387,15 @@ def test_blue_noise_handed_out_in_order_is_chosen_once(monkeypatch: pytest.Monke
         pass
     assert len(curves) == len(set(curves)) > 20
     assert len(sweeps) <= 2 * len(curves) + 4  # with those beyond the first strip and the last
+
+
+@pytest.mark.parametrize("kind", ["random", "delocalised"])
+@pytest.mark.parametrize(("passes", "held"), [(1, False), (9, True)])
+def test_exclusive_passes_that_shuffle_much_are_held(kind: str, passes: int, held: bool) -> None:
+    plan = ordered({"kind": kind}, block(8, 40), side=75, passes=passes, repeat="exclusive")
+    assert isinstance(sampler_for(plan), ScatteredSampler) is held
+    raster = ScanPlan.from_dict({**plan.to_dict(), "order": {"kind": "raster"}})
+    np.testing.assert_array_equal(visits(plan), visits(raster))
+    whole = ScanPath(plan).positions(0, plan.total_samples)
+    first = plan.total_samples - plan.samples_per_pass - 3 if passes > 1 else 0
+    np.testing.assert_array_equal(ScanPath(plan).positions(first, first + 50), whole[first : first + 50])
