@@ -21,8 +21,8 @@ from stemscan.path import ScanPath
 from stemscan.patterns.banded import GridSampler, TileSampler, tiles_of
 from stemscan.patterns.blue_noise_strips import BlueNoiseStrips
 from stemscan.patterns.delocalised_kernels import rests
-from stemscan.patterns.sampling import sampler_for
 from stemscan.patterns.region_kernels import Shares, shared_before
+from stemscan.patterns.sampling import sampler_for
 from stemscan.patterns.strip_sources import GridStrips, TileStrips, UniformStrips
 from stemscan.patterns.tile_kernels import clean_cycle
 from stemscan.patterns.walk_sampler import WalkSampler
