@@ -37,16 +37,8 @@ class PixelCounts:
 
     Parameters
     ----------
-    plan : ScanPlan
-        Gives grid, dose and the samples that are recognised.
-    profile : ControllerProfile
-        Lays the grid on codes.
-    specimen : Specimen
-        On the plan's grid.
-    seed : int
-        Of the detector.
-    round_dwell : bool
-        As the client's program has it.
+    plan, profile, specimen, seed, round_dwell
+        As of `stemscan.simulators.obi_device.VirtualObiDevice`.
 
     Raises
     ------

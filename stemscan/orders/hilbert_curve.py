@@ -1,4 +1,4 @@
-"""Compiled: a Hilbert curve that fills a grid of any shape, from a place on it to its pixel and back.
+"""Compiled: a Hilbert curve that fills a grid of any shape: the pixel of any place on it, and the places of all pixels.
 
 The grid is cut along its longer side as long as it is oblong, else into three as Hilbert's square is (up half of the
 first column, across, and down half of the last), until one line is left: the generalisation of Hilbert's curve to

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.patterns.blue_noise_kernels import CurveStrip, choose
-from stemscan.patterns.strip_sources import InsideRows, Pixels, StripSource
+from stemscan.patterns.strip_sources import InsideRows, Pixels, StripSource, pixels_of
 
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
@@ -53,8 +53,7 @@ class BlueNoiseStrips(StripSource):
 
     def pixels(self, number: int, strip: int) -> Pixels:
         """Pixels of a strip along its curve."""
-        points = self._swept(number, strip, 1)
-        return points[:, 0].astype(np.uint32) * np.uint32(self.plan.shape[1]) + points[:, 1].astype(np.uint32)
+        return pixels_of(self._swept(number, strip, 1), self.plan.shape[1])
 
     def _make_curve(self, strip: int) -> CurveStrip:
         """What is known of a strip."""

@@ -14,8 +14,7 @@ import numpy.typing as npt
 from stemscan.compiled import compiled
 from stemscan.orders.far_apart import rounds_of
 from stemscan.patterns.grid_kernels import kept_number
-from stemscan.patterns.tile_kernels import new_scratch
-from stemscan.patterns.tiled_kernels import Tiles, edge_index, grid_of, numbers_of_cut, pixel_of_slot
+from stemscan.patterns.tiled_kernels import Tiles, edge_index, grid_of, new_working, numbers_of_cut, pixel_of_slot
 from stemscan.patterns.traversal import Positions
 
 __all__ = ["Rests", "expand_delocalised", "rests"]
@@ -70,9 +69,7 @@ def expand_delocalised(
     """Fill `out` with samples start, start + 1, ... of a pass in rounds over its tiles."""
     down, across = grid_of(tiles)
     count_of_tiles, rounds = np.int64(down * across), tiles.per_tile
-    scratch = new_scratch(tiles.tile[0] * tiles.tile[1])
-    chosen = np.empty(tiles.tile[0] * tiles.tile[1], np.int32)
-    offsets = np.empty(number + 2, np.int64)
+    scratch, chosen, offsets = new_working(tiles, number)
     for i in range(len(out)):
         turn = kept_number(start + i, resting)
         slot = turn // count_of_tiles
@@ -84,4 +81,4 @@ def expand_delocalised(
             if edge >= 0:
                 count = np.int64(tiles.edges[number + 1, edge] - tiles.edges[number, edge])
                 slot = _slot_of(slot, min(count, rounds), rounds)
-        out[i, 0], out[i, 1] = pixel_of_slot(tiles, tile, slot, number, offsets, scratch, chosen)
+        out[i, 0], out[i, 1] = pixel_of_slot(tiles, tile, slot, number, scratch, chosen, offsets)

@@ -12,13 +12,13 @@ from stemscan.orders.jump_costs import costs_for
 from stemscan.orders.line_orders import line_numbers
 from stemscan.orders.model import Order
 from stemscan.orders.short_ways import improve
-from stemscan.patterns.strip_sources import Pixels, StripSource
+from stemscan.patterns.strip_sources import Pixels, StripSource, points_of
 from stemscan.patterns.traversal import ORDER_CODES, Positions
 
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
 
-__all__ = ["StripSampler", "points_of"]
+__all__ = ["StripSampler"]
 
 _KEPT = 4
 
@@ -51,11 +51,6 @@ class StripSampler:
             out[at - start : last - start] = points_of(pixels, self._width)
             strip, at = strip + 1, last
         return out
-
-
-def points_of(pixels: Pixels, width: int) -> Positions:
-    """Points, (n, 2) int32 (row, column), of pixels of a grid so wide."""
-    return np.stack(np.divmod(pixels, np.uint32(width)), axis=1).astype(np.int32)
 
 
 def _by_lines(plan: ScanPlan, source: StripSource) -> Callable[[int, int], Pixels]:

@@ -19,6 +19,7 @@ from stemscan.orders.strips import Strips
 from stemscan.patterns.banded import GridSampler, TileSampler, banded_sampler, samples_of_tile
 from stemscan.patterns.region_kernels import Shares, choose_in_region, samples_of_strips, whole_and_cut
 from stemscan.patterns.tile_kernels import edge_start
+from stemscan.patterns.traversal import Positions
 from stemscan.region import Mask, Region
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ __all__ = [
     "TileStrips",
     "UniformStrips",
     "counts_below",
+    "pixels_of",
+    "points_of",
 ]
 
 _MOST_LISTED: Final = 1 << 22
@@ -48,6 +51,16 @@ def counts_below(pixels: Pixels, edges: Counts) -> Counts:
     starts[1:-1] = np.searchsorted(pixels, edges[1:-1].astype(np.uint32))  # of one type, else the pixels are copied
     starts[-1] = len(pixels)
     return np.diff(starts)
+
+
+def points_of(pixels: Pixels, width: int) -> Positions:
+    """Points, (n, 2) int32 (row, column), of pixels of a grid so wide."""
+    return np.stack(np.divmod(pixels, np.uint32(width)), axis=1).astype(np.int32)
+
+
+def pixels_of(points: Positions, width: int) -> Pixels:
+    """Pixels, (n,), of points (row, column) of a grid so wide."""
+    return points[:, 0].astype(np.uint32) * np.uint32(width) + points[:, 1].astype(np.uint32)
 
 
 class StripSource(ABC):
@@ -100,7 +113,7 @@ class GridStrips(StripSource):
             first, end = self._bands[strip : strip + 2]
             return self._sampler.pixels_of_bands(number, int(first), int(end), int(stop - start))
         points = self._sampler.expand(number, int(start), int(stop))
-        return points[:, 0].astype(np.uint32) * np.uint32(self.plan.shape[1]) + points[:, 1].astype(np.uint32)
+        return pixels_of(points, self.plan.shape[1])
 
 
 class InsideRows:

@@ -19,6 +19,7 @@ __all__ = [
     "expand_bands",
     "expand_random",
     "grid_of",
+    "new_working",
     "numbers_of_cut",
     "pixel_of_slot",
     "pixels_of_bands",
@@ -91,13 +92,30 @@ def _fill_offsets(tiles: Tiles, edge: int, offsets: Any) -> None:
         offsets[number] = number * tiles.per_tile if edge < 0 else tiles.edges[number, edge]
 
 
-@compiled()
-def _choose(tiles: Tiles, tile: int, area: int, number: int, offsets: Any, scratch: Scratch, chosen: Any) -> int:
+@compiled(inline=True)
+def new_working(tiles: Tiles, number: int) -> tuple[Scratch, Any, Any]:
+    """Working memory for a pass: scratch, pixels chosen in a tile, and samples of a whole tile before each pass."""
+    area = tiles.tile[0] * tiles.tile[1]
+    offsets = np.empty(number + 2, np.int64)
+    _fill_offsets(tiles, -1, offsets)
+    return new_scratch(area), np.empty(area, np.int32), offsets
+
+
+@compiled(inline=True)
+def _choose(tiles: Tiles, tile: Any, number: int, scratch: Scratch, chosen: Any, offsets: Any) -> Any:
     """Write the numbers of the pixels that a pass visits in a tile to `chosen`; return how many."""
-    if tiles.exclusive:
-        return choose_exclusive(offsets, number, area, tiles.seed, tile, scratch, chosen)
+    _, _, rows, columns = tile_extent(tile, tiles.shape, tiles.tile)
+    edge = edge_index(tile, tiles)
+    if edge >= 0:
+        _fill_offsets(tiles, edge, offsets)
     count = offsets[number + 1] - offsets[number]
-    return choose_head(0, count, area, tiles.seed, tile, number, scratch, chosen)
+    if tiles.exclusive:
+        choose_exclusive(offsets, number, rows * columns, tiles.seed, tile, scratch, chosen)
+    else:
+        choose_head(0, count, rows * columns, tiles.seed, tile, number, scratch, chosen)
+    if edge >= 0:
+        _fill_offsets(tiles, -1, offsets)
+    return count
 
 
 @compiled()
@@ -119,24 +137,16 @@ def expand_bands(tiles: Tiles, number: int, order: int, band: int, skip: int, ou
     """Fill `out` with the points of a pass from sample `skip` of a band on."""
     across = grid_of(tiles)[1]
     mask = np.zeros((tiles.tile[0], tiles.shape[1]), np.uint8)
-    scratch = new_scratch(tiles.tile[0] * tiles.tile[1])
-    chosen = np.empty(tiles.tile[0] * tiles.tile[1], np.int32)
-    offsets = np.empty(number + 2, np.int64)
-    _fill_offsets(tiles, -1, offsets)
+    scratch, chosen, offsets = new_working(tiles, number)
     at = 0
     while at < len(out):
         row0 = band * tiles.tile[0]
         rows = min(tiles.tile[0], tiles.shape[0] - row0)
         for tile in range(band * across, (band + 1) * across):
             _, column, _, columns = tile_extent(tile, tiles.shape, tiles.tile)
-            edge = edge_index(tile, tiles)
-            if edge >= 0:
-                _fill_offsets(tiles, edge, offsets)
-            count = _choose(tiles, tile, rows * columns, number, offsets, scratch, chosen)
+            count = _choose(tiles, tile, number, scratch, chosen, offsets)
             for i in range(count):
                 mask[chosen[i] // columns, column + chosen[i] % columns] = 1
-            if edge >= 0:
-                _fill_offsets(tiles, -1, offsets)
         at = walk_band(mask, rows, row0, order, tiles.tile, skip, out, at)
         mask[:] = 0
         band += 1
@@ -147,29 +157,21 @@ def expand_bands(tiles: Tiles, number: int, order: int, band: int, skip: int, ou
 def pixels_of_bands(tiles: Tiles, number: int, first: int, stop: int, samples: int) -> npt.NDArray[np.uint32]:
     """Pixels, row * columns + column, that a pass visits in bands first .. stop - 1, tile by tile."""
     across = grid_of(tiles)[1]
-    scratch = new_scratch(tiles.tile[0] * tiles.tile[1])
-    chosen = np.empty(tiles.tile[0] * tiles.tile[1], np.int32)
-    offsets = np.empty(number + 2, np.int64)
-    _fill_offsets(tiles, -1, offsets)
+    scratch, chosen, offsets = new_working(tiles, number)
     out = np.empty(samples, np.uint32)
     at = 0
     for tile in range(first * across, stop * across):
-        row, column, rows, columns = tile_extent(tile, tiles.shape, tiles.tile)
-        edge = edge_index(tile, tiles)
-        if edge >= 0:
-            _fill_offsets(tiles, edge, offsets)
-        count = _choose(tiles, tile, rows * columns, number, offsets, scratch, chosen)
+        row, column, _, columns = tile_extent(tile, tiles.shape, tiles.tile)
+        count = _choose(tiles, tile, number, scratch, chosen, offsets)
         for i in range(count):
             out[at] = (row + chosen[i] // columns) * tiles.shape[1] + column + chosen[i] % columns
             at += 1
-        if edge >= 0:
-            _fill_offsets(tiles, -1, offsets)
     return out
 
 
 @compiled()
 def pixel_of_slot(
-    tiles: Tiles, tile: Any, slot: Any, number: int, offsets: Any, scratch: Scratch, chosen: Any
+    tiles: Tiles, tile: Any, slot: Any, number: int, scratch: Scratch, chosen: Any, offsets: Any
 ) -> tuple[Any, Any]:
     """Row and column of the sample number `slot`, as drawn, of a tile in a pass."""
     row, column, rows, columns = tile_extent(tile, tiles.shape, tiles.tile)
@@ -201,10 +203,8 @@ def expand_random(tiles: Tiles, number: int, samples: int, keys: Any, start: int
     bits, high_values = domain(samples)
     edge_ends = np.cumsum((tiles.edges[number + 1] - tiles.edges[number]).astype(np.int64))
     cut = numbers_of_cut(tiles)
-    scratch = new_scratch(tiles.tile[0] * tiles.tile[1])
-    chosen = np.empty(tiles.tile[0] * tiles.tile[1], np.int32)
-    offsets = np.empty(number + 2, np.int64)
+    scratch, chosen, offsets = new_working(tiles, number)
     for i in range(len(out)):
         sample = permute(start + i, samples, bits, high_values, keys)
         tile, slot = _locate(sample, tiles, cut, edge_ends)
-        out[i, 0], out[i, 1] = pixel_of_slot(tiles, tile, slot, number, offsets, scratch, chosen)
+        out[i, 0], out[i, 1] = pixel_of_slot(tiles, tile, slot, number, scratch, chosen, offsets)

@@ -16,8 +16,7 @@ import numpy.typing as npt
 
 from stemscan.errors import PlanError
 from stemscan.orders.far_apart import far_apart
-from stemscan.patterns.strip_sampler import points_of
-from stemscan.patterns.strip_sources import Pixels, StripSource, counts_below
+from stemscan.patterns.strip_sources import Pixels, StripSource, counts_below, pixels_of, points_of
 from stemscan.patterns.traversal import Positions
 from stemscan.permutation import CHUNK, domain, permute_back_chunk, round_keys
 from stemscan.random import Stream
@@ -56,11 +55,11 @@ class ListStrips(StripSource):
     def _sort(self, number: int) -> Pixels:
         """The pixels of a pass, row by row."""
         require_memory(self.plan)
-        samples, width = self.plan.samples_per_pass, np.uint32(self.plan.shape[1])
+        samples = self.plan.samples_per_pass
         pixels = np.empty(samples, np.uint32)
         for start in range(0, samples, _STRETCH):
-            points = self._way.expand(number, start, min(samples, start + _STRETCH)).astype(np.uint32)
-            pixels[start : start + _STRETCH] = points[:, 0] * width + points[:, 1]
+            points = self._way.expand(number, start, min(samples, start + _STRETCH))
+            pixels[start : start + _STRETCH] = pixels_of(points, self.plan.shape[1])
         pixels.sort()
         return pixels
 
