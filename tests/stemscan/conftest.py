@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from stemscan.controller import acquire
 from stemscan.store import schema
-from tests.stemscan.store_kit import memory_folder
+from tests.stemscan.store_kit import ScriptedController, contents, create, make_plan, memory_folder
 
 
 @pytest.fixture
@@ -25,3 +26,13 @@ def small_chunks() -> Iterator[None]:
         patch.setattr(schema, "SAMPLE_CHUNK", 10)
         patch.setattr(schema, "FRAME_CHUNK", 8)
         yield
+
+
+@pytest.fixture(scope="module")
+def reference(small_chunks: None) -> dict[str, object]:
+    """Files of an undisturbed acquisition."""
+    plan = make_plan()
+    with memory_folder() as folder:
+        with create(folder / "a.zarr", plan) as store:
+            acquire(plan, ScriptedController(), store)
+        return contents(folder / "a.zarr")

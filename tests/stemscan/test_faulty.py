@@ -41,15 +41,6 @@ def silent() -> None:
     raise TimeoutError("no samples came")
 
 
-@pytest.fixture(scope="module")
-def reference() -> dict[str, object]:
-    """Files of an undisturbed acquisition."""
-    with memory_folder() as folder:
-        with create(folder / "a.zarr", PLAN) as store:
-            acquire(PLAN, ScriptedController(), store)
-        return contents(folder / "a.zarr")
-
-
 def check_committed(path: Path) -> int:
     """What is in a store is right, as far as it goes."""
     store = Acquisition.open(path)

@@ -20,16 +20,11 @@ from stemscan.path import ScanPath
 from stemscan.plan import ScanPlan
 from stemscan.portable_math import log, sine_cosine
 from stemscan.testing import plans, regions
-from tests.stemscan.test_path import block, make, visits
+from tests.stemscan.test_path import block, make, points_of, visits
 
 TRIANGLE = {"kind": "polygon", "points": [[4, 3], [4, 60.5], [40, 31]]}
 UNIFORM = {"kind": "uniform", "ratio": 0.1}
 BLUE = {"kind": "blue-noise", "ratio": 0.1}
-
-
-def points_of(plan: ScanPlan, number: int = 0) -> npt.NDArray[np.int32]:
-    n = plan.samples_per_pass
-    return ScanPath(plan).positions(number * n, (number + 1) * n)
 
 
 @given(st.floats(0, 1), st.floats(1e-6, 1e12))
@@ -123,31 +118,6 @@ def test_random_walk_steps_to_neighbours_and_passes_differ() -> None:
 def test_walk_without_a_way_stays() -> None:
     plan = make({"kind": "random-walk", "ratio": 4.0}, (1, 1))
     assert points_of(plan).tolist() == [[0, 0]] * 4
-
-
-def low_frequencies(plan: ScanPlan) -> float:
-    """Mean power of the pattern at low frequencies over that at all but zero, averaged over passes."""
-    frames = visits(plan).astype(float)
-    power = (np.abs(np.fft.fft2(frames - frames.mean(axis=(1, 2), keepdims=True))) ** 2).mean(axis=0)
-    radius = np.hypot(*np.meshgrid(*(np.fft.fftfreq(side) for side in plan.shape), indexing="ij"))
-    mean_distance = (plan.samples_per_pass / (plan.shape[0] * plan.shape[1])) ** -0.5
-    return float(power[(radius > 0) & (radius < 0.3 / mean_distance)].mean() / power[radius > 0].mean())
-
-
-def test_blue_noise_has_little_power_at_low_frequencies() -> None:
-    blue = make({"kind": "blue-noise", "ratio": 0.05}, (128, 128), 4)
-    random = make({"kind": "uniform", "ratio": 0.05}, (128, 128), 4)
-    assert visits(blue).max() == 1
-    assert low_frequencies(random) == pytest.approx(1, abs=0.2)
-    assert low_frequencies(blue) < 0.15
-
-
-def test_blue_noise_keeps_its_distance() -> None:
-    points = points_of(make({"kind": "blue-noise", "ratio": 0.05}, (128, 128))).astype(float)
-    distance = np.hypot(*(points[:, None] - points[None]).transpose(2, 0, 1))
-    np.fill_diagonal(distance, np.inf)
-    assert distance.min() >= 2
-    assert distance.min(axis=1).mean() > 3.2  # 4.5 is the mean distance of a square lattice
 
 
 @given(plans(max_side=30), regions(30), st.data())

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stemscan.errors import PlanError
-from stemscan.orders.far_apart import far_apart
 from stemscan.orders.jump_costs import JumpCosts, cost_of, costs_for
 from stemscan.orders.line_orders import line_numbers
 from stemscan.orders.model import Order
@@ -23,7 +22,7 @@ from stemscan.patterns.traversal import ORDER_CODES
 from stemscan.plan import ScanPlan
 from stemscan.summary import summarise
 from stemscan.testing import orders, plans
-from tests.stemscan.test_path import block, make
+from tests.stemscan.test_path import block, make, points_of
 
 SETTLE = {"time_constant_ns": 5000, "tolerance_px": 0.5}
 TABLE = {"per_jump": [[3, 0], [10, 5000], [500, 100000]]}
@@ -40,19 +39,8 @@ def settle_ns(points: npt.NDArray[np.int32], costs: JumpCosts) -> int:
     return sum(cost_of(square, costs) for square in down * down + across * across)
 
 
-def points_of(plan: ScanPlan) -> npt.NDArray[np.int32]:
-    return ScanPath(plan).positions(0, plan.samples_per_pass)
-
-
 def jumps(points: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
     return np.asarray(np.hypot(*np.diff(points.astype(float), axis=0).T))
-
-
-def nearest_before(points: npt.NDArray[np.int32], before: int) -> npt.NDArray[np.float64]:
-    """Distance of each sample to the nearest of those before it."""
-    places = points.astype(float)
-    lags = [np.hypot(*(places[before:] - places[before - lag : len(places) - lag]).T) for lag in range(1, before + 1)]
-    return np.asarray(np.min(lags, axis=0))
 
 
 @given(plans(max_side=30, max_passes=3), orders())
@@ -150,27 +138,6 @@ def test_impossible_settle_models(settle: dict[str, Any]) -> None:
 def test_settings_of_other_orders_are_refused(order: dict[str, Any]) -> None:
     with pytest.raises(PlanError, match="order"):
         ordered(order)
-
-
-@pytest.mark.parametrize("pattern", [block(8, 3), {"kind": "blue-noise", "ratio": 0.05}, {"kind": "raster"}])
-def test_delocalised_keeps_samples_apart_in_space_and_neighbours_in_time(pattern: dict[str, Any]) -> None:
-    side = 256
-    points = points_of(ordered({"kind": "delocalised"}, pattern, side))
-    chance = points_of(ordered({"kind": "random"}, pattern, side))
-    assert nearest_before(points, 8).min() > side / 20
-    assert nearest_before(points, 8).min() > 2 * np.percentile(nearest_before(chance, 8), 1)
-    time = np.full((side, side), -1)
-    time[points[:, 0], points[:, 1]] = np.arange(len(points))
-    for row, column in ((0, 1), (1, 0), (1, 1)):
-        one, other = time[: side - row, : side - column], time[row:, column:]
-        both = (one >= 0) & (other >= 0)
-        assert np.abs(one - other)[both].min(initial=99) > 20
-
-
-def test_delocalised_takes_any_number_of_pixels() -> None:
-    for pixels in ([0], [5, 5, 5], [0, 63], list(range(64))):
-        out = far_apart(np.array(pixels, np.uint32), (8, 8))
-        assert sorted(out.tolist()) == pixels
 
 
 def test_orders_of_passes_differ_with_their_pixels() -> None:

@@ -36,6 +36,12 @@ def block(size: int, samples: int) -> dict[str, Any]:
     return {"kind": "block-random", "block": size, "samples_per_block": samples}
 
 
+def points_of(plan: ScanPlan, number: int = 0) -> npt.NDArray[np.int32]:
+    """Points of a pass."""
+    n = plan.samples_per_pass
+    return ScanPath(plan).positions(number * n, (number + 1) * n)
+
+
 def visits(plan: ScanPlan) -> npt.NDArray[np.int64]:
     """Visits of each pass, (T, H, W), from the full expansion."""
     positions = ScanPath(plan).positions(0, plan.total_samples).reshape(plan.passes, -1, 2)

@@ -13,23 +13,17 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.spatial import cKDTree
 
-from stemscan.orders.far_apart import far_apart, step_between
 from stemscan.orders.strips import Strips
 from stemscan.path import ScanPath
-from stemscan.patterns.banded import GridSampler, TileSampler, tiles_of
-from stemscan.patterns.blue_noise_strips import BlueNoiseStrips
-from stemscan.patterns.delocalised_kernels import rests
+from stemscan.patterns.banded import GridSampler, TileSampler
 from stemscan.patterns.region_kernels import Shares, shared_before
-from stemscan.patterns.sampling import sampler_for
 from stemscan.patterns.strip_sources import GridStrips, TileStrips, UniformStrips
 from stemscan.patterns.tile_kernels import clean_cycle
 from stemscan.patterns.walk_sampler import WalkSampler
-from stemscan.patterns.whole_pass import ScatteredSampler
 from stemscan.plan import ScanPlan
-from tests.stemscan.test_orders import SETTLE, jumps, ordered, points_of
-from tests.stemscan.test_path import block, make, visits
+from tests.stemscan.test_orders import SETTLE, ordered
+from tests.stemscan.test_path import block, make, points_of, visits
 
 SHORTEST = {"kind": "shortest"}
 WHOLE = {"kind": "polygon", "points": [[-1, -1], [-1, 999], [999, 999], [999, -1]]}
@@ -108,50 +102,6 @@ def test_a_stretch_of_a_way_makes_its_strips_alone(monkeypatch: pytest.MonkeyPat
     np.testing.assert_array_equal(stretch, whole[6000:6100])
 
 
-def test_a_stretch_of_blue_noise_makes_the_strips_around_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = make({"kind": "blue-noise", "ratio": 0.05}, (512, 256))
-    made = count_calls(monkeypatch, BlueNoiseStrips, "_make_curve")
-    path = ScanPath(plan)
-    stretch = path.positions(3000, 3010)
-    assert 5 <= len(set(made)) <= 8
-    whole = ScanPath(plan).positions(0, len(path))
-    np.testing.assert_array_equal(stretch, whole[3000:3010])
-    backwards = ScanPath(plan)
-    parts = [backwards.positions(start, start + 512) for start in range(0, 512 * (len(path) // 512), 512)][::-1]
-    np.testing.assert_array_equal(np.concatenate(parts[::-1]), whole[: 512 * len(parts)])
-
-
-def test_blue_noise_has_no_seams() -> None:
-    """Rows at the seams of strips are as full, and samples there as far apart, as elsewhere."""
-    plan = make({"kind": "blue-noise", "ratio": 0.05}, (512, 512), 4)
-    seams = BlueNoiseStrips(plan).strips.rows[1:-1]
-    near = np.abs(np.arange(512)[:, None] - seams + 0.5).min(axis=1) < 3
-    rows = visits(plan).sum(axis=(0, 2))
-    error = rows.std() / np.sqrt(near.sum())
-    assert rows[near].mean() == pytest.approx(rows[16:-16][~near[16:-16]].mean(), abs=4 * error)
-    passes = ScanPath(plan).positions(0, plan.total_samples).reshape(4, -1, 2)
-    distance = np.concatenate([cKDTree(points).query(points, 2)[0][:, 1] for points in passes])
-    at_seam = near[passes.reshape(-1, 2)[:, 0]]
-    assert distance[at_seam].mean() > 0.97 * distance[~at_seam].mean()
-
-
-def test_sparse_blue_noise_lists_few_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stemscan.orders.strips._MOST_PIXELS", 1 << 14)
-    made = count_calls(monkeypatch, BlueNoiseStrips, "_make_curve")
-    inside = make({"kind": "blue-noise", "ratio": 0.001}, (512, 256), region=WHOLE)
-    assert visits(inside).sum() == inside.samples_per_pass == 131
-    assert len(set(made)) == 8  # strips as low as a list of their pixels may be
-    plan = make({"kind": "blue-noise", "ratio": 0.001}, (512, 256))
-    assert BlueNoiseStrips(plan).strips.scale == 3
-    assert len(BlueNoiseStrips(plan).strips) == 2
-    for sparse in (inside, plan):
-        assert visits(sparse).max() == 1
-        points = points_of(sparse).astype(float)
-        distance = cKDTree(points).query(points, 2)[0][:, 1]
-        assert distance.mean() > 0.75 * (512 * 256 / 131) ** 0.5
-        assert distance.min() > 10
-
-
 @pytest.mark.parametrize(
     "plan",
     [
@@ -177,33 +127,6 @@ def test_a_stretch_of_a_huge_pass_is_made_in_little_memory(plan: ScanPlan) -> No
         tracemalloc.stop()
     assert len(np.unique(points, axis=0)) == 1000
     np.testing.assert_array_equal(points[200:300], path.positions(middle + 200, middle + 300))
-
-
-@pytest.mark.parametrize("shape", [(18, 9), (12, 19), (40, 31)])
-def test_cut_tiles_rest_or_have_more(shape: tuple[int, int]) -> None:
-    more, resting = 0, 0
-    for seed in range(12):
-        for samples in (1, 2):
-            plan = ordered({"kind": "delocalised"}, block(10, samples), passes=3, seed=seed)
-            plan = ScanPlan.from_dict({**plan.to_dict(), "shape": list(shape)})
-            raster = ScanPlan.from_dict({**plan.to_dict(), "order": {"kind": "raster"}})
-            np.testing.assert_array_equal(visits(plan), visits(raster))
-            tiles = (-(-shape[0] // 10), -(-shape[1] // 10))
-            for number in range(3):
-                turns, beyond = rests(tiles_of(plan), number, np.uint64(step_between(tiles, (10, 10))[1]))
-                assert (np.diff(turns) > 0).all()
-                resting, more = resting + len(turns), more + len(beyond)
-    assert resting > 0
-    assert more > 0 or shape == (40, 31)
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (7, 1), (6, 6), (16, 64), (31, 17), (4096, 4095)])
-def test_steps_between_tiles_go_through_all(shape: tuple[int, int]) -> None:
-    tiles = shape[0] * shape[1]
-    step, multiplier = step_between(shape, (3, 5))
-    assert step * multiplier % tiles == 1 % tiles
-    if tiles > 100:
-        assert min(step, tiles - step) > shape[1]
 
 
 @pytest.mark.parametrize("kind", ["block-random", "uniform"])
@@ -355,47 +278,3 @@ def test_shares_of_cut_tiles_do_not_overflow() -> None:
     assert [int(shared_before(np.int64(at), np.int64(99), small)) for at in range(131)] == [
         (17 * at + 99) // 130 for at in range(131)
     ]
-
-
-def test_delocalised_in_a_small_region_of_a_large_grid_keeps_samples_apart() -> None:
-    region = WHOLE | {"points": [[100, 100], [100, 228], [228, 228], [228, 100]]}
-    points = points_of(make({"kind": "raster"}, (8192, 8192), order="delocalised", region=region))
-    assert len(np.unique(points, axis=0)) == 128 * 128
-    assert jumps(points).min() > 30
-
-
-def test_delocalised_in_a_scattered_region_takes_no_more_tiles_than_samples(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    tilings: list[tuple[int, int]] = []
-
-    def noted(tiles: tuple[int, int], sides: tuple[int, int]) -> tuple[int, int]:
-        tilings.append(tiles)
-        return step_between(tiles, sides)
-
-    monkeypatch.setattr("stemscan.orders.far_apart.step_between", noted)
-    pixels = np.array([5, 2**31, 2**32 - 9], np.uint32)
-    assert sorted(far_apart(pixels, (65536, 65536), 3).tolist()) == pixels.tolist()
-    assert tilings[0][0] * tilings[0][1] <= 4
-
-
-def test_blue_noise_handed_out_in_order_is_chosen_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    curves = count_calls(monkeypatch, BlueNoiseStrips, "_make_curve")
-    sweeps = count_calls(monkeypatch, BlueNoiseStrips, "_sweep")
-    path = ScanPath(make({"kind": "blue-noise", "ratio": 0.05}, (1024, 200)))
-    for _ in path.batches(100):
-        pass
-    assert len(curves) == len(set(curves)) > 20
-    assert len(sweeps) <= 2 * len(curves) + 4  # with those beyond the first strip and the last
-
-
-@pytest.mark.parametrize("kind", ["random", "delocalised"])
-@pytest.mark.parametrize(("passes", "held"), [(1, False), (9, True)])
-def test_exclusive_passes_that_shuffle_much_are_held(kind: str, passes: int, held: bool) -> None:
-    plan = ordered({"kind": kind}, block(8, 40), side=75, passes=passes, repeat="exclusive")
-    assert isinstance(sampler_for(plan), ScatteredSampler) is held
-    raster = ScanPlan.from_dict({**plan.to_dict(), "order": {"kind": "raster"}})
-    np.testing.assert_array_equal(visits(plan), visits(raster))
-    whole = ScanPath(plan).positions(0, plan.total_samples)
-    first = plan.total_samples - plan.samples_per_pass - 3 if passes > 1 else 0
-    np.testing.assert_array_equal(ScanPath(plan).positions(first, first + 50), whole[first : first + 50])
