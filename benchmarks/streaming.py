@@ -31,6 +31,7 @@ CASES: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
     (_UNIFORM, ORDERS["delocalised"]),
     (_BLUE, ORDERS["serpentine-blocks"]),
     (_BLUE, ORDERS["shortest"]),
+    (_BLUE, ORDERS["delocalised"]),
     (_WALK, {"kind": "own"}),
 )
 

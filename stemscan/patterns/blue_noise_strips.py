@@ -35,6 +35,8 @@ class BlueNoiseStrips(StripSource):
     plan : ScanPlan
     """
 
+    together = 8
+
     def __init__(self, plan: ScanPlan) -> None:
         super().__init__(plan, fine=plan.region is not None)
         self._inside = InsideRows(plan.region, plan.shape)

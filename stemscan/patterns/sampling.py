@@ -9,6 +9,7 @@ from stemscan.patterns.banded import BANDED, banded_sampler, shuffled_pixels
 from stemscan.patterns.blue_noise import BlueNoise
 from stemscan.patterns.blue_noise_strips import BlueNoiseStrips
 from stemscan.patterns.delocalised import DelocalisedGrid, DelocalisedTiles, has_small_tiles
+from stemscan.patterns.delocalised_strips import DelocalisedStrips
 from stemscan.patterns.own_ways import OWN_WAYS, OwnInRegion, OwnSampler
 from stemscan.patterns.random_walk import RandomWalk
 from stemscan.patterns.raster import FullPattern
@@ -17,7 +18,7 @@ from stemscan.patterns.strip_sources import GridStrips, RegionStrips, StripSourc
 from stemscan.patterns.traversal import ORDER_CODES, Positions
 from stemscan.patterns.uniform import Uniform
 from stemscan.patterns.walk_sampler import WalkSampler
-from stemscan.patterns.whole_pass import ListStrips, ScatteredSampler
+from stemscan.patterns.whole_pass import ListStrips, ShuffledSampler
 
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
@@ -57,7 +58,9 @@ def sampler_for(plan: ScanPlan) -> Sampler:
         if has_small_tiles(plan):
             return DelocalisedTiles(plan)
     source = _source_for(plan)
-    return ScatteredSampler(plan, source) if order in ("random", "delocalised") else StripSampler(plan, source)
+    if order == "delocalised":
+        return DelocalisedStrips(plan, source)
+    return ShuffledSampler(plan, source) if order == "random" else StripSampler(plan, source)
 
 
 def _own_way(plan: ScanPlan) -> Sampler:

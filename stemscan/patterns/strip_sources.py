@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -70,6 +70,9 @@ class StripSource(ABC):
     ----------
     plan : ScanPlan
     """
+
+    together: ClassVar[int] = 1
+    """How many neighbouring strips are made in little more time than one."""
 
     def __init__(self, plan: ScanPlan, *, fine: bool = False) -> None:
         self.plan = plan

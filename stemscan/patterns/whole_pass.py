@@ -1,7 +1,7 @@
 """Patterns and orders that need a whole pass at once: it is made when its first sample is asked for.
 
-These are the orders `random` and `delocalised` of patterns whose samples cannot be told one by one, and ways in another
-order than their own. At most two passes are held, 4 bytes a sample; making one takes about four times that.
+These are the order `random` of patterns whose samples cannot be told one by one, and ways in another order than their
+own. At most two passes are held, 4 bytes a sample; making one takes about four times that.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import PlanError
-from stemscan.orders.far_apart import far_apart
 from stemscan.patterns.strip_sources import Pixels, StripSource, counts_below, pixels_of, points_of
 from stemscan.patterns.traversal import Positions
 from stemscan.permutation import CHUNK, domain, permute_back_chunk, round_keys
@@ -24,7 +23,7 @@ from stemscan.random import Stream
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
 
-__all__ = ["ListStrips", "ScatteredSampler", "require_memory"]
+__all__ = ["ListStrips", "ShuffledSampler", "require_memory"]
 
 _BYTES_A_SAMPLE: Final = 20
 _STRETCH: Final = 1 << 20
@@ -72,8 +71,8 @@ class ListStrips(StripSource):
         return self._sorted(number)[start:stop]
 
 
-class ScatteredSampler:
-    """Points of a plan in an order that jumps all over the grid, `random` or `delocalised`, made pass by pass.
+class ShuffledSampler:
+    """Points of a plan in the order `random`, made pass by pass.
 
     Parameters
     ----------
@@ -102,9 +101,6 @@ class ScatteredSampler:
         starts = self._source.starts(number)
         for strip, (start, stop) in enumerate(pairwise(starts)):
             pixels[start:stop] = np.sort(self._source.pixels(number, strip))
-        if self._plan.order.kind == "delocalised":
-            region, shape = self._plan.region, self._plan.shape
-            return far_apart(pixels, shape, None if region is None else region.pixels_in(shape))
         return _at_random(pixels, self._plan, number)
 
 

@@ -10,14 +10,17 @@ import pytest
 
 from stemscan.orders.far_apart import far_apart, step_between
 from stemscan.path import ScanPath
+from stemscan.patterns import delocalised_strips
 from stemscan.patterns.banded import tiles_of
+from stemscan.patterns.blue_noise_strips import BlueNoiseStrips
 from stemscan.patterns.delocalised_kernels import rests
+from stemscan.patterns.delocalised_strips import DelocalisedStrips
 from stemscan.patterns.sampling import sampler_for
-from stemscan.patterns.whole_pass import ScatteredSampler
+from stemscan.patterns.whole_pass import ShuffledSampler
 from stemscan.plan import ScanPlan
 from tests.stemscan.test_orders import jumps, ordered
 from tests.stemscan.test_path import block, make, points_of, visits
-from tests.stemscan.test_strips import WHOLE
+from tests.stemscan.test_strips import WHOLE, count_calls
 
 
 @pytest.mark.parametrize("shape", [(18, 9), (12, 19), (40, 31)])
@@ -73,7 +76,7 @@ def test_delocalised_in_a_scattered_region_takes_no_more_tiles_than_samples(
 @pytest.mark.parametrize(("passes", "held"), [(1, False), (9, True)])
 def test_exclusive_passes_that_shuffle_much_are_held(kind: str, passes: int, held: bool) -> None:
     plan = ordered({"kind": kind}, block(8, 40), side=75, passes=passes, repeat="exclusive")
-    assert isinstance(sampler_for(plan), ScatteredSampler) is held
+    assert isinstance(sampler_for(plan), ShuffledSampler | DelocalisedStrips) is held
     raster = ScanPlan.from_dict({**plan.to_dict(), "order": {"kind": "raster"}})
     np.testing.assert_array_equal(visits(plan), visits(raster))
     whole = ScanPath(plan).positions(0, plan.total_samples)
@@ -107,3 +110,37 @@ def test_delocalised_takes_any_number_of_pixels() -> None:
     for pixels in ([0], [5, 5, 5], [0, 63], list(range(64))):
         out = far_apart(np.array(pixels, np.uint32), (8, 8))
         assert sorted(out.tolist()) == pixels
+
+
+@pytest.mark.parametrize(
+    ("pattern", "more"),
+    [
+        ({"kind": "uniform", "ratio": 0.05}, {"repeat": "exclusive"}),
+        ({"kind": "blue-noise", "ratio": 0.05}, {}),
+        (block(8, 3), {"region": {"kind": "polygon", "points": [[0, 0], [60, 767], [767, 300]]}}),
+        (block(32, 100), {}),
+        ({"kind": "spiral", "pitch": 3, "spacing": 3}, {}),
+    ],
+    ids=["uniform", "blue-noise", "region", "large blocks", "spiral"],
+)
+def test_long_passes_go_in_groups_of_strips(
+    monkeypatch: pytest.MonkeyPatch, pattern: dict[str, Any], more: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(delocalised_strips, "_SAMPLES_OF_GROUP", 5000)
+    monkeypatch.setattr(BlueNoiseStrips, "together", 1)
+    plan = ordered({"kind": "delocalised"}, pattern, side=768, passes=2, **more)
+    raster = ScanPlan.from_dict({**plan.to_dict(), "order": {"kind": "raster"}})
+    np.testing.assert_array_equal(visits(plan), visits(raster))
+    whole = ScanPath(plan).positions(0, plan.total_samples)
+    sampler = sampler_for(plan)
+    assert isinstance(sampler, DelocalisedStrips)
+    groups = np.diff(sampler._starts(1))
+    assert len(groups) >= 2
+    made = count_calls(monkeypatch, type(sampler._source), "pixels")
+    first = plan.samples_per_pass + int(groups[0]) + 20
+    np.testing.assert_array_equal(ScanPath(plan).positions(first, first + 50), whole[first : first + 50])
+    assert len(made) <= len(sampler._source.strips) / 2 + sampler._source.together  # those of one group
+    assert np.ptp(whole[first : first + 50], axis=0).min() > 768 / 3
+    chance = points_of(ScanPlan.from_dict({**plan.to_dict(), "order": {"kind": "random"}}))
+    apart = nearest_before(whole[: plan.samples_per_pass], 8)
+    assert np.percentile(apart, 1) > 1.5 * np.percentile(nearest_before(chance, 8), 1)

@@ -149,9 +149,9 @@ def test_orders_of_passes_differ_with_their_pixels() -> None:
 
 
 def test_a_pass_that_memory_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = ordered({"kind": "delocalised"}, {"kind": "uniform", "ratio": 768 / 128**2})
+    plan = ordered({"kind": "random"}, {"kind": "blue-noise", "ratio": 768 / 128**2})
     monkeypatch.setattr(whole_pass, "_memory_bytes", lambda: 20 * plan.samples_per_pass - 1)
-    with pytest.raises(PlanError, match=r"at most 767 samples .* in the order delocalised, got 768; take"):
+    with pytest.raises(PlanError, match=r"at most 767 samples .* in the order random, got 768; take"):
         points_of(plan)
     monkeypatch.setattr(whole_pass, "_memory_bytes", lambda: None)
     assert len(points_of(plan)) == 768
