@@ -9,6 +9,7 @@ from fractions import Fraction
 from stemscan.errors import UsageError
 
 __all__ = [
+    "counted",
     "format_count",
     "format_duration",
     "format_length",
@@ -220,6 +221,27 @@ def format_count(count: int) -> str:
     '196,608'
     """
     return f"{count:,}"
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """A number of things, the noun in the singular for one.
+
+    Parameters
+    ----------
+    number : int
+    noun : str
+        In the singular.
+    plural : str, optional
+        Where it is not made by an s, or es behind a hiss.
+
+    Examples
+    --------
+    >>> counted(1, "pass"), counted(2, "pass"), counted(196608, "sample"), counted(0, "axis", "axes")
+    ('1 pass', '2 passes', '196,608 samples', '0 axes')
+    """
+    if number == 1:
+        return f"1 {noun}"
+    return f"{format_count(number)} {plural or noun + ('es' if noun.endswith(('s', 'x', 'ch', 'sh')) else 's')}"
 
 
 def _four(value: float) -> str:
