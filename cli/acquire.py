@@ -205,7 +205,7 @@ def _tell(
 ) -> None:
     """What was done."""
     from stemscan.store import Acquisition
-    from stemscan.units import format_count
+    from stemscan.units import counted, format_count
 
     store = Acquisition.open(output)
     ledger = store.ledger or {}
@@ -230,10 +230,11 @@ def _tell(
         ("samples", f"{format_count(result.samples)} of {format_count(plan.total_samples)}"),
     ]
     if result.resumed_from:
-        rows.append(("resumed after", f"{format_count(result.resumed_from)} samples"))
+        rows.append(("resumed after", counted(result.resumed_from, "sample")))
     rows += ledger_rows(ledger)
     if result.pauses:
-        rows.append(("paused", f"{result.pauses} times, {result.paused_seconds:.2f} s, for the store to keep up"))
+        pauses = counted(result.pauses, "time")
+        rows.append(("paused", f"{pauses}, {result.paused_seconds:.2f} s, for the store to keep up"))
     rows += stopped_rows(store)
     rows.append(("time", f"{result.seconds:.2f} s"))
     if image_seconds is not None:

@@ -146,12 +146,14 @@ class Talk:
 
 def count_of_passes(passes: int) -> str:
     """A number of passes for people."""
-    return f"{passes} pass{'' if passes == 1 else 'es'}"
+    from stemscan.units import counted
+
+    return counted(passes, "pass")
 
 
 def ledger_rows(ledger: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the beam did, for people: times and incident electrons."""
-    from stemscan.units import format_count, format_duration
+    from stemscan.units import counted, format_duration
 
     rows = []
     for name in ("dwell", "settle", "transit", "park"):
@@ -159,7 +161,7 @@ def ledger_rows(ledger: Mapping[str, Any]) -> list[tuple[str, str]]:
         if entry.get("time_ns"):
             rows.append((name, f"{format_duration(entry['time_ns'])}, {entry['electrons']:.4g} e- incident"))
     if again := ledger.get("samples_exposed_again_at_most"):
-        rows.append(("exposed again", f"at most {format_count(again)} samples"))
+        rows.append(("exposed again", f"at most {counted(again, 'sample')}"))
     return rows
 
 

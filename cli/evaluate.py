@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk
+from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.recon.evaluation.contenders import Contender
@@ -217,7 +218,7 @@ def _lines(done: Evaluation, output: Path, written: list[Path]) -> list[str]:
     from stemscan.recon.evaluation.averages import Averages
     from stemscan.recon.evaluation.cases import percent
 
-    lines = [f"{output}: {len(done.rows)} cases, {done.computed} computed now, {len(done.failures)} failed"]
+    lines = [f"{output}: {counted(len(done.rows), 'case')}, {done.computed} computed now, {len(done.failures)} failed"]
     width = max(len(one.label) for one in done.request.contenders)
     for name in dict.fromkeys(image.set for image in done.request.images):
         for noise in done.request.grid.noises:
@@ -225,7 +226,8 @@ def _lines(done: Evaluation, output: Path, written: list[Path]) -> list[str]:
             averages = Averages(row for row in done.rows if row.set == name and row.noise == noise)
             lines += [
                 "",
-                f"{averages.images} {name} images, {noise}, {percent(cell.samples_per_block)}, dose {cell.dose:g}:",
+                f"{counted(averages.images, f'{name} image')}, {noise}, {percent(cell.samples_per_block)}, "
+                f"dose {cell.dose:g}:",
                 f"  {'':<{width}} absolute  affine  min-max   SSIM  seconds",
             ]
             for one in done.request.contenders:

@@ -14,7 +14,6 @@ from stemscan.cli.common import (
     QuietOption,
     Talk,
     choice,
-    count_of_passes,
     table,
 )
 
@@ -62,7 +61,7 @@ def import_data(
     from stemscan.measured import read_array, samples_from_frames, samples_from_positions
     from stemscan.sample_block import DetectorInfo
     from stemscan.store import Acquisition
-    from stemscan.units import format_count, parse_length_nm, parse_shape
+    from stemscan.units import counted, format_count, parse_length_nm, parse_shape
 
     talk = Talk(quiet, as_json)
     if gain is None and offset is not None:
@@ -81,9 +80,7 @@ def import_data(
         samples = samples_from_positions(read_array(data), read_array(positions), parse_shape(shape))
     detector = DetectorInfo() if gain is None else DetectorInfo(unit="adu", gain=gain, offset=offset or 0.0)
     if samples.left_out:
-        talk.warn(
-            f"{format_count(samples.left_out)} numbers other than zero lie where the mask says not visited: left out"
-        )
+        talk.warn(f"left out {counted(samples.left_out, 'number')} other than zero where the mask says not visited")
     if noise == "poisson" and gain is None and not samples.whole:
         talk.warn("not all numbers are whole, as counted electrons are; if they are detector units, add --gain")
     with talk.progress("importing"):
@@ -110,7 +107,7 @@ def import_data(
         "plan_digest": store.plan_digest,
     }
     rows = [
-        ("grid", f"{store.shape[0]} x {store.shape[1]} pixels, {count_of_passes(store.passes)}"),
+        ("grid", f"{store.shape[0]} x {store.shape[1]} pixels, {counted(store.passes, 'pass')}"),
         ("samples", f"{format_count(store.total_samples)}, {100 * ratio:.4g} % a pass"),
     ]
     talk.result(report, [f"{output}: complete", *table(rows)])

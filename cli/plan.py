@@ -236,7 +236,7 @@ def _dose(dose: float | None, total: float | None, current_pa: float | None) -> 
 
 def summary_lines(summary: PlanSummary) -> list[str]:
     """A plan's figures for people."""
-    from stemscan.units import format_count, format_duration, format_length
+    from stemscan.units import counted, format_count, format_duration, format_length
 
     unknown = "unknown (no pixel size)"
     rows, columns = summary.shape
@@ -248,10 +248,13 @@ def summary_lines(summary: PlanSummary) -> list[str]:
         [
             ("grid", f"{rows} x {columns} pixels"),
             ("field of view", unknown if field is None else " x ".join(format_length(side) for side in field)),
-            ("passes", f"{summary.passes} of {format_count(summary.samples_per_pass)} samples"),
+            ("passes", f"{summary.passes} of {counted(summary.samples_per_pass, 'sample')}"),
             ("samples", format_count(summary.total_samples)),
             ("sampling ratio a pass", f"{100 * summary.sampling_ratio:.4g} %"),
-            ("coverage of all passes", f"{100 * summary.coverage:.4g} %, at most {summary.most_visits} visits a pixel"),
+            (
+                "coverage of all passes",
+                f"{100 * summary.coverage:.4g} %, at most {counted(summary.most_visits, 'visit')} a pixel",
+            ),
             (
                 "dose per sample",
                 f"{summary.electrons_per_sample:.4g} e- detected, {summary.incident_electrons_per_sample:.4g} incident",

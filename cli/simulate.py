@@ -64,7 +64,7 @@ def simulate(
     from stemscan.errors import UsageError
     from stemscan.plan import ScanPlan
     from stemscan.simulators.session import simulate as run
-    from stemscan.units import format_count, parse_time_constant_ns
+    from stemscan.units import counted, format_count, parse_time_constant_ns
 
     if resume and overwrite:
         raise UsageError("expected --resume or --overwrite, got both; keep one")
@@ -111,9 +111,9 @@ def simulate(
         ("samples", f"{format_count(result.samples)} of {format_count(scan_plan.total_samples)}"),
     ]
     if result.resumed_from:
-        rows.append(("resumed after", f"{format_count(result.resumed_from)} samples"))
+        rows.append(("resumed after", counted(result.resumed_from, "sample")))
     if result.exposed_twice_at_most:
-        rows.append(("exposed twice", f"at most {format_count(result.exposed_twice_at_most)} samples"))
+        rows.append(("exposed twice", f"at most {counted(result.exposed_twice_at_most, 'sample')}"))
     rows.append(("time", f"{result.seconds:.2f} s"))
     talk.result(data, [f"{output}: complete", *table(rows)])
 

@@ -31,6 +31,7 @@ from stemscan.recon.input_checks import (
     checked_visits,
     positive,
 )
+from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.recon.gridding import PlacedSamples
@@ -172,7 +173,7 @@ class Inputs:
         given, samples = len(samples.electrons), samples.inside()
         if len(samples.electrons) < given:
             left_out = given - len(samples.electrons)
-            warnings.append(f"{left_out} of {given} samples lay outside of the grid and were left out")
+            warnings.append(f"{left_out} of {counted(given, 'sample')} left out, outside of the grid")
         frames, shares = samples.bilinear()
         _clip_below(frames, warnings)
         known["source"] = dict(known.get("source") or {}) | {"warnings": warnings}
@@ -319,5 +320,5 @@ def _clip_below(electrons: npt.NDArray[Any], warnings: list[str]) -> None:
     """Take pixels below zero as zero, and say so."""
     below = int(np.count_nonzero(electrons < 0))
     if below:
-        warnings.append(f"{below} pixels lay below the detector's offset and were taken as zero electrons")
+        warnings.append(f"{counted(below, 'pixel')} below the detector's offset taken as zero electrons")
         np.maximum(electrons, 0, out=electrons)

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import ReconError
+from stemscan.units import counted
 
 __all__ = ["Metrics", "absolute_psnr", "affine_fit", "compare"]
 
@@ -147,7 +148,9 @@ def _image(values: npt.ArrayLike, name: str) -> Values:
         raise ReconError(f"expected the {name} as (rows, columns), got shape {array.shape}; give one image")
     bad = array.size - int(np.count_nonzero(np.isfinite(array)))
     if bad:
-        raise ReconError(f"expected the {name} to be finite, got {bad} pixels of NaN or infinity; mask or mend them")
+        raise ReconError(
+            f"expected the {name} to be finite, got {counted(bad, 'pixel')} of NaN or infinity; mask or mend them"
+        )
     return array
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from stemscan.errors import InputNotFoundError, WeightsError
 from stemscan.files import write_file
+from stemscan.units import counted
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -244,8 +245,9 @@ def _described(path: Path, metadata: dict[str, str], method: str) -> WeightsInfo
         )
     if info.convention not in get_args(Convention) or not 1 <= info.frames <= 256:
         raise WeightsError(
-            f"expected 1 to 256 frames in one of the conventions {', '.join(get_args(Convention))}, got {info.frames} "
-            f"frames in {info.convention!r} in {str(path)!r}; the file was made by something else, make it again"
+            f"expected 1 to 256 frames in one of the conventions {', '.join(get_args(Convention))}, got "
+            f"{counted(info.frames, 'frame')} in {info.convention!r} in {str(path)!r}; "
+            "the file was made by something else, make it again"
         )
     return info
 
@@ -282,8 +284,8 @@ def filled_network(architecture: str, frames: int, tensors: dict[str, Tensor], p
     ):
         if names:
             raise WeightsError(
-                f"expected the {len(wanted)} tensors of {architecture}, got {str(path)!r} with {len(names)} {fault} "
-                f"({names[0]}); give weights of this method"
+                f"expected the {counted(len(wanted), 'tensor')} of {architecture}, got {str(path)!r} with {len(names)} "
+                f"{fault} ({names[0]}); give weights of this method"
             )
     tensors = {name: x.to(torch.float32) if x.dtype == torch.float16 else x for name, x in tensors.items()}
     for name, tensor in tensors.items():

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.errors import SpecimenError, UsageError
+from stemscan.units import counted
 
 __all__ = ["Step", "check_range", "grey", "min_max", "real_values", "scaled"]
 
@@ -83,7 +84,7 @@ def real_values(plane: NDArray[Any], name: str) -> NDArray[np.float64]:
     if not finite.all():
         bad = int(finite.size - np.count_nonzero(finite))
         raise SpecimenError(
-            f"expected finite intensities, got {bad} of {finite.size} values NaN or infinite in {name!r}, "
+            f"expected finite intensities, got {bad} of {counted(finite.size, 'value')} NaN or infinite in {name!r}, "
             "fill or crop them first"
         )
     return values

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.hardware.obi.commands import CYCLE_NS, Beam
+from stemscan.units import counted
 
 __all__ = ["DeviceBeam", "DeviceLedger"]
 
@@ -57,7 +58,7 @@ class DeviceLedger:
 
     def __str__(self) -> str:
         """For people, what stands out only where it happened."""
-        text = f"{self.pixels} pixels, {self.plan_samples} of them samples of the plan"
+        text = f"{counted(self.pixels, 'pixel')}, {self.plan_samples} of them in the plan"
         if self.masked_codes:
             text += f", {self.masked_codes} with codes beyond 14 bits, which were masked"
         if self.saturated:

@@ -14,6 +14,7 @@ from tifffile import TiffFile
 
 from stemscan.errors import SpecimenError
 from stemscan.simulators.image_files import Picture, check_size, locate, pick_frame, read_with_pillow
+from stemscan.units import counted
 
 __all__ = ["nanometres", "read_tiff"]
 
@@ -110,7 +111,8 @@ def _as_brightness(values: NDArray[Any], page: Any, path: Path) -> tuple[NDArray
         return inverted, ("inverted, because the file says that zero is white",)
     if values.ndim == 3 and (kind not in ("RGB", "MINISBLACK", "YCBCR") or values.shape[2] > 4):
         raise SpecimenError(
-            f"expected grey or red-green-blue pixels, got {values.shape[2]} samples a pixel ({kind}) in {str(path)!r}"
+            f"expected grey or red-green-blue pixels, got {counted(values.shape[2], 'sample')} a pixel ({kind}) "
+            f"in {str(path)!r}"
         )
     return values, ()
 

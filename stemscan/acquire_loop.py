@@ -21,6 +21,7 @@ from stemscan.path import ScanPath
 from stemscan.sample_block import SampleBlock, check_block
 from stemscan.store.schema import counts_dtype
 from stemscan.timed_controller import TimedController, aside
+from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.scan_controller import ScanController
@@ -166,7 +167,9 @@ class AcquireLoop:
         if block is not None and not isinstance(block, SampleBlock):
             raise ControllerError(f"expected a SampleBlock or None from {name}, got {type(block).__name__}")
         if block is not None and np.size(block.counts) > size:
-            raise ControllerError(f"expected at most {size} samples a block from {name}, got {np.size(block.counts)}")
+            raise ControllerError(
+                f"expected at most {counted(size, 'sample')} a block from {name}, got {np.size(block.counts)}"
+            )
         return block
 
     def _blank(self, interrupts: Interrupts, problem: BaseException) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import UsageError
+from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.path import ScanPath
@@ -173,7 +174,9 @@ class LaggedPath:
 
         waits = np.empty(0, np.int64) if self._settle is None else self._settle(begin, end)
         if self._settle is not None and waits.shape != (end - begin,):
-            raise UsageError(f"expected {end - begin} settle times, got an array of shape {waits.shape}; give one each")
+            raise UsageError(
+                f"expected {counted(end - begin, 'settle time')}, got an array of shape {waits.shape}; give one each"
+            )
         remaining, mean = self._lag.remaining(self._dwell), self._lag.mean_remaining(self._dwell)
         return follow(commands, waits, self._lag.tau_ns, remaining, mean)
 

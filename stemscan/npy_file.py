@@ -16,6 +16,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from stemscan.units import counted
+
 __all__ = ["read_npy_file"]
 
 _MAGIC = b"\x93NUMPY"
@@ -52,9 +54,9 @@ def read_npy_file(file: BinaryIO) -> npt.NDArray[Any]:
         raise ValueError(f"an array of shape {shape}")
     needed, there = math.prod(shape) * dtype.itemsize, os.fstat(file.fileno()).st_size - file.tell()
     if there < needed:
-        raise ValueError(f"a shortened file, with {there} bytes of {needed}")
+        raise ValueError(f"a shortened file, with {there} of {counted(needed, 'byte')}")
     if there > needed:
-        raise ValueError(f"a damaged file, with {there - needed} bytes behind the array")
+        raise ValueError(f"a damaged file, with {counted(there - needed, 'byte')} behind the array")
     flat = np.fromfile(file, dtype, math.prod(shape))
     return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
 

@@ -21,6 +21,7 @@ from stemscan.lattice import Lattice
 from stemscan.ledger import BeamTime, BeamTimes
 from stemscan.path import ScanPath
 from stemscan.quantisation import quantise
+from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.hardware.profile import ControllerProfile
@@ -230,8 +231,8 @@ def _check_samples(plan: ScanPlan, profile: ControllerProfile) -> None:
     most = profile.limits.max_samples
     if most is not None and plan.total_samples > most:
         raise ProfileError(
-            f"expected at most {most} samples for {profile.name}, got {plan.total_samples}: sample {most} is one too "
-            "many; take fewer passes or samples"
+            f"expected at most {counted(most, 'sample')} for {profile.name}, got {plan.total_samples}: sample {most} "
+            "is one too many; take fewer passes or samples"
         )
 
 

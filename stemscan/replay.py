@@ -138,7 +138,7 @@ class ReplayController:
             return None
         if start >= self._committed:
             raise ControllerError(
-                f"expected samples up to {stop} in {str(self._store.path)!r}, got {self._committed} committed ones; "
+                f"expected samples up to {stop} in {str(self._store.path)!r}, got {self._committed} committed; "
                 "acquire the rest there first"
             )
         block = self._block(start, min(stop, start + max_samples))

@@ -18,6 +18,7 @@ from stemscan.recon.evaluation.contenders import BESIDE, ORACLE, Contender
 from stemscan.recon.evaluation.paper_numbers import TABLE_1
 from stemscan.recon.evaluation.point_names import name_points
 from stemscan.recon.evaluation.session import Evaluation
+from stemscan.units import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +52,7 @@ def draw_curves(done: Evaluation, folder: Path) -> list[Path]:
     for name in dict.fromkeys(image.set for image in done.request.images):
         for noise in grid.noises:
             averages = Averages(row for row in done.rows if row.set == name and row.noise == noise)
-            title = f"{averages.images} {name} images, noise {noise}, {grid.passes} passes"
+            title = f"{counted(averages.images, f'{name} image')}, noise {noise}, {counted(grid.passes, 'pass')}"
             figures: dict[str, Callable[[Evaluation, Averages, str, str], Figure]] = {"seconds": _against_seconds}
             if len(grid.samples_per_block) > 1:
                 figures["ratio"] = _against_ratio

@@ -26,6 +26,7 @@ from stemscan.recon.evaluation.images import ImageSource
 from stemscan.recon.evaluation.implementation import implementation_digest
 from stemscan.recon.evaluation.rows import Row, row_of, to_csv
 from stemscan.recon.evaluation.schedule import Scheduler, Task
+from stemscan.units import counted
 
 __all__ = ["Evaluation", "Request", "check_folder", "evaluate", "note_figures", "prepare_folder"]
 
@@ -273,7 +274,7 @@ def _description(request: Request) -> dict[str, Any]:
     return {
         "format": _FORMAT,
         "version": __version__,
-        "machine": f"{platform.machine()}, {os.cpu_count()} processors, {platform.system()}",
+        "machine": f"{platform.machine()}, {counted(os.cpu_count() or 1, 'processor')}, {platform.system()}",
         "python": platform.python_version(),
         "images": [{"set": image.set, "name": image.name, "sha256": image.sha256} for image in request.images],
         "noises": list(request.grid.noises),

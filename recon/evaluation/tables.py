@@ -24,6 +24,7 @@ from stemscan.recon.evaluation.paper_numbers import (
     Score,
 )
 from stemscan.recon.evaluation.session import Evaluation
+from stemscan.units import counted
 
 __all__ = ["markdown"]
 
@@ -61,7 +62,8 @@ def markdown(done: Evaluation, commands: Sequence[str] = ()) -> str:
     for name in dict.fromkeys(image.set for image in done.request.images):
         for noise in done.request.grid.noises:
             averages = Averages(row for row in done.rows if row.set == name and row.noise == noise)
-            blocks.append(f"## {_SET_TITLES[name]}, {_NOISE_TITLES[noise]}: mean over {averages.images} images")
+            mean = f"mean over {counted(averages.images, 'image')}"
+            blocks.append(f"## {_SET_TITLES[name]}, {_NOISE_TITLES[noise]}: {mean}")
             blocks += _tables(done, averages)
     if done.failures:
         blocks.append(
@@ -77,11 +79,11 @@ def _preamble(done: Evaluation, commands: Sequence[str]) -> str:
     if commands:
         parts.append("\n".join(["```sh", *commands, "```"]))
     parts.append(
-        f"{grid.passes} passes of block-random scans in 8 x 8 blocks, seed {grid.seed}. PSNR in dB and SSIM, means "
-        "over images: *absolute* without any fit (data range 1), *affine* after the best gain and offset, *min-max* "
-        "after shifting and scaling image and truth each on their own, as the paper does. The constant image shows "
-        "what a metric gives for nothing. Columns that end in *paper* are the FSHNet paper's own figures, on its own "
-        "images. "
+        f"{counted(grid.passes, 'pass')} of block-random scans in 8 x 8 blocks, seed {grid.seed}. PSNR in dB and SSIM, "
+        "means over images: *absolute* without any fit (data range 1), *affine* after the best gain and offset, "
+        "*min-max* after shifting and scaling image and truth each on their own, as the paper does. The constant image "
+        "shows what a metric gives for nothing. Columns that end in *paper* are the FSHNet paper's own figures, on its "
+        "own images. "
         f"`{ORACLE}` looks at the truth: it is the best stationary linear estimate, not a method."
     )
     if done.stale:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import ReconError
+from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.recon.inputs import Inputs
@@ -83,8 +84,8 @@ def standardised_frames(inputs: Inputs, count: int, scale: Scale) -> npt.NDArray
     """
     if count > inputs.T:
         raise ReconError(
-            f"expected at least {count} passes for weights of {count} frames, got {inputs.T}; "
-            f"scan {count} passes or choose another method"
+            f"expected at least {counted(count, 'pass')} for weights of {counted(count, 'frame')}, got {inputs.T}; "
+            f"scan {counted(count, 'pass')} or choose another method"
         )
     frames = np.zeros((count, *inputs.shape), dtype=np.float32)
     for index in range(count):

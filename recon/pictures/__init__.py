@@ -34,6 +34,7 @@ from stemscan.recon.pictures.tiles import (
     draw_rows,
     save_figure,
 )
+from stemscan.units import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -257,7 +258,7 @@ def _annotate(
     dose = inputs.electrons_per_sample * inputs.samples / inputs.V.size
     size = "" if inputs.pixel_size_nm is None else f" of {inputs.pixel_size_nm:g} nm"
     said = (
-        f"{rows} × {columns} pixels{size}, {inputs.T} pass{'es' if inputs.T > 1 else ''}, "
+        f"{rows} × {columns} pixels{size}, {counted(inputs.T, 'pass')}, "
         f"{inputs.electrons_per_sample:g} electrons a sample at signal 1, {dose:.3g} a pixel; "
         f"grey from {limits[0]:.2g} to {limits[1]:.2g}"
     )

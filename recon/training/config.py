@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from stemscan.errors import TrainingError
 from stemscan.recon.networks import ARCHITECTURES
+from stemscan.units import counted
 from stemscan.yaml_model import model_from_file, model_from_yaml
 
 __all__ = ["TEST_SEEDS_FROM", "DataSettings", "LossSettings", "OptimiserSettings", "TrainingConfig"]
@@ -186,7 +187,8 @@ class TrainingConfig(_Settings):
             raise ValueError(f"network: expected one of {', '.join(ARCHITECTURES)}, got {self.network!r}")
         if ARCHITECTURES[self.network].takes_frames and min(self.data.passes) < self.frames:
             raise ValueError(
-                f"data.passes: expected at least the {self.frames} frames of the network, got {min(self.data.passes)}"
+                f"data.passes: expected at least the {counted(self.frames, 'frame')} of the network, "
+                f"got {min(self.data.passes)}"
             )
         return self
 

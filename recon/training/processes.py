@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from stemscan.errors import UsageError
+from stemscan.units import counted
 
 __all__ = ["ALONE", "Processes", "joined", "own_device", "speaks"]
 
@@ -106,7 +107,9 @@ def joined(device: torch.device, batch: int) -> Iterator[Processes]:
         yield ALONE
         return
     if count > batch:
-        raise UsageError(f"expected at most {batch} processes for a batch of {batch}, got {count}; start fewer")
+        raise UsageError(
+            f"expected at most {counted(batch, 'process')} for a batch of {batch}, got {count}; start fewer"
+        )
     if device.type == "cuda":
         torch.cuda.set_device(device)  # where barriers meet
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from stemscan.errors import UsageError
 from stemscan.files import write_file
+from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.preflight.report import Preflight
@@ -75,7 +76,7 @@ def draw_flight(program: Program, report: Preflight, path: Path, *, overwrite: b
         since = report.maps.since / np.float32(1000)
         _draw_least(axes[1, 1], since, "shortest time since a pixel within 2 px was visited", "us")
     seen = "" if report.examined == report.samples else f", maps of the first {report.examined}"
-    figure.suptitle(f"{report.samples} samples on {report.profile}{seen}: {report.verdict}")
+    figure.suptitle(f"{counted(report.samples, 'sample')} on {report.profile}{seen}: {report.verdict}")
     write_file(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110), overwrite=overwrite)
 
 

@@ -18,6 +18,7 @@ from stemscan.store.files import StoreLock
 from stemscan.store.pictures import PictureWriter
 from stemscan.store.read import StoreReader
 from stemscan.store.record import LedgerRecord, StoppedRecord, StoreRecord, event
+from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.path import ScanPath
@@ -79,7 +80,7 @@ class StoreAppender(StoreReader):
         self._samples()
         if not self.samples_appended < stop <= self.total_samples:
             raise UsageError(
-                f"expected to arm up to {self.samples_appended + 1} .. {self.total_samples} samples, got {stop}"
+                f"expected to arm up to sample {self.samples_appended + 1} .. {self.total_samples}, got {stop}"
             )
         failpoint("arm:begin")
         again = max(0, min(stop, self.samples_armed) - (self.samples_appended if start is None else start))
@@ -144,7 +145,9 @@ class StoreAppender(StoreReader):
         """
         self.commit()
         committed = self.samples_committed
-        wanted = "the samples of whole passes" if stopped is not None else f"{self.total_samples} committed samples"
+        wanted = (
+            "the samples of whole passes" if stopped is not None else counted(self.total_samples, "committed sample")
+        )
         if committed not in (self.layout.pass_starts[1:] if stopped is not None else (self.total_samples,)):
             raise StoreError(
                 f"expected {wanted} before {str(self.path)!r} is complete, got {committed}; acquire the rest"

@@ -9,6 +9,7 @@ from stemscan.errors import InputNotFoundError, PlanError, StoreError
 from stemscan.store.create import RootFile, load_root
 from stemscan.store.record import StoreRecord
 from stemscan.store.schema import ArraySpec, Layout, array_specs, counts_dtype, spec_on_disk
+from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
@@ -57,7 +58,7 @@ def check_progress(record: StoreRecord, layout: Layout, folder: Path) -> None:
     if not committed <= armed <= total or (record.state == "complete" and committed != last):
         raise StoreError(
             f"expected a sound record in {str(folder / 'zarr.json')!r}, got state {record.state} with {committed} "
-            f"committed and {armed} armed of {total} samples; restore it from a copy"
+            f"committed and {armed} armed of {counted(total, 'sample')}; restore it from a copy"
         )
 
 

@@ -21,6 +21,7 @@ from stemscan.store.create import RootFile
 from stemscan.store.opening import check_progress, plan_and_layout, specs_of
 from stemscan.store.record import State
 from stemscan.store.schema import Json, Layout, Noise
+from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
@@ -157,8 +158,8 @@ class StoreReader:
         if self.state == "complete":
             return []
         return [
-            f"{self.path} is not complete ({self.state}): {self.samples_committed} of {self.total_samples} samples are "
-            "committed; frames and visits were drawn from those"
+            f"{self.path} is not complete ({self.state}): {self.samples_committed} of "
+            f"{counted(self.total_samples, 'sample')} committed; frames and visits were drawn from those"
         ]
 
     @property

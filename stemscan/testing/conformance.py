@@ -16,6 +16,7 @@ from stemscan.sample_block import DetectorInfo
 from stemscan.scan_controller import Capabilities, ScanController
 from stemscan.store import Acquisition
 from stemscan.testing.controller_checks import ControllerChecks
+from stemscan.units import counted
 
 __all__ = ["ControllerConformance"]
 
@@ -54,7 +55,7 @@ class ControllerConformance(ControllerChecks):
         """Every sample once, in scan order, then None; nothing after that."""
         with self._made() as (controller, path):
             counts = self._scan(controller)
-            assert len(counts) == len(path), f"expected {len(path)} samples, got {len(counts)}"
+            assert len(counts) == len(path), f"expected {counted(len(path), 'sample')}, got {len(counts)}"
             try:
                 after = controller.read(1)
             except ControllerError:

@@ -19,6 +19,7 @@ from stemscan.sample_block import SampleBlock, check_block
 from stemscan.scan_controller import ScanController
 from stemscan.store import Acquisition
 from stemscan.timed_controller import TimedController
+from stemscan.units import counted
 
 __all__ = ["ControllerChecks"]
 
@@ -93,7 +94,7 @@ class ControllerChecks:
             assert isinstance(block, SampleBlock), f"expected a SampleBlock or None, got {block!r}"
             check_block(block, start, stop, dtype, actual=able.actual_positions)
             got, most = len(block.counts), min(size, able.max_block)
-            assert got <= most, f"expected at most {most} samples a block, got {got}"
+            assert got <= most, f"expected at most {counted(most, 'sample')} a block, got {got}"
             expected = self.expected_counts(self._path, start, start + got)
             if expected is not None:
                 np.testing.assert_array_equal(block.counts, expected, f"samples {start} to {start + got}")
@@ -144,7 +145,7 @@ class ControllerChecks:
 
     def _same(self, got: NDArray[Any], expected: NDArray[Any]) -> None:
         """As many counts, and the same ones where the controller repeats itself."""
-        assert len(got) == len(expected), f"expected {len(expected)} samples, got {len(got)}"
+        assert len(got) == len(expected), f"expected {counted(len(expected), 'sample')}, got {len(got)}"
         if self.repeatable:
             np.testing.assert_array_equal(got, expected)
 

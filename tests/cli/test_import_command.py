@@ -116,4 +116,4 @@ def test_counts_outside_the_mask_are_said(stemscan: Stemscan, tmp_path: Path) ->
     np.save("m.npy", np.array([[1, 1], [0, 0]]))
     done = stemscan("import", "f.npy", "--mask", "m.npy", "--dose", 10, "-o", "a.zarr")
     assert done.code == 0
-    assert done.err == "warning: 2 numbers other than zero lie where the mask says not visited: left out\n"
+    assert done.err == "warning: left out 2 numbers other than zero where the mask says not visited\n"

@@ -79,7 +79,7 @@ def test_samples_outside_of_the_grid_are_left_out_and_said() -> None:
     assert kept.pass_starts == (0, 2, 4, 4)
     assert kept.inside() is kept
     inputs = Inputs.from_samples(placed, 1.0)
-    assert inputs.source["warnings"] == ["3 of 7 samples lay outside of the grid and were left out"]
+    assert inputs.source["warnings"] == ["3 of 7 samples left out, outside of the grid"]
     assert (inputs.samples, inputs.S.sum(), inputs.whole.S.sum()) == (4, 51, 51)
     assert inputs.visits.sum(axis=(1, 2)).tolist() == [2, 2, 0]
     assert inputs.V[0].tolist() == [1, 1, 0, 0]
@@ -154,8 +154,8 @@ def test_an_incomplete_store_of_raw_values(tmp_path: Path) -> None:
     assert sorted(inputs.frames[inputs.visits > 0]) == [0, 10, 10, 10, 10]
     assert sorted(inputs.whole.frames[inputs.visits > 0]) == [0, 10, 10, 10, 10]
     assert not inputs.visits[1].any()
-    assert "5 of 24 samples are committed" in inputs.source["warnings"][0]
-    assert "1 pixels lay below the detector's offset" in inputs.source["warnings"][1]
+    assert "5 of 24 samples committed" in inputs.source["warnings"][0]
+    assert "1 pixel below the detector's offset" in inputs.source["warnings"][1]
 
 
 # ---------------------------------------------------------------------- methods

@@ -126,7 +126,7 @@ def test_an_incomplete_store_says_so(tmp_path: Path) -> None:
     assert inputs.samples == 5
     assert inputs.frames.sum() == 10
     assert inputs.source["state"] == "acquiring"
-    assert "5 of 24 samples are committed" in inputs.source["warnings"][0]
+    assert "5 of 24 samples committed" in inputs.source["warnings"][0]
 
 
 def test_raw_values_become_electrons(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_raw_values_become_electrons(tmp_path: Path) -> None:
     electrons = inputs.frames[inputs.visits > 0]
     assert sorted(electrons) == [0.0] + [10.0] * (len(raw) - 1)
     assert inputs.frames.sum() == 10 * (len(raw) - 1)
-    assert inputs.source["warnings"] == ["1 pixels lay below the detector's offset and were taken as zero electrons"]
+    assert inputs.source["warnings"] == ["1 pixel below the detector's offset taken as zero electrons"]
 
 
 def test_what_is_no_store(tmp_path: Path) -> None:

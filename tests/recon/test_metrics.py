@@ -96,7 +96,7 @@ def test_ssim_of_a_small_image() -> None:
 def test_refuses() -> None:
     with pytest.raises(ReconError, match=r"truth's shape \(40, 50\), got \(40, 49\)"):
         compare(NOISY[:, :49], TRUTH)
-    with pytest.raises(ReconError, match="image to be finite, got 1 pixels"):
+    with pytest.raises(ReconError, match="image to be finite, got 1 pixel of"):
         compare(np.where(TRUTH.max() == TRUTH, np.nan, TRUTH), TRUTH)
     with pytest.raises(ReconError, match=r"image as \(rows, columns\), got shape \(2000,\)"):
         compare(NOISY.ravel(), TRUTH)

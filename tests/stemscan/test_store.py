@@ -277,7 +277,7 @@ def test_completing_needs_every_sample(tmp_path: Path) -> None:
 def test_arming_needs_a_range_ahead(tmp_path: Path) -> None:
     with create(tmp_path / "a.zarr", PLAN) as store:
         for stop in (0, TOTAL + 1, -1):
-            with pytest.raises(UsageError, match="arm up to 1 .. 24 samples"):
+            with pytest.raises(UsageError, match="arm up to sample 1 .. 24, got"):
                 store.arm(stop)
         store.arm(5)
         store.arm(3)

@@ -22,6 +22,7 @@ from stemscan.errors import DataError, InputNotFoundError, ProfileError
 from stemscan.hardware.exporters.decimal_text import decimal_lines
 from stemscan.hardware.exporters.npy import read_npy_array, write_npy_array
 from stemscan.hardware.exporters.text_reader import open_data, read_table
+from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.hardware.exporters.source import Source
@@ -97,7 +98,7 @@ def read_de_freescan(folder: Path) -> Freescan:
         table = read_table(file, path, separator=",", columns=(2,), first_line=1)
     every = np.concatenate(passes)
     if len(table) != len(every):
-        raise DataError(f"{path}: expected the {len(every)} points of the passes, got {len(table)}")
+        raise DataError(f"{path}: expected the {counted(len(every), 'point')} of the passes, got {len(table)}")
     different = (table != every).any(axis=1)
     if different.any():
         bad = int(np.argmax(different))

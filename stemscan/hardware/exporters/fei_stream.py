@@ -20,6 +20,7 @@ import numpy.typing as npt
 from stemscan.errors import DataError, ProfileError, UsageError
 from stemscan.hardware.exporters.decimal_text import decimal_lines
 from stemscan.hardware.exporters.text_reader import open_data, read_header_line, read_table
+from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.hardware.exporters.source import Source
@@ -97,7 +98,7 @@ def read_fei_stream(path: Path) -> StreamFile:
         points = _positive(read_header_line(file, path, 3, "the number of points"), path, 3)
         table = read_table(file, path, separator=" ", columns=(4, 3), first_line=4)
     if len(table) != points:
-        raise DataError(f"{path}: expected {points} points, as line 3 says, got {len(table)}")
+        raise DataError(f"{path}: expected {counted(points, 'point')}, as line 3 says, got {len(table)}")
     _check(table[:, 0] < 1, table, path, "a dwell of at least 1")
     _check(table[:, 1:3].max(axis=1) >= 1 << bits, table, path, f"x and y below {1 << bits}")
     blank = table[:, 3] if table.shape[1] == 4 else np.ones(points, np.int64)

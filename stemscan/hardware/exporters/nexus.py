@@ -27,6 +27,7 @@ import numpy.typing as npt
 
 from stemscan.errors import DataError, InputNotFoundError, MissingDependencyError
 from stemscan.hardware.exporters.guarded_file import guarded_file
+from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.hardware.exporters.source import Source
@@ -194,7 +195,10 @@ def _whole(file: Any, name: str, path: Path) -> npt.NDArray[Any]:
         raise DataError(f"{path}: expected whole numbers in {name}, got numbers of type {found.dtype}")
     stored = found.id.get_storage_size()
     if found.nbytes > _MOST_DEFLATED * stored:  # the rest was never written, and would read as zeros
-        raise DataError(f"{path}: expected {found.size} numbers in {name}, got {stored} bytes, which cannot hold them")
+        raise DataError(
+            f"{path}: expected {counted(found.size, 'number')} in {name}, got {counted(stored, 'byte')}, which "
+            "cannot hold them"
+        )
     values = np.asarray(found[...])
     if values.size and (values.min() < 0 or values.max() > 65535):
         raise DataError(f"{path}: expected numbers from 0 to 65535 in {name}, got {values.min()} to {values.max()}")

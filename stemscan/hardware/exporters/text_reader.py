@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import DataError, InputNotFoundError, StemscanError
+from stemscan.units import counted
 
 __all__ = ["open_data", "read_header_line", "read_table"]
 
@@ -125,7 +126,8 @@ def _parse(block: bytes, path: Path, separator: str, width: int, first_line: int
         fields = text.split() if blank else [field.strip() for field in text.split(separator)]
         if len(fields) != width or not all(number.fullmatch(field) for field in fields):
             raise DataError(
-                f"{path}: expected {width} whole numbers of at least 0 in line {first_line + index}, got {_shown(line)}"
+                f"{path}: expected {counted(width, 'whole number')} of at least 0 in line {first_line + index}, "
+                f"got {_shown(line)}"
             )
         rows.append([int(field) for field in fields])
     return np.array(rows, np.int64)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from stemscan.errors import ControllerError
 from stemscan.hardware.obi import commands as obi
+from stemscan.units import counted
 
 __all__ = ["Decoder"]
 
@@ -103,7 +104,8 @@ class Decoder:
         self.check()
         if self._rest not in (b"", b"\x52", b"\x53") or self._left:
             raise ControllerError(
-                f"expected whole commands of the Open Beam Interface, got an end inside one after {self._read} bytes"
+                f"expected whole commands of the Open Beam Interface, got an end inside one after "
+                f"{counted(self._read, 'byte')}"
             )
 
     def _vector_next(self, head: int) -> bool:

@@ -53,7 +53,7 @@ WRONG: list[tuple[str | bytes, str]] = [
     ("s16\n1.5\n1\n1 1 1\n", "'1.5'"),
     ("s16\n1\nnan\n1 1 1\n", "line 3, got 'nan'"),
     ("s16\n1\n2\n1 1 1\n", "2 points, as line 3 says, got 1"),
-    ("s16\n1\n1\n1 1 1\n1 1 1\n", "1 points, as line 3 says, got 2"),
+    ("s16\n1\n1\n1 1 1\n1 1 1\n", "1 point, as line 3 says, got 2"),
     ("s16\n1\n1\n1 1\n", "line 4, got '1 1'"),
     ("s16\n1\n1\n1 1 1 1 1\n", "line 4"),
     ("s16\n1\n2\n1 1 1 1\n1 1 1\n", "line 5, got '1 1 1'"),
