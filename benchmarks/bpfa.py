@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from stemscan.files.read import read_picture
 from stemscan.recon.grids import bin_mean
 from stemscan.recon.inputs import Inputs
 from stemscan.recon.methods import reconstruct
 from stemscan.recon.metrics import absolute_psnr
-from stemscan.simulators.image_files import read_picture
 
 Image = npt.NDArray[np.float32]
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.results_page import PICTURES, page
-from stemscan.files import write_file, write_text
+from stemscan.files.writing import write_file, write_text
 
 ROOT: Final = Path(__file__).parent.parent
 PAGE: Final = ROOT / "docs" / "results.md"

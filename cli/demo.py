@@ -112,7 +112,7 @@ def _make_folder(folder: Path) -> None:
 
 def _check_folder(folder: Path, overwrite: bool) -> None:
     """See that the folder can be made, or that nothing in it is overwritten unasked."""
-    from stemscan.files import check_output
+    from stemscan.files.writing import check_output
     from stemscan.recon.methods import METHODS
 
     if not folder.is_dir():
@@ -144,7 +144,7 @@ def _reconstruct_all(
 
 def _write_table(path: Path, results: Results, overwrite: bool) -> None:
     """Metrics and times as CSV."""
-    from stemscan.files import write_text
+    from stemscan.files.writing import write_text
 
     lines = ["method,psnr_db,psnr_affine_db,psnr_minmax_db,ssim,ssim_minmax,seconds"]
     for done, metrics in results:

@@ -58,7 +58,8 @@ def import_data(
 ) -> None:
     """Bring sparse data measured elsewhere into an acquisition store."""
     from stemscan.errors import UsageError
-    from stemscan.measured import read_array, samples_from_frames, samples_from_positions
+    from stemscan.files.arrays import read_array
+    from stemscan.measured import samples_from_frames, samples_from_positions
     from stemscan.sample_block import DetectorInfo
     from stemscan.store import Acquisition
     from stemscan.units import counted, format_count, parse_length_nm, parse_shape

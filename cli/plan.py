@@ -153,7 +153,7 @@ def plan(
     if context.invoked_subcommand is not None:
         return
     from stemscan.errors import DoseLimitError, PlanError, UsageError
-    from stemscan.files import check_output
+    from stemscan.files.writing import check_output
     from stemscan.plan import ScanPlan
     from stemscan.summary import summarise
     from stemscan.units import parse_current_pa, parse_dwell_ns, parse_length_nm, parse_shape

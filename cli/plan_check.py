@@ -38,7 +38,7 @@ def check(
 ) -> None:
     """Tell what a plan costs on a controller, before the sample pays; exit code 1 where it cannot or must not run."""
     from stemscan.errors import ProfileError, UsageError
-    from stemscan.files import check_output
+    from stemscan.files.writing import check_output
     from stemscan.hardware.profile import TEMPLATE, load_profile, profile_names, profile_text
     from stemscan.plan import ScanPlan
     from stemscan.preflight.picture import check_name

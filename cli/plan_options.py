@@ -116,7 +116,7 @@ def take_files(data: dict[str, Any], points: Path | None, polygon: str | None, m
         When a file is missing or not what it should be.
     """
     from stemscan.errors import UsageError
-    from stemscan.files_by_content import mask_sha256, points_sha256, read_mask, read_points, remember_place
+    from stemscan.files.by_content import mask_sha256, points_sha256, read_mask, read_points, remember_place
 
     shape = (data["shape"][0], data["shape"][1])
     pattern = data["pattern"]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from stemscan.errors import InputNotFoundError, WeightsError
-from stemscan.files import write_file
+from stemscan.files.writing import write_file
 from stemscan.units import counted
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from stemscan.errors import UsageError, WeightsError
-from stemscan.files import check_output
+from stemscan.files.writing import check_output
 from stemscan.recon.weights_file import (
     WeightsInfo,
     check_exists,

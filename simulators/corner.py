@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from stemscan.errors import InputNotFoundError
-from stemscan.simulators.image_files import read_picture
+from stemscan.files.read import read_picture
 from stemscan.simulators.specimen import Specimen, load_specimen
 
 __all__ = ["CORNER", "image_paths", "load_corner"]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.errors import SpecimenError
-from stemscan.simulators.image_files import Picture
+from stemscan.files.read import Picture
 from stemscan.simulators.intensity import grey, min_max, real_values, scaled
 from stemscan.simulators.smoothing import PAPER_SIGMA, paper_smoothed, resampled
 

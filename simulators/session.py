@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from stemscan.acquire_session import acquire_into
 from stemscan.controller import AcquireResult
 from stemscan.errors import OutputExistsError
-from stemscan.files import check_output
+from stemscan.files.writing import check_output
 from stemscan.hardware.profile import load_profile
 from stemscan.simulators.detector import Noise
 from stemscan.simulators.microscope import VirtualMicroscope

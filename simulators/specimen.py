@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.errors import SpecimenError, UsageError
+from stemscan.files.read import Picture, read_picture
 from stemscan.simulators.crystals import PREFIX
-from stemscan.simulators.image_files import Picture, read_picture
 from stemscan.simulators.intensity import check_range
 from stemscan.simulators.preparation import Fit, Preparation
 

@@ -6,18 +6,14 @@ What was not visited must be told from what was visited and counted nothing: by 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.errors import DataError, InputNotFoundError, MissingDependencyError, StemscanError, UsageError
-from stemscan.npy_file import read_npy_file
+from stemscan.errors import UsageError
 
-__all__ = ["Samples", "read_array", "samples_from_frames", "samples_from_positions"]
-
-_NEED_MORE_PACKAGES = {"MRCZ", "ZSPY"}  # readers of suffixes that others read too
+__all__ = ["Samples", "samples_from_frames", "samples_from_positions"]
 
 Array = npt.NDArray[Any]
 
@@ -138,119 +134,6 @@ def samples_from_positions(values: Array, positions: Array, shape: tuple[int, in
             f"({every[bad, 0]:g}, {every[bad, 1]:g}) at sample {bad}; positions are (row, column) from the top left"
         )
     return Samples(values.reshape(-1), every.astype(np.int32), (values.shape[1],) * len(values), shape)
-
-
-def read_array(path: Path) -> Array:
-    """Read an array from npy, csv or txt, tif, png, or a format of RosettaSciIO.
-
-    Raises
-    ------
-    InputNotFoundError
-        When there is no such file.
-    UsageError
-        When the file is not one of these.
-    DataError
-        When it is damaged.
-    MissingDependencyError
-        When RosettaSciIO would be needed and is not installed.
-    """
-    if not path.exists():
-        raise InputNotFoundError(f"expected a file of data, got {str(path)!r}, which is not there")
-    if path.is_dir():
-        raise UsageError(
-            f"expected a file of data, got {str(path)!r}, which is a folder; give npy, csv, txt, tif or png"
-        )
-    try:
-        return _read(path)
-    except StemscanError:
-        raise
-    except (OSError, ValueError, TypeError, EOFError, KeyError, IndexError) as problem:
-        reason = _one_line(problem)
-        raise DataError(
-            f"expected readable data in {str(path)!r}, got: {reason}; restore the file or convert it"
-        ) from problem
-
-
-def _read(path: Path) -> Array:
-    """Read by the suffix."""
-    suffix = path.suffix.lower()
-    if suffix == ".npy":
-        return _read_npy(path)
-    if suffix in (".csv", ".txt"):
-        return _read_text(path, "," if suffix == ".csv" else None)
-    if suffix in (".tif", ".tiff"):
-        import tifffile
-
-        return np.asarray(tifffile.imread(path))
-    if suffix == ".png":
-        from PIL import Image
-
-        with Image.open(path) as image:
-            return np.asarray(image)
-    return _read_microscope_file(path)
-
-
-def _read_npy(path: Path) -> Array:
-    """Read a numpy array of numbers."""
-    with path.open("rb") as file:
-        return read_npy_file(file)
-
-
-def _read_text(path: Path, delimiter: str | None) -> Array:
-    """Read numbers in lines, below a line of column names if there is one."""
-    with path.open(encoding="utf-8-sig") as file:
-        lines = [line for line in file if line.strip() and not line.lstrip().startswith("#")]
-    if len(lines) > 1 and _are_names(lines[0].split(delimiter), lines[1].split(delimiter)):
-        del lines[0]
-    if not lines:
-        raise ValueError("no numbers")
-    values = np.asarray(np.loadtxt(lines, delimiter=delimiter, ndmin=2))
-    return values[:, 0] if values.shape[1] == 1 else values
-
-
-def _are_names(first: list[str], second: list[str]) -> bool:
-    """Whether the first line of a text file names the columns of the second."""
-
-    def is_number(field: str) -> bool:
-        try:
-            float(field)
-        except ValueError:
-            return False
-        return True
-
-    return len(first) == len(second) and not any(map(is_number, first))
-
-
-def _read_microscope_file(path: Path) -> Array:
-    """Read the first signal of a file of RosettaSciIO."""
-    try:
-        import rsciio
-    except ImportError as problem:
-        raise MissingDependencyError(
-            f'expected RosettaSciIO to read {str(path)!r}, got none; pip install "stemscan[files]", or give npy or tif'
-        ) from problem
-    from importlib import import_module
-
-    suffix = path.suffix.lower().lstrip(".")
-    plugins = [
-        plugin["api"]
-        for plugin in rsciio.IO_PLUGINS
-        if suffix in plugin["file_extensions"] and plugin["name"] not in _NEED_MORE_PACKAGES
-    ]
-    if not suffix or not plugins:
-        raise UsageError(f"expected npy, csv, txt, tif, png or a format of RosettaSciIO, got {path.name!r}")
-    try:
-        return np.asarray(import_module(plugins[0]).file_reader(str(path))[0]["data"])
-    except Exception as problem:
-        reason = _one_line(problem)
-        raise DataError(
-            f"expected readable data in {str(path)!r}, got: {reason}; restore the file or convert it"
-        ) from problem
-
-
-def _one_line(problem: Exception) -> str:
-    """The message of an error, or its name, short and on one line."""
-    return " ".join(str(problem).split())[:200] or type(problem).__name__
 
 
 def _stack(frames: Array, what: str) -> Array:

@@ -16,8 +16,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from stemscan.dose import DoseSettings, Limits, area_dose
 from stemscan.errors import DoseLimitError, InputNotFoundError, PlanError
-from stemscan.files import write_text
-from stemscan.files_by_content import load_points
+from stemscan.files.by_content import load_points
+from stemscan.files.writing import write_text
 from stemscan.orders.model import Order, OrderKind
 from stemscan.patterns import FAMILIES, AreaPattern, Pattern, PointList
 from stemscan.plan_errors import describe

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from stemscan.errors import PlanError
-from stemscan.files_by_content import FileName, Sha256, load_mask
+from stemscan.files.by_content import FileName, Sha256, load_mask
 
 __all__ = ["ImageRegion", "MaskRows", "PolygonRegion", "Region", "RegionBase"]
 
@@ -97,7 +97,7 @@ class ImageRegion(RegionBase):
     file : str
         Image (png, tif, ...), npy or CSV; absolute, or relative to the plan file.
     sha256 : str
-        Of the mask, see `stemscan.files_by_content.mask_sha256`; another content is refused.
+        Of the mask, see `stemscan.files.by_content.mask_sha256`; another content is refused.
     pixels : int
         Number of pixels that are not zero.
     """

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import StemscanError
-from stemscan.files import write_file, write_text
+from stemscan.files.writing import write_file, write_text
 from stemscan.recon.evaluation.cases import Case
 from stemscan.recon.evaluation.implementation import implementation_digest
 from stemscan.recon.evaluation.rows import Measured

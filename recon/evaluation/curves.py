@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from stemscan.files import write_file
+from stemscan.files.writing import write_file
 from stemscan.recon.evaluation.averages import KINDS, Averages, Kind
 from stemscan.recon.evaluation.cases import percent
 from stemscan.recon.evaluation.contenders import BESIDE, ORACLE, Contender

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stemscan.errors import MissingDependencyError
-from stemscan.files import write_file
+from stemscan.files.writing import write_file
 from stemscan.recon.evaluation.rows import Measured, Row
 
 __all__ = ["require_pyarrow", "write_parquet"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from stemscan.files import write_text
+from stemscan.files.writing import write_text
 from stemscan.recon.evaluation.averages import KINDS, Averages
 from stemscan.recon.evaluation.curves import draw_curves
 from stemscan.recon.evaluation.panels import draw_panels

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from stemscan import __version__
 from stemscan.errors import OutputExistsError, StemscanError
-from stemscan.files import require_folder, write_text
+from stemscan.files.writing import require_folder, write_text
 from stemscan.recon.evaluation.cache import Cache, Kept
 from stemscan.recon.evaluation.cases import Case, Cell, Grid, all_cases
 from stemscan.recon.evaluation.contenders import Contender

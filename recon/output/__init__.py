@@ -16,7 +16,7 @@ import numpy as np
 
 from stemscan import __version__
 from stemscan.errors import OutputExistsError, ReconError, UsageError
-from stemscan.files import check_output, write_file
+from stemscan.files.writing import check_output, write_file
 from stemscan.recon.output.zarr_image import SCHEMA, is_reconstruction, read_reconstruction, read_record, write_zarr
 
 if TYPE_CHECKING:

@@ -84,7 +84,7 @@ def panel(
     ReconError
         When there is no reconstruction, or one of another shape.
     InputNotFoundError, OutputExistsError
-        As `stemscan.files.check_output`.
+        As `stemscan.files.writing.check_output`.
     """
     if not reconstructions or any(made.image.shape != inputs.shape for made in reconstructions):
         shapes = [made.image.shape for made in reconstructions]
@@ -148,7 +148,7 @@ def contact_sheet(
     ReconError
         When there is no row.
     InputNotFoundError, OutputExistsError
-        As `stemscan.files.check_output`.
+        As `stemscan.files.writing.check_output`.
     """
     if not rows:
         raise ReconError("expected at least one image for a contact sheet, got none; reconstruct something first")

@@ -38,7 +38,7 @@ def draw_picture(
     image : ndarray, (H, W)
         Finite. Small images are magnified by a whole number.
     path : Path
-        Replaced if it is there; `stemscan.files.write_file` writes it whole or not at all.
+        Replaced if it is there; `stemscan.files.writing.write_file` writes it whole or not at all.
     pixel_size_nm : float, optional
         For the scale bar, which is in pixels without it.
     visited : ndarray of bool, (H, W), optional

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.files import write_file
+from stemscan.files.writing import write_file
 from stemscan.recon.pictures.colours import INK, QUIET
 from stemscan.recon.pictures.scale_bar import scale_bar
 
@@ -184,7 +184,7 @@ def add_legend(
 
 
 def save_figure(figure: Figure, path: str | Path, *, overwrite: bool = False) -> None:
-    """Write a figure as a PNG, whole or not at all; raises as `stemscan.files.write_file`."""
+    """Write a figure as a PNG, whole or not at all; raises as `stemscan.files.writing.write_file`."""
     write_file(Path(path), lambda temporary: figure.savefig(temporary, format="png"), overwrite=overwrite)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from stemscan.errors import OutputExistsError, TrainingError
-from stemscan.files import is_partial, require_folder, write_text
+from stemscan.files.writing import is_partial, require_folder, write_text
 from stemscan.recon.training.config import TrainingConfig
 
 __all__ = ["prepare_folder"]

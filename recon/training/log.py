@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from stemscan.errors import TrainingError
-from stemscan.files import write_file, write_text
+from stemscan.files.writing import write_file, write_text
 
 __all__ = ["History"]
 

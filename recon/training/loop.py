@@ -18,7 +18,7 @@ from typing import Any, Final
 import torch
 
 from stemscan.errors import StemscanError, TrainingError, UsageError
-from stemscan.files import write_text
+from stemscan.files.writing import write_text
 from stemscan.interrupts import Interrupts
 from stemscan.recon.methods import check_device
 from stemscan.recon.networks import ARCHITECTURES, build

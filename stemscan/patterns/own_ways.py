@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import PlanError
-from stemscan.files_by_content import load_points
+from stemscan.files.by_content import load_points
 from stemscan.orders.hilbert_curve import curve_pixels
 from stemscan.patterns import way_kernels
 from stemscan.patterns.lissajous import Lissajous

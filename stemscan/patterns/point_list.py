@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from stemscan.files_by_content import FileName, Sha256
+from stemscan.files.by_content import FileName, Sha256
 from stemscan.patterns.base import PatternBase
 
 __all__ = ["PointList"]
@@ -20,7 +20,7 @@ class PointList(PatternBase):
     file : str
         CSV with a row and a column in each line, or npy of shape (N, 2); absolute, or relative to the plan file.
     sha256 : str
-        Of the points, see `stemscan.files_by_content.points_sha256`; another content is refused.
+        Of the points, see `stemscan.files.by_content.points_sha256`; another content is refused.
     samples : int
         Number of points.
     """

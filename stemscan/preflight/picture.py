@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import UsageError
-from stemscan.files import write_file
+from stemscan.files.writing import write_file
 from stemscan.units import counted
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def draw_flight(program: Program, report: Preflight, path: Path, *, overwrite: b
     UsageError
         When the name does not end in .png.
     OutputExistsError, InputNotFoundError
-        As `stemscan.files.write_file`.
+        As `stemscan.files.writing.write_file`.
     """
     check_name(path)
     from matplotlib.figure import Figure

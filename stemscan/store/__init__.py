@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.failpoints import failpoint
-from stemscan.files import require_folder
+from stemscan.files.writing import require_folder
 from stemscan.sample_block import DetectorInfo
 from stemscan.store.append import StoreAppender
 from stemscan.store.create import RootFile, checked_truth, claim_folder, fill_folder, load_root

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from stemscan.errors import OutputExistsError, StoreError, UsageError
 from stemscan.failpoints import failpoint
-from stemscan.files import require_folder
+from stemscan.files.writing import require_folder
 from stemscan.store.files import (
     ROOT,
     FolderKind,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stemscan.files_by_content import points_sha256, read_points
+from stemscan.files.by_content import points_sha256, read_points
 from stemscan.path import ScanPath
 from stemscan.plan import ScanPlan
 from stemscan.recon.inputs import load_inputs

@@ -10,7 +10,8 @@ import pytest
 import tifffile
 
 from stemscan.errors import DataError, InputNotFoundError, MissingDependencyError, UsageError
-from stemscan.measured import read_array, samples_from_frames, samples_from_positions
+from stemscan.files.arrays import read_array
+from stemscan.measured import samples_from_frames, samples_from_positions
 
 FRAMES = np.arange(24.0).reshape(2, 3, 4)
 MASK = np.array([[1, 0, 0, 1], [0, 1, 0, 0], [0, 0, 0, 1]])

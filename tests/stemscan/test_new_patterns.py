@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stemscan.errors import InputNotFoundError, PlanError, StemscanError
-from stemscan.files_by_content import mask_sha256, points_sha256, read_mask, read_points
+from stemscan.files.by_content import mask_sha256, points_sha256, read_mask, read_points
 from stemscan.orders.hilbert_curve import curve_pixels, curve_places
 from stemscan.path import ScanPath
 from stemscan.plan import ScanPlan

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import DataError
+from stemscan.files.numpy_files import read_npy_file
 from stemscan.hardware.exporters.text_reader import open_data
-from stemscan.npy_file import read_npy_file
 
 if TYPE_CHECKING:
     from stemscan.hardware.exporters.source import Source

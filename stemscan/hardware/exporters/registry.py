@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from stemscan.errors import UsageError
-from stemscan.files import check_output, write_file, write_folder
+from stemscan.files.writing import check_output, write_file, write_folder
 from stemscan.hardware.exporters.abtem import write_abtem
 from stemscan.hardware.exporters.csv import write_csv
 from stemscan.hardware.exporters.de_freescan import is_freescan_file, write_de_freescan

@@ -13,10 +13,10 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-import stemscan.simulators.image_files as image_files
+import stemscan.files.read as image_files
 from stemscan.errors import InputNotFoundError, MissingDependencyError, SpecimenError
-from stemscan.simulators.image_files import read_picture
-from tests.simulators.test_image_files import GREY, SUFFIXES, WIDE, Writer, hdf5_writer, save_png, signal_of
+from stemscan.files.read import read_picture
+from tests.stemscan.files.test_images import GREY, SUFFIXES, WIDE, Writer, hdf5_writer, save_png, signal_of
 
 
 def test_spectra_are_no_pictures(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stemscan.errors import InputNotFoundError, OutputExistsError, StemscanError
-from stemscan.files import check_output, require_folder, write_folder, write_text
+from stemscan.files.writing import check_output, require_folder, write_folder, write_text
 
 
 def test_pipe_or_device_is_never_replaced(tmp_path: Path) -> None:

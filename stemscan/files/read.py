@@ -118,10 +118,10 @@ def _reader(suffix: str) -> Callable[[Path, int | None], Picture]:
     if suffix == ".npy":
         return _read_npy
     if suffix in (".tif", ".tiff"):
-        from stemscan.simulators.tiff_files import read_tiff
+        from stemscan.files.tiff import read_tiff
 
         return read_tiff
-    from stemscan.simulators.microscope_files import MICROSCOPE_SUFFIXES, read_microscope_file, rosettasciio_reads
+    from stemscan.files.microscope import MICROSCOPE_SUFFIXES, read_microscope_file, rosettasciio_reads
 
     if suffix not in MICROSCOPE_SUFFIXES and (_pillow_reads(suffix) or not rosettasciio_reads(suffix)):
         return read_with_pillow

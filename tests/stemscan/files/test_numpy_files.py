@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
-from stemscan.npy_file import read_npy_file
+from stemscan.files.numpy_files import read_npy_file
 
 
 def read(path: Path, content: bytes) -> npt.NDArray[np.generic]:

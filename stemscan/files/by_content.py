@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from stemscan.errors import PlanError
-from stemscan.measured import read_array
+from stemscan.files.arrays import read_array
 
 __all__ = [
     "FileName",

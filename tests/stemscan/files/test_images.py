@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stemscan.errors import SpecimenError
-from stemscan.simulators.image_files import read_picture
-from stemscan.simulators.tiff_files import nanometres
+from stemscan.files.read import read_picture
+from stemscan.files.tiff import nanometres
 
 Writer = Callable[[Path, NDArray[Any], float], None]
 GREY = (np.arange(8 * 11).reshape(8, 11) * 2).astype(np.uint8)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.errors import MissingDependencyError, SpecimenError
-from stemscan.simulators.image_files import Picture, check_size, locate, pick_frame
+from stemscan.files.read import Picture, check_size, locate, pick_frame
 
 __all__ = ["MICROSCOPE_SUFFIXES", "read_microscope_file", "rosettasciio_reads"]
 
@@ -34,7 +34,7 @@ def rosettasciio_reads(suffix: str) -> bool:
 
 
 def read_microscope_file(path: Path, frame: int | None) -> Picture:
-    """Read one picture of a microscope's file; see `stemscan.simulators.image_files.read_picture`."""
+    """Read one picture of a microscope's file; see `stemscan.files.read.read_picture`."""
     suffix = path.suffix.lower()
     plugins = _plugins(suffix)
     if not plugins:
@@ -131,7 +131,7 @@ def _plain(values: NDArray[Any]) -> NDArray[Any]:
 
 def _pixel_size(axes: list[dict[str, Any]]) -> tuple[float, float] | None:
     """Distance of rows and of columns in nm, where both axes state a length."""
-    from stemscan.simulators.tiff_files import nanometres
+    from stemscan.files.tiff import nanometres
 
     sizes = [nanometres(abs(axis.get("scale", 0)), axis.get("units")) for axis in axes]
     return (sizes[0], sizes[1]) if len(sizes) == 2 and sizes[0] and sizes[1] else None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tifffile import TiffFile
 
 from stemscan.errors import SpecimenError
-from stemscan.simulators.image_files import Picture, check_size, locate, pick_frame, read_with_pillow
+from stemscan.files.read import Picture, check_size, locate, pick_frame, read_with_pillow
 from stemscan.units import counted
 
 __all__ = ["nanometres", "read_tiff"]
@@ -55,7 +55,7 @@ def nanometres(size: Any, unit: Any) -> float | None:
 
 
 def read_tiff(path: Path, frame: int | None) -> Picture:
-    """Read one picture of a TIFF file; see `stemscan.simulators.image_files.read_picture`."""
+    """Read one picture of a TIFF file; see `stemscan.files.read.read_picture`."""
     with TiffFile(path) as tiff:
         series = [one for one in tiff.series if not one.keyframe.is_reduced] or list(tiff.series)
         counts = [_frames(one) for one in series]
