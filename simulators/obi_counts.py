@@ -75,7 +75,9 @@ class PixelCounts:
         """Sample of the plan in whose place another pixel came first, though cookies had named where it is."""
 
     def synchronize(self, cookie: int) -> None:
-        """Remember a cookie; it ends what came before."""
+        """Remember a cookie, which ends what came before; odd ones only number what is sent."""
+        if cookie & 1:
+            return
         self._cookies = (*self._cookies, cookie)[-COOKIES:]
         self._expected = None
 

@@ -38,6 +38,21 @@ class ControllerError(StemscanError, RuntimeError):
     """A scan controller failed or broke its protocol."""
 
 
+class UnprovenError(ControllerError):
+    """It cannot be told to which samples a controller's readings belong; those before `proven` are right.
+
+    Parameters
+    ----------
+    message : str
+    proven : int
+        The first sample whose readings are not to be kept.
+    """
+
+    def __init__(self, message: str, *, proven: int) -> None:
+        super().__init__(message)
+        self.proven = proven
+
+
 class StoreError(StemscanError, ValueError):
     """An acquisition store is missing parts, damaged or of another schema."""
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.errors import ControllerError
+from stemscan.hardware.obi import commands as obi
 from stemscan.hardware.obi.controller import ObiController
+from stemscan.hardware.obi.decoder import Decoder
 from stemscan.hardware.profile import ControllerProfile, load_profile
 from stemscan.path import ScanPath
 from stemscan.plan import ScanPlan
@@ -78,6 +82,63 @@ class Served:
 
     def _call(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+
+class Scripted:
+    """A device that answers cookies, and pixels as a function says; the connections come one after another.
+
+    Parameters
+    ----------
+    answer : callable
+        Bytes for so many pixels, of which so many came before on this connection.
+    cookies : int
+        How many cookies it answers on each connection.
+    """
+
+    def __init__(self, answer: Callable[[int, int], bytes], *, cookies: int = 1 << 30) -> None:
+        self.seen: list[obi.Command | obi.VectorPixels] = []
+        self.connections = 0
+        self._answer, self._cookies = answer, cookies
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listening.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def connect(self, **options: Any) -> ObiController:
+        return ObiController("127.0.0.1", self.port, PROFILE, **options)
+
+    def stop(self) -> None:
+        """Wait for the end of what is served, and listen no more."""
+        with suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._thread.join(10)
+        self._listening.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                wire, _ = self._listening.accept()
+                self.connections += 1
+                with wire, suppress(OSError):
+                    self._one(wire)
+
+    def _one(self, wire: socket.socket) -> None:
+        decoder, pixels, cookies = Decoder(), 0, 0
+        while data := wire.recv(1 << 16):
+            for command in decoder.feed(data):
+                self.seen.append(command)
+                if isinstance(command, obi.Synchronize) and cookies < self._cookies:
+                    cookies += 1
+                    wire.sendall(b"\xff\xff" + command.cookie.to_bytes(2, "big"))
+                elif isinstance(command, obi.VectorPixels):
+                    wire.sendall(self._answer(pixels, len(command.x)))
+                    pixels += len(command.x)
 
 
 def read_all(controller: ScanController, start: int, stop: int) -> NDArray[np.uint16]:

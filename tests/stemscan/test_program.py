@@ -230,6 +230,15 @@ def test_dwell_rounding_and_the_signal_that_averaging_throws_away() -> None:
     assert rounded.signal_used == 1.0
 
 
+@pytest.mark.parametrize("round_dwell", [False, True])
+def test_the_longest_dwell_of_an_obi_device_is_65535_cycles(round_dwell: bool) -> None:
+    obi = load_profile("obi")
+    longest = Program(plan_of(dwell_ns=65535 * 125), obi, round_dwell=round_dwell).quantisation
+    assert longest.dwell_quanta == (32768 if round_dwell else 65535)
+    with pytest.raises(ProfileError, match="at most 8191875 ns"):
+        Program(plan_of(dwell_ns=65536 * 125), obi, round_dwell=round_dwell)
+
+
 @pytest.mark.parametrize(("quanta", "rounded"), [(99, 64), (90, 64), (64, 64), (7, 8), (5, 8)])
 def test_dwells_are_rounded_to_what_is_wholly_averaged_inside_the_range(quanta: int, rounded: int) -> None:
     dwell = {"quantum_ns": 10, "smallest": 5, "largest": 100, "averaging": "first-power-of-two"}

@@ -1,7 +1,8 @@
 """A program in the pieces in which it is sent: so short that an abort acts soon.
 
-Where a program has blanked steps, every piece ends with one: a device that gets nothing more for a while (underrun)
-holds its last code, and does so with the beam blanked. The last piece ends with the beam parked.
+Every piece ends with a blanked step: a device that gets nothing more for a while (underrun), or answers a Synchronize
+(11 ADC cycles), holds its last code, and does so with the beam blanked. That is a step of the program where it has
+blanked ones, else one more on the spot. The last piece ends with the beam parked.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from stemscan.ledger import BeamTime, BeamTimes
 from stemscan.program import Program, Steps
 
-__all__ = ["LARGEST_CHUNK", "approach", "chunks", "parking_times"]
+__all__ = ["LARGEST_CHUNK", "approach", "chunks", "joined", "parking_times"]
 
 LARGEST_CHUNK: Final = 1 << 15
 """Steps of the longest piece, parking aside."""
@@ -38,7 +39,7 @@ def chunks(program: Program, start: int, stop: int) -> Iterator[Steps]:
     """
     rest: Steps | None = None
     for steps in program.batches(start, stop):
-        batch = steps if rest is None else _joined(rest, steps)
+        batch = steps if rest is None else joined(rest, steps)
         last = bool(batch.sample[-1] == stop - 1)
         ends = np.cumsum(batch.dwell) * program.profile.dwell.quantum_ns
         at, rest = 0, None
@@ -52,7 +53,7 @@ def chunks(program: Program, start: int, stop: int) -> Iterator[Steps]:
                 end = cut
             part = _part(batch, at, end)
             # Parking in one piece with what is before it: the beam must not wait for it on the last sample.
-            yield _joined(part, program.parking()) if last and end == len(batch) else part
+            yield joined(part, program.parking() if last and end == len(batch) else _blanked_end(part, program))
             at = end
 
 
@@ -91,13 +92,26 @@ def _behind_blanked(steps: Steps, at: int, end: int) -> int:
     return at + int(blanked[-1]) + 1 if blanked.size else end
 
 
+def _blanked_end(steps: Steps, program: Program) -> Steps:
+    """A blanked step at the place of the last one, none where that one is blanked."""
+    last = slice(len(steps) if steps.blanked[-1] else len(steps) - 1, len(steps))
+    number = len(steps.sample[last])
+    return Steps(
+        steps.x[last],
+        steps.y[last],
+        np.full(number, program.profile.dwell.smallest, np.int64),
+        np.full(number, True),
+        np.full(number, -1, np.int64),
+    )
+
+
 def _part(steps: Steps, start: int, stop: int) -> Steps:
     """Steps start .. stop - 1 of some."""
     cut = slice(start, stop)
     return Steps(steps.x[cut], steps.y[cut], steps.dwell[cut], steps.blanked[cut], steps.sample[cut])
 
 
-def _joined(first: Steps, second: Steps) -> Steps:
+def joined(first: Steps, second: Steps) -> Steps:
     """Steps, and others after them."""
     return Steps(
         np.concatenate([first.x, second.x]),

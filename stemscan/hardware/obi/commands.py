@@ -45,8 +45,8 @@ CODES: Final = 1 << 14
 CYCLE_NS: Final = 125
 """Time of one ADC cycle."""
 
-LONGEST_DWELL: Final = 1 << 16
-"""ADC cycles of the longest dwell."""
+LONGEST_DWELL: Final = (1 << 16) - 1
+"""ADC cycles of the longest dwell; with one more, a device's 16-bit counter of readings wraps, and it answers 0."""
 
 MIN_DWELL: Final = -1
 """Stands in `VectorPixels.dwell` for a pixel that was sent without a dwell."""
@@ -118,7 +118,10 @@ class Delay:
 
 @dataclass(frozen=True)
 class RasterRegion:
-    """Region of raster pixels: start code, number of pixels, and step in 1/256 codes, of columns and rows."""
+    """Region of raster pixels: start code, number of pixels, and step in 1/256 codes, of columns and rows.
+
+    A count is 1 to 16384; a device masks what is above.
+    """
 
     x_start: int
     x_count: int
@@ -201,7 +204,7 @@ class VectorPixels:
     ----------
     x, y : uint16 (n,)
     dwell : int32 (n,)
-        Dwell fields, 0 to 65535; `MIN_DWELL` for a pixel without.
+        Dwell fields, 0 to 65535 (a client sends at most 65534); `MIN_DWELL` for a pixel without.
     blank : int8 (n,)
         What an inline Blank directly before the pixel said: 1 blank, 0 unblank, -1 where there was none.
     """

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from stemscan.errors import ControllerError, ProfileError, StemscanError, UsageError
 from stemscan.hardware.obi.address import format_address
 from stemscan.hardware.obi.chunks import parking_times
-from stemscan.hardware.obi.commands import CYCLE_NS
+from stemscan.hardware.obi.commands import CYCLE_NS, LONGEST_DWELL
 from stemscan.hardware.obi.cookies import LARGEST_INDEX
 from stemscan.hardware.obi.encoder import StepEncoder, largest_array
 from stemscan.hardware.obi.link import ObiLink
@@ -97,7 +97,7 @@ class ObiController:
         self._running: Any = None
         self._ready = threading.Condition()
         self._unread: deque[NDArray[np.uint16]] = deque()
-        self._at = self._waiting = 0
+        self._at = self._waiting = self._reached = 0
         self._loop = asyncio.new_event_loop()
         self._room = asyncio.Event()
         self._thread = threading.Thread(target=self._loop.run_forever, name="obi", daemon=True)
@@ -141,6 +141,8 @@ class ObiController:
             )  # compiled before the beam waits
         if self._link is None:
             self._connect()
+        if self._link is not None:
+            self._link.reached = start
         self._range = (start, stop)
 
     def start(self) -> None:
@@ -183,6 +185,11 @@ class ObiController:
         self._finish(running)
         return None
 
+    @property
+    def reached(self) -> int:
+        """The first sample of the range armed last that was surely not exposed since."""
+        return self._reached if self._link is None else self._link.reached
+
     def beam_times(self, path: ScanPath, start: int, stop: int) -> BeamTimes:
         """What the beam does for samples start .. stop - 1; for the first, also how it parks and comes from there.
 
@@ -222,13 +229,15 @@ class ObiController:
 
     def _connect(self) -> None:
         """Open the connection."""
-        opening = ObiLink.open(*self._place, self._timeout, largest_array(self._profile))
-        self._link = self._call(opening, 2 * self._timeout + 5)
+        row, column = self._profile.park or (0, 0)
+        opening = ObiLink.open(*self._place, self._timeout, largest_array(self._profile), (column, row))
+        self._link = self._call(opening, 3 * self._timeout + 5)
 
     def _drop(self) -> None:
         """Blank and close the connection, whatever its state."""
         link, self._link = self._link, None
         if link is not None:
+            self._reached = link.reached
             with suppress(ControllerError):
                 self._call(link.close(None if self._program is None else self._program.parking()), 5)
 
@@ -295,10 +304,10 @@ class ObiController:
 
 def _check_profile(profile: ControllerProfile) -> None:
     """Refuse a profile under which the beam could not be parked blanked, or would dwell other times than planned."""
-    quantum = profile.dwell.quantum_ns
-    if quantum != CYCLE_NS or profile.blanker == "none" or profile.park is None:
+    quantum, largest = profile.dwell.quantum_ns, profile.dwell.largest
+    if quantum != CYCLE_NS or largest > LONGEST_DWELL or profile.blanker == "none" or profile.park is None:
         raise ProfileError(
-            f"expected a dwell quantum of {CYCLE_NS} ns, a blanker and a park position for the Open Beam Interface, "
-            f"got {profile.name} with {quantum} ns, blanker {profile.blanker} and park {profile.park}; take "
-            "the obi profile"
+            f"expected dwells of at most {LONGEST_DWELL} times {CYCLE_NS} ns, a blanker and a park position for the "
+            f"Open Beam Interface, got {profile.name} with {largest} times {quantum} ns, blanker {profile.blanker} and "
+            f"park {profile.park}; take the obi profile"
         )

@@ -35,7 +35,7 @@ _FIELDS: Final[dict[type, tuple[int, str]]] = {
     obi.VectorPixel: (0xE, "x y dwell"),
     obi.VectorPixelMinDwell: (0xF, "x y"),
 }
-_CODE_FIELDS: Final = {"x", "y", "x_start", "y_start"}
+_LARGEST: Final = dict.fromkeys(("x", "y", "x_start", "y_start"), obi.CODES - 1) | {"dwell": obi.LONGEST_DWELL - 1}
 
 
 def encode(command: obi.Command) -> bytes:
@@ -94,7 +94,7 @@ def _payload(command: Any) -> bytes:
         if name == "length":
             values.append(_checked(name, value, 1, 1 << 16) - 1)
         else:
-            values.append(_checked(name, value, 0, obi.CODES - 1 if name in _CODE_FIELDS else 0xFFFF))
+            values.append(_checked(name, value, 0, _LARGEST.get(name, 0xFFFF)))
     return struct.pack(f">{len(values)}H", *values)
 
 
@@ -102,7 +102,7 @@ def _check_region(region: obi.RasterRegion) -> None:
     """Refuse a region without pixels, or with codes that a device would mask."""
     for axis in "xy":
         start, count, step = (getattr(region, f"{axis}_{name}") for name in ("start", "count", "step"))
-        _checked(f"{axis}_count", count, 1, 0xFFFF)
+        _checked(f"{axis}_count", count, 1, obi.CODES)
         _checked(f"the last {axis} of a region", start + ((count - 1) * step >> 8), 0, obi.CODES - 1)
 
 
@@ -154,7 +154,7 @@ class StepEncoder:
         Raises
         ------
         ProfileError
-            When a step has a code beyond 14 bits or a dwell beyond 1 to 65536 cycles.
+            When a step has a code beyond 14 bits or a dwell beyond 1 to 65535 cycles.
         """
         from stemscan.hardware.obi.kernels import write_pixels
 

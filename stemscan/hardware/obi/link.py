@@ -1,36 +1,50 @@
 """The asyncio side of an Open Beam Interface client: one connection, on which a range of a program is run.
 
 Commands are written while samples are read. No more pixels are under way than fill a few hundredths of a second, so
-that an abort acts soon however deep the buffers between are.
+that an abort acts soon however deep the buffers between are. Each piece is followed by a Synchronize with a number of
+its own, and its samples are handed on only when the cookie comes after as many readings as the piece has pixels.
 """
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stemscan.errors import ControllerError
+from stemscan.errors import ControllerError, UnprovenError
 from stemscan.hardware.obi import commands as obi
-from stemscan.hardware.obi.chunks import LARGEST_CHUNK, approach, chunks
-from stemscan.hardware.obi.cookies import cookies_of
+from stemscan.hardware.obi.answers import Answers, NoCookieError
+from stemscan.hardware.obi.chunks import approach, chunks, joined
+from stemscan.hardware.obi.cookies import NUMBERS, cookies_of, numbered
 from stemscan.hardware.obi.encoder import StepEncoder, encode
+from stemscan.hardware.obi.readings import check_readings
 from stemscan.program import Program, Steps
 
 __all__ = ["ObiLink"]
 
 _CHUNKS_UNDER_WAY: Final = 3
 _BUFFER: Final = 1 << 20
-_END_COOKIE: Final = 0xFFFE
+_LEFT_OVER: Final = 1 << 22
+_TOO_MANY: Final = 1 << 10
+_SILENCE_S: Final = 3.0
 _ABORTING_S: Final = 10.0
 _CLOSING_S: Final = 1.0
+_READING: Final = 2  # bytes
 _TAKE_CONTROL: Final = (obi.Blank(True), obi.ExternalCtrl(True), obi.BeamSelect(obi.Beam.ELECTRON))
 
 Deliver = Callable[[NDArray[np.uint16]], None]
+
+
+class _Piece(NamedTuple):
+    """Steps that were sent, and the cookie that ends their answer."""
+
+    steps: Steps
+    cookie: int
 
 
 class ObiLink:
@@ -49,20 +63,34 @@ class ObiLink:
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout: float, largest_array: int
     ) -> None:
-        self._reader, self._writer, self._timeout = reader, writer, timeout
+        self._answers, self._writer, self._timeout = Answers(reader), writer, timeout
+        self._reader = reader
         self._encoder = StepEncoder(blanked=True, largest_array=largest_array)
+        self._number = secrets.randbelow(NUMBERS)  # another client's answers may still be on their way
+        self._proven = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._synchronizing = asyncio.Lock()  # who cancels waits until no cookie is under way
+        self.reached = 0
+        """The first sample that was surely not exposed since this was set last."""
 
     @classmethod
-    async def open(cls, host: str, port: int, timeout: float, largest_array: int) -> ObiLink:
-        """Connect, blank the beam, and take control of the scan."""
+    async def open(cls, host: str, port: int, timeout: float, largest_array: int, park: tuple[int, int]) -> ObiLink:
+        """Connect, blank the beam, take control of the scan, and see that both understand each other.
+
+        `park` is the code (x, y) of two blanked pixels for that.
+
+        Raises
+        ------
+        ControllerError
+            When it reads an Array, or writes its readings, in another way.
+        """
         opening = asyncio.open_connection(host, port, limit=_BUFFER)
         reader, writer = await asyncio.wait_for(opening, timeout)
         link = cls(reader, writer, timeout, largest_array)
         try:
             writer.write(b"".join(encode(command) for command in _TAKE_CONTROL))
-            await link._synchronize(_END_COOKIE)
+            await link._synchronize(link._next_cookie())
+            await link._test(park)
         except BaseException:
             writer.close()
             raise
@@ -71,13 +99,18 @@ class ObiLink:
     async def run(self, program: Program, start: int, stop: int, deliver: Deliver, room: asyncio.Event) -> None:
         """Expose samples start .. stop - 1, then blank and park; `deliver` gets their counts in order.
 
-        While `room` is not set, the beam is blanked and parked before the next samples. A cookie in the end tells
-        whether there were as many answers as pixels.
+        While `room` is not set, the beam is blanked and parked before the next samples.
+
+        Raises
+        ------
+        UnprovenError
+            When a piece was answered with too few or too many readings; those before it were delivered.
         """
+        self._proven = start
         async with self._synchronizing:
             for cookie in cookies_of(start):
                 await self._synchronize(cookie)
-            under_way: asyncio.Queue[Steps | None] = asyncio.Queue(_CHUNKS_UNDER_WAY - 1)  # and one is being read
+            under_way: asyncio.Queue[_Piece | None] = asyncio.Queue(_CHUNKS_UNDER_WAY - 1)  # and one is being read
             self._tasks = [
                 asyncio.create_task(self._write(program, start, stop, under_way, room)),
                 asyncio.create_task(self._read(under_way, deliver, program.profile.dwell.quantum_ns)),
@@ -87,21 +120,14 @@ class ObiLink:
         except BaseException:
             await self._cancel()
             raise
-        async with self._synchronizing:
-            passed = await self._synchronize(_END_COOKIE) if self._tasks else 0  # none: aborted meanwhile
-            self._tasks = []
-        if passed:
-            raise ControllerError(
-                f"expected an answer for each pixel of samples {start} to {stop - 1} from the Open Beam Interface, got "
-                f"{passed} more, so that some of them belong to other pixels; acquire into a new store"
-            )
+        self._tasks = []
 
     async def abort(self, parking: Steps) -> None:
         """Blank, drop what is under way, park, and wait until the device did so, but not for one that is lost."""
         await self._cancel()
         self._blank(parking)
         async with asyncio.timeout(min(self._timeout, _ABORTING_S)):
-            await self._synchronize(_END_COOKIE)
+            await self._synchronize(self._next_cookie())
 
     async def close(self, parking: Steps | None) -> None:
         """Blank, park if it is told where, and let go of the device, whether it answers or not."""
@@ -132,7 +158,7 @@ class ObiLink:
         return self._encoder.encode(parking) + encode(obi.Flush())
 
     async def _cancel(self) -> None:
-        """End writing and reading; both stop between commands, and between words."""
+        """End writing and reading; both stop between commands."""
         async with self._synchronizing:
             for task in self._tasks:
                 task.cancel()
@@ -140,7 +166,7 @@ class ObiLink:
             self._tasks = []
 
     async def _write(
-        self, program: Program, start: int, stop: int, under_way: asyncio.Queue[Steps | None], room: asyncio.Event
+        self, program: Program, start: int, stop: int, under_way: asyncio.Queue[_Piece | None], room: asyncio.Event
     ) -> None:
         """Write the steps, chunk by chunk."""
         parked = True
@@ -149,53 +175,83 @@ class ObiLink:
                 await self._send(program.parking(), under_way)
                 await room.wait()
                 parked = True
-            if parked:
-                await self._send(approach(program, int(part.x[0]), int(part.y[0])), under_way)
-                parked = False
-            await self._send(part, under_way)
+            whole = joined(approach(program, int(part.x[0]), int(part.y[0])), part) if parked else part
+            await self._send(whole, under_way)
+            parked = False
         await under_way.put(None)
 
-    async def _send(self, steps: Steps, under_way: asyncio.Queue[Steps | None]) -> None:
-        """Write steps, once there is room for them under way."""
-        await under_way.put(steps)
-        self._writer.write(self._encoder.encode(steps) + encode(obi.Flush()))
+    async def _send(self, steps: Steps, under_way: asyncio.Queue[_Piece | None]) -> None:
+        """Write steps and a Synchronize, once there is room for them under way."""
+        cookie = self._next_cookie()
+        await under_way.put(_Piece(steps, cookie))
+        self.reached = max(self.reached, int(steps.sample.max(initial=-1)) + 1)
+        self._writer.write(self._encoder.encode(steps) + encode(obi.Synchronize(cookie)) + encode(obi.Flush()))
         await self._writer.drain()
 
-    async def _read(self, under_way: asyncio.Queue[Steps | None], deliver: Deliver, quantum: int) -> None:
+    async def _read(self, under_way: asyncio.Queue[_Piece | None], deliver: Deliver, quantum: int) -> None:
         """Read the answers; drop those of steps that expose no sample."""
-        while (steps := await under_way.get()) is not None:
-            if not len(steps):
-                continue
-            seconds = float(steps.dwell.sum()) * quantum * 1e-9 * _CHUNKS_UNDER_WAY
-            words = np.frombuffer(await self._receive(2 * len(steps), seconds), ">u2")
-            if (words & 3).any():
-                wrong = int(words[(words & 3 > 0).argmax()])
-                raise ControllerError(
-                    f"expected 14-bit samples from the Open Beam Interface, got 0x{wrong:04x}; resume to go on"
-                )
-            exposed = steps.sample >= 0
+        while (piece := await under_way.get()) is not None:
+            words = np.frombuffer(await self._answer(piece, quantum), ">u2")
+            check_readings(words)
+            exposed = piece.steps.sample >= 0
             if exposed.any():
+                self._proven = int(piece.steps.sample.max()) + 1
                 deliver((words[exposed] >> 2).astype(np.uint16))
 
-    async def _receive(self, size: int, seconds: float = 0.0) -> bytes:
-        """Wait for bytes."""
-        async with asyncio.timeout(self._timeout + seconds):  # wait_for can swallow a cancellation in Python 3.11
-            return await self._reader.readexactly(size)
+    async def _answer(self, piece: _Piece, quantum: int) -> bytes:
+        """The readings of a piece, which are as many as its pixels."""
+        pixels, size = len(piece.steps), _READING * len(piece.steps)
+        seconds = float(piece.steps.dwell.sum()) * quantum * 1e-9 * _CHUNKS_UNDER_WAY
+        first, silence = self._timeout + seconds, min(self._timeout, _SILENCE_S) + seconds
+        try:
+            data = await self._answers.until(piece.cookie, most=size + _TOO_MANY, first=first, silence=silence)
+        except NoCookieError as problem:
+            raise self._unproven(pixels, f"{problem.size / _READING:g} and no end of them") from None
+        if len(data) != size:
+            raise self._unproven(pixels, f"{len(data) / _READING:g}")
+        return data
 
-    async def _synchronize(self, cookie: int) -> int:
-        """Ask for a cookie, and pass over everything before it; how many words that was."""
+    def _unproven(self, pixels: int, got: str) -> UnprovenError:
+        """The error of a piece whose readings are too few or too many."""
+        return UnprovenError(
+            f"expected {pixels} readings for as many pixels from sample {self._proven} on, got {got}, so that none "
+            "can be told from another; expose them again",
+            proven=self._proven,
+        )
+
+    async def _test(self, park: tuple[int, int]) -> None:
+        """Expose an Array of two pixels, blanked, where the beam is parked, and see that their readings come."""
+        cookie, pixel = self._next_cookie(), obi.VectorPixel(*park, dwell=1)
+        sent = (obi.Blank(True, inline=True), obi.Array((pixel, pixel)), obi.Synchronize(cookie), obi.Flush())
+        self._writer.write(b"".join(encode(command) for command in sent))
+        await self._writer.drain()
+        try:
+            data = await self._answers.until(
+                cookie, most=_TOO_MANY, first=self._timeout, silence=min(self._timeout, _SILENCE_S)
+            )
+            got = f"{len(data) / _READING:g}"
+        except (NoCookieError, TimeoutError):
+            data, got = b"", "no such answer"
+        if len(data) != 2 * _READING:
+            raise ControllerError(
+                f"expected 2 readings from the Open Beam Interface for an Array of 2 pixels, got {got}; its gateware "
+                "reads Array otherwise, load one in which the number of commands less one follows the first byte"
+            )
+        check_readings(np.frombuffer(data, ">u2"))
+
+    def _next_cookie(self) -> int:
+        """The cookie of the next number."""
+        self._number += 1
+        return numbered(self._number)
+
+    async def _synchronize(self, cookie: int) -> None:
+        """Ask for a cookie, and pass over everything before it."""
         self._writer.write(encode(obi.Synchronize(cookie)) + encode(obi.Flush()))
         await self._writer.drain()
-        passed = 0
-        while await self._receive(2) != b"\xff\xff":
-            passed += 1
-            if passed > LARGEST_CHUNK * (_CHUNKS_UNDER_WAY + 2):
-                raise ControllerError(
-                    "expected a cookie from the Open Beam Interface, got samples without end; check what answers there"
-                )
-        got = int.from_bytes(await self._receive(2), "big")
-        if got != cookie:
+        try:
+            await self._answers.until(cookie, most=_LEFT_OVER, first=self._timeout, silence=self._timeout)
+        except NoCookieError as problem:
             raise ControllerError(
-                f"expected cookie 0x{cookie:04x} of the Open Beam Interface, got 0x{got:04x}; check what answers there"
-            )
-        return passed
+                f"expected cookie 0x{cookie:04x} from the Open Beam Interface, got {problem.size} other bytes; check "
+                "what answers there"
+            ) from None

@@ -35,7 +35,7 @@ def test_profiles_that_come_with_the_package() -> None:
         assert load_profile(name).name == name
     obi = load_profile("obi")
     assert (obi.grid.bits, obi.grid.columns, obi.dwell.quantum_ns) == (14, 16384, 125)
-    assert obi.dwell.largest * obi.dwell.quantum_ns == 8_192_000
+    assert obi.dwell.largest * obi.dwell.quantum_ns == 8_191_875
     assert (obi.dwell.offset, obi.dwell.averaging, obi.blanker) == (1, "first-power-of-two", "inline")
     fei = load_profile("fei-stream")
     assert (fei.grid.columns, fei.grid.rows) == (65536, 56576)

@@ -44,7 +44,7 @@ COMMANDS: list[obi.Command] = [
     obi.RasterPixel(7),
     obi.RasterPixelRun(100, 7),
     obi.RasterPixelRun(65536, 0),
-    obi.RasterPixelFreeRun(65535),
+    obi.RasterPixelFreeRun(65534),
     obi.RasterPixelFill(1),
 ]
 
@@ -64,7 +64,7 @@ def test_golden_bytes_of_commands(line: bytes, command: obi.Command) -> None:
 def test_golden_bytes_of_vector_pixels() -> None:
     pixel, shortest = obi.VectorPixel, obi.VectorPixelMinDwell
     commands: list[obi.Command] = [
-        *(obi.Blank(False, inline=True), pixel(1, 0x3FFF, 7), pixel(0x3FFF, 0, 0xFFFF), shortest(1, 2)),
+        *(obi.Blank(False, inline=True), pixel(1, 0x3FFF, 7), pixel(0x3FFF, 0, 0xFFFE), shortest(1, 2)),
         *(obi.Blank(True, inline=True), obi.Array((pixel(3, 4, 5), pixel(6, 7, 0)))),
         *(obi.Blank(False, inline=True), obi.Array((shortest(1, 2), shortest(3, 4), shortest(5, 6)))),
     ]
@@ -74,7 +74,7 @@ def test_golden_bytes_of_vector_pixels() -> None:
     assert isinstance(pixels, obi.VectorPixels)
     assert pixels.x.tolist() == [1, 0x3FFF, 1, 3, 6, 1, 3, 5]
     assert pixels.y.tolist() == [0x3FFF, 0, 2, 4, 7, 2, 4, 6]
-    assert pixels.dwell.tolist() == [7, 0xFFFF, obi.MIN_DWELL, 5, 0, *[obi.MIN_DWELL] * 3]
+    assert pixels.dwell.tolist() == [7, 0xFFFE, obi.MIN_DWELL, 5, 0, *[obi.MIN_DWELL] * 3]
     assert pixels.blank.tolist() == [0, -1, -1, 1, -1, 0, -1, -1]
 
 
@@ -101,7 +101,14 @@ def test_array_of_others_is_opened() -> None:
         obi.Array((obi.Delay(1), obi.RasterPixel(1))),
         obi.VectorPixel(16384, 0, 0),
         obi.VectorPixel(0, -1, 0),
-        obi.VectorPixel(0, 0, 65536),
+        obi.VectorPixel(0, 0, 65535),
+        obi.RasterPixel(65535),
+        obi.RasterPixelRun(1, 65535),
+        obi.RasterPixelFill(65535),
+        obi.RasterPixelFreeRun(65535),
+        obi.Array((obi.VectorPixel(0, 0, 65535),)),
+        obi.RasterRegion(0, 16385, 0, 0, 1, 0),
+        obi.RasterRegion(0, 1, 0, 0, 16385, 0),
         obi.Synchronize(65536),
         obi.RasterPixelRun(0, 1),
         obi.RasterRegion(0, 1025, 0x1000, 0, 1, 0),
@@ -131,7 +138,7 @@ def steps_of(**changes: Any) -> Steps:
     )
 
 
-@pytest.mark.parametrize("changes", [{"x": [16384]}, {"y": [-1]}, {"dwell": [0]}, {"dwell": [65537]}])
+@pytest.mark.parametrize("changes", [{"x": [16384]}, {"y": [-1]}, {"dwell": [0]}, {"dwell": [65536]}])
 def test_steps_beyond_the_device_are_refused_with_their_sample(changes: dict[str, Any]) -> None:
     with pytest.raises(ProfileError, match="sample 7"):
         StepEncoder(blanked=False).encode(steps_of(**changes))
@@ -181,10 +188,10 @@ def words(number: int, largest: int = 0xFFFF) -> st.SearchStrategy[tuple[int, ..
 
 REPEATABLE: list[st.SearchStrategy[Any]] = [
     st.builds(obi.Delay, st.integers(0, 0xFFFF)),
-    st.builds(obi.RasterPixel, st.integers(0, 0xFFFF)),
-    st.builds(obi.RasterPixelRun, st.integers(1, 1 << 16), st.integers(0, 0xFFFF)),
-    st.builds(obi.RasterPixelFreeRun, st.integers(0, 0xFFFF)),
-    st.builds(obi.RasterPixelFill, st.integers(0, 0xFFFF)),
+    st.builds(obi.RasterPixel, st.integers(0, 0xFFFE)),
+    st.builds(obi.RasterPixelRun, st.integers(1, 1 << 16), st.integers(0, 0xFFFE)),
+    st.builds(obi.RasterPixelFreeRun, st.integers(0, 0xFFFE)),
+    st.builds(obi.RasterPixelFill, st.integers(0, 0xFFFE)),
     words(6, 127).map(lambda six: obi.RasterRegion(six[0], six[1] + 1, six[2], six[3], six[4] + 1, six[5])),
     words(3, 16383).map(lambda three: obi.VectorPixel(*three)),
     words(2, 16383).map(lambda two: obi.VectorPixelMinDwell(*two)),

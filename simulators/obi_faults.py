@@ -1,0 +1,123 @@
+"""A virtual Open Beam Interface device that now and then loses, adds or shifts a reading, as one with a slow host does.
+
+Where it strikes and how follows from a seed and the number of readings that it gave since it was made, so that what is
+exposed again is struck, or not, at other places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal, NamedTuple, get_args
+
+import numpy as np
+
+from stemscan.errors import UsageError
+from stemscan.hardware.obi import commands as obi
+from stemscan.random import Stream, bounded, random_words
+from stemscan.simulators.obi_device import VirtualObiDevice
+
+__all__ = ["READING_FAULTS", "FaultyObiDevice", "ReadingFault", "StruckReading"]
+
+ReadingFault = Literal["lose", "add", "shift", "hang"]
+
+READING_FAULTS: Final[tuple[ReadingFault, ...]] = get_args(ReadingFault)
+"""All kinds."""
+
+_SIZE: Final = 2  # bytes of a reading
+_SPARED: Final = 2  # readings of a client's self-test, when no buffer is full
+
+
+class StruckReading(NamedTuple):
+    """A fault that happened, and the number of the reading at which it did."""
+
+    fault: ReadingFault
+    reading: int
+
+
+class FaultyObiDevice(VirtualObiDevice):
+    """A device with one fault in every stretch of so many readings.
+
+    ======  ==========================================================================================
+    fault   what happens
+    ======  ==========================================================================================
+    lose    a reading is lost, and those after it come one pixel early
+    add     a reading comes twice, and those after it one pixel late
+    shift   a reading is lost, and another comes too many after the next Synchronize
+    hang    a reading is lost, and nothing is answered any more until a client connects anew: a gateware that
+            waits for the readings of all pixels before it answers a Synchronize
+    ======  ==========================================================================================
+
+    Parameters
+    ----------
+    *args, **options
+        As of `VirtualObiDevice`.
+    faults : sequence of str
+        Kinds that may happen, each as likely as the others.
+    every : int
+        Readings of a stretch, at least 1.
+    fault_seed : int
+        0 to 2**64 - 1.
+
+    Attributes
+    ----------
+    struck : list of StruckReading
+        What happened so far.
+
+    Raises
+    ------
+    UsageError
+        On an unknown fault, a stretch without readings, or as `VirtualObiDevice`.
+    """
+
+    def __init__(
+        self, *args: Any, faults: Sequence[ReadingFault], every: int, fault_seed: int = 0, **options: Any
+    ) -> None:
+        unknown = [fault for fault in faults if fault not in READING_FAULTS]
+        if unknown or not faults or every < 1:
+            raise UsageError(
+                f"expected some of {', '.join(READING_FAULTS)} in stretches of at least 1 reading, got "
+                f"{', '.join(faults) or 'none'} in stretches of {every}"
+            )
+        self.struck: list[StruckReading] = []
+        self._faults, self._every, self._fault_seed = tuple(faults), every, fault_seed
+        self._given = 0
+        self._owed = self._hangs = False
+        super().__init__(*args, **options)
+
+    def begin(self) -> None:
+        """Forget what a client left, and answer again."""
+        self._owed = self._hangs = False
+        super().begin()
+
+    def execute(self, command: obi.Command | obi.VectorPixels) -> bytes:
+        """Do one command; what the device answers to it, with faults."""
+        answer = super().execute(command)
+        if self._hangs:
+            return b""
+        if isinstance(command, obi.Synchronize):
+            if self._owed:
+                self._owed, answer = False, answer + b"\0\0"
+            return answer
+        return self._spoilt(answer) if len(answer) > _SPARED * _SIZE else answer
+
+    def _spoilt(self, answer: bytes) -> bytes:
+        """Readings, with the faults that strike among them."""
+        first, self._given = self._given, self._given + len(answer) // _SIZE
+        parts, done = [], 0
+        for number in range(first // self._every, (self._given - 1) // self._every + 1):
+            words = random_words(np.uint64(self._fault_seed), Stream.FAULT, np.uint64(number), 1)
+            at = number * self._every + int(bounded(words[0], self._every))
+            if not first <= at < self._given:
+                continue
+            fault = self._faults[int(bounded(words[1], len(self._faults)))]
+            self.struck.append(StruckReading(fault, at))
+            here = (at - first) * _SIZE
+            parts.append(answer[done:here])
+            done = here if fault == "add" else here + _SIZE
+            if fault == "add":
+                parts.append(answer[here : here + _SIZE])
+            self._owed |= fault == "shift"
+            if fault == "hang":
+                self._hangs = True
+                return b"".join(parts)
+        return b"".join([*parts, answer[done:]])

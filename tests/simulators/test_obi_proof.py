@@ -1,0 +1,164 @@
+"""No sample is handed over before a cookie has proved that its reading is its own."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from stemscan.errors import ControllerError, UnprovenError
+from stemscan.hardware.obi import chunks as chunks_module
+from stemscan.hardware.obi import commands as obi
+from stemscan.hardware.obi import link
+from stemscan.hardware.obi.controller import ObiController
+from stemscan.hardware.obi.cookies import NUMBERS, numbered
+from stemscan.simulators.obi_faults import FaultyObiDevice, ReadingFault
+from tests.simulators.obi_kit import PATH, PLAN, PROFILE, SPECIMEN, Scripted, Served, expected
+
+TOTAL = len(PATH)
+
+
+@pytest.fixture(autouse=True)
+def _short_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces of some 150 samples, and little patience with a device that hangs."""
+    monkeypatch.setattr(chunks_module, "LARGEST_CHUNK", 300)
+    monkeypatch.setattr(link, "_SILENCE_S", 0.1)
+
+
+@contextmanager
+def faulty(*faults: ReadingFault, every: int, seed: int = 0) -> Iterator[Served]:
+    device = FaultyObiDevice(PLAN, PROFILE, SPECIMEN, seed=3, faults=faults, every=every, fault_seed=seed)
+    served = Served(device=device)
+    try:
+        yield served
+    finally:
+        served.stop()
+
+
+def read_until_unproven(controller: ObiController, start: int) -> tuple[NDArray[np.uint16], int | None]:
+    """Counts from a sample on, and the first that could not be proved, if any."""
+    counts = [np.empty(0, np.uint16)]
+    try:
+        controller.arm(PATH, start, TOTAL)
+        controller.start()
+        while (block := controller.read(1000)) is not None:
+            counts.append(block.counts)
+    except UnprovenError as problem:
+        return np.concatenate(counts), problem.proven
+    return np.concatenate(counts), None
+
+
+@pytest.mark.parametrize("faults", [("lose",), ("add",), ("shift",), ("hang",), ("lose", "add", "shift")])
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_handed_over_is_right_and_the_rest_can_be_exposed_again(
+    faults: tuple[ReadingFault, ...], seed: int
+) -> None:
+    right = expected(0, TOTAL)
+    with faulty(*faults, every=3000, seed=seed) as served:
+        controller = served.connect(timeout=5)
+        at, unproven = 0, 0
+        while at < TOTAL:
+            counts, proven = read_until_unproven(controller, at)
+            np.testing.assert_array_equal(counts, right[at : at + len(counts)])
+            if proven is not None:
+                assert proven == at + len(counts) <= controller.reached < proven + 3 * 300
+                unproven += 1
+            at += len(counts)
+        controller.close()
+        assert isinstance(served.device, FaultyObiDevice)
+        assert unproven
+        assert served.device.struck
+
+
+def test_a_reading_lost_in_every_piece_hands_over_nothing() -> None:
+    with faulty("lose", every=100) as served:
+        controller = served.connect()
+        counts, proven = read_until_unproven(controller, 7)
+        assert (len(counts), proven) == (0, 7)
+        controller.close()
+
+
+def test_an_error_says_what_came() -> None:
+    with Scripted(lambda before, pixels: bytes(2 * pixels + (2 if 0 < before < 20 else 0))) as device:
+        controller = device.connect()
+        controller.arm(PATH, 0, TOTAL)
+        controller.start()
+        with pytest.raises(
+            UnprovenError, match=r"expected \d+ readings .* from sample 0 on, got \d+, so that none can"
+        ):
+            controller.read(10)
+        controller.close()
+
+
+def test_cookies_are_numbers_without_the_byte_that_begins_an_answer() -> None:
+    cookies = {numbered(number) for number in range(NUMBERS)}
+    assert len(cookies) == NUMBERS
+    assert all(cookie & 1 and 0xFF not in cookie.to_bytes(2, "big") for cookie in cookies)
+
+
+# ---------------------------------------------------------------------- on connecting
+
+
+@pytest.mark.parametrize(
+    "left", [b"\xff", b"\xff\xff\xff", b"\x12" * 1001, b"\xff\xff\x12\x34\xff\xff\x00", b"\xff" * 70001]
+)
+def test_what_an_earlier_client_left_is_passed_over_byte_by_byte(left: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            wire, _ = listening.accept()
+            with wire:
+                wire.sendall(left)
+                data = b""
+                for answer in (b"", b"\0\4\0\4"):
+                    while b"\x20" not in data:
+                        data += wire.recv(100)
+                    before, data = data.split(b"\x20", 1)
+                    wire.sendall(answer + b"\xff\xff" + before[-2:])
+                while wire.recv(100):
+                    pass
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        ObiController("127.0.0.1", listening.getsockname()[1], PROFILE, timeout=2).close()
+        thread.join()
+
+
+def test_two_blanked_pixels_where_the_beam_is_parked_are_exposed_first() -> None:
+    with Scripted(lambda before, pixels: bytes(2 * pixels)) as device:
+        device.connect().close()
+    pixels = next(one for one in device.seen if isinstance(one, obi.VectorPixels))
+    assert (pixels.x.tolist(), pixels.y.tolist(), pixels.blank[0]) == ([0, 0], [0, 0], 1)
+    assert obi.Blank(True) in device.seen[: device.seen.index(pixels)]
+
+
+@pytest.mark.parametrize("readings", [0, 1, 3, 258])
+def test_gateware_with_another_array_is_named(readings: int) -> None:
+    with (
+        Scripted(lambda before, pixels: bytes(2 * readings)) as device,
+        pytest.raises(
+            ControllerError, match=rf"2 readings .* Array of 2 pixels, got {readings}; its gateware reads Array"
+        ),
+    ):
+        device.connect(timeout=1)
+
+
+def test_gateware_that_waits_for_more_of_an_array_is_named() -> None:
+    with (
+        Scripted(lambda before, pixels: b"", cookies=1) as device,
+        pytest.raises(ControllerError, match="got no such answer; its gateware reads Array"),
+    ):
+        device.connect(timeout=0.3)
+
+
+def test_gateware_without_shifted_readings_is_named_by_its_date() -> None:
+    with (
+        Scripted(lambda before, pixels: b"\x1f\xff" * pixels) as device,
+        pytest.raises(ControllerError, match=r"got 0x1fff and none above 0x3fff, as gateware from before 2025-06-12"),
+    ):
+        device.connect()
