@@ -1,9 +1,14 @@
-"""Quantities with units, as people type them and as people read them."""
+"""Quantities with units, as people type them and as people read them.
+
+Characters that look the same are the same: both mus, both angstrom signs, letters of full width (Unicode's NFKC).
+"""
 
 from __future__ import annotations
 
 import math
 import re
+import unicodedata
+from collections.abc import Mapping
 from fractions import Fraction
 
 from stemscan.errors import UsageError
@@ -13,6 +18,8 @@ __all__ = [
     "format_count",
     "format_duration",
     "format_length",
+    "length_unit",
+    "nm_per_unit",
     "parse_area_dose",
     "parse_current_pa",
     "parse_decibel",
@@ -25,28 +32,62 @@ __all__ = [
 _NUMBER = r"\s*([-+]?(?:\d{1,18}\.?\d{0,18}|\.\d{1,18})(?:[eE][-+]?\d{1,2})?)\s*"
 _QUANTITY = re.compile(_NUMBER + r"([^\d\s]*)\s*")
 _MAYBE_UNIT = re.compile(_NUMBER + r"((?:[^\d\s.+-]\S*)?)\s*")
-_TIME_NS = {"ns": 1, "us": 1_000, "µs": 1_000, "μs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+_TIME_NS = {"ns": 1, "us": 1_000, "μs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 _LENGTH_NM = {
+    "fm": Fraction(1, 10**6),
     "pm": Fraction(1, 1000),
     "A": Fraction(1, 10),
     "Å": Fraction(1, 10),
     "nm": Fraction(1),
     "um": Fraction(1000),
-    "µm": Fraction(1000),
+    "μm": Fraction(1000),
+    "mm": Fraction(10**6),
+    "cm": Fraction(10**7),
+    "m": Fraction(10**9),
+}
+_LENGTH_WORDS = {"angstrom": "A", "ångström": "A", "ångstrom": "A", "micron": "um"} | {
+    prefix + word: symbol + "m"
+    for prefix, symbol in (("", ""), ("milli", "m"), ("micro", "u"), ("nano", "n"), ("pico", "p"), ("femto", "f"))
+    for word in ("meter", "metre")
 }
 _AREA_DOSE = {"": Fraction(1), "e-/A^2": Fraction(1), "e-/Å^2": Fraction(1), "e-/nm^2": Fraction(1, 100)}
 _CURRENT_PA = {"fA": Fraction(1, 1000), "pA": Fraction(1), "nA": Fraction(1000)}
 
 
-def _parse(text: str, units: dict[str, int] | dict[str, Fraction], what: str, example: str) -> Fraction:
+def _parse(text: str, units: Mapping[str, int | Fraction], what: str, example: str) -> Fraction:
     """Exact value of a positive quantity in the base unit."""
-    match = _QUANTITY.fullmatch(text)
-    if match is None or match[2] not in units:
+    match = _QUANTITY.fullmatch(_plain(text))
+    unit = None if match is None else length_unit(match[2]) if units is _LENGTH_NM else match[2]
+    if match is None or unit is None or unit not in units:
         raise UsageError(f"expected {what} with a unit ({', '.join(units)}), got {text!r}; write it like {example}")
-    value = Fraction(match[1]) * units[match[2]]
+    value = Fraction(match[1]) * units[unit]
     if value <= 0:
         raise UsageError(f"expected {what} above zero, got {text!r}")
     return value
+
+
+def _plain(text: str) -> str:
+    """Text with one character for those that look the same: the micro sign is a Greek mu, the angstrom sign an A."""
+    return unicodedata.normalize("NFKC", text)
+
+
+def length_unit(name: str) -> str | None:
+    """The symbol of a unit of length, from the symbol or its English name; None where it is none.
+
+    Examples
+    --------
+    >>> length_unit("nanometers"), length_unit("Angstrom"), length_unit("\u00b5m"), length_unit("px")
+    ('nm', 'A', 'μm', None)
+    """
+    plain = _plain(name).strip()
+    word = plain.lower()
+    symbol = _LENGTH_WORDS.get(word) or _LENGTH_WORDS.get(word.removesuffix("s")) or plain
+    return symbol if symbol in _LENGTH_NM else None
+
+
+def nm_per_unit(symbol: str) -> float:
+    """Nanometres of a unit of length, given by the symbol that `length_unit` returns."""
+    return float(_LENGTH_NM[symbol])
 
 
 def parse_dwell_ns(text: str) -> int:
@@ -129,7 +170,7 @@ def parse_area_dose(text: str) -> float:
     >>> parse_area_dose("200"), parse_area_dose("200 e-/A^2"), parse_area_dose("200e-/nm^2")
     (200.0, 200.0, 2.0)
     """
-    match = _MAYBE_UNIT.fullmatch(text)
+    match = _MAYBE_UNIT.fullmatch(_plain(text.replace("²", "^2")))
     if match is None or match[2] not in _AREA_DOSE:
         raise UsageError(f"expected a dose in e-/A^2 (or with a unit, e-/A^2 or e-/nm^2), got {text!r}")
     value = Fraction(match[1]) * _AREA_DOSE[match[2]]
@@ -151,7 +192,7 @@ def parse_decibel(text: str) -> float:
     >>> parse_decibel("0.05dB")
     0.05
     """
-    match = _MAYBE_UNIT.fullmatch(text)
+    match = _MAYBE_UNIT.fullmatch(_plain(text))
     if match is None or match[2] not in ("", "dB"):
         raise UsageError(f"expected a number of decibels, got {text!r}; write it like 0.05dB")
     value = float(match[1])

@@ -21,14 +21,19 @@ from stemscan.units import (
 
 
 @pytest.mark.parametrize(
-    ("text", "ns"), [("1us", 1000), ("1 µs", 1000), ("2.5ms", 2_500_000), ("1e-6s", 1000), (".5us", 500)]
+    ("text", "ns"),
+    [("1us", 1000), ("1 \u00b5s", 1000), ("1\u03bcs", 1000), ("2.5ms", 2_500_000), ("1e-6s", 1000), (".5us", 500)],
 )
 def test_dwell(text: str, ns: int) -> None:
     assert parse_dwell_ns(text) == ns
 
 
 @pytest.mark.parametrize(
-    ("text", "nm"), [("0.01nm", 0.01), ("0.1A", 0.01), ("10pm", 0.01), ("1um", 1000.0), ("0.5Å", 0.05)]
+    ("text", "nm"),
+    [("0.01nm", 0.01), ("0.1A", 0.01), ("10pm", 0.01), ("1um", 1000.0), ("0.5Å", 0.05)]
+    + [(f"0.02{mu}m", 20.0) for mu in "u\u00b5\u03bc"]
+    + [(f"0.2{angstrom}", 0.02) for angstrom in ("\u212b", "\u00c5", "A\u030a", " angstrom", "Angstroms", "Ångström")]
+    + [("2e-11m", 0.02), ("2e-11 metres", 0.02), ("20 picometers", 0.02), ("2e-8 mm", 0.02), ("0.02 nanometre", 0.02)],
 )
 def test_length(text: str, nm: float) -> None:
     assert parse_length_nm(text) == nm
@@ -36,7 +41,15 @@ def test_length(text: str, nm: float) -> None:
 
 @pytest.mark.parametrize(
     ("text", "dose"),
-    [("20", 20.0), (" 20 e-/A^2 ", 20.0), ("2e1e-/A^2", 20.0), ("20e-/Å^2", 20.0), ("2000 e-/nm^2", 20.0)],
+    [
+        ("20", 20.0),
+        (" 20 e-/A^2 ", 20.0),
+        ("2e1e-/A^2", 20.0),
+        ("20e-/\u212b^2", 20.0),
+        ("20 e-/Å²", 20.0),
+        ("20e-/Å^2", 20.0),
+        ("2000 e-/nm^2", 20.0),
+    ],
 )
 def test_area_dose_as_typed(text: str, dose: float) -> None:
     assert parse_area_dose(text) == dose
@@ -58,6 +71,9 @@ def test_decibel() -> None:
         (parse_dwell_ns, "us"),
         (parse_dwell_ns, "1 hour"),
         (parse_length_nm, "0.01"),
+        (parse_length_nm, "0.01px"),
+        (parse_length_nm, "1 M"),
+        (parse_length_nm, "1 NM"),
         (parse_length_nm, "nan nm"),
         (parse_length_nm, "1e400000000nm"),
         (parse_current_pa, "3"),
