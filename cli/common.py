@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,7 +33,27 @@ __all__ = [
 Progress = Callable[[int, int], None]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors (and JSON, if asked for).")]
+
+
+def _silence(quiet: bool) -> bool:
+    """Let the library's warnings go unsaid, before a command imports what may warn."""
+    if quiet:
+        from stemscan.errors import StemscanWarning
+
+        warnings.filterwarnings("ignore", category=StemscanWarning)
+    return quiet
+
+
+QuietOption = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        is_eager=True,
+        callback=_silence,
+        help="Print nothing but errors (and JSON, if asked for).",
+    ),
+]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it is there.")]
 OutputOption = Annotated[Path, typer.Option("--output", "-o", help="Where to write.", show_default=False)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from contextlib import suppress
 from typing import Annotated, Any, NoReturn
 
@@ -11,7 +12,7 @@ import typer
 
 from stemscan.cli import acquire, demo, evaluate, importing, info, plan, recon, serve, simulate, train, weights
 from stemscan.cli.common import one_sentence
-from stemscan.errors import StemscanError
+from stemscan.errors import StemscanError, StemscanWarning
 from stemscan.openmp import wait_politely
 
 __all__ = ["app", "run"]
@@ -75,10 +76,23 @@ app.add_typer(weights.app, name="weights")
 
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 used wrongly, 130 interrupted."""
+    warnings.showwarning = _warn(warnings.showwarning)
     code = _run(sys.argv[1:] if arguments is None else arguments)
     if code == _INTERRUPTED:
         _leave_at_once(code)
     sys.exit(code)
+
+
+def _warn(others: Any) -> Any:
+    """Print the library's own warnings as the commands print theirs; those of others as they were."""
+
+    def show(message: Any, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, StemscanWarning):
+            typer.echo(f"warning: {one_sentence(str(message))}", err=True)
+        else:
+            others(message, category, *place, **more)
+
+    return show
 
 
 def _leave_at_once(code: int) -> NoReturn:

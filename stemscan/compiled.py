@@ -1,19 +1,60 @@
 """The one way in which this project compiles functions with numba.
 
-No fastmath: results must be the same on every machine. Compiled code is cached on disk and releases the interpreter
-lock. Import this module only where compiled code is needed: it imports numba.
+No fastmath: results must be the same on every machine. Compiled code is cached on disk, where there is a place for it,
+and releases the interpreter lock. Import this module only where compiled code is needed: it imports numba.
 """
 
 from __future__ import annotations
 
+import multiprocessing
+import pickle
+import threading
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numba
+from numba.core.caching import FunctionCache
+
+from stemscan.errors import StemscanWarning
 
 __all__ = ["compiled"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+_PROBLEMS = (  # a damaged pickle raises any of these
+    OSError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ImportError,
+    MemoryError,
+    RuntimeError,
+    pickle.PickleError,
+)
+_REPORTING = threading.Lock()
+_reported = False
+
+
+class _CacheWherePossible(FunctionCache):  # type: ignore[misc]
+    """numba's cache of one function, gone without where its files cannot be read or written, or are damaged."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Compiled code, or None."""
+        try:
+            return super().load_overload(sig, target_context)
+        except _PROBLEMS as problem:
+            _report(problem)
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep compiled code."""
+        try:
+            super().save_overload(sig, data)
+        except _PROBLEMS as problem:  # it reads what is there before
+            _report(problem)
 
 
 def compiled(*, parallel: bool = False, inline: bool = False) -> Callable[[Function], Function]:
@@ -30,8 +71,45 @@ def compiled(*, parallel: bool = False, inline: bool = False) -> Callable[[Funct
     -------
     callable
         Decorator that keeps the function's static type.
+
+    Warns
+    -----
+    StemscanWarning
+        Once in a process, when compiled code cannot be cached.
     """
-    decorator: Callable[[Function], Function] = numba.njit(
-        cache=True, nogil=True, parallel=parallel, inline="always" if inline else "never"
-    )
+    compile_it = numba.njit(nogil=True, parallel=parallel, inline="always" if inline else "never")
+
+    def decorator(function: Function) -> Function:
+        made: Any = compile_it(function)
+        if hasattr(made, "enable_caching"):  # not under NUMBA_DISABLE_JIT
+            try:
+                made._cache = _CacheWherePossible(function)
+            except (RuntimeError, OSError) as problem:  # no folder that can be written
+                _report(problem)
+        result: Function = made
+        return result
+
     return decorator
+
+
+def _report(problem: Exception) -> None:
+    """Say once, in the process that a user started, that code is compiled anew each time."""
+    global _reported
+    with _REPORTING:
+        if _reported or multiprocessing.parent_process() is not None:
+            return
+        _reported = True
+    reason = "no folder for it can be written" if isinstance(problem, RuntimeError) else _in_words(problem)
+    warnings.warn(
+        f"compiled code cannot be cached ({reason}), so that every command compiles it anew and is slower; let "
+        "NUMBA_CACHE_DIR name a folder that can be written",
+        StemscanWarning,
+        stacklevel=2,
+    )
+
+
+def _in_words(problem: Exception) -> str:
+    """What went wrong with a file of the cache."""
+    if isinstance(problem, OSError) and problem.strerror:
+        return f"{problem.filename}: {problem.strerror}" if problem.filename else problem.strerror
+    return f"a damaged file: {str(problem) or type(problem).__name__}"

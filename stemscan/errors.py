@@ -12,6 +12,10 @@ class StemscanError(Exception):
     exit_code = 1
 
 
+class StemscanWarning(UserWarning):
+    """Something that a user should know, and that stops nothing."""
+
+
 class UsageError(StemscanError, ValueError):
     """A command or function was called with arguments that cannot be meant."""
 
