@@ -18,8 +18,7 @@ __all__ = [
     "format_count",
     "format_duration",
     "format_length",
-    "length_unit",
-    "nm_per_unit",
+    "length_unit_nm",
     "parse_area_dose",
     "parse_current_pa",
     "parse_decibel",
@@ -34,7 +33,6 @@ _QUANTITY = re.compile(_NUMBER + r"([^\d\s]*)\s*")
 _MAYBE_UNIT = re.compile(_NUMBER + r"((?:[^\d\s.+-]\S*)?)\s*")
 _TIME_NS = {"ns": 1, "us": 1_000, "μs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 _LENGTH_NM = {
-    "fm": Fraction(1, 10**6),
     "pm": Fraction(1, 1000),
     "A": Fraction(1, 10),
     "Å": Fraction(1, 10),
@@ -45,10 +43,15 @@ _LENGTH_NM = {
     "cm": Fraction(10**7),
     "m": Fraction(10**9),
 }
-_LENGTH_WORDS = {"angstrom": "A", "ångström": "A", "ångstrom": "A", "micron": "um"} | {
-    prefix + word: symbol + "m"
-    for prefix, symbol in (("", ""), ("milli", "m"), ("micro", "u"), ("nano", "n"), ("pico", "p"), ("femto", "f"))
-    for word in ("meter", "metre")
+_LENGTH_WORDS: dict[str, int | Fraction] = {
+    r"met(er|re)s?": 10**9,
+    r"centimet(er|re)s?": 10**7,
+    r"millimet(er|re)s?": 10**6,
+    r"micromet(er|re)s?|microns?": 10**3,
+    r"nanomet(er|re)s?": 1,
+    r"picomet(er|re)s?": Fraction(1, 1000),
+    r"(angstr|ångstr)[oö]ms?|ang": Fraction(1, 10),
+    r"inch(es)?": 25_400_000,
 }
 _AREA_DOSE = {"": Fraction(1), "e-/A^2": Fraction(1), "e-/Å^2": Fraction(1), "e-/nm^2": Fraction(1, 100)}
 _CURRENT_PA = {"fA": Fraction(1, 1000), "pA": Fraction(1), "nA": Fraction(1000)}
@@ -57,10 +60,10 @@ _CURRENT_PA = {"fA": Fraction(1, 1000), "pA": Fraction(1), "nA": Fraction(1000)}
 def _parse(text: str, units: Mapping[str, int | Fraction], what: str, example: str) -> Fraction:
     """Exact value of a positive quantity in the base unit."""
     match = _QUANTITY.fullmatch(_plain(text))
-    unit = None if match is None else length_unit(match[2]) if units is _LENGTH_NM else match[2]
-    if match is None or unit is None or unit not in units:
+    factor = None if match is None else length_unit_nm(match[2]) if units is _LENGTH_NM else units.get(match[2])
+    if match is None or factor is None:
         raise UsageError(f"expected {what} with a unit ({', '.join(units)}), got {text!r}; write it like {example}")
-    value = Fraction(match[1]) * units[unit]
+    value = Fraction(match[1]) * factor
     if value <= 0:
         raise UsageError(f"expected {what} above zero, got {text!r}")
     return value
@@ -69,25 +72,6 @@ def _parse(text: str, units: Mapping[str, int | Fraction], what: str, example: s
 def _plain(text: str) -> str:
     """Text with one character for those that look the same: the micro sign is a Greek mu, the angstrom sign an A."""
     return unicodedata.normalize("NFKC", text)
-
-
-def length_unit(name: str) -> str | None:
-    """The symbol of a unit of length, from the symbol or its English name; None where it is none.
-
-    Examples
-    --------
-    >>> length_unit("nanometers"), length_unit("Angstrom"), length_unit("\u00b5m"), length_unit("px")
-    ('nm', 'A', 'μm', None)
-    """
-    plain = _plain(name).strip()
-    word = plain.lower()
-    symbol = _LENGTH_WORDS.get(word) or _LENGTH_WORDS.get(word.removesuffix("s")) or plain
-    return symbol if symbol in _LENGTH_NM else None
-
-
-def nm_per_unit(symbol: str) -> float:
-    """Nanometres of a unit of length, given by the symbol that `length_unit` returns."""
-    return float(_LENGTH_NM[symbol])
 
 
 def parse_dwell_ns(text: str) -> int:
@@ -123,6 +107,30 @@ def parse_time_constant_ns(text: str) -> float:
     2500.0
     """
     return float(_parse(text, _TIME_NS, "a time constant", "30us or 500ns"))
+
+
+def length_unit_nm(unit: str) -> Fraction | None:
+    """Nanometres in a unit of length: a symbol or an English word, as people and other programs write them.
+
+    Takes both signs for micro and for angstrom, plurals, both spellings of metre, symbols of any case that cannot be
+    meant otherwise, brackets, escapes such as ``\\u00B5m``, and the underscore of EMD files (``n_m``). None for
+    whatever is no unit of length.
+
+    Examples
+    --------
+    >>> [float(length_unit_nm(unit)) for unit in ("Angstroms", "n_m", "[um]")], length_unit_nm("1/nm")
+    ([0.1, 1.0, 1000.0], None)
+    """
+    text = re.sub(r"\\+u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), unit)
+    text = _plain(text).strip().strip("[]()").strip()
+    text = re.sub(r"^([pnuμmc]?)_m$", r"\1m", text)
+    if text in _LENGTH_NM:
+        return _LENGTH_NM[text]
+    lower = text.casefold()
+    for symbol, factor in _LENGTH_NM.items():
+        if lower == symbol.casefold() and text not in ("M", "Mm"):
+            return factor
+    return next((Fraction(nm) for word, nm in _LENGTH_WORDS.items() if re.fullmatch(word, lower)), None)
 
 
 def parse_length_nm(text: str) -> float:
