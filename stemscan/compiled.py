@@ -6,7 +6,7 @@ and releases the interpreter lock. Import this module only where compiled code i
 
 from __future__ import annotations
 
-import multiprocessing
+import os
 import pickle
 import threading
 import warnings
@@ -35,7 +35,8 @@ _PROBLEMS = (  # a damaged pickle raises any of these
     pickle.PickleError,
 )
 _REPORTING = threading.Lock()
-_reported = False
+_REPORTED = "STEMSCAN_COMPILES_WITHOUT_CACHE"
+"""Variable of the environment by which the processes that this one starts know that it was said."""
 
 
 class _CacheWherePossible(FunctionCache):  # type: ignore[misc]
@@ -93,12 +94,11 @@ def compiled(*, parallel: bool = False, inline: bool = False) -> Callable[[Funct
 
 
 def _report(problem: Exception) -> None:
-    """Say once, in the process that a user started, that code is compiled anew each time."""
-    global _reported
+    """Say once that code is compiled anew each time; the processes that this one starts need not say it again."""
     with _REPORTING:
-        if _reported or multiprocessing.parent_process() is not None:
+        if _REPORTED in os.environ:
             return
-        _reported = True
+        os.environ[_REPORTED] = "1"
     reason = "no folder for it can be written" if isinstance(problem, RuntimeError) else _in_words(problem)
     warnings.warn(
         f"compiled code cannot be cached ({reason}), so that every command compiles it anew and is slower; let "

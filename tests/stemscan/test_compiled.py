@@ -28,7 +28,8 @@ def twice(number: int) -> int:
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder for compiled code, empty; nothing reported yet."""
-    monkeypatch.setattr(module, "_reported", False)
+    monkeypatch.setenv(module._REPORTED, "")
+    monkeypatch.delenv(module._REPORTED)
     monkeypatch.setattr(numba.core.caching.config, "CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
@@ -67,7 +68,7 @@ def test_damaged_and_unreadable_files_of_the_cache_are_gone_without(cache: Path)
         for content in (b"", b"\x80\x05garbage"):
             whole = file.read_bytes()
             file.write_bytes(content)
-            module._reported = False
+            os.environ.pop(module._REPORTED, None)
             with pytest.warns(StemscanWarning, match="cannot be cached .*damaged"):
                 assert module.compiled()(twice)(4) == 8
             file.write_bytes(whole)
@@ -98,7 +99,9 @@ def test_commands_work_in_an_install_that_nobody_may_write_to(tmp_path: Path) ->
     install = tmp_path / "site"
     install.mkdir()
     nowhere = {"HOME": "/dev/null", "XDG_CACHE_HOME": "/dev/null/cache", "PYTHONDONTWRITEBYTECODE": "1"}
-    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("NUMBA_CACHE_DIR", module._REPORTED)
+    }
     done = subprocess.run(
         [sys.executable, "-m", "stemscan", "plan", "-o", "p.yaml", "--shape", "16x16"],
         env=environment | nowhere | {"PYTHONPATH": str(bare_install(install))},
