@@ -26,6 +26,9 @@ def serve(
     allow_remote: Annotated[
         bool, typer.Option("--allow-remote", help="Listen at addresses that other machines reach.")
     ] = False,
+    idle_limit: Annotated[
+        str, typer.Option(metavar="TIME", help="Drop a client that neither sends nor takes anything for so long.")
+    ] = "600s",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -39,6 +42,7 @@ def serve(
     from stemscan.simulators.api import load_specimen
     from stemscan.simulators.obi_device import VirtualObiDevice
     from stemscan.simulators.obi_server import ObiServer, check_host
+    from stemscan.units import parse_seconds
 
     choice("--protocol", protocol, ("obi",))
     check_host(host, allow_remote=allow_remote)
@@ -46,11 +50,12 @@ def serve(
         raise UsageError(f"--seed: expected 0 to 2**64 - 1, got {seed}")
     if not 0 <= port < 1 << 16:
         raise UsageError(f"--port: expected 0 to 65535, got {port}")
+    idle_s = parse_seconds(idle_limit)
     talk = Talk(quiet, as_json)
     scan_plan = ScanPlan.load(plan)
     scanned = load_specimen(specimen, scan_plan.shape, pixel_size_nm=scan_plan.pixel_size_nm)
     device = VirtualObiDevice(scan_plan, load_profile(profile), scanned, seed=seed, round_dwell=round_dwell)
-    server = ObiServer(device, tell=lambda message: talk.say([message]), warn=talk.warn)
+    server = ObiServer(device, tell=lambda message: talk.say([message]), warn=talk.warn, idle_s=idle_s)
 
     async def run() -> None:
         got = await server.start(host, port, allow_remote=allow_remote)

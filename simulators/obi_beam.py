@@ -2,12 +2,14 @@
 
 The device's clock is that of the world, its work takes no time. Where the next pixel comes later than the dwells before
 it took, the beam stands on the last code meanwhile; if it is on, that is underrun, and counted. A Delay makes the next
-pixel later too, and runs beside the dwell of the pixel before it.
+pixel later too, and runs beside the dwell of the pixel before it. What blanks at once, or chooses a beam, right behind
+a pixel does so one ADC cycle before that pixel's end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Final
 
@@ -69,8 +71,8 @@ class DeviceLedger:
 class DeviceBeam:
     """A beam that is blanked, moved and waited for.
 
-    Until a client says otherwise it is the electron beam, and on. Taking control of the scan blanks it, unless Blank
-    was used before.
+    Without control of the scan a device blanks nothing: the beam is on, as far as the device goes. With control it is
+    on where it is the chosen one and not blanked. After a reset there is no control, no beam chosen, and no Blank.
 
     Parameters
     ----------
@@ -79,22 +81,40 @@ class DeviceBeam:
         Expected detected electrons in a nanosecond on codes (x, y).
     clock : callable
         Time in ns.
+    beam : Beam
+        Which one meets the specimen.
+    switch_ns : int
+        How long taking or giving back control of the scan takes.
     """
 
     def __init__(
-        self, ledger: DeviceLedger, electrons_per_ns: Callable[[int, int], float], clock: Callable[[], int]
+        self,
+        ledger: DeviceLedger,
+        electrons_per_ns: Callable[[int, int], float],
+        clock: Callable[[], int],
+        *,
+        beam: Beam = Beam.ELECTRON,
+        switch_ns: int = 0,
     ) -> None:
         self._ledger, self._electrons_per_ns, self._clock = ledger, electrons_per_ns, clock
+        self._met, self._switch_ns = beam, switch_ns
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
         self._code: tuple[int, int] | None = None
-        self._began = self._busy_until = clock()
-        self._blanked: bool | None = None
+        self._began = self._busy_until = self._clock()
+        self._dwelling = False
+        self.lit_at_last: bool | None = None
+        """Whether the beam was on in the last ADC cycle of the latest pixel, where it was switched in that."""
+        self._control = self._blanked = False
         self._next_blank: bool | None = None
-        self._beam = Beam.ELECTRON
+        self._chosen = Beam.NONE
 
     @property
     def on(self) -> bool:
-        """Whether electrons meet the specimen."""
-        return not self._blanked and self._beam is Beam.ELECTRON
+        """Whether the specimen's beam meets it."""
+        return not self._control or (self._chosen is self._met and not self._blanked)
 
     @property
     def ahead_ns(self) -> int:
@@ -105,19 +125,24 @@ class DeviceBeam:
         """Blank or unblank now, or on the next move."""
         if inline:
             self._next_blank = enable
-        else:
-            self.hold()
+            return
+        with self._switched():
             self._blanked = enable
 
     def control(self, enable: bool) -> None:
-        """Take or give back control of the scan."""
-        if enable and self._blanked is None:
-            self.blank(True, inline=False)
+        """Take control of the scan at once, or give it back when the switch has acted."""
+        if enable:
+            with self._switched():
+                self._control = True
+        self._hold_until(max(self._busy_until, self._clock()) + self._switch_ns)
+        if not enable:
+            with self._switched():
+                self._control = False
 
     def select(self, beam: Beam) -> None:
-        """Choose a beam; the electron beam is blanked while it is not chosen."""
-        self.hold()
-        self._beam = beam
+        """Choose a beam; the other is blanked."""
+        with self._switched():
+            self._chosen = beam
 
     def blanked(self, told: NDArray[np.int8] | None, number: int) -> NDArray[np.bool_]:
         """Which of the next pixels are exposed with the beam off, by the inline Blanks before them, if any.
@@ -130,12 +155,14 @@ class DeviceBeam:
         """
         if self._next_blank is not None:
             self._blanked, self._next_blank = self._next_blank, None
-        blanked = np.full(number, bool(self._blanked))
+        blanked = np.full(number, self._blanked)
         if told is not None and (told >= 0).any():
             latest = np.maximum.accumulate(np.where(told >= 0, np.arange(number), -1))
-            blanked = np.where(latest >= 0, told[latest] == 1, bool(self._blanked))
+            blanked = np.where(latest >= 0, told[latest] == 1, self._blanked)
             self._blanked = bool(blanked[-1])
-        return blanked if self._beam is Beam.ELECTRON else np.full(number, True)
+        if not self._control:
+            return np.full(number, False)
+        return blanked if self._chosen is self._met else np.full(number, True)
 
     def expose(self, code: tuple[int, int], dwell: NDArray[np.int64], blanked: NDArray[np.bool_]) -> None:
         """Book pixels with dwells in cycles, of which the last is at a code (x, y)."""
@@ -144,6 +171,7 @@ class DeviceBeam:
         self._ledger.dwell_ns += int(dwell[~blanked].sum()) * CYCLE_NS
         self._busy_until += int(dwell.sum()) * CYCLE_NS
         self._began = self._busy_until - int(dwell[-1]) * CYCLE_NS
+        self._dwelling, self.lit_at_last = True, None
         self._code = code
 
     def delay(self, units: int) -> None:
@@ -155,12 +183,22 @@ class DeviceBeam:
         """Book the time up to now for which the beam stood on the last code with nothing to do."""
         self._hold_until(self._clock())
 
+    @contextmanager
+    def _switched(self) -> Iterator[None]:
+        """Switch the beam now, or in the last cycle of a pixel that still dwells."""
+        self.hold()
+        before = self.on
+        yield
+        if self.on is not before and self._dwelling:
+            self._ledger.dwell_ns += CYCLE_NS if self.on else -CYCLE_NS
+            self.lit_at_last = self.on
+
     def _hold_until(self, moment: int) -> None:
         """Book the time between the last dwell and a moment."""
         late = moment - self._busy_until
         if late <= 0:
             return
-        self._busy_until = moment
+        self._busy_until, self._dwelling = moment, False
         if self.on and self._code is not None:
             self._ledger.held_ns += late
             self._ledger.held_electrons += self._electrons_per_ns(*self._code) * late

@@ -86,7 +86,12 @@ class PixelCounts:
         return float(self._seen(np.array([x]), np.array([y]))[0]) * self._dose / self.plan.dwell_ns
 
     def take(
-        self, x: NDArray[np.uint16], y: NDArray[np.uint16], dwell: NDArray[np.int64], blanked: NDArray[np.bool_]
+        self,
+        x: NDArray[np.uint16],
+        y: NDArray[np.uint16],
+        dwell: NDArray[np.int64],
+        blanked: NDArray[np.bool_],
+        lit: float | None = None,
     ) -> NDArray[np.int64]:
         """Counts of pixels: of the plan's samples as far as they come as expected, then of others.
 
@@ -97,6 +102,8 @@ class PixelCounts:
         dwell : int64 (n,)
             In ADC cycles.
         blanked : bool (n,)
+        lit : float, optional
+            Share of the dwell with the beam on, where it was switched meanwhile.
 
         Returns
         -------
@@ -118,9 +125,8 @@ class PixelCounts:
             broken = not same.all()
             if broken:
                 n = int(same.argmin())
-            counts[done : done + n] = self._plan_counts(
-                x[done : done + n], y[done : done + n], steps.sample[self._at :][:n]
-            )
+            part = slice(done, done + n)
+            counts[part] = self._plan_counts(x[part], y[part], steps.sample[self._at :][:n], lit)
             done, self._at = done + n, self._at + n
             if broken and blanked[done]:
                 done += _passed_over(steps, self._at, x[done:], y[done:], dwell[done:], blanked[done:])
@@ -129,7 +135,7 @@ class PixelCounts:
             elif self._at == len(steps):
                 self._expected, self._at = self._next_steps(), 0
         if done < len(x):
-            counts[done:] = self._other_counts(x[done:], y[done:], dwell[done:], blanked[done:])
+            counts[done:] = self._other_counts(x[done:], y[done:], dwell[done:], blanked[done:], lit)
         return counts
 
     def _find_sample(self) -> None:
@@ -151,23 +157,30 @@ class PixelCounts:
             self.left_plan_at = int(left[left >= 0][0])
 
     def _plan_counts(
-        self, x: NDArray[np.uint16], y: NDArray[np.uint16], sample: NDArray[np.int64]
+        self, x: NDArray[np.uint16], y: NDArray[np.uint16], sample: NDArray[np.int64], lit: float | None
     ) -> NDArray[np.int64]:
         """Counts of consecutive steps of the program; 0 for waiting, whose answers nobody keeps."""
         counts = np.zeros(len(sample), np.int64)
         exposed = np.flatnonzero(sample >= 0)
         if exposed.size:
             signal, first = self._seen(x[exposed], y[exposed]), int(sample[exposed[0]])
+            signal = signal if lit is None else signal * np.float32(lit)
             counts[exposed] = detect(signal, electrons_per_sample=self._dose, seed=self._seed, start=first)
             self.plan_samples += exposed.size
         return counts
 
     def _other_counts(
-        self, x: NDArray[np.uint16], y: NDArray[np.uint16], dwell: NDArray[np.int64], blanked: NDArray[np.bool_]
+        self,
+        x: NDArray[np.uint16],
+        y: NDArray[np.uint16],
+        dwell: NDArray[np.int64],
+        blanked: NDArray[np.bool_],
+        lit: float | None,
     ) -> NDArray[np.int64]:
         """Counts of pixels that are none of the plan's samples, proportional to their dwell."""
         relative = dwell * CYCLE_NS / self.plan.dwell_ns
-        signal = np.where(blanked, 0.0, self._seen(x, y) * relative).astype(np.float32)
+        exposed = ~blanked if lit is None else lit
+        signal = (self._seen(x, y) * relative * exposed).astype(np.float32)
         # Far beyond what 14 bits hold, one count is as good as another, as long as it stays within the detector's type.
         signal = np.minimum(signal, np.float32(2 * LARGEST_COUNT / self._dose))
         start, self._foreign = self._foreign, self._foreign + len(x)

@@ -1,4 +1,4 @@
-"""A virtual Open Beam Interface device: executes commands, in order and at once, and answers as the protocol says.
+"""A virtual Open Beam Interface device: executes commands, in order and at once, and answers as the device does.
 
 Its beam and clock are in `stemscan.simulators.obi_beam`, the counts of its pixels in `stemscan.simulators.obi_counts`.
 """
@@ -6,7 +6,9 @@ Its beam and clock are in `stemscan.simulators.obi_beam`, the counts of its pixe
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -30,6 +32,20 @@ _BATCH: Final = 1 << 16
 _FREE_RUN: Final = 1 << 12
 _FREE_RUN_NS: Final = 10_000_000
 _MASK: Final = obi.CODES - 1
+
+
+@dataclass(frozen=True, eq=False)
+class _Pixels:
+    """Pixels that were exposed: codes, dwells in cycles, and whether the beam was off."""
+
+    x: NDArray[np.uint16]
+    y: NDArray[np.uint16]
+    dwell: NDArray[np.int64]
+    blanked: NDArray[np.bool_]
+
+    def part(self, cut: slice) -> _Pixels:
+        """Some of them."""
+        return _Pixels(self.x[cut], self.y[cut], self.dwell[cut], self.blanked[cut])
 
 
 class VirtualObiDevice:
@@ -67,18 +83,40 @@ class VirtualObiDevice:
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.ledger = DeviceLedger()
+        self.keeps_back = False
+        """Whether the answer of a last pixel waits for the next command, which may switch the beam before its end."""
+        self._clock = clock
+        self._moment: int | None = None
         self._counts = PixelCounts(plan, profile, specimen, seed=seed, round_dwell=round_dwell)
-        self._beam = DeviceBeam(self.ledger, self._counts.electrons_per_ns, clock)
+        self._beam = DeviceBeam(
+            self.ledger,
+            self._counts.electrons_per_ns,
+            lambda: self._clock() if self._moment is None else self._moment,
+            beam=obi.Beam[profile.beam.upper()],
+            switch_ns=profile.ext_switch_delay_ns,
+        )
         Decoder().feed(encode(obi.VectorPixel(0, 0, 0)))  # compiled before a client waits for it
         self.begin()
 
     def begin(self) -> None:
-        """Forget what a client left that concerns answers; the beam stays as it is."""
-        self._beam.hold()
+        """Reset the device, as is done for each client."""
+        self._beam.reset()
         self._counts.begin()
         self._output = obi.Output.SIXTEEN_BIT
         self._raster = Raster()
         self._free_run: int | None = None
+        self._open: _Pixels | None = None
+        self.hung: str | None = None
+        """What a device hangs at until it is reset: nothing that comes after it is done."""
+
+    @contextmanager
+    def arrived(self) -> Iterator[None]:
+        """Do what comes inside this context as having come now, however long it takes."""
+        self._moment = self._clock()
+        try:
+            yield
+        finally:
+            self._moment = None
 
     def end(self) -> None:
         """Book what the beam did until its client left."""
@@ -87,7 +125,7 @@ class VirtualObiDevice:
 
     @property
     def beam_on(self) -> bool:
-        """Whether electrons meet the specimen."""
+        """Whether electrons meet the specimen, as far as the device goes."""
         return self._beam.on
 
     @property
@@ -105,22 +143,45 @@ class VirtualObiDevice:
         """Whether pixels go on until the next command."""
         return self._free_run is not None
 
+    @property
+    def open_ns(self) -> int:
+        """How much longer a command could switch the beam in the pixel whose answer was kept back; 0 without one."""
+        return 0 if self._open is None else max(min(self._beam.ahead_ns, int(self._open.dwell[0]) * obi.CYCLE_NS), 0)
+
     def free_run(self) -> bytes:
         """Answer to the next pixels of a free run, at most 4096 and about 10 ms."""
         dwell = self._free_run or 0
-        number = max(1, min(_FREE_RUN, _FREE_RUN_NS // ((dwell + 1) * obi.CYCLE_NS)))
-        return self._raster_pixels(number, dwell)
+        if not self._raster.left:
+            self._raster.again()
+        number = max(1, min(_FREE_RUN, _FREE_RUN_NS // ((dwell + 1) * obi.CYCLE_NS), self._raster.left))
+        return self._raster_pixels(number, dwell) + self.finish()
 
     def execute(self, command: obi.Command | obi.VectorPixels) -> bytes:
-        """Do one command; what the device answers to it."""
-        self._free_run = None
+        """Do one command; what the device answers to it, and the answer that was kept back before."""
+        if self.hung is not None:
+            return b""
+        if self._free_run is not None:
+            self._free_run = None
+            self._raster.leave()
+        self._state(command)
+        answer = self.finish()
+        answer += self._exposure(command)
+        return answer if self.keeps_back else answer + self.finish()
+
+    def finish(self) -> bytes:
+        """Answer of the pixel that was kept back."""
+        if (last := self._open) is None:
+            return b""
+        self._open = None
+        lit = None
+        if self._beam.lit_at_last is not None:
+            share = 1 / int(last.dwell[0])
+            lit = share if self._beam.lit_at_last else 1 - share
+        return self._count(last, lit)
+
+    def _state(self, command: obi.Command | obi.VectorPixels) -> None:
+        """Do what exposes and answers nothing."""
         match command:
-            case obi.VectorPixels(x, y, dwell, blank):
-                return self._expose(x, y, dwell, blank)
-            case obi.Synchronize(cookie, _, output):
-                self._output = output
-                self._counts.synchronize(cookie)
-                return b"\xff\xff" + cookie.to_bytes(2, "big")
             case obi.Blank(enable, inline):
                 self._beam.blank(enable, inline)
             case obi.ExternalCtrl(enable):
@@ -130,25 +191,36 @@ class VirtualObiDevice:
             case obi.Delay(units):
                 self._beam.delay(units)
             case obi.RasterRegion():
-                self._raster = Raster(command)
+                self._raster.begin(command)
+
+    def _exposure(self, command: obi.Command | obi.VectorPixels) -> bytes:
+        """Do what exposes or answers."""
+        match command:
+            case obi.VectorPixels(x, y, dwell, blank):
+                return self._expose(x, y, dwell, blank)
+            case obi.Synchronize(cookie, _, output):
+                self._output = output
+                self._counts.synchronize(cookie)
+                return b"\xff\xff" + cookie.to_bytes(2, "big")
             case obi.RasterPixel(dwell):
                 return self._raster_pixels(1, dwell)
             case obi.RasterPixelRun(length, dwell):
                 return self._raster_pixels(length, dwell)
             case obi.RasterPixelFreeRun(dwell):
                 self._free_run = dwell
-            case obi.Abort():
-                self._raster.restart()
         return b""
 
-    def fill(self, command: obi.RasterPixelFill) -> Sequence[tuple[int, int]]:
-        """The runs (length, dwell) of at most 65536 pixels of which a fill consists."""
-        left = self._raster.left
-        return [(min(_BATCH, left - at), command.dwell) for at in range(0, left, _BATCH)]
+    def fill(self, command: obi.RasterPixelFill) -> Sequence[obi.RasterPixelRun]:
+        """The runs of at most 65536 pixels of which a fill consists: none without a region that goes on."""
+        left = 0 if self.hung else self._raster.left
+        return [obi.RasterPixelRun(min(_BATCH, left - at), command.dwell) for at in range(0, left, _BATCH)]
 
     def _raster_pixels(self, number: int, dwell: int) -> bytes:
-        """Expose pixels of the region."""
-        return self._expose(*self._raster.take(number), np.full(number, dwell, np.int32), None)
+        """Expose pixels of the region; hang where it has not so many."""
+        there = min(number, self._raster.left)
+        if there < number:
+            self.hung = "a pixel beyond the end of its region" if there or self._raster.told else "a pixel of no region"
+        return self._expose(*self._raster.take(there), np.full(there, dwell, np.int32), None)
 
     def _expose(
         self,
@@ -157,7 +229,7 @@ class VirtualObiDevice:
         field: NDArray[np.int32],
         blank: NDArray[np.int8] | None,
     ) -> bytes:
-        """Expose pixels and answer."""
+        """Expose pixels; answer all but the last, which is kept back."""
         if not len(x):
             return b""
         self._beam.hold()
@@ -166,9 +238,17 @@ class VirtualObiDevice:
             self.ledger.masked_codes += int(((x > _MASK) | (y > _MASK)).sum())
             x, y = x & np.uint16(_MASK), y & np.uint16(_MASK)
         dwell = np.maximum(field, 0).astype(np.int64) + 1
-        counts = self._counts.take(x, y, dwell, blanked)
-        self.ledger.plan_samples = self._counts.plan_samples
         self._beam.expose((int(x[-1]), int(y[-1])), dwell, blanked)
+        pixels = _Pixels(x, y, dwell, blanked)
+        self._open = pixels.part(slice(-1, None))
+        return self._count(pixels.part(slice(-1)), None)
+
+    def _count(self, pixels: _Pixels, lit: float | None) -> bytes:
+        """Draw the counts of pixels, and answer."""
+        if not len(pixels.x):
+            return b""
+        counts = self._counts.take(pixels.x, pixels.y, pixels.dwell, pixels.blanked, lit)
+        self.ledger.plan_samples = self._counts.plan_samples
         return self._answer(counts)
 
     def _answer(self, counts: NDArray[np.int64]) -> bytes:

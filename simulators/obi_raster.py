@@ -1,6 +1,8 @@
-"""The raster of a virtual Open Beam Interface device: the codes of a region's pixels, row by row, round and round."""
+"""The raster of a virtual Open Beam Interface device: the codes of a region's pixels, row by row, once."""
 
 from __future__ import annotations
+
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,37 +11,48 @@ from stemscan.hardware.obi.commands import CODES, RasterRegion
 
 __all__ = ["Raster"]
 
-_FULL = RasterRegion(0, CODES, 256, 0, CODES, 256)
+_NEVER_TOLD: Final = RasterRegion(0, 0, 0, 0, 0, 0)
 
 
 class Raster:
-    """Pixels of a region.
+    """Pixels of the latest region; none before one was told, and none after its last.
 
-    Parameters
-    ----------
-    region : RasterRegion
-        The whole field, a pixel a code, unless told; counts of 0 are taken as 1.
+    A device keeps 14 bits of starts and counts, so that a count of 0 or 16384 is one of 16384.
     """
 
-    def __init__(self, region: RasterRegion = _FULL) -> None:
-        self._region = region
-        self._columns, self._rows = max(region.x_count, 1), max(region.y_count, 1)
-        self._at = 0
+    def __init__(self) -> None:
+        self._region = _NEVER_TOLD
+        self._columns = self._rows = CODES
+        self._at = self._end = 0
+
+    @property
+    def told(self) -> bool:
+        """Whether there was a region."""
+        return self._region is not _NEVER_TOLD
 
     @property
     def left(self) -> int:
         """Pixels up to the end of the region."""
-        return self._columns * self._rows - self._at
+        return self._end - self._at
 
-    def restart(self) -> None:
-        """Begin the region anew."""
-        self._at = 0
+    def begin(self, region: RasterRegion) -> None:
+        """Go to the first pixel of a region."""
+        self._region = region
+        self._columns, self._rows = region.x_count % CODES or CODES, region.y_count % CODES or CODES
+        self.again()
+
+    def again(self) -> None:
+        """Go to the first pixel of the latest region; of one that stays on code (0, 0) if none was told."""
+        self._at, self._end = 0, self._columns * self._rows
+
+    def leave(self) -> None:
+        """Have no pixels any more."""
+        self._at = self._end
 
     def take(self, number: int) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
-        """Codes of column and row of the next pixels."""
-        index = (self._at + np.arange(number)) % (self._columns * self._rows)
-        self._at = (self._at + number) % (self._columns * self._rows)
-        row, column = np.divmod(index, self._columns)
+        """Codes of column and row of the next pixels, of which there are at least so many."""
+        row, column = np.divmod(self._at + np.arange(number), self._columns)
+        self._at += number
         x = self._region.x_start + (column * self._region.x_step >> 8)
         y = self._region.y_start + (row * self._region.y_step >> 8)
         return (x & 0xFFFF).astype(np.uint16), (y & 0xFFFF).astype(np.uint16)

@@ -24,6 +24,7 @@ __all__ = [
     "parse_decibel",
     "parse_dwell_ns",
     "parse_length_nm",
+    "parse_seconds",
     "parse_shape",
     "parse_time_constant_ns",
 ]
@@ -131,6 +132,22 @@ def length_unit_nm(unit: str) -> Fraction | None:
         if lower == symbol.casefold() and text not in ("M", "Mm"):
             return factor
     return next((Fraction(nm) for word, nm in _LENGTH_WORDS.items() if re.fullmatch(word, lower)), None)
+
+
+def parse_seconds(text: str) -> float:
+    """Time in seconds.
+
+    Raises
+    ------
+    UsageError
+        When the unit is missing or unknown, or the time is not above zero.
+
+    Examples
+    --------
+    >>> parse_seconds("12s"), parse_seconds("500ms")
+    (12.0, 0.5)
+    """
+    return float(_parse(text, _TIME_NS, "a time", "12s or 500ms") / _TIME_NS["s"])
 
 
 def parse_length_nm(text: str) -> float:

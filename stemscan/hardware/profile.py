@@ -58,6 +58,12 @@ class ControllerProfile(Part):
     link : Link, optional
     park : tuple of int, optional
         (row, column) code where the beam is left.
+    beam : {"electron", "ion"}
+        Which one scans, for a controller that has both.
+    output_bits : {16, 8}
+        Of a detector's number as the controller sends it: 8 are the upper half, at half the bytes.
+    ext_switch_delay_ns : int
+        How long the switch between the microscope's own scan and the controller's takes; waited once, blanked.
     limits : ProgramLimits
 
     Raises
@@ -78,6 +84,9 @@ class ControllerProfile(Part):
     park: Annotated[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]], BeforeValidator(pairs)] | None = (
         None
     )
+    beam: Literal["electron", "ion"] = "electron"
+    output_bits: Literal[16, 8] = 16
+    ext_switch_delay_ns: Nanoseconds = 0
     limits: ProgramLimits = ProgramLimits()
 
     @model_validator(mode="after")

@@ -108,7 +108,12 @@ def test_other_addresses_are_refused(stemscan: Stemscan) -> None:
 def test_an_address_that_cannot_be_had_is_one_sentence(stemscan: Stemscan, plan: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        for options in (["--port", port], ["--host", "192.0.2.1", "--allow-remote"], ["--port", "65536"]):
+        for options in (
+            ["--port", port],
+            ["--host", "192.0.2.1", "--allow-remote"],
+            ["--port", "65536"],
+            ["--idle-limit", "5"],
+        ):
             done = stemscan("serve", "--plan", plan, "--specimen", SPECIMEN, *options)
             assert done.code == 2
             assert done.err.startswith("error: ")

@@ -44,11 +44,15 @@ class Served:
     """A server in a thread."""
 
     def __init__(
-        self, plan: ScanPlan = PLAN, profile: ControllerProfile = PROFILE, device: VirtualObiDevice | None = None
+        self,
+        plan: ScanPlan = PLAN,
+        profile: ControllerProfile = PROFILE,
+        device: VirtualObiDevice | None = None,
+        **options: Any,
     ) -> None:
         self.device = device or VirtualObiDevice(plan, profile, SPECIMEN, seed=3)
         self.told: list[str] = []
-        self.server = ObiServer(self.device, tell=self.told.append)
+        self.server = ObiServer(self.device, tell=self.told.append, **options)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()

@@ -10,6 +10,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -56,6 +57,12 @@ class Client:
                 return
         raise AssertionError
 
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def send(self, *parts: bytes) -> None:
         self.wire.sendall(b"".join(parts))
 
@@ -80,7 +87,7 @@ class Client:
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
+def running() -> Iterator[Served]:
     specimen = specimen_from_array(RAMP.astype(np.float32))
     one = Served(device=VirtualObiDevice(PLAN, load_profile("obi"), specimen, seed=3))
     yield one
@@ -88,9 +95,15 @@ def served() -> Iterator[Served]:
 
 
 @pytest.fixture
+def served(running: Served) -> Served:
+    running.told.clear()
+    return running
+
+
+@pytest.fixture
 def client(served: Served) -> Iterator[Client]:
     one = Client(served.port)
-    one.send(b"\x50")
+    one.send(b"\x31\x41\x50")
     yield one
     one.close()
 
@@ -108,10 +121,10 @@ def test_nobody_has_to_unblank_what_nobody_blanked() -> None:
     try:
         client.send(b"\xe0", words(*LAST, 7))
         close_to(client.samples(1), np.ones(1))
-        client.send(b"\x31\x41\xe0", words(*LAST, 7), b"\x50\xe0", words(*LAST, 7))
-        under_control = client.samples(2)
-        assert under_control[0] == 0  # taking control blanks until it is unblanked
-        close_to(under_control[1:], np.ones(1))
+        client.send(b"\x31\xe0", words(*LAST, 7))
+        assert client.samples(1) == 0  # under control, of no beam
+        client.send(b"\x41\xe0", words(*LAST, 7))
+        close_to(client.samples(1), np.ones(1))
     finally:
         client.close()
         fresh.stop()
@@ -166,8 +179,9 @@ def test_blanking_at_once_and_inline(client: Client) -> None:
     client.send(b"\x51", pixel, b"\x52", pixel, pixel, b"\x53")
     client.send(pixel, b"\x50", pixel)
     got = client.samples(5)
-    assert got[[0, 3]].tolist() == [0, 0]
+    assert got[0] == 0
     close_to(got[[1, 2, 4]], np.ones(3))
+    close_to(got[3:4], np.full(1, 1 / 8))  # unblanked at once in its last cycle
     client.send(b"\x53\x8e", words(2), words(*LAST, 7) * 3, b"\x52\x8e", words(2), words(*LAST, 7) * 3)
     got = client.samples(6)
     assert not got[:3].any()
@@ -181,10 +195,32 @@ def test_blanking_at_once_and_inline(client: Client) -> None:
 
 def test_the_specimen_is_under_the_electron_beam_alone(client: Client) -> None:
     pixel = b"\xe0" + words(*LAST, 7)
-    client.send(b"\x40", pixel, b"\x42", pixel, b"\x41", pixel, b"\x31", pixel, b"\x30", pixel)
-    got = client.samples(5)
-    assert not got[:2].any()
-    close_to(got[2:], np.ones(3))
+    client.send(b"\x40", pixel, b"\x42", pixel, b"\x53", pixel, b"\x41\x52", pixel)
+    got = client.samples(4)
+    assert not got[:3].any()
+    close_to(got[3:], np.ones(1))
+
+
+def test_without_control_nothing_blanks(client: Client) -> None:
+    pixel = b"\xe0" + words(*LAST, 7)
+    client.send(b"\x51", pixel, b"\x30", pixel, b"\x40", pixel, b"\x53", pixel)
+    got = client.samples(4)
+    assert got[0] == 0
+    close_to(got[1:], np.ones(3))
+
+
+def test_what_switches_at_once_takes_the_last_cycle_of_the_pixel_before(client: Client) -> None:
+    pixel, off = b"\xe0" + words(*LAST, 7), (b"\x51", b"\x40", b"\x42")
+    for switch in off:
+        client.send(pixel, switch, b"\x41\x50", pixel, pixel, b"\x53", pixel, b"\x50")
+        got = client.samples(4)
+        close_to(got[:1], np.full(1, 7 / 8))
+        close_to(got[1:3], np.ones(2))
+        close_to(got[3:], np.full(1, 1 / 8))
+    client.send(pixel)  # and no pixel that is over
+    close_to(client.samples(1), np.ones(1))
+    client.send(b"\x51\x20\x50", pixel, b"\x60", words(4800), b"\x51")
+    close_to(client.samples(1), np.ones(1))
 
 
 def test_a_region_pixel_by_pixel_by_runs_and_filled(client: Client) -> None:
@@ -220,34 +256,126 @@ def test_a_free_run_takes_the_time_of_its_dwells(client: Client, served: Served)
     assert 0 < served.device.ledger.pixels - before < 5000
 
 
-def test_an_abort_begins_the_region_anew(client: Client) -> None:
+def test_an_abort_drops_nothing_and_the_raster_goes_on(client: Client) -> None:
     client.send(b"\xa0", words(*WHOLE), b"\xc0", words(SIZE * 50 - 1, 7), b"\x10\xb0", words(7))
-    got = client.samples(SIZE * 50 + 1)  # in order: what came before the abort is still done
-    close_to(got[-1:], RAMP[0, :1])
+    got = client.samples(SIZE * 50 + 1)
+    close_to(got, RAMP.reshape(-1)[: SIZE * 50 + 1])
+
+
+@pytest.mark.parametrize(
+    "before", [b"", b"\xa0" + words(0, 2, 256, 0, 1, 256) + b"\x90" + words(7), b"\xd0" + words(7)]
+)
+def test_a_raster_pixel_without_a_region_hangs_the_device_and_a_fill_does_nothing(
+    before: bytes, client: Client, served: Served
+) -> None:
+    fill = b"\x90" + words(7)
+    client.send(before, b"\x00", words(0x1234))
+    seen = b""
+    while not seen.endswith(b"\xff\xff\x12\x34"):
+        seen += client.wire.recv(1 << 16)
+    client.send(fill, b"\x00", words(0x1236))
+    assert client.receive(4) == b"\xff\xff" + words(0x1236)
+    client.send(b"\xc0", words(0, 7), b"\x00", words(0x1238))
+    served.wait_for("at which a device hangs until it is reset")
+    client.wire.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        client.receive(1)
+    client.close()
+    again = Client(served.port)  # which resets it
+    again.close()
+
+
+def test_a_run_beyond_its_region_exposes_what_is_there(client: Client, served: Served) -> None:
+    client.send(b"\xa0", words(0, 3, STEP << 8, 0, 1, 0), b"\xc0", words(9, 7), b"\x00", words(0x1238))
+    close_to(client.samples(3), RAMP[0, :3])
+    served.wait_for("a pixel beyond the end of its region")
+
+
+def test_counts_of_16384_and_0_are_the_same(client: Client) -> None:
+    for count in (0, 16384):
+        client.send(b"\xa0", words(0, count, 256, LAST[1], 1, 0), b"\xc0", words(16383, 7))
+        got = client.samples(16384)
+        close_to(got[:: SIZE * STEP - 1], RAMP[-1, ::127])
 
 
 def test_what_comes_before_malformed_bytes_is_done(client: Client, served: Served) -> None:
     client.send(b"\xe0", words(*LAST, 7), b"\x51\x00", words(0x1234), b"\x70")
-    close_to(client.samples(1), np.ones(1))
+    close_to(client.samples(1), np.full(1, 7 / 8))
     assert client.receive(4) == b"\xff\xff\x12\x34"
     assert client.receive(1) == b""
     served.wait_for("0x70")
     assert not served.device.beam_on
 
 
-def test_half_a_command_and_a_second_client(client: Client, served: Served) -> None:
-    with socket.create_connection(("127.0.0.1", served.port), timeout=10) as second:
-        assert second.recv(1) == b""
-    served.wait_for("another client")
+def test_half_a_command(client: Client, served: Served) -> None:
     client.send(b"\x8e", words(99), words(*LAST, 7), words(5))
     close_to(client.samples(1), np.ones(1))
     client.close()
-    served.wait_for("inside one")
-    again = Client(served.port)
-    again.send(b"\x50\xe0", words(*LAST, 7))
-    close_to(again.samples(1), np.ones(1))
-    again.close()
     assert "left the beam on" in served.wait_for("inside one")
+
+
+def test_a_second_client_takes_the_place_of_the_first_and_finds_the_device_reset(
+    client: Client, served: Served
+) -> None:
+    client.send(b"\xa0", words(*WHOLE), b"\x51")
+    client.synchronize(2, mode=1)
+    with Client(served.port) as second:
+        with suppress(ConnectionResetError):
+            assert client.wire.recv(1) == b""
+        assert "another client came" in served.wait_for("dropped")
+        second.send(b"\x90", words(7), b"\xe0", words(*LAST, 7))  # no region, 16 bits, and nothing blanked
+        close_to(second.samples(1), np.ones(1))
+
+
+@pytest.mark.parametrize("mode", [0, 1, 2])
+def test_a_fill_ends_with_its_client_and_keeps_nobody_waiting(mode: int, served: Served) -> None:
+    leaving = Client(served.port)
+    leaving.synchronize(2, mode=mode)
+    leaving.send(b"\xa0", words(0, 65535, 256, 0, 65535, 256), b"\x90", words(0))
+    leaving.close()
+    served.wait_for("lost")
+    pixels = served.device.ledger.pixels
+    assert pixels < 1 << 26
+    staying = Client(served.port)
+    staying.send(b"\xe0", words(*LAST, 7))
+    close_to(staying.samples(1), np.ones(1))
+    staying.close()
+    assert served.device.ledger.pixels <= pixels + 512  # and what the buffer holds
+
+
+def test_what_a_client_left_in_the_buffer_comes_to_the_next_one(served: Served) -> None:
+    leaving = Client(served.port)
+    leaving.synchronize(2, mode=1)
+    leaving.send(b"\xa0", words(0, 65535, 256, 0, 65535, 256), b"\x90", words(7))
+    assert leaving.receive(1)
+    with socket.create_connection(("127.0.0.1", served.port), timeout=10) as wire:
+        wire.sendall(b"\x00" + words(0x5A3C) + b"\x20")
+        got = b""
+        while not got.endswith(b"\xff\xff\x5a\x3c"):
+            got += wire.recv(1 << 16)
+    assert len(got) % 2 == 1  # bytes of 8 bits, whose number is odd
+    leaving.close()
+
+
+def test_an_idle_client_is_dropped() -> None:
+    specimen = specimen_from_array(RAMP.astype(np.float32))
+    device = VirtualObiDevice(PLAN, load_profile("obi"), specimen, seed=3)
+    fresh = Served(device=device, idle_s=0.3)
+    client = Client(fresh.port)
+    try:
+        client.send(b"\xd0", words(0))
+        assert client.wire.recv(1)  # it takes what it gets, and is not idle
+        until = time.monotonic() + 0.6
+        while time.monotonic() < until:
+            assert client.wire.recv(1 << 16)
+        client.send(b"\x20")
+        with suppress(ConnectionResetError):
+            while client.wire.recv(1 << 16):
+                pass
+        assert fresh.wait_for("0.3 s").count("neither sent nor took")
+    finally:
+        client.close()
+        fresh.stop()
 
 
 def test_a_client_that_takes_no_answers_does_not_keep_the_server() -> None:
