@@ -13,6 +13,7 @@ from stemscan.cli.plan import summary_lines
 
 if TYPE_CHECKING:
     from stemscan.sample_block import DetectorInfo
+    from stemscan.store import Acquisition
 
 __all__ = ["info"]
 
@@ -80,7 +81,9 @@ def _store(path: Path, talk: Talk) -> Description:
         talk.warn(warning)
     data: dict[str, Any] = {
         "type": "acquisition",
+        "schema": store.schema,
         "state": store.state,
+        "doubt": store.doubt,
         "origin": store.origin,
         "samples_committed": store.samples_committed,
         "samples_armed": store.samples_armed,
@@ -92,6 +95,7 @@ def _store(path: Path, talk: Talk) -> Description:
         "noise": store.noise,
         "detector_unit": store.detector.unit,
         "detector": asdict(store.detector),
+        "channels": [asdict(channel) for channel in store.channels],
         "specimen": store.specimen,
         "seed": store.seed,
         "plan_digest": store.plan_digest,
@@ -106,6 +110,7 @@ def _store(path: Path, talk: Talk) -> Description:
     pixel = "unknown" if store.pixel_size_nm is None else f"{store.pixel_size_nm:g} nm"
     rows = [
         ("state", store.state),
+        *_doubt_row(store),
         ("origin", store.origin),
         ("samples", f"{format_count(store.samples_committed)} of {format_count(store.total_samples)}"),
         ("grid", f"{store.shape[0]} x {store.shape[1]} pixels, {count_of_passes(store.passes)}"),
@@ -123,6 +128,13 @@ def _store(path: Path, talk: Talk) -> Description:
         rows.insert(-1, ("coil lag", f"{store.coil_tau_ns:g} ns{waits}"))
     rows[-1:-1] = [*ledger_rows(store.ledger or {}), *stopped_rows(store)]
     return data, [f"{path}: acquisition store", *table(rows)]
+
+
+def _doubt_row(store: Acquisition) -> list[tuple[str, str]]:
+    """From which sample on, and why, the samples are in doubt; nothing where they are not."""
+    if (doubt := store.doubt) is None:
+        return []
+    return [("in doubt", f"all samples after the first {doubt['proven']}: {doubt['reason']}")]
 
 
 def _detector_row(detector: DetectorInfo) -> list[tuple[str, str]]:

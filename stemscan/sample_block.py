@@ -5,7 +5,7 @@ A store keeps counts unchanged or not at all: nothing is clipped, wrapped, round
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -33,12 +33,15 @@ class DetectorInfo:
         Number that a sample without electrons reads, at most 1e12 from 0.
     dtype : {"uint16", "uint32", "float32"}
         Of the counts.
+    name : str
+        Of the channel; two detectors that differ in it alone are equal.
     """
 
     unit: Literal["electron", "adu"] = "electron"
     gain: float = 1.0
     offset: float = 0.0
     dtype: Literal["uint16", "uint32", "float32"] = "uint16"
+    name: str = field(default="detector", compare=False)
 
     def __post_init__(self) -> None:
         if self.unit not in ("electron", "adu"):

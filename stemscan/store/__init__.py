@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from stemscan.errors import StoreError
 from stemscan.failpoints import failpoint
 from stemscan.files.writing import require_folder
 from stemscan.sample_block import DetectorInfo
 from stemscan.store.append import StoreAppender
-from stemscan.store.create import RootFile, checked_truth, claim_folder, fill_folder, load_root
-from stemscan.store.files import StoreLock, folder_kind, require_space, size_on_disk, sweep_partials
+from stemscan.store.create import RootFile, checked_truth, claim_folder, fill_folder, load_root, with_arrays
+from stemscan.store.files import StoreLock, folder_kind, refuse_links, require_space, size_on_disk, sweep_partials
 from stemscan.store.opening import open_root
 from stemscan.store.record import StoreRecord, check_same, event, new_record, specimen_of
 from stemscan.store.schema import Layout, Noise, array_specs, counts_dtype, worst_case_bytes
@@ -51,7 +52,11 @@ class Acquisition(StoreAppender):
         StoreError
             When there is something else, a half-made store, a damaged one, or one of another schema.
         """
-        return cls(open_root(path))
+        root = open_root(path)
+        try:
+            return cls(root)
+        except StoreError as problem:
+            raise root.explained(problem) from problem
 
     @classmethod
     def create(
@@ -143,6 +148,8 @@ class Acquisition(StoreAppender):
         session: Mapping[str, object] | None = None,
     ) -> Self:
         """Go on with a store after its last committed sample, or make it when it is missing or half made.
+
+        Where its samples are in doubt (`mark_doubt`), those are taken back first, and it goes on after the others.
 
         A complete store is opened for reading and left as it is. Parameters are those of `create`.
 
@@ -273,7 +280,7 @@ class Acquisition(StoreAppender):
         """Make the folder, its arrays and, last, its record."""
         layout = Layout.of_plan(plan)
         truth32 = checked_truth(truth, layout.shape)
-        dtype = counts_dtype(record.detector.info(), record.noise, layout.electrons_per_sample)
+        dtype = counts_dtype(record.detector, record.noise, layout.electrons_per_sample)
         specs = array_specs(
             layout,
             dtype,
@@ -285,8 +292,8 @@ class Acquisition(StoreAppender):
         created = event("created", session)
         lock = claim_folder(path, worst_case_bytes(specs.values(), layout), overwrite=overwrite, resume=resume)
         try:
-            fill_folder(path, specs, truth32)
-            root = RootFile.new(path, layout, record)
+            digests = fill_folder(path, specs, truth32)
+            root = RootFile.new(path, layout, with_arrays(record, specs, digests))
             root.save(history=[created])
             failpoint("create:done")
             return cls(root, lock)
@@ -298,8 +305,11 @@ class Acquisition(StoreAppender):
         """Sweep up after a killed writer and note the resumption."""
         need = worst_case_bytes(self._specs.values(), self.layout)
         require_space(self.path, need - size_on_disk(self.path))
+        refuse_links(self.path)
         sweep_partials(self.path)
         failpoint("resume:swept")
+        if (doubt := self._root.record.doubt) is not None:
+            self.rewind(doubt.proven, doubt.reason)
         entry = event("resumed", session, samples_committed=self.samples_committed, samples_armed=self.samples_armed)
         self._root.save(state="acquiring", history=[*self._root.record.history, entry])
         failpoint("resume:recorded")

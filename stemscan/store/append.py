@@ -17,11 +17,12 @@ from stemscan.store.create import RootFile
 from stemscan.store.files import StoreLock
 from stemscan.store.pictures import PictureWriter
 from stemscan.store.read import StoreReader
-from stemscan.store.record import LedgerRecord, StoppedRecord, StoreRecord, event
+from stemscan.store.record import DigestsRecord, DoubtRecord, LedgerRecord, StoppedRecord, StoreRecord, event
 from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.path import ScanPath
+    from stemscan.store.digests import DigestWriter
     from stemscan.store.writer import SampleWriter
 
 __all__ = ["StoreAppender"]
@@ -36,6 +37,7 @@ class StoreAppender(StoreReader):
         self._armed = 0
         self._path: ScanPath | None = None
         self._writer: SampleWriter | None = None
+        self._digests: DigestWriter | None = None
         self._pictures = PictureWriter(self.path, self._specs, self.layout)
 
     @property
@@ -86,7 +88,9 @@ class StoreAppender(StoreReader):
         again = max(0, min(stop, self.samples_armed) - (self.samples_appended if start is None else start))
         if stop > self.samples_armed or again:
             armed = max(stop, self.samples_armed)
-            self._root.update(lambda record: {"samples_armed": armed, "ledger": _exposed_again(record, again)})
+            self._root.update(
+                lambda record: {"samples_armed": armed, "ledger": _more(record, "samples_exposed_again_at_most", again)}
+            )
         self._armed = stop
         failpoint("arm:recorded")
 
@@ -126,9 +130,13 @@ class StoreAppender(StoreReader):
             if times is None and self.plan is not None:
                 times = BeamTimes.dwells(writer.appended - self.samples_committed, self.plan.dwell_ns)
             committed = writer.appended
-            self._root.update(lambda record: {"samples_committed": committed, "ledger": self._with(record, times)})
+            bound = self._bound(committed, writer.tail())
+            self._root.update(
+                lambda record: {"samples_committed": committed, "ledger": self._with(record, times)} | bound
+            )
             failpoint("commit:recorded")
-        self._pictures.draw(self.samples_committed)
+        if self._pictures.is_due(self.samples_committed):
+            self._pictures.draw(self.samples_committed, self._digest_writer(), self._checks())
 
     def complete(self, *, stopped: str | None = None) -> None:
         """Draw what is left, record that the store is complete, and give the lock back.
@@ -152,12 +160,21 @@ class StoreAppender(StoreReader):
             raise StoreError(
                 f"expected {wanted} before {str(self.path)!r} is complete, got {committed}; acquire the rest"
             )
+        doubt = self._root.record.doubt
+        if doubt is not None:
+            raise StoreError(
+                f"expected samples beyond doubt before {str(self.path)!r} is complete, got doubt from sample "
+                f"{doubt.proven} on ({doubt.reason}); resume it, which exposes them again"
+            )
         failpoint("complete:begin")
         changes: dict[str, object] = {}
+        digests = self._digest_writer()
         if stopped is not None and committed < self.total_samples:
-            self._pictures.draw_empty()
+            self._pictures.draw_empty(digests)
             passes = self.layout.pass_starts.index(committed)
             changes["stopped"] = StoppedRecord(passes=passes, samples=committed, reason=stopped)
+        if digests is not None and self._root.record.digests is not None:
+            changes["digests"] = self._root.record.digests.model_copy(update={"pictures": digests.pictures()})
         self._root.save(state="complete", history=[*self._root.record.history, event("completed")], **changes)
         failpoint("complete:recorded")
         self.close()
@@ -169,9 +186,86 @@ class StoreAppender(StoreReader):
         failpoint("abort:recorded")
         self.close()
 
+    def rewind(self, samples: int, reason: str) -> None:
+        """Take back committed samples, to be exposed again: what follows begins after the first `samples`.
+
+        What was appended and not committed is dropped. The record says so: an entry `rewound` in the history, the
+        number of samples taken back in the ledger. Its times stay, for those electrons met the specimen.
+
+        Parameters
+        ----------
+        samples : int
+            Committed samples to keep, 0 to `samples_committed`.
+        reason : str
+            Why the others are not to be trusted; one line.
+
+        Raises
+        ------
+        UsageError
+            When fewer are committed.
+        StoreError, DiskSpaceError
+            When the store cannot be written, or what is kept is damaged; nothing is taken back then.
+        """
+        self._samples()
+        committed = self.samples_committed
+        if not 0 <= samples <= committed:
+            raise UsageError(f"expected to go back to 0 .. {committed} committed samples, got {samples}")
+        failpoint("rewind:begin")
+        self._writer = None
+        self._armed = samples
+        bound = self._bound(samples, self._writer_from(samples).tail(), flush=False)
+        entry = event("rewound", samples_committed=committed, samples_kept=samples, reason=reason)
+        self._root.update(
+            lambda record: {
+                "samples_committed": samples,
+                "doubt": None if record.doubt is None or record.doubt.proven >= samples else record.doubt,
+                "ledger": _more(record, "samples_taken_back", committed - samples),
+                "history": [*record.history, entry],
+                **bound,
+            }
+        )
+        self._pictures.rewind(samples)
+        if self._digests is not None:
+            self._digests.forget(samples)
+        failpoint("rewind:recorded")
+
+    def mark_doubt(self, proven: int, reason: str) -> None:
+        """Record, durably, that committed samples from `proven` on may belong to other positions than theirs.
+
+        Until a resumption goes back to `proven`, readers say so, and the store cannot be completed. Of two doubts the
+        one that begins earlier counts.
+
+        Parameters
+        ----------
+        proven : int
+            Samples that are beyond doubt, 0 to `samples_committed`.
+        reason : str
+            One line.
+
+        Raises
+        ------
+        UsageError
+            When fewer are committed.
+        StoreError, DiskSpaceError
+            When the store cannot be written.
+        """
+        self._samples()
+        if not 0 <= proven <= self.samples_committed:
+            raise UsageError(f"expected 0 .. {self.samples_committed} committed samples beyond doubt, got {proven}")
+        entry = event("doubted", samples_committed=self.samples_committed, samples_proven=proven, reason=reason)
+        self._root.update(
+            lambda record: {
+                "doubt": record.doubt
+                if record.doubt is not None and record.doubt.proven <= proven
+                else DoubtRecord(proven=proven, reason=reason),
+                "history": [*record.history, entry],
+            }
+        )
+        failpoint("doubt:recorded")
+
     def close(self) -> None:
         """Give the lock back; samples that are not committed are dropped. Harmless on a reader, or twice."""
-        self._writer = None
+        self._writer = self._digests = None
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -197,16 +291,38 @@ class StoreAppender(StoreReader):
                 f"expected a store opened by create or resume and not closed, got {str(self.path)!r} for reading"
             )
         if self._writer is None:
-            from stemscan.store.writer import SampleWriter
-
-            self._writer = SampleWriter(self.path, self._specs, self.scan_path.positions, self.samples_committed)
+            self._writer = self._writer_from(self.samples_committed)
         return self._writer
 
+    def _writer_from(self, committed: int) -> SampleWriter:
+        """A writer that goes on after committed samples."""
+        from stemscan.store.writer import SampleWriter
 
-def _exposed_again(record: StoreRecord, samples: int) -> LedgerRecord | None:
-    """The ledger with more samples that may have been exposed before."""
+        positions = self.scan_path.positions
+        return SampleWriter(self.path, self._specs, positions, committed, self._digest_writer(), self._checks())
+
+    def _digest_writer(self) -> DigestWriter | None:
+        """The writer of digests; None where the schema has none."""
+        if self._digests is None and self._root.record.digests is not None:
+            from stemscan.store.digests import DigestWriter
+
+            self._digests = DigestWriter.resume(self.path, self._specs, self._root.record)
+        return self._digests
+
+    def _bound(self, committed: int, tail: dict[str, str], *, flush: bool = True) -> dict[str, DigestsRecord]:
+        """The change of the record that binds the digests of so many samples, which are on the disk before it."""
+        digests, before = self._digest_writer(), self._root.record.digests
+        if digests is None or before is None:
+            return {}
+        if flush:
+            digests.flush()
+            failpoint("commit:digests")
+        return {"digests": DigestsRecord(samples=digests.samples(committed), tail=tail, truth=before.truth)}
+
+
+def _more(record: StoreRecord, name: str, samples: int) -> LedgerRecord | None:
+    """The ledger with more samples in one of its numbers."""
     if not samples:
         return record.ledger
     ledger = record.ledger or LedgerRecord()
-    again = ledger.samples_exposed_again_at_most + samples
-    return ledger.model_copy(update={"samples_exposed_again_at_most": again})
+    return ledger.model_copy(update={name: getattr(ledger, name) + samples})

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
@@ -25,6 +25,9 @@ from zarr.storage import LocalStore
 from stemscan.errors import StemscanError, StoreError
 from stemscan.store.files import sync_folder, write_durably, writing
 from stemscan.store.schema import ArraySpec
+
+if TYPE_CHECKING:
+    from stemscan.store.digests import ChunkChecks, DigestWriter
 
 __all__ = ["ArrayReader", "ArrayWriter", "SampleReader", "create_array"]
 _SETTLING = "waiting for the rest of a failed write"
@@ -107,22 +110,31 @@ class ArrayWriter:
     folder : pathlib.Path
         The store.
     spec : ArraySpec
+    digests : DigestWriter, optional
+        Gets the digest of every chunk that is written, unless told otherwise.
     """
 
-    def __init__(self, folder: Path, spec: ArraySpec) -> None:
+    def __init__(self, folder: Path, spec: ArraySpec, digests: DigestWriter | None = None) -> None:
+        self._spec, self._digests = spec, digests
         self._store = _DurableStore(folder / spec.path)
         with _reading(folder / spec.path):
             array = zarr.open_array(self._store, mode="r+")
         self._array = array.with_config({"write_empty_chunks": True})
 
-    def write(self, origin: tuple[int, ...], block: NDArray[Any]) -> None:
-        """Write `block` with its first element at `origin`; it must cover whole chunks or reach the array's end."""
+    def write(self, origin: tuple[int, ...], block: NDArray[Any], *, last: bool = True) -> None:
+        """Write `block` with its first element at `origin`; it must cover whole chunks or reach the array's end.
+
+        Without `last` the chunks are to be written again, and have no digest yet.
+        """
         region = tuple(slice(at, at + size) for at, size in zip(origin, block.shape, strict=True))
         try:
             self._array[region] = block
         except BaseException:
             sync(_settle())
             raise
+        if self._digests is not None and last:
+            for index, place in self._spec.chunks_of(origin, block.shape):
+                self._digests.put(self._spec.path, index, block[place])
 
     def sync(self) -> None:
         """Make what was written last beyond a power failure."""
@@ -130,41 +142,68 @@ class ArrayWriter:
 
 
 class ArrayReader:
-    """Reads one array, keeping the chunk that was decoded last.
+    """Reads one array, keeping the chunks that were decoded last.
 
     Parameters
     ----------
     folder : pathlib.Path
         The store.
     spec : ArraySpec
+    checks : ChunkChecks, optional
+        What was read is checked against; of an array of samples, as far as it is committed.
     """
 
-    def __init__(self, folder: Path, spec: ArraySpec) -> None:
-        self._where = folder / spec.path
-        self._spec = spec
-        with _reading(self._where):
-            self._array = zarr.open_array(_StrictStore(self._where, read_only=True), mode="r")
+    def __init__(self, folder: Path, spec: ArraySpec, checks: ChunkChecks | None = None) -> None:
+        self._folder, self._spec, self._checks = folder, spec, checks
+        with _reading(folder / spec.path):
+            self._array = zarr.open_array(_StrictStore(folder / spec.path, read_only=True), mode="r")
         self._kept: tuple[int, NDArray[Any]] | None = None
 
     def all(self) -> NDArray[Any]:
         """The whole array."""
-        with _reading(self._where):
-            return np.asarray(self._array[...])
+        return self.chunk_rows(0, self._spec.shape[0])
 
     def rows(self, start: int, stop: int) -> NDArray[Any]:
         """Elements start .. stop - 1 along the first axis."""
         if stop <= start:
             return np.empty((0, *self._spec.shape[1:]), self._spec.dtype)
         size = self._spec.chunks[0]
-        index = start // size
-        first = index * size
-        if stop > first + size:
-            with _reading(self._where):
-                return np.asarray(self._array[start:stop])
-        if self._kept is None or self._kept[0] != index:
-            with _reading(self._where):
-                self._kept = index, np.asarray(self._array[first : first + size])
+        first, last = start // size * size, min(-(-stop // size) * size, self._spec.shape[0])
+        if last > first + size:
+            return self.chunk_rows(first, last)[start - first : stop - first]
+        if self._kept is None or self._kept[0] != first:
+            self._kept = first, self.chunk_rows(first, last)
         return self._kept[1][start - first : stop - first].copy()
+
+    def chunk_rows(self, first: int, last: int) -> NDArray[Any]:
+        """Whole chunks that lie between two places along the first axis, checked."""
+        try:
+            read = np.asarray(self._array[first:last])
+        except MemoryError:
+            raise
+        except Exception as problem:
+            sync(_settle())
+            raise self._damage(first, last, problem) from problem
+        if self._checks is not None:
+            limit = self._checks.limit(self._spec.path)
+            known = read if limit is None else read[: max(0, limit - first)]
+            for index, place in self._spec.chunks_of((first,) + (0,) * (read.ndim - 1), known.shape):
+                self._checks.check(self._spec.path, index, known[place])
+        return read
+
+    def _damage(self, first: int, last: int, problem: Exception) -> StoreError:
+        """The error for what could not be read, with the first file that cannot be read by itself."""
+        if isinstance(problem, StoreError):
+            return problem
+        where = self._folder / self._spec.path
+        shape = (last - first, *self._spec.shape[1:])
+        for index, place in self._spec.chunks_of((first,) + (0,) * (len(shape) - 1), shape):
+            try:
+                self._array[(slice(place[0].start + first, place[0].stop + first), *place[1:])]
+            except Exception as found:  # noqa: BLE001 - readers of damaged files raise whatever they stumble over
+                where, problem = self._spec.chunk_file(self._folder, index), found
+                break
+        return _damaged(where, problem)
 
 
 class SampleReader:
@@ -176,16 +215,24 @@ class SampleReader:
         The store.
     specs : dict
         Its arrays by path.
+    checks : ChunkChecks, optional
+        As for `ArrayReader`.
+    channel : int
+        Of the counts.
     """
 
-    def __init__(self, folder: Path, specs: dict[str, ArraySpec]) -> None:
-        self._counts = ArrayReader(folder, specs["samples/counts"])
-        self._positions = ArrayReader(folder, specs["samples/position"])
+    def __init__(
+        self, folder: Path, specs: dict[str, ArraySpec], checks: ChunkChecks | None = None, channel: int = 0
+    ) -> None:
+        self._counts = ArrayReader(folder, specs["samples/counts"], checks)
+        self._positions = ArrayReader(folder, specs["samples/position"], checks)
+        self._channel = channel
         self.chunk = specs["samples/counts"].chunks[0]
 
     def __call__(self, start: int, stop: int) -> tuple[NDArray[Any], NDArray[np.int32]]:
         """Counts (n,) and positions (n, 2) of samples start .. stop - 1."""
-        return self._counts.rows(start, stop), self._positions.rows(start, stop)
+        counts = self._counts.rows(start, stop)
+        return counts if counts.ndim == 1 else counts[:, self._channel], self._positions.rows(start, stop)
 
 
 async def _settle() -> None:
@@ -197,13 +244,18 @@ async def _settle() -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def _damaged(where: Path, problem: Exception) -> StoreError:
+    """One sentence of what zarr and its codecs raise on damaged data."""
+    reason = " ".join(str(problem).split()) or type(problem).__name__
+    return StoreError(f"expected sound data in {str(where)!r}, got: {reason}; restore it from a copy")
+
+
 @contextmanager
 def _reading(where: Path) -> Iterator[None]:
-    """Turn what zarr and its codecs raise on damaged data into one sentence."""
+    """Turn what zarr raises on damaged metadata of an array into one sentence."""
     try:
         yield
     except (StemscanError, MemoryError):
         raise
     except Exception as problem:
-        reason = " ".join(str(problem).split()) or type(problem).__name__
-        raise StoreError(f"expected sound data in {str(where)!r}, got: {reason}; restore it from a copy") from problem
+        raise _damaged(where / "zarr.json", problem) from problem

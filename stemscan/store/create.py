@@ -10,7 +10,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from stemscan.store.files import (
     StoreLock,
     folder_kind,
     read_json,
+    refuse_links,
     remove_store,
     require_space,
     size_on_disk,
@@ -31,10 +32,16 @@ from stemscan.store.files import (
     write_durably,
     writing,
 )
-from stemscan.store.record import StoreRecord
+from stemscan.store.record import ArrayRecord, DigestsRecord, StoreRecord
 from stemscan.store.schema import ArraySpec, Json, Layout, ome_attributes
 
-__all__ = ["RootFile", "checked_truth", "claim_folder", "fill_folder", "load_root"]
+if TYPE_CHECKING:
+    from stemscan.store.digests import DigestWriter
+
+__all__ = ["GROUP_DOCUMENT", "RootFile", "checked_truth", "claim_folder", "fill_folder", "load_root", "with_arrays"]
+
+GROUP_DOCUMENT: Final = b'{\n  "attributes": {},\n  "zarr_format": 3,\n  "node_type": "group"\n}\n'
+"""Metadata of a group."""
 
 
 class RootFile:
@@ -75,6 +82,25 @@ class RootFile:
             sync_folder(self.folder)
             self.record = record
 
+    def is_current(self) -> bool:
+        """Whether the file still speaks of the same store, as far as it was read, or further."""
+        try:
+            now = load_root(self.folder).record
+        except StoreError:
+            return False
+        old = self.record
+        again = now.history[: len(old.history)] == old.history and now.samples_committed >= old.samples_committed
+        return again and (old.state != "complete" or now.state == "complete")
+
+    def explained(self, problem: StoreError) -> StoreError:
+        """An error of reading, or another where the store was replaced meanwhile and is not damaged at all."""
+        if self.is_current():
+            return problem
+        return StoreError(
+            f"expected {str(self.folder)!r} to stay while it was read, got another writer that replaces it or goes "
+            "back in it; open it again"
+        )
+
 
 def load_root(folder: Path) -> RootFile:
     """Read the root of a store.
@@ -85,6 +111,13 @@ def load_root(folder: Path) -> RootFile:
         When the folder is no store, a half-made one, damaged, or of another schema.
     """
     kind = folder_kind(folder)
+    if kind == "half-made" and StoreLock.is_held(folder):
+        raise StoreError(
+            f"expected an acquisition store at {str(folder)!r}, got one that another process is making or replacing; "
+            "open it again in a moment"
+        )
+    if kind == "without-record":
+        raise StoreError(_without_record(folder))
     if kind == "half-made":
         raise StoreError(
             f"expected an acquisition store at {str(folder)!r}, got one whose creation was cut short, without samples; "
@@ -95,6 +128,14 @@ def load_root(folder: Path) -> RootFile:
     document = read_json(folder / ROOT)
     record = StoreRecord.from_json(document["attributes"]["stemscan"], str(folder / ROOT))
     return RootFile(folder, document, record)
+
+
+def _without_record(folder: Path) -> str:
+    """What a store without its record lacks."""
+    return (
+        f"expected an acquisition store at {str(folder)!r}, got samples without their record, {str(folder / ROOT)!r}; "
+        "restore that file from a copy, or overwrite the samples"
+    )
 
 
 def claim_folder(path: Path, need: int, *, overwrite: bool, resume: bool) -> StoreLock:
@@ -124,6 +165,7 @@ def claim_folder(path: Path, need: int, *, overwrite: bool, resume: bool) -> Sto
             _refuse(path, now, overwrite=overwrite, resume=resume)
         sync_folder(path.parent)
         failpoint("create:locked")
+        refuse_links(path)
         remove_store(path)
     except BaseException:
         lock.release()
@@ -141,29 +183,47 @@ def _refuse(path: Path, kind: FolderKind, *, overwrite: bool, resume: bool) -> N
         raise OutputExistsError(
             f"expected a new path, got {str(path)!r}, a store whose creation was cut short; resume or overwrite it"
         )
+    if kind == "without-record" and not overwrite:
+        raise OutputExistsError(_without_record(path))
     if kind in ("store", "damaged") and not overwrite:
         raise OutputExistsError(
             f"expected a new path, got {str(path)!r}, which is a store; choose another name, resume or overwrite it"
         )
 
 
-def fill_folder(folder: Path, specs: dict[str, ArraySpec], truth: NDArray[np.float32] | None) -> None:
+def fill_folder(folder: Path, specs: dict[str, ArraySpec], truth: NDArray[np.float32] | None) -> DigestWriter:
     """Write the metadata of all arrays, and the truth, beyond a power failure; the record is still to come."""
     from stemscan.store.arrays import ArrayWriter, create_array
+    from stemscan.store.digests import DigestWriter
 
     for spec in specs.values():
         create_array(folder, spec)
-    group = {"attributes": {}, "zarr_format": 3, "node_type": "group"}
-    write_durably(folder / "samples" / ROOT, (json.dumps(group, indent=2) + "\n").encode())
+    digests = DigestWriter.create(folder, specs)
+    write_durably(folder / "samples" / ROOT, GROUP_DOCUMENT)
     failpoint("create:arrays")
     if truth is not None:
-        writer = ArrayWriter(folder, specs["truth"])
+        writer = ArrayWriter(folder, specs["truth"], digests)
         writer.write((0, 0), truth)
         writer.sync()
+    digests.flush()
     failpoint("create:truth")
     sync_folder(folder / "samples")
     sync_folder(folder)
     failpoint("create:synced")
+    return digests
+
+
+def with_arrays(
+    record: StoreRecord, specs: dict[str, ArraySpec], digests: DigestWriter, *, complete: bool = False
+) -> StoreRecord:
+    """A record that knows its arrays and binds their digests: none of samples, or all of a complete store."""
+    arrays = {name: ArrayRecord(dtype=spec.dtype.name, chunks=list(spec.chunks)) for name, spec in specs.items()}
+    bound = DigestsRecord(
+        samples=digests.samples(digests.rows.total if complete else 0),
+        pictures=digests.pictures() if complete else None,
+        truth=digests.truth() if "truth" in specs else None,
+    )
+    return record.model_copy(update={"arrays": arrays, "digests": bound})
 
 
 def checked_truth(truth: NDArray[Any] | None, shape: tuple[int, int]) -> NDArray[np.float32] | None:

@@ -11,12 +11,13 @@ import fcntl
 import json
 import os
 import shutil
+import time
 import uuid
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from stemscan.errors import DiskSpaceError, StemscanError, StoreError
 from stemscan.failpoints import failpoint
@@ -27,6 +28,7 @@ __all__ = [
     "StoreLock",
     "folder_kind",
     "read_json",
+    "refuse_links",
     "remove_store",
     "require_space",
     "size_on_disk",
@@ -36,12 +38,17 @@ __all__ = [
     "writing",
 ]
 
+_ATTEMPTS: Final = 3
+_PAUSE_S: Final = 0.02
 LOCK = ".stemscan.lock"
 ROOT = "zarr.json"
-ARRAYS = ("frames", "visits", "samples/counts", "samples/position", "samples/actual", "truth")
+ARRAYS = ("frames", "visits", "samples/counts", "samples/position", "samples/actual", "truth", "digests")
 GROUPS = ("samples",)
 
-FolderKind = Literal["missing", "empty", "half-made", "store", "damaged", "foreign"]
+REMOVED = "removed"
+"""State of the record of a store that is being deleted."""
+
+FolderKind = Literal["missing", "empty", "half-made", "store", "damaged", "without-record", "foreign"]
 
 
 class StoreLock:
@@ -59,11 +66,13 @@ class StoreLock:
     """
 
     def __init__(self, folder: Path) -> None:
+        if (folder / LOCK).is_symlink():
+            raise _linked(folder / LOCK)
         with writing(folder):
-            handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         self._release = weakref.finalize(self, os.close, handle)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(handle)
         except BlockingIOError as problem:
             self.release()
             raise StoreError(
@@ -75,9 +84,35 @@ class StoreLock:
                 f"expected a file system with locks for {str(folder)!r}, got: {problem.strerror}; write to a local disk"
             ) from problem
 
+    @staticmethod
+    def is_held(folder: Path) -> bool:
+        """Whether a writer is at work on a store, as far as that can be found out."""
+        try:
+            handle = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        finally:
+            os.close(handle)
+        return False
+
     def release(self) -> None:
         """Give the right back; again is harmless."""
         self._release()
+
+
+def _lock(handle: int) -> None:
+    """Take a lock; a reader that asks whether there is a writer holds it for a moment."""
+    for _ in range(_ATTEMPTS):
+        with suppress(BlockingIOError):
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(_PAUSE_S)
+    return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager
@@ -153,29 +188,77 @@ def read_json(path: Path) -> Any:
 
 
 def folder_kind(path: Path) -> FolderKind:
-    """What is at a path: nothing, an empty folder, a store (whole, half made, damaged), or something not ours."""
+    """What is at a path: nothing, an empty folder, a store (whole, half made, damaged), or something not ours.
+
+    A store whose record is missing counts as half made only where it holds no samples.
+    """
     if not path.is_dir():
         return "foreign" if path.exists() or path.is_symlink() else "missing"
     root, locked = path / ROOT, (path / LOCK).exists()
     if not root.exists():
+        if _has_samples(path):
+            return "without-record"
         return "half-made" if locked else "foreign" if any(path.iterdir()) else "empty"
     try:
         ours = read_json(root)["attributes"]["stemscan"]
         # A reconstruction says what kind it is; an acquisition never does.
-        return "store" if isinstance(ours, dict) and "kind" not in ours else "foreign"
+        if not isinstance(ours, dict) or "kind" in ours:
+            return "foreign"
+        return "half-made" if ours.get("state") == REMOVED else "store"
     except (KeyError, TypeError):
         return "foreign"
     except StoreError:
         return "damaged" if locked else "foreign"
 
 
+def _has_samples(folder: Path) -> bool:
+    """Whether there is a chunk of samples."""
+    return any(
+        name.rpartition(".")[2] != "partial"
+        for array in ARRAYS
+        if array.startswith("samples/")
+        for _, _, names in os.walk(folder / array / "c")
+        for name in names
+    )
+
+
+def refuse_links(folder: Path) -> None:
+    """Refuse a store in which the folder of an array, of a group or of chunks is a link to another place.
+
+    Raises
+    ------
+    StoreError
+        Naming the link.
+    """
+    for name in (*GROUPS, *ARRAYS):
+        if (folder / name).is_symlink():
+            raise _linked(folder / name)
+        for where, folders, _ in os.walk(folder / name):
+            for inner in folders:
+                if os.path.islink(os.path.join(where, inner)):
+                    raise _linked(Path(where, inner))
+
+
+def _linked(path: Path) -> StoreError:
+    """The error for a link where a store has folders and files of its own."""
+    return StoreError(
+        f"expected a part of the store itself at {str(path)!r}, got a link to {os.readlink(path)!r}, which is never "
+        "written through; put what it points to in its place"
+    )
+
+
 def remove_store(folder: Path) -> None:
-    """Delete the arrays and the record of a store, the record first; what is not ours stays."""
+    """Delete the arrays and the record of a store, the record last; what is not ours stays.
+
+    Until then the record says that the store is being deleted, so that one cut short is half made, whatever it holds.
+    """
     failpoint("remove:begin")
-    with writing(folder):
-        (folder / ROOT).unlink(missing_ok=True)
+    if (folder / ROOT).exists() or _has_samples(folder):
+        root = {"attributes": {"stemscan": {"state": REMOVED}}, "zarr_format": 3, "node_type": "group"}
+        write_durably(folder / ROOT, (json.dumps(root, indent=2) + "\n").encode())
         sync_folder(folder)
-        failpoint("remove:record")
+    failpoint("remove:record")
+    with writing(folder):
         for name in (*ARRAYS, *GROUPS):
             part = folder / name
             shutil.rmtree(part / "c", ignore_errors=True)
@@ -184,6 +267,9 @@ def remove_store(folder: Path) -> None:
         for name in (*ARRAYS, *GROUPS):
             with suppress(OSError):
                 (folder / name).rmdir()
+        sync_folder(folder)
+        (folder / ROOT).unlink(missing_ok=True)
+        sync_folder(folder)
     failpoint("remove:done")
 
 

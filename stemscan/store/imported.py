@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from stemscan.errors import UsageError
 from stemscan.sample_block import DetectorInfo
-from stemscan.store.create import RootFile, checked_truth, claim_folder, fill_folder
+from stemscan.store.create import RootFile, checked_truth, claim_folder, fill_folder, with_arrays
 from stemscan.store.record import ImportedRecord, StoreRecord, plain_json
 from stemscan.store.schema import (
     ArraySpec,
@@ -28,6 +28,9 @@ from stemscan.store.schema import (
     counts_dtype,
     worst_case_bytes,
 )
+
+if TYPE_CHECKING:
+    from stemscan.store.digests import DigestWriter
 
 __all__ = ["Measured", "checked_import", "checked_measurement", "write_imported"]
 
@@ -165,9 +168,9 @@ def write_imported(
     )
     lock = claim_folder(path, worst_case_bytes(specs.values(), layout), overwrite=overwrite, resume=False)
     try:
-        fill_folder(path, specs, truth32)
-        _write_arrays(path, layout, specs, measured)
-        root = RootFile.new(path, layout, record)
+        digests = fill_folder(path, specs, truth32)
+        _write_arrays(path, layout, specs, measured, digests)
+        root = RootFile.new(path, layout, with_arrays(record, specs, digests, complete=True))
         total = layout.total_samples
         root.save(state="complete", samples_armed=total, samples_committed=total, history=history)
     finally:
@@ -175,13 +178,15 @@ def write_imported(
     return root
 
 
-def _write_arrays(path: Path, layout: Layout, specs: dict[str, ArraySpec], measured: Measured) -> None:
+def _write_arrays(
+    path: Path, layout: Layout, specs: dict[str, ArraySpec], measured: Measured, digests: DigestWriter
+) -> None:
     """Samples, then pictures."""
     from stemscan.store.pictures import PictureWriter
     from stemscan.store.writer import SampleWriter
 
-    writer = SampleWriter(path, specs, lambda start, stop: measured.positions[start:stop], 0)
+    writer = SampleWriter(path, specs, lambda start, stop: measured.positions[start:stop], 0, digests)
     writer.append(measured.counts, None)
     writer.flush()
     pictures = PictureWriter(path, specs, layout)
-    pictures.draw(layout.total_samples)
+    pictures.draw(layout.total_samples, digests, None)

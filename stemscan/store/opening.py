@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from stemscan.errors import InputNotFoundError, PlanError, StoreError
 from stemscan.store.create import RootFile, load_root
@@ -55,7 +58,9 @@ def check_progress(record: StoreRecord, layout: Layout, folder: Path) -> None:
     """Refuse a record whose numbers contradict one another."""
     committed, armed, total = record.samples_committed, record.samples_armed, layout.total_samples
     last = total if record.stopped is None else record.stopped.samples
-    if not committed <= armed <= total or (record.state == "complete" and committed != last):
+    unbound = record.digests is not None and record.digests.pictures is None
+    wrong = record.state == "complete" and (committed != last or unbound or record.doubt is not None)
+    if not committed <= armed <= total or wrong:
         raise StoreError(
             f"expected a sound record in {str(folder / 'zarr.json')!r}, got state {record.state} with {committed} "
             f"committed and {armed} armed of {counted(total, 'sample')}; restore it from a copy"
@@ -64,6 +69,19 @@ def check_progress(record: StoreRecord, layout: Layout, folder: Path) -> None:
 
 def specs_of(record: StoreRecord, layout: Layout, folder: Path) -> dict[str, ArraySpec]:
     """The arrays that must be there, as they are."""
-    dtype = counts_dtype(record.detector.info(), record.noise, layout.electrons_per_sample)
-    expected = array_specs(layout, dtype, actual=record.actual_positions, truth=record.truth)
-    return {name: spec_on_disk(folder, spec) for name, spec in expected.items()}
+    dtype = counts_dtype(record.detector, record.noise, layout.electrons_per_sample)
+    old = record.schema_version == 1
+    channels = None if old else len(record.channels)
+    expected = array_specs(layout, dtype, actual=record.actual_positions, truth=record.truth, channels=channels)
+    if old:
+        return {name: spec_on_disk(folder, spec) for name, spec in expected.items()}
+    if record.digests is None or set(record.arrays) != set(expected):
+        raise StoreError(
+            f"expected a sound record in {str(folder / 'zarr.json')!r}, got one that does not know its arrays and "
+            "their digests; restore it from a copy"
+        )
+    known = {
+        name: replace(spec, dtype=np.dtype(record.arrays[name].dtype), chunks=tuple(record.arrays[name].chunks))
+        for name, spec in expected.items()
+    }
+    return {name: spec_on_disk(folder, spec, exactly=True) for name, spec in known.items()}

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from stemscan.errors import StoreError
 from stemscan.failpoints import failpoint
 from stemscan.store.schema import ArraySpec, Layout
+
+if TYPE_CHECKING:
+    from stemscan.store.digests import ChunkChecks, DigestWriter
 
 __all__ = ["BAND_BYTES", "PictureWriter", "Samples", "draw_pass", "draw_stack"]
 
@@ -120,31 +123,40 @@ class PictureWriter:
         self._folder, self._specs, self._layout = folder, specs, layout
         self._drawn = 0
 
-    def draw(self, committed: int) -> None:
-        """Draw the passes that are committed whole and that this writer has not drawn yet, beyond a power failure."""
-        starts = self._layout.pass_starts
-        if self._drawn == self._layout.passes or starts[self._drawn + 1] > committed:
-            return
-        self._write(bisect_right(starts, committed, lo=self._drawn + 1) - 1, committed)
+    def is_due(self, committed: int) -> bool:
+        """Whether a pass is committed whole that this writer has not drawn yet."""
+        return self._drawn < self._layout.passes and self._layout.pass_starts[self._drawn + 1] <= committed
 
-    def draw_empty(self) -> None:
+    def draw(self, committed: int, digests: DigestWriter | None, checks: ChunkChecks | None) -> None:
+        """Draw the passes that are committed whole and that this writer has not drawn yet, beyond a power failure."""
+        if self.is_due(committed):
+            last = bisect_right(self._layout.pass_starts, committed, lo=self._drawn + 1) - 1
+            self._write(last, committed, digests, checks)
+
+    def draw_empty(self, digests: DigestWriter | None) -> None:
         """Draw the passes that were not drawn as passes without a visit, beyond a power failure."""
         if self._drawn < self._layout.passes:
-            self._write(self._layout.passes, 0)
+            self._write(self._layout.passes, 0, digests, None)
 
-    def _write(self, last: int, committed: int) -> None:
+    def rewind(self, committed: int) -> None:
+        """Forget the passes that are no longer whole."""
+        self._drawn = min(self._drawn, bisect_right(self._layout.pass_starts, committed) - 1)
+
+    def _write(self, last: int, committed: int, digests: DigestWriter | None, checks: ChunkChecks | None) -> None:
         """Write the passes up to `last`."""
         from stemscan.store.arrays import ArrayWriter, SampleReader
 
-        samples = SampleReader(self._folder, self._specs)
+        samples = SampleReader(self._folder, self._specs, checks)
         names = ("frames", "visits")
-        writers = {name: ArrayWriter(self._folder, self._specs[name]) for name in names}
+        writers = {name: ArrayWriter(self._folder, self._specs[name], digests) for name in names}
         with ThreadPoolExecutor(2) as pool:
             waiting: list[Future[None]] = []
             for index in range(self._drawn, last):
                 for top, *pictures in self._bands(samples, samples.chunk, index, committed):
                     for name, picture in zip(names, pictures, strict=True):
-                        waiting.append(pool.submit(writers[name].write, (index, top, 0), picture[None]))
+                        channel = (0,) * (len(self._specs[name].shape) - 3)
+                        block = picture.reshape(1, *(1 for _ in channel), *picture.shape)
+                        waiting.append(pool.submit(writers[name].write, (index, *channel, top, 0), block))
                     while len(waiting) > 2:
                         waiting.pop(0).result()
                 failpoint("draw:pass")
@@ -152,6 +164,8 @@ class PictureWriter:
                 write.result()
         for writer in writers.values():
             writer.sync()
+        if digests is not None:
+            digests.flush()
         self._drawn = last
         failpoint("draw:synced")
 
@@ -166,7 +180,7 @@ class PictureWriter:
             piece=piece,
             counts=frames.dtype,
             visits=visits.dtype,
-            tile_rows=math.lcm(frames.chunks[1], visits.chunks[1]),
+            tile_rows=math.lcm(frames.chunks[-2], visits.chunks[-2]),
         )
 
 

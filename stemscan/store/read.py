@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,16 +17,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stemscan.errors import UsageError
+from stemscan.errors import StoreError, UsageError
 from stemscan.sample_block import DetectorInfo
 from stemscan.store.create import RootFile
 from stemscan.store.opening import check_progress, plan_and_layout, specs_of
-from stemscan.store.record import State
+from stemscan.store.record import DigestsRecord, State
 from stemscan.store.schema import Json, Layout, Noise
 from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
+    from stemscan.store.digests import ChunkChecks
 
 __all__ = ["StoreReader"]
 
@@ -38,7 +41,8 @@ class StoreReader:
         self.plan, self.layout = plan_and_layout(root.record, root.folder)
         check_progress(root.record, self.layout, root.folder)
         self._specs = specs_of(root.record, self.layout, root.folder)
-        self._drawn: tuple[int, dict[str, NDArray[Any]]] = (-1, {})
+        self._drawn: tuple[int, int, dict[str, NDArray[Any]]] = (-1, 0, {})
+        self._checked: tuple[DigestsRecord, ChunkChecks] | None = None
 
     plan: ScanPlan | None
     """The plan; None for data measured elsewhere."""
@@ -110,8 +114,24 @@ class StoreReader:
 
     @property
     def detector(self) -> DetectorInfo:
-        """What the counts mean."""
-        return self._root.record.detector.info()
+        """What the counts of the first channel mean."""
+        return self._root.record.detector
+
+    @property
+    def channels(self) -> tuple[DetectorInfo, ...]:
+        """What the counts of each channel mean, with its name."""
+        return tuple(channel.info() for channel in self._root.record.channels)
+
+    @property
+    def schema(self) -> int:
+        """Of the store: 2, or 1 of early releases, which has no digests."""
+        return self._root.record.schema_version
+
+    @property
+    def doubt(self) -> Json | None:
+        """`proven`, the samples that are beyond doubt where not all committed are, and the `reason`; else None."""
+        doubt = self._root.record.doubt
+        return None if doubt is None else doubt.model_dump(mode="json")
 
     @property
     def specimen(self) -> Json | None:
@@ -154,13 +174,24 @@ class StoreReader:
 
     @property
     def warnings(self) -> list[str]:
-        """What a user of the data must know, one sentence each; empty for a complete store."""
-        if self.state == "complete":
-            return []
-        return [
-            f"{self.path} is not complete ({self.state}): {self.samples_committed} of "
-            f"{counted(self.total_samples, 'sample')} committed; frames and visits were drawn from those"
-        ]
+        """What a user of the data must know, one sentence each; empty for a complete store of this schema."""
+        record, said = self._root.record, list[str]()
+        if record.state != "complete":
+            said.append(
+                f"{self.path} is not complete ({self.state}): {self.samples_committed} of "
+                f"{counted(self.total_samples, 'sample')} committed; frames and visits were drawn from those"
+            )
+        if record.doubt is not None:
+            said.append(
+                f"samples of {self.path} from {record.doubt.proven} on are in doubt ({record.doubt.reason}); resume it "
+                "to expose them again"
+            )
+        if self.schema == 1:
+            said.append(
+                f"{self.path} is of schema 1, which has no digests: a changed record, or chunks of another place or "
+                "store, cannot be noticed"
+            )
+        return said
 
     @property
     def arrays(self) -> tuple[str, ...]:
@@ -169,17 +200,19 @@ class StoreReader:
 
     # ------------------------------------------------------------------ samples
 
-    def counts(self, start: int = 0, stop: int | None = None) -> NDArray[Any]:
-        """Raw counts of samples start .. stop - 1 in scan order, (n,) uint16, uint32 or float32.
+    def counts(self, start: int = 0, stop: int | None = None, *, channel: int = 0) -> NDArray[Any]:
+        """Raw counts of a channel of samples start .. stop - 1 in scan order, (n,) uint16, uint32 or float32.
 
         Raises
         ------
         UsageError
-            When the range is not among the committed samples.
+            When the range is not among the committed samples, or there is no such channel.
         StoreError
             When the data are damaged.
         """
-        return self._rows("samples/counts", start, stop)
+        self._check_channel(channel)
+        rows = self._rows("samples/counts", start, stop)
+        return rows if rows.ndim == 1 else rows[:, channel]
 
     def positions(self, start: int = 0, stop: int | None = None) -> NDArray[np.int32]:
         """Pixels (row, column) of samples start .. stop - 1 as commanded, (n, 2) int32; raises as `counts`."""
@@ -191,60 +224,96 @@ class StoreReader:
 
     def _rows(self, name: str, start: int, stop: int | None) -> NDArray[Any]:
         """Committed elements of a sample array."""
-        from stemscan.store.arrays import ArrayReader
-
         stop = self.samples_committed if stop is None else stop
         if not 0 <= start <= stop <= self.samples_committed:
             raise UsageError(
                 f"expected 0 <= start <= stop <= {self.samples_committed} (committed samples), got start {start} and "
                 f"stop {stop}"
             )
-        return ArrayReader(self.path, self._specs[name]).rows(start, stop)
+        if start == stop:
+            return np.empty((0, *self._specs[name].shape[1:]), self._specs[name].dtype)
+        from stemscan.store.arrays import ArrayReader
+
+        with self._steady():
+            return ArrayReader(self.path, self._specs[name], self._checks()).rows(start, stop)
+
+    def _check_channel(self, channel: int) -> None:
+        """Refuse a channel that is not there."""
+        if not 0 <= channel < len(self._root.record.channels):
+            raise UsageError(f"expected a channel of 0 .. {len(self._root.record.channels) - 1}, got {channel}")
+
+    def _checks(self) -> ChunkChecks | None:
+        """What chunks must hash to, as the record has it now; None where the schema has no digests."""
+        record = self._root.record
+        if record.digests is None:
+            return None
+        if self._checked is None or self._checked[0] is not record.digests:
+            from stemscan.store.digests import ChunkChecks
+
+            self._checked = record.digests, ChunkChecks(self.path, self._specs, record)
+        return self._checked[1]
+
+    @contextmanager
+    def _steady(self) -> Iterator[None]:
+        """Tell a store that was replaced while it was read from a damaged one."""
+        try:
+            yield
+        except StoreError as problem:
+            raise self._root.explained(problem) from problem
 
     # ------------------------------------------------------------------ pictures
 
-    def frames(self) -> NDArray[Any]:
-        """Counts of each pass summed on the grid, (T, H, W), of the counts' type; zero where not visited.
+    def frames(self, *, channel: int = 0) -> NDArray[Any]:
+        """Counts of a channel of each pass summed on the grid, (T, H, W), of the counts' type; zero where not visited.
 
         Raises
         ------
+        UsageError
+            When there is no such channel.
         StoreError
             When the data are damaged.
         """
-        return self._picture("frames")
+        self._check_channel(channel)
+        return self._picture("frames", channel)
 
     def visits(self) -> NDArray[Any]:
         """How many samples hit each pixel in each pass, (T, H, W) uint8 or uint16; raises as `frames`."""
         return self._picture("visits")
 
-    def _picture(self, name: str) -> NDArray[Any]:
+    def _picture(self, name: str, channel: int = 0) -> NDArray[Any]:
         """Frames or visits, read when the store is complete, else drawn."""
         from stemscan.store.arrays import ArrayReader, SampleReader
         from stemscan.store.pictures import draw_stack
 
         if self.state == "complete":
-            return ArrayReader(self.path, self._specs[name]).all()
+            with self._steady():
+                stack = ArrayReader(self.path, self._specs[name], self._checks()).all()
+            return stack if stack.ndim == 3 else stack[:, channel]
         committed = self.samples_committed
-        if self._drawn[0] != committed:
-            samples = SampleReader(self.path, self._specs)
-            frames, visits = draw_stack(
-                samples,
-                self.layout,
-                committed=committed,
-                piece=samples.chunk,
-                counts=self._specs["frames"].dtype,
-                visits=self._specs["visits"].dtype,
-            )
+        if self._drawn[:2] != (committed, channel):
+            with self._steady():
+                samples = SampleReader(self.path, self._specs, self._checks(), channel)
+                frames, visits = draw_stack(
+                    samples,
+                    self.layout,
+                    committed=committed,
+                    piece=samples.chunk,
+                    counts=self._specs["frames"].dtype,
+                    visits=self._specs["visits"].dtype,
+                )
             frames.flags.writeable = visits.flags.writeable = False
-            self._drawn = committed, {"frames": frames, "visits": visits}
-        return self._drawn[1][name]
+            self._drawn = committed, channel, {"frames": frames, "visits": visits}
+        return self._drawn[2][name]
 
     @cached_property
     def truth(self) -> NDArray[np.float32] | None:
         """The specimen's signal, (H, W) float32; None for measurements."""
         from stemscan.store.arrays import ArrayReader
 
-        return ArrayReader(self.path, self._specs["truth"]).all() if "truth" in self._specs else None
+        if "truth" not in self._specs:
+            return None
+        with self._steady():
+            return ArrayReader(self.path, self._specs["truth"], self._checks()).all()
 
     def digest(self) -> str:
         """SHA-256, 64 hexadecimal digits, of the data: plan, meaning of the counts, committed samples.
@@ -252,7 +321,8 @@ class StoreReader:
         Does not depend on the history, on how often the acquisition was interrupted, or on the truth.
         """
         record = self._root.record.to_json()
-        named = {name: record[name] for name in ("schema", "plan_digest", "imported", "detector", "noise")}
+        meaning = "channels" if self.schema > 1 else "detector"
+        named = {name: record[name] for name in ("schema", "plan_digest", "imported", meaning, "noise")}
         digest = hashlib.sha256(json.dumps([named, self.samples_committed], sort_keys=True).encode())
         names = ["samples/counts", "samples/position" if self.plan is None else "", "samples/actual"]
         step = self._specs["samples/counts"].chunks[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stemscan import __version__
 from stemscan.errors import StoreError, StoreMismatchError, UsageError
+from stemscan.plan_yaml import normalised
 from stemscan.sample_block import DetectorInfo
 from stemscan.store.schema import Json, Noise
 
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SCHEMA",
+    "ArrayRecord",
+    "ChannelRecord",
+    "DigestsRecord",
+    "DoubtRecord",
     "ImportedRecord",
     "LedgerRecord",
     "SpecimenRecord",
@@ -33,10 +39,12 @@ __all__ = [
     "event",
     "new_record",
     "plain_json",
+    "record_digest",
     "specimen_of",
 ]
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
+"""Written by this release; schema 1, without channels and digests, is read and gone on with."""
 
 State = Literal["acquiring", "complete", "aborted"]
 Count = Annotated[int, Field(ge=0)]
@@ -66,9 +74,10 @@ class SpecimenRecord(_Part):
     record: Json
 
 
-class DetectorRecord(_Part):
-    """`DetectorInfo` as stored."""
+class ChannelRecord(_Part):
+    """A channel of the counts: `DetectorInfo` as stored."""
 
+    name: str = "detector"
     unit: Literal["electron", "adu"]
     gain: float
     offset: float
@@ -76,7 +85,30 @@ class DetectorRecord(_Part):
 
     def info(self) -> DetectorInfo:
         """The public form."""
-        return DetectorInfo(unit=self.unit, gain=self.gain, offset=self.offset, dtype=self.dtype)
+        return DetectorInfo(unit=self.unit, gain=self.gain, offset=self.offset, dtype=self.dtype, name=self.name)
+
+
+class ArrayRecord(_Part):
+    """Type and chunks of an array."""
+
+    dtype: str
+    chunks: list[Annotated[int, Field(ge=1)]]
+
+
+class DigestsRecord(_Part):
+    """What binds the array `digests` to the record; see `stemscan.store.digests`."""
+
+    samples: str
+    tail: dict[str, str] = {}
+    pictures: str | None = None
+    truth: str | None = None
+
+
+class DoubtRecord(_Part):
+    """From which committed sample on the counts may belong to other positions, and why."""
+
+    proven: Count
+    reason: str
 
 
 class BeamTimeRecord(_Part):
@@ -100,6 +132,7 @@ class LedgerRecord(_Part):
     transit: BeamTimeRecord = BeamTimeRecord()
     park: BeamTimeRecord = BeamTimeRecord()
     samples_exposed_again_at_most: Count = 0
+    samples_taken_back: Count = 0
 
     def plus(self, times: BeamTimes, rate: float) -> LedgerRecord:
         """With what the beam did besides, at `rate` incident electrons per exposed nanosecond."""
@@ -122,13 +155,13 @@ class StoppedRecord(_Part):
 class StoreRecord(_Part):
     """The `stemscan` attribute of the root."""
 
-    schema_version: Literal[1] = Field(default=SCHEMA, alias="schema")
+    schema_version: Literal[1, 2] = Field(default=SCHEMA, alias="schema")
     origin: Literal["acquired", "imported"]
     state: State
     plan: Json | None
     plan_digest: str | None
     imported: ImportedRecord | None
-    detector: DetectorRecord
+    channels: Annotated[list[ChannelRecord], Field(min_length=1)]
     noise: Noise
     seed: int | None
     specimen: SpecimenRecord | None
@@ -136,16 +169,33 @@ class StoreRecord(_Part):
     truth: bool
     coil_tau_ns: Annotated[float, Field(gt=0)] | None = None
     coil_waits: str | None = None
+    arrays: dict[str, ArrayRecord] = {}
+    digests: DigestsRecord | None = None
     samples_armed: Count
     samples_committed: Count
+    doubt: DoubtRecord | None = None
     ledger: LedgerRecord | None = None
     stopped: StoppedRecord | None = None
     history: list[Json]
 
+    @property
+    def detector(self) -> DetectorInfo:
+        """What the counts of the first channel mean."""
+        return self.channels[0].info()
+
     def to_json(self) -> Json:
-        """Plain data for the file; without a coil lag as before there was any."""
+        """Plain data for the file, with its digest; without what early releases did not know, where there is none."""
         data: Json = self.model_dump(mode="json", by_alias=True)
-        return {name: value for name, value in data.items() if value is not None or not name.startswith("coil_")}
+        for name in ("coil_tau_ns", "coil_waits", "doubt"):
+            if data[name] is None:
+                del data[name]
+        if data["ledger"] is not None and not data["ledger"]["samples_taken_back"]:
+            del data["ledger"]["samples_taken_back"]
+        if self.schema_version == 1:
+            data["detector"] = data.pop("channels")[0]
+            del data["detector"]["name"], data["arrays"], data["digests"]
+            return data
+        return data | {"digest": record_digest(data)}
 
     @classmethod
     def from_json(cls, data: object, where: str) -> Self:
@@ -154,17 +204,26 @@ class StoreRecord(_Part):
         Raises
         ------
         StoreError
-            When the schema is another one or a field is missing or of the wrong kind.
+            When the schema is another one, a field is missing or of the wrong kind, or the digest is another one.
         """
         schema = data.get("schema") if isinstance(data, dict) else None
-        if schema != SCHEMA:
+        if not isinstance(data, dict) or type(schema) is not int or schema not in (1, SCHEMA):
             raise StoreError(
-                f"expected a stemscan store of schema {SCHEMA} in {where!r}, got schema {schema!r}; use the release of "
-                "stemscan that wrote it"
+                f"expected a stemscan store of schema 1 or {SCHEMA} in {where!r}, got schema {schema!r}; use the "
+                "release of stemscan that wrote it"
+            )
+        data = dict(data)
+        if schema == 1:
+            data["channels"] = [data.pop("detector", None)]
+        elif data.pop("digest", None) != record_digest(data):
+            raise StoreError(
+                f"expected in {where!r} the record that was written, got one that does not have its digest: it was "
+                "changed; restore it from a copy"
             )
         try:
             record = cls.model_validate_json(json.dumps(data))
-            record.detector.info()
+            for channel in record.channels:
+                channel.info()
             return record
         except UsageError as problem:
             raise StoreError(f"expected a sound record in {where!r}, got a damaged one: {problem}") from problem
@@ -174,6 +233,12 @@ class StoreRecord(_Part):
             raise StoreError(
                 f"expected a sound record in {where!r}, got {name!r} damaged ({reason}); restore it from a copy"
             ) from problem
+
+
+def record_digest(data: Json) -> str:
+    """SHA-256, 64 hexadecimal digits, of the canonical JSON of a record without its `digest`, numbers normalised."""
+    rest = normalised({name: value for name, value in data.items() if name != "digest"})
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def plain_json(data: Mapping[str, object], name: str) -> Json:
@@ -215,9 +280,15 @@ def new_record(
         plan=None if plan is None else plan.to_dict(),
         plan_digest=None if plan is None else plan.digest(),
         imported=imported,
-        detector=DetectorRecord(
-            unit=detector.unit, gain=float(detector.gain), offset=float(detector.offset), dtype=detector.dtype
-        ),
+        channels=[
+            ChannelRecord(
+                name=detector.name,
+                unit=detector.unit,
+                gain=float(detector.gain),
+                offset=float(detector.offset),
+                dtype=detector.dtype,
+            )
+        ],
         noise=noise,
         seed=None if seed is None else int(seed),
         specimen=specimen,
@@ -241,7 +312,7 @@ def specimen_of(name: str | None, sha256: str | None, record: Mapping[str, objec
     return SpecimenRecord(name=name, sha256=sha256, record=plain_json(record or {}, "a specimen record"))
 
 
-def event(name: str, session: Mapping[str, object] | None = None, **more: int) -> Json:
+def event(name: str, session: Mapping[str, object] | None = None, **more: int | str) -> Json:
     """An entry of the history: what happened, when, by which versions."""
     extra = {} if session is None else {"session": plain_json(session, "a session")}
     versions = {package: version(package) for package in ("numpy", "zarr")}

@@ -6,10 +6,10 @@ A `Layout` says what was or will be scanned; `array_specs` which arrays there ar
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from stemscan.store.record import ImportedRecord
 
 __all__ = [
+    "DIGEST_BYTES",
     "FRAME_CHUNK",
+    "PICTURES",
+    "SAMPLES",
     "SAMPLE_CHUNK",
     "ArraySpec",
     "Layout",
@@ -38,6 +41,9 @@ __all__ = [
 
 FRAME_CHUNK = 1024
 SAMPLE_CHUNK = 1 << 18
+SAMPLES: Final = ("samples/counts", "samples/position", "samples/actual")
+PICTURES: Final = ("frames", "visits")
+DIGEST_BYTES: Final = 32
 UINT16_LIMIT: Final = 60000.0
 """Electrons per sample up to which counts are uint16."""
 
@@ -126,6 +132,24 @@ class ArraySpec:
     dtype: np.dtype[Any]
     dimension_names: tuple[str, ...]
 
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """Number of chunks along each axis."""
+        return tuple(-(-side // chunk) for side, chunk in zip(self.shape, self.chunks, strict=True))
+
+    def chunk_file(self, folder: Path, index: tuple[int, ...]) -> Path:
+        """File of a chunk of the array in the store `folder`."""
+        return folder.joinpath(self.path, "c", *map(str, index))
+
+    def chunks_of(
+        self, origin: tuple[int, ...], shape: tuple[int, ...]
+    ) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
+        """Indices of the chunks that a block of whole chunks at `origin` consists of, and their places in the block."""
+        sides = list(zip(origin, shape, self.chunks, strict=True))
+        for steps in product(*(range(0, size, chunk) for _, size, chunk in sides)):
+            index = tuple((at + step) // chunk for step, (at, _, chunk) in zip(steps, sides, strict=True))
+            yield index, tuple(slice(step, step + chunk) for step, (_, _, chunk) in zip(steps, sides, strict=True))
+
 
 def counts_dtype(detector: DetectorInfo, noise: Noise, electrons_per_sample: float) -> np.dtype[Any]:
     """Data type of counts: the detector's own for float32 and ADU; uint16 up to 60000 electrons per sample, or uint32.
@@ -157,16 +181,27 @@ def array_specs(
     visits: np.dtype[Any] | None = None,
     actual: bool,
     truth: bool,
+    channels: int | None = 1,
 ) -> dict[str, ArraySpec]:
-    """The arrays of a store by path; frames are of the counts' type and visits uint8 unless told otherwise."""
+    """The arrays of a store by path; frames are of the counts' type and visits uint8 unless told otherwise.
+
+    Without `channels`, those of schema 1, in which counts and frames had no axis of channels.
+    """
     total, passes, (rows, columns) = layout.total_samples, layout.passes, layout.shape
     chunk = min(SAMPLE_CHUNK, total)
     tile = (min(FRAME_CHUNK, rows), min(FRAME_CHUNK, columns))
-    stack, grid = (passes, rows, columns), ("t", "y", "x")
+    lots = () if channels is None else (channels,)
+    one, axis = (1,) * len(lots), ("channel",) * len(lots)
     specs = [
-        ArraySpec("frames", stack, (1, *tile), frames or counts, grid),
-        ArraySpec("visits", stack, (1, *tile), visits or np.dtype(np.uint8), grid),
-        ArraySpec("samples/counts", (total,), (chunk,), counts, ("sample",)),
+        ArraySpec(
+            "frames",
+            (passes, *lots, rows, columns),
+            (1, *one, *tile),
+            frames or counts,
+            ("t", *("c" for _ in lots), "y", "x"),
+        ),
+        ArraySpec("visits", (passes, rows, columns), (1, *tile), visits or np.dtype(np.uint8), ("t", "y", "x")),
+        ArraySpec("samples/counts", (total, *lots), (chunk, *lots), counts, ("sample", *axis)),
         ArraySpec("samples/position", (total, 2), (chunk, 2), np.dtype(np.int32), ("sample", "axis")),
     ]
     if actual:
@@ -176,8 +211,10 @@ def array_specs(
     return {spec.path: spec for spec in specs}
 
 
-def spec_on_disk(folder: Path, spec: ArraySpec) -> ArraySpec:
+def spec_on_disk(folder: Path, spec: ArraySpec, *, exactly: bool = False) -> ArraySpec:
     """The array as its metadata says it is: of the expected shape, of an allowed type, with the chunks it was given.
+
+    With `exactly`, of the expected type and chunks too.
 
     Raises
     ------
@@ -193,11 +230,12 @@ def spec_on_disk(folder: Path, spec: ArraySpec) -> ArraySpec:
         chunks = tuple(found["chunk_grid"]["configuration"]["chunk_shape"])
     except (KeyError, TypeError) as problem:
         raise StoreError(f"expected array metadata in {str(where)!r}, got none; restore it from a copy") from problem
+    types = (spec.dtype.name,) if exactly else _KINDS[spec.path]
     fits = len(chunks) == len(shape) and all(isinstance(side, int) and side > 0 for side in chunks)
-    if shape != spec.shape or dtype not in _KINDS[spec.path] or not fits:
+    if shape != spec.shape or dtype not in types or not fits or (exactly and chunks != spec.chunks):
         raise StoreError(
-            f"expected an array of shape {spec.shape} and type {' or '.join(_KINDS[spec.path])} in {str(where)!r}, got "
-            f"shape {shape} and type {dtype} in chunks {chunks}; restore it from a copy"
+            f"expected an array of shape {spec.shape} and type {' or '.join(types)} in {str(where)!r}, got shape "
+            f"{shape} and type {dtype} in chunks {chunks}; restore it from a copy"
         )
     return replace(spec, chunks=chunks, dtype=np.dtype(dtype))
 
@@ -213,19 +251,21 @@ def worst_case_bytes(specs: Iterable[ArraySpec], layout: Layout) -> int:
         size = math.prod(spec.shape) * spec.dtype.itemsize
         if spec.path in ("frames", "visits"):
             size = min(size, 4 * spec.dtype.itemsize * layout.total_samples + size // 64)
-        chunks = math.prod(-(-side // chunk) for side, chunk in zip(spec.shape, spec.chunks, strict=True))
-        need += size + size // 128 + 4096 * chunks
+        need += size + size // 128 + (4096 + DIGEST_BYTES) * math.prod(spec.grid)
     return need
 
 
 def ome_attributes(layout: Layout) -> Json:
     """The `ome` attribute: `frames` as an OME-Zarr 0.5 image; what is not known has scale 1 and no unit."""
-    axes: list[Json] = [{"name": "t", "type": "time"}, {"name": "y", "type": "space"}, {"name": "x", "type": "space"}]
-    scale = [1.0, 1.0, 1.0]
+    time: Json = {"name": "t", "type": "time"}
+    rows: Json = {"name": "y", "type": "space"}
+    columns: Json = {"name": "x", "type": "space"}
+    scale = [1.0, 1.0, 1.0, 1.0]
     if layout.seconds_per_pass is not None:
-        axes[0]["unit"], scale[0] = "second", layout.seconds_per_pass
+        time["unit"], scale[0] = "second", layout.seconds_per_pass
     if layout.pixel_size_nm is not None:
-        axes[1]["unit"] = axes[2]["unit"] = "nanometer"
-        scale[1] = scale[2] = layout.pixel_size_nm
+        rows["unit"] = columns["unit"] = "nanometer"
+        scale[2] = scale[3] = layout.pixel_size_nm
+    axes = [time, {"name": "c", "type": "channel"}, rows, columns]
     dataset = {"path": "frames", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
     return {"version": "0.5", "multiscales": [{"name": "frames", "axes": axes, "datasets": [dataset]}]}

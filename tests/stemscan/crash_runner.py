@@ -72,6 +72,22 @@ def give_up(path: Path, log: Path) -> None:
         acquisition.abort()
 
 
+def take_back(path: Path, log: Path) -> None:
+    """Commit samples of which the last are wrong, say so, resume, and go back further."""
+    with resume(path, PLAN) as acquisition:
+        counts = expected_counts(0, 18)
+        counts[13:] += 1
+        acquisition.arm(18)
+        acquisition.append(SampleBlock(0, counts))
+        acquisition.commit()
+        acquisition.mark_doubt(13, "they moved")
+    with resume(path, PLAN) as acquisition:
+        acquisition.rewind(4, "to be sure")
+        acquisition.arm(15)
+        acquisition.append(SampleBlock(4, expected_counts(4, 15)))
+        acquisition.commit()
+
+
 def fork(work: Callable[[], None]) -> int:
     """Run in a child process; its process id."""
     sys.stdout.flush()
@@ -131,6 +147,11 @@ def inspect(path: Path) -> None:
         return
     store = Acquisition.open(path)
     committed = store.samples_committed
+    if store.doubt is not None:
+        proven = store.doubt["proven"]
+        np.testing.assert_array_equal(store.counts(0, proven), expected_counts(0, proven))
+        assert any("in doubt" in warning for warning in store.warnings)
+        return
     np.testing.assert_array_equal(store.counts(), expected_counts(0, committed))
     np.testing.assert_array_equal(store.positions(), ScanPath(PLAN).positions(0, committed))
     frames, visits = pictures(PLAN, committed)
@@ -140,11 +161,11 @@ def inspect(path: Path) -> None:
 
 
 def progress(path: Path) -> tuple[int, int]:
-    """Committed and armed samples, read without zarr."""
+    """Committed samples that are not in doubt, and armed ones, read without zarr."""
     if folder_kind(path) != "store":
         return 0, 0
     record = json.loads((path / "zarr.json").read_text())["attributes"]["stemscan"]
-    return record["samples_committed"], record["samples_armed"]
+    return record.get("doubt", {}).get("proven", record["samples_committed"]), record["samples_armed"]
 
 
 class Trial:
@@ -175,8 +196,14 @@ class Trial:
         self.check(all(start >= committed for start, _ in after), f"exposed {after} again below {committed}")
         if self.problems:
             return
-        now = contents(self.path)
-        differ = [name for name in {**now, **self.reference} if now.get(name) != self.reference.get(name)]
+        now, reference = contents(self.path), self.reference
+        if "samples_taken_back" in str(now["zarr.json"]):
+            now, reference = (dict(files) for files in (now, reference))
+            for files in (now, reference):
+                root = json.loads(str(files["zarr.json"]))
+                del root["attributes"]["stemscan"]["ledger"]
+                files["zarr.json"] = json.dumps(root)
+        differ = [name for name in {**now, **reference} if now.get(name) != reference.get(name)]
         self.check(not differ, f"differs in {differ}")
 
 
@@ -194,10 +221,16 @@ def hits_of(folder: Path, name: str, work: Callable[[Path, Path], None], path: P
 
 def chosen(kind: str, names: list[str]) -> list[int]:
     """Failpoints to kill at: all steps of a scan and every fourth file of it, and what only the other runs pass."""
-    own = {"rescan": ("remove:", "create:"), "go-on": ("resume:",), "give-up": ("abort:",)}
+    own = {
+        "rescan": ("remove:", "create:"),
+        "go-on": ("resume:",),
+        "give-up": ("abort:",),
+    }
     files = [at for at, name in enumerate(names) if name.startswith("file:")]
     if kind == "scan":
         return sorted({*range(len(names))} - {*files} | {*files[::4]})
+    if kind == "take-back":
+        return list(range(names.index("doubt:recorded"), len(names)))
     return [at for at, name in enumerate(names) if name.startswith(own[kind])]
 
 
@@ -214,7 +247,12 @@ def at_every_failpoint(folder: Path) -> dict[str, object]:
             store.append(SampleBlock(0, expected_counts(0, 8)))
             store.commit()
 
-    kinds = {"rescan": (scan, rescan), "go-on": (half, scan), "give-up": (None, give_up)}
+    kinds = {
+        "rescan": (scan, rescan),
+        "go-on": (half, scan),
+        "give-up": (None, give_up),
+        "take-back": (None, take_back),
+    }
     for kind, (first, run) in kinds.items():
         path = folder / f"count-{kind}.zarr"
         if first is not None:

@@ -113,13 +113,14 @@ def resume(path: Path, plan: ScanPlan, **changes: Any) -> Acquisition:
 
 
 def contents(folder: Path) -> dict[str, object]:
-    """Every file of a store: its bytes, and the root's JSON without the history and what the ledger lost."""
+    """Every file of a store: its bytes, and the root's JSON without the history, what the ledger lost, its digest."""
     files: dict[str, object] = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             files[str(path.relative_to(folder))] = path.read_bytes()
     root = json.loads((folder / "zarr.json").read_text())
     root["attributes"]["stemscan"].pop("history")
+    root["attributes"]["stemscan"].pop("digest", None)
     (root["attributes"]["stemscan"]["ledger"] or {}).pop("samples_exposed_again_at_most", None)
     files["zarr.json"] = json.dumps(root)
     return files

@@ -149,7 +149,7 @@ def test_impossible_data(tmp_path: Path, changes: dict[str, Any], message: str) 
     assert not (tmp_path / "a.zarr").exists()
 
 
-def test_a_cut_import_is_half_made(tmp_path: Path) -> None:
+def test_a_cut_import_lacks_its_record(tmp_path: Path) -> None:
     path = tmp_path / "a.zarr"
 
     def stop(name: str) -> None:
@@ -158,8 +158,8 @@ def test_a_cut_import_is_half_made(tmp_path: Path) -> None:
 
     with failpoints.installed(stop), pytest.raises(KeyboardInterrupt):
         Acquisition.create_imported(path, **measured())
-    assert folder_kind(path) == "half-made"
-    with pytest.raises(OutputExistsError, match="cut short"):
+    assert folder_kind(path) == "without-record"
+    with pytest.raises(OutputExistsError, match="samples without their record"):
         Acquisition.create_imported(path, **measured())
     Acquisition.create_imported(path, **measured(), overwrite=True)
     Acquisition.create_imported(tmp_path / "b.zarr", **measured())

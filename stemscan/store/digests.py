@@ -1,0 +1,242 @@
+"""Digests of the chunks of a store, in an array of their own, and how the record binds them (schema 2).
+
+The digest of a chunk is the SHA-256 of the array's name, the chunk's index, its type and shape, and its decoded values
+(little-endian, row after row): a chunk in another's place, or of another store, does not have it, and another release
+of a compressor does not change it. Decoded, because the last chunk of a scan under way is hashed only as far as it is
+committed, whatever was written after that.
+
+The array `digests` (chunks, 32) holds one row a chunk: first those of the samples, for each chunk one of counts, one of
+positions and, where there are any, one of actual positions; then the chunks of `frames`, of `visits` and of `truth`, in
+C order. The record holds the SHA-256 of the rows of all whole chunks of samples that are committed, the digests of the
+chunk that is committed in part, and the SHA-256 of the rows of pictures (of a complete store) and of the truth. So a
+commit writes chunks, then digests, then the record, and a reader of the record before or after finds what it speaks of.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemscan.errors import StoreError
+from stemscan.store.record import DigestsRecord, StoreRecord
+from stemscan.store.schema import DIGEST_BYTES, PICTURES, SAMPLES, ArraySpec
+
+if TYPE_CHECKING:
+    from stemscan.store.arrays import ArrayWriter
+
+__all__ = ["ChunkChecks", "ChunkRows", "DigestWriter", "chunk_digest"]
+
+_ROWS_A_CHUNK: Final = 1024
+
+
+def chunk_digest(name: str, index: tuple[int, ...], values: NDArray[Any]) -> bytes:
+    """SHA-256 of a chunk, bound to its array and place; at the array's end, and of a part, of the values there are."""
+    head = json.dumps([name, list(index), values.dtype.name, list(values.shape)])
+    digest = hashlib.sha256(head.encode() + b"\n")
+    plain = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+    digest.update(plain.reshape(-1).view(np.uint8).data)
+    return digest.digest()
+
+
+class ChunkRows:
+    """Where the digest of each chunk stands.
+
+    Parameters
+    ----------
+    specs : dict
+        The arrays of a store by path.
+    """
+
+    def __init__(self, specs: dict[str, ArraySpec]) -> None:
+        self.samples = [name for name in SAMPLES if name in specs]
+        self.chunk, self.total = specs["samples/counts"].chunks[0], specs["samples/counts"].shape[0]
+        self._specs = specs
+        self._first: dict[str, int] = {}
+        at = len(self.samples) * specs["samples/counts"].grid[0]
+        for name in (name for name in (*PICTURES, "truth") if name in specs):
+            self._first[name] = at
+            at += int(np.prod(specs[name].grid))
+        self.count = at
+        self.pictures = slice(self._first["frames"], self._first.get("truth", at))
+        self.truth = slice(self._first.get("truth", at), at)
+
+    @property
+    def spec(self) -> ArraySpec:
+        """The array of digests."""
+        shape = (self.count, DIGEST_BYTES)
+        return ArraySpec(
+            "digests", shape, (min(_ROWS_A_CHUNK, self.count), DIGEST_BYTES), np.dtype(np.uint8), ("chunk", "byte")
+        )
+
+    def row(self, name: str, index: tuple[int, ...]) -> int:
+        """Row of a chunk."""
+        if name in self.samples:
+            return index[0] * len(self.samples) + self.samples.index(name)
+        return self._first[name] + int(np.ravel_multi_index(index, self._specs[name].grid))
+
+    def whole(self, committed: int) -> int:
+        """Number of chunks of samples that are whole when so many samples are committed."""
+        return -(-self.total // self.chunk) if committed == self.total else committed // self.chunk
+
+    def whole_rows(self, committed: int) -> int:
+        """Number of rows of those chunks."""
+        return self.whole(committed) * len(self.samples)
+
+
+class DigestWriter:
+    """The digests of the store that is being written, in memory and on the disk.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store.
+    specs : dict
+        Its arrays by path.
+    """
+
+    def __init__(self, folder: Path, specs: dict[str, ArraySpec]) -> None:
+        self.rows = ChunkRows(specs)
+        self._folder = folder
+        self._table = np.zeros((self.rows.count, DIGEST_BYTES), np.uint8)
+        self._dirty: set[int] = set()
+        self._changing = threading.Lock()
+        self._writer: ArrayWriter | None = None
+
+    @classmethod
+    def create(cls, folder: Path, specs: dict[str, ArraySpec]) -> DigestWriter:
+        """Make the array; what is not known yet is zero."""
+        from stemscan.store.arrays import create_array
+
+        made = cls(folder, specs)
+        create_array(folder, made.rows.spec)
+        made._dirty = set(range(made.rows.spec.grid[0]))
+        return made
+
+    @classmethod
+    def resume(cls, folder: Path, specs: dict[str, ArraySpec], record: StoreRecord) -> DigestWriter:
+        """Go on with those of the committed samples, and of the truth.
+
+        Raises
+        ------
+        StoreError
+            When they are damaged.
+        """
+        made = cls(folder, specs)
+        checks = ChunkChecks(folder, specs, record)
+        kept = made.rows.whole_rows(record.samples_committed)
+        made._table[:kept] = checks.table[:kept]
+        made._table[made.rows.truth] = checks.table[made.rows.truth]
+        made._dirty = set(range(made.rows.spec.grid[0]))
+        return made
+
+    def put(self, name: str, index: tuple[int, ...], values: NDArray[Any]) -> None:
+        """Note the digest of a whole chunk; from any thread."""
+        digest = np.frombuffer(chunk_digest(name, index, values), np.uint8)
+        row = self.rows.row(name, index)
+        with self._changing:
+            self._table[row] = digest
+            self._dirty.add(row // self.rows.spec.chunks[0])
+
+    def flush(self) -> None:
+        """Bring what was noted to the disk."""
+        from stemscan.store.arrays import ArrayWriter
+
+        with self._changing:
+            if not self._dirty:
+                return
+            if self._writer is None:
+                self._writer = ArrayWriter(self._folder, self.rows.spec)
+            size = self.rows.spec.chunks[0]
+            for part in sorted(self._dirty):
+                self._writer.write((part * size, 0), self._table[part * size : (part + 1) * size])
+            self._writer.sync()
+            self._dirty.clear()
+
+    def forget(self, committed: int) -> None:
+        """Drop the digests of samples beyond those committed."""
+        with self._changing:
+            self._table[self.rows.whole_rows(committed) : self.rows.pictures.start] = 0
+            self._dirty = set(range(self.rows.spec.grid[0]))
+
+    def samples(self, committed: int) -> str:
+        """What the record is to hold of the whole chunks of samples."""
+        return hashlib.sha256(self._table[: self.rows.whole_rows(committed)].tobytes()).hexdigest()
+
+    def pictures(self) -> str:
+        """What the record is to hold of the pictures."""
+        return hashlib.sha256(self._table[self.rows.pictures].tobytes()).hexdigest()
+
+    def truth(self) -> str:
+        """What the record is to hold of the truth."""
+        return hashlib.sha256(self._table[self.rows.truth].tobytes()).hexdigest()
+
+
+class ChunkChecks:
+    """Checks what was read against the digests that the record binds.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store.
+    specs : dict
+        Its arrays by path.
+    record : StoreRecord
+        Of schema 2.
+
+    Raises
+    ------
+    StoreError
+        When the digests are missing or damaged, or not those that the record speaks of.
+    """
+
+    def __init__(self, folder: Path, specs: dict[str, ArraySpec], record: StoreRecord) -> None:
+        from stemscan.store.arrays import ArrayReader
+
+        self.rows = ChunkRows(specs)
+        self._folder, self._specs = folder, specs
+        self._bound = record.digests or DigestsRecord(samples="")
+        self.committed = record.samples_committed
+        self.table = ArrayReader(folder, self.rows.spec).all()
+        parts = {"samples": slice(0, self.rows.whole_rows(self.committed))}
+        parts |= {"pictures": self.rows.pictures, "truth": self.rows.truth}
+        for name, part in parts.items():
+            bound = getattr(self._bound, name)
+            if bound is not None and hashlib.sha256(self.table[part].tobytes()).hexdigest() != bound:
+                where = str(folder / self.rows.spec.path)
+                raise StoreError(
+                    f"expected in {where!r} the digests of {name} that the record speaks of, got others; run stemscan "
+                    f"verify on {str(folder)!r} to see what is sound"
+                )
+
+    def limit(self, name: str) -> int | None:
+        """Committed samples, beyond which an array of samples is not checked; None for another array."""
+        return self.committed if name in self.rows.samples else None
+
+    def check(self, name: str, index: tuple[int, ...], values: NDArray[Any]) -> None:
+        """Refuse a chunk that is not the one that was written there.
+
+        Parameters
+        ----------
+        name : str
+            The array.
+        index : tuple of int
+        values : ndarray
+            The chunk; of samples, as far as it is committed.
+
+        Raises
+        ------
+        StoreError
+            Naming its file.
+        """
+        in_part = name in self.rows.samples and index[0] >= self.rows.whole(self.committed)
+        expected = bytes.fromhex(self._bound.tail.get(name, "")) if in_part else self.table[self.rows.row(name, index)]
+        if chunk_digest(name, index, values) != bytes(expected):
+            file = self._specs[name].chunk_file(self._folder, index)
+            how = "redraw it by stemscan verify --repair" if name in PICTURES else "restore it from a copy"
+            raise StoreError(f"expected in {str(file)!r} the values that were written there, got others; {how}")
