@@ -251,7 +251,9 @@ class StoreAppender(StoreReader):
         """
         self._samples()
         if not 0 <= proven <= self.samples_committed:
-            raise UsageError(f"expected 0 .. {self.samples_committed} committed samples beyond doubt, got {proven}")
+            raise UsageError(
+                f"expected the number of samples beyond doubt to be 0 .. {self.samples_committed}, got {proven}"
+            )
         entry = event("doubted", samples_committed=self.samples_committed, samples_proven=proven, reason=reason)
         self._root.update(
             lambda record: {
