@@ -1,33 +1,25 @@
-"""The `stemscan` command: puts the commands together and turns every error into one sentence and an exit code."""
+"""The `stemscan` command from its first line to its exit code.
+
+It imports next to nothing, so that Ctrl-C is answered as it should be while all the rest is imported.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import warnings
 from contextlib import suppress
-from typing import Annotated, Any, NoReturn
+from typing import Any, NoReturn
 
-import typer
+from stemscan.errors import StemscanWarning
+from stemscan.interrupts import begin, end_at_signals, raise_interrupts, received
 
-from stemscan.cli import acquire, demo, evaluate, importing, info, plan, recon, serve, simulate, train, weights
-from stemscan.cli.common import one_sentence
-from stemscan.errors import StemscanError, StemscanWarning
-from stemscan.openmp import wait_politely
+__all__ = ["run"]
 
-__all__ = ["app", "run"]
+_SIGNALLED = 128
+"""Exit code of a command that a signal ended, less the number of the signal, as shells have it."""
 
-app = typer.Typer(
-    name="stemscan",
-    invoke_without_command=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-_INTERRUPTED = 130
 _GOING_ON = {
     "acquire": "; the beam was told to blank, what was committed is kept, and --resume goes on from there",
     "simulate": "; what was committed is kept, and --resume goes on from there",
@@ -35,51 +27,19 @@ _GOING_ON = {
     "evaluate": "; what was computed is kept, and the same command goes on from there",
 }
 
-# Typer names no base class of its errors: it is that of BadParameter, whichever click it was built on.
-_WrongUse: Any = typer.BadParameter.__mro__[2]
 
-
-def _print_version(wanted: bool) -> None:
-    """Print the version and stop."""
-    if wanted:
-        from stemscan import __version__
-
-        typer.echo(f"stemscan {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def main(
-    context: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
-    ] = False,
-) -> None:
-    """Plan, simulate and reconstruct sparse multi-pass STEM scans."""
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
-        raise typer.Exit(2)
-
-
-app.add_typer(plan.app, name="plan")
-app.command("simulate")(simulate.simulate)
-app.command("acquire")(acquire.acquire)
-app.command("recon")(recon.recon)
-app.command("import")(importing.import_data)
-app.command("info")(info.info)
-app.command("demo")(demo.demo)
-app.command("serve")(serve.serve)
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.add_typer(weights.app, name="weights")
-
-
-def run(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 failed, 2 used wrongly, 130 interrupted."""
+def run(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit: 0 done, 1 failed, 2 used wrongly; 130, 143, 129 on SIGINT, SIGTERM, SIGHUP."""
+    given = sys.argv[1:] if arguments is None else arguments
     warnings.showwarning = _warn(warnings.showwarning)
-    code = _run(sys.argv[1:] if arguments is None else arguments)
-    if code == _INTERRUPTED:
+    try:
+        raise_interrupts()
+        code = _run(given)
+    except KeyboardInterrupt:  # before or after all that `_run` guards
+        code = _interrupted(given)
+    if code > _SIGNALLED:
         _leave_at_once(code)
+    end_at_signals()
     sys.exit(code)
 
 
@@ -88,7 +48,7 @@ def _warn(others: Any) -> Any:
 
     def show(message: Any, category: type[Warning], *place: Any, **more: Any) -> None:
         if issubclass(category, StemscanWarning):
-            typer.echo(f"warning: {one_sentence(str(message))}", err=True)
+            sys.stderr.write(f"warning: {' '.join(str(message).split())}\n")
         else:
             others(message, category, *place, **more)
 
@@ -105,55 +65,22 @@ def _leave_at_once(code: int) -> NoReturn:
 
 def _run(arguments: list[str]) -> int:
     """Run the command line and return the exit code."""
-    wait_politely()
+    begin()
     try:
-        code = app(arguments, prog_name="stemscan", standalone_mode=False)
-        if sys.stdout is not None:  # None where the caller closed it
-            sys.stdout.flush()
-    except _WrongUse as problem:
-        return _fail(_misuse(problem), 2)
-    except (KeyboardInterrupt, typer.Abort):
-        code = _INTERRUPTED
-    except StemscanError as problem:
-        return _fail(one_sentence(str(problem) or type(problem).__name__), problem.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
-    except OSError as problem:
-        return _fail(one_sentence(_refusal(problem)), 1)
-    except MemoryError as problem:
-        return _fail(_too_little_memory(problem), 1)
-    except RuntimeError as problem:  # by which torch says so
-        if type(problem).__name__ != "OutOfMemoryError" and "can't allocate memory" not in str(problem):
-            raise
-        return _fail(_too_little_memory(problem), 1)
-    if code == _INTERRUPTED:  # typer turns Ctrl-C inside a command into this code
-        more = _GOING_ON.get(arguments[0] if arguments else "", "")
-        return _fail(f"interrupted{more}", _INTERRUPTED)
-    return code if isinstance(code, int) else 0
+        from stemscan.cli.app import run_command
+
+        code = run_command(arguments)
+    except KeyboardInterrupt:
+        return _interrupted(arguments)
+    return code if code or received() is None else _interrupted(arguments)
 
 
-def _misuse(problem: Any) -> str:
-    """What typer found wrong with the command, and where to read what is right."""
-    message = one_sentence(problem.format_message()).rstrip(".")
-    context = getattr(problem, "ctx", None)
-    return message if context is None else f"{message}; see {context.command_path} --help"
-
-
-def _refusal(problem: OSError) -> str:
-    """What the system refused, in words."""
-    reason = problem.strerror or str(problem) or type(problem).__name__
-    if problem.filename is None:
-        return f"expected to write the result, got: {reason}; check where it goes"
-    return f"expected to open {str(problem.filename)!r}, got: {reason}; check the path and its permissions"
-
-
-def _too_little_memory(problem: Exception) -> str:
-    """What to do where memory does not suffice."""
-    return one_sentence(f"expected enough memory, got too little ({problem}); take a smaller grid or batch")
-
-
-def _fail(message: str, code: int) -> int:
-    """Say what went wrong on stderr."""
-    typer.echo(f"error: {message}", err=True)
-    return code
+def _interrupted(arguments: list[str]) -> int:
+    """Say what ended the command, and how it goes on."""
+    signum = received() or signal.SIGINT
+    by = "" if signum == signal.SIGINT else f" by {signal.Signals(signum).name}"
+    more = _GOING_ON.get(arguments[0] if arguments else "", "")
+    with suppress(OSError, ValueError, AttributeError):  # a terminal that is closed
+        sys.stderr.write(f"error: interrupted{by}{more}\n")
+        sys.stderr.flush()
+    return _SIGNALLED + signum

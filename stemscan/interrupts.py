@@ -3,18 +3,48 @@
 A `KeyboardInterrupt` in the middle of a write would leave it running in another thread while the cleanup writes the
 same chunk again. Inside `Interrupts`, a signal is therefore only remembered, except in `immediate()` sections, which
 hold nothing that must be finished.
+
+A command calls `begin` and `raise_interrupts` before it imports anything that takes time: from then on each of the
+three signals raises `Interrupted`, and none is lost where Python or a library would swallow it.
 """
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
-__all__ = ["Interrupted", "Interrupts", "terminable"]
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
+__all__ = [
+    "SIGNALS",
+    "Interrupted",
+    "Interrupts",
+    "begin",
+    "blocked",
+    "end_at_signals",
+    "raise_interrupts",
+    "received",
+    "unblocked",
+]
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that ask a program to stop: of the user, of the system, of a terminal that is closed."""
+
+_IMPORT: Final = "<frozen importlib._bootstrap>"
+_AGAIN_S: Final = 0.02
+_CALM_S: Final = 1.0
+"""For so long after a signal another one is taken for the same, so that an impatient user does not stop the tidying."""
+
+_received: int | None = None
+_raised_at = -_CALM_S
 
 
 class Interrupted(KeyboardInterrupt):
@@ -25,14 +55,89 @@ class Interrupted(KeyboardInterrupt):
         self.signum = signum
 
 
+def begin() -> None:
+    """Forget the signals of an earlier command in this process."""
+    global _received, _raised_at
+    _received, _raised_at = None, -_CALM_S
+
+
+def received() -> int | None:
+    """The last signal since `begin` that asked to stop; None where there was none."""
+    return _received
+
+
+def raise_interrupts() -> None:
+    """Let the three signals raise `Interrupted` in this process from now on; one that is ignored stays ignored."""
+    for signum in SIGNALS:
+        if signal.getsignal(signum) is not signal.SIG_IGN:
+            signal.signal(signum, _raise)
+    sys.unraisablehook = _unraisable
+
+
+def end_at_signals() -> None:
+    """Let the three signals end this process without a word, once all is done but the interpreter's tidying."""
+    for signum in SIGNALS:
+        if signal.getsignal(signum) is _raise:
+            signal.signal(signum, lambda number, frame: os._exit(128 + number))
+
+
+def _raise(signum: int, frame: FrameType | None) -> None:
+    """Raise `Interrupted`, unless inside of an import: there libraries catch everything, and go on without a part."""
+    global _received, _raised_at
+    _received = signum
+    if time.monotonic() < _raised_at + _CALM_S or (_importing(frame) and _send_again(signum)):
+        return
+    _raised_at = time.monotonic()
+    raise Interrupted(signum)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported."""
+    while frame is not None:
+        if frame.f_code.co_filename == _IMPORT:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _send_again(signum: int) -> bool:
+    """Send a signal to the main thread in a moment; False where no thread can be started to do so."""
+    main = threading.main_thread().ident
+    assert main is not None  # it runs
+    timer = threading.Timer(_AGAIN_S, signal.pthread_kill, (main, signum))
+    timer.daemon = True
+    try:
+        timer.start()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _unraisable(problem: UnraisableHookArgs) -> None:
+    """Where Python swallows an `Interrupted`, as in finalisers and in calls from C, send its signal again."""
+    global _raised_at
+    if isinstance(problem.exc_value, Interrupted):
+        _raised_at = -_CALM_S
+        _send_again(problem.exc_value.signum)
+    elif _received is None:  # else it is what an interruption left half made
+        sys.__unraisablehook__(problem)
+
+
 class Interrupts:
     """Context in which SIGINT, SIGTERM and SIGHUP (a closed terminal) raise `Interrupted` where it is safe.
 
     Outside the main thread, where Python delivers no signals, it does nothing. A signal that the process ignores
     stays ignored; handlers are put back at the end.
+
+    Parameters
+    ----------
+    polite : bool
+        Leave handlers alone that are neither Python's nor this module's, such as those of `Interrupts` around this one:
+        who handles a signal goes on doing so.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, polite: bool = False) -> None:
+        self._polite = polite
         self._before: dict[int, Any] = {}
         self._signum: int | None = None
         self._again = False
@@ -40,8 +145,8 @@ class Interrupts:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                if signal.getsignal(signum) not in (signal.SIG_IGN, None):
+            for signum in SIGNALS:
+                if self._takes(signal.getsignal(signum)):
                     self._before[signum] = signal.signal(signum, self._handle)
         return self
 
@@ -52,10 +157,18 @@ class Interrupts:
             signal.signal(signum, handler)
         self._before.clear()
 
+    def _takes(self, handler: Any) -> bool:
+        """Whether to take the place of a handler."""
+        if self._polite:
+            return handler in (signal.SIG_DFL, signal.default_int_handler, _raise)
+        return handler not in (signal.SIG_IGN, None)
+
     def _handle(self, signum: int, frame: FrameType | None) -> None:
+        global _received
+        _received = signum
         self._again = self._signum is not None
         self._signum = signum
-        if self._immediate:
+        if self._immediate and not _importing(frame):
             self._immediate = False
             raise Interrupted(signum)
 
@@ -92,21 +205,19 @@ class Interrupts:
 
 
 @contextmanager
-def terminable() -> Iterator[None]:
-    """Section that SIGTERM ends by `Interrupted`, so that what is half made is removed, where it would end the process.
+def blocked() -> Iterator[None]:
+    """Section in which Ctrl-C is not delivered to this thread, nor to processes that it starts.
 
-    A handler that is there already stays, and outside the main thread nothing happens.
+    A worker inherits this, so that Ctrl-C, which a terminal sends to all processes, finds none that is not ready for
+    it; the worker calls `unblocked` when it is.
     """
-
-    def leave(signum: int, frame: FrameType | None) -> None:
-        raise Interrupted(signum)
-
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, leave)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def unblocked() -> None:
+    """Let Ctrl-C through again, in a process that was started in `blocked`."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 from stemscan.errors import MissingDependencyError, ReconError, UsageError
+from stemscan.interrupts import blocked, unblocked
 from stemscan.recon.children import end_with_parent
 from stemscan.recon.evaluation.cases import Case
 from stemscan.recon.evaluation.rows import Measured
@@ -72,7 +73,8 @@ class Processes:
         number = max(1, min(self.number, len(tasks)))
         pool = ProcessPoolExecutor(number, mp_context=context, initializer=_as_worker)
         try:
-            cases = {pool.submit(run_case, case, threads, keep): case for case, keep in tasks}
+            with blocked():
+                cases = {pool.submit(run_case, case, threads, keep): case for case, keep in tasks}
             for future in as_completed(cases):
                 yield cases.pop(future), future.result()
         except BrokenProcessPool as problem:
@@ -92,6 +94,7 @@ def _as_worker() -> None:
     """In a worker: end at once with the parent, however that ends, and at Ctrl-C without a traceback."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     end_with_parent()
+    unblocked()
 
 
 class Dask:

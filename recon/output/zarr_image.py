@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from stemscan.errors import InputNotFoundError, StemscanError, StoreError
+from stemscan.interrupts import Interrupts
 
 if TYPE_CHECKING:
     from stemscan.recon.reconstruction import Reconstruction
@@ -125,23 +126,25 @@ def write_zarr(reconstruction: Reconstruction, record: Mapping[str, Any], path: 
     """
     mark = uuid.uuid4().hex[:8]
     partial, old = path.with_name(f".{path.name}.{mark}.partial"), path.with_name(f".{path.name}.{mark}.old")
-    try:
-        _fill(partial, reconstruction, record)
-        if path.exists():
-            os.rename(path, old)
+    with Interrupts(polite=True) as interrupts:  # zarr writes in threads of its own, which go on after an interruption
         try:
-            os.rename(partial, path)
-        except OSError:
-            if old.exists():
-                os.rename(old, path)
-            raise
-    except OSError as problem:
-        if isinstance(problem, StemscanError):
-            raise
-        raise StemscanError(f"expected to write {str(path)!r}, got: {problem.strerror or problem}") from problem
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+            _fill(partial, reconstruction, record)
+            if path.exists():
+                os.rename(path, old)
+            try:
+                os.rename(partial, path)
+            except OSError:
+                if old.exists():
+                    os.rename(old, path)
+                raise
+        except OSError as problem:
+            if isinstance(problem, StemscanError):
+                raise
+            raise StemscanError(f"expected to write {str(path)!r}, got: {problem.strerror or problem}") from problem
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
+    interrupts.check()
 
 
 def _fill(folder: Path, reconstruction: Reconstruction, record: Mapping[str, Any]) -> None:

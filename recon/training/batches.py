@@ -15,6 +15,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from stemscan.errors import StemscanError, TrainingError
+from stemscan.interrupts import blocked, unblocked
 from stemscan.recon.children import end_with_parent
 from stemscan.recon.threads import limit_threads
 from stemscan.recon.training.config import TrainingConfig
@@ -67,7 +68,8 @@ def batches(
         multiprocessing_context="forkserver" if workers else None,
         worker_init_fn=_as_worker,
     )
-    made = iter(loader)
+    with blocked():
+        made = iter(loader)
     for group in order:
         try:
             whole = next(made)
@@ -115,3 +117,4 @@ def _as_worker(worker: int) -> None:
     """End with the trainer; leave Ctrl-C to it, which a terminal sends to all processes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
+    unblocked()

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from stemscan.errors import InputNotFoundError, OutputExistsError, StemscanError
-from stemscan.interrupts import terminable
+from stemscan.interrupts import Interrupts
 
 __all__ = ["check_output", "is_partial", "require_folder", "write_file", "write_folder", "write_text"]
 
@@ -74,17 +74,19 @@ def write_file(path: Path, write: Callable[[Path], None], *, overwrite: bool = F
     if path.is_dir():
         raise OutputExistsError(f"expected a file path, got {str(path)!r}, which is a folder; choose another name")
     temporary = path.with_name(f".{uuid.uuid4().hex}.partial{path.suffix}")
-    try:
-        with terminable():
-            write(temporary)
+    with Interrupts(polite=True) as interrupts:
+        try:
+            with interrupts.immediate():
+                write(temporary)
             os.replace(temporary, path)
-    except OSError as problem:
-        if isinstance(problem, StemscanError):
-            raise
-        raise StemscanError(f"expected to write {str(path)!r}, got: {problem.strerror or problem}") from problem
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        except OSError as problem:
+            if isinstance(problem, StemscanError):
+                raise
+            raise StemscanError(f"expected to write {str(path)!r}, got: {problem.strerror or problem}") from problem
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+    interrupts.check()
 
 
 def is_partial(name: str) -> bool:
@@ -132,24 +134,26 @@ def write_folder(
         )
     mark = uuid.uuid4().hex
     temporary, old = path.with_name(f".{mark}.partial"), path.with_name(f".{mark}.old")
-    try:
-        with terminable():
+    with Interrupts(polite=True) as interrupts:
+        try:
             temporary.mkdir()
-            write(temporary)
+            with interrupts.immediate():
+                write(temporary)
             if path.exists():
                 os.rename(path, old)
             os.rename(temporary, path)
-    except OSError as problem:
-        if isinstance(problem, StemscanError):
-            raise
-        raise StemscanError(f"expected to write {str(path)!r}, got: {problem.strerror or problem}") from problem
-    finally:
-        if old.exists() and not path.exists():
-            os.rename(old, path)
-        if old.is_symlink():
-            old.unlink()
-        for left in (temporary, old):
-            shutil.rmtree(left, ignore_errors=True)
+        except OSError as problem:
+            if isinstance(problem, StemscanError):
+                raise
+            raise StemscanError(f"expected to write {str(path)!r}, got: {problem.strerror or problem}") from problem
+        finally:
+            if old.exists() and not path.exists():
+                os.rename(old, path)
+            if old.is_symlink():
+                old.unlink()
+            for left in (temporary, old):
+                shutil.rmtree(left, ignore_errors=True)
+    interrupts.check()
 
 
 def write_text(path: Path, text: str, *, overwrite: bool = False) -> None:

@@ -20,6 +20,8 @@ from stemscan.hardware.profile import load_profile
 from stemscan.store import Acquisition
 from tests.cli.conftest import Stemscan
 
+pytestmark = pytest.mark.usefixtures("usual_signals")
+
 SPECIMEN = "crystal:SrTiO3"
 
 

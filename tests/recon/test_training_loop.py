@@ -244,6 +244,7 @@ def test_a_nan_leaves_table_and_picture_of_what_led_to_it(tmp_path: Path, monkey
     assert (tmp_path / "run" / "metrics.png").is_file()
 
 
+@pytest.mark.usefixtures("usual_signals")
 def test_an_interrupt_leaves_a_checkpoint(tmp_path: Path) -> None:
     config = small("csnet", epochs=1, steps_per_epoch=4)
 

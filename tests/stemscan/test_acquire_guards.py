@@ -31,7 +31,7 @@ from tests.stemscan.store_kit import (
     resume,
 )
 
-pytestmark = pytest.mark.usefixtures("small_chunks")
+pytestmark = pytest.mark.usefixtures("small_chunks", "usual_signals")
 
 PLAN = make_plan()
 TOTAL = PLAN.total_samples

@@ -23,7 +23,7 @@ from tests.stemscan.store_kit import (
 )
 from tests.stemscan.test_controller import PLAN, TOTAL, Faulty
 
-pytestmark = pytest.mark.usefixtures("small_chunks")
+pytestmark = pytest.mark.usefixtures("small_chunks", "usual_signals")
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -15,6 +15,8 @@ from stemscan.hardware.exporters import FORMATS, export
 from stemscan.interrupts import Interrupted
 from tests.stemscan.hardware.exporters.kit import plan_of
 
+pytestmark = pytest.mark.usefixtures("usual_signals")
+
 NAMES = {"fei-stream": "a.str", "fei-stream-12": "a.str", "de-freescan": "a", "csv": "a.csv", "nexus": "a.nxs"}
 
 
@@ -45,7 +47,7 @@ def test_a_full_disk(tmp_path: Path, to: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("to", FORMATS)
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal(tmp_path: Path, to: str, signum: signal.Signals) -> None:
     def strike(done: int, total: int) -> None:
         signal.raise_signal(signum)
