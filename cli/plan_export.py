@@ -20,7 +20,8 @@ def export(
     to: Annotated[
         str,
         typer.Option(
-            help="fei-stream, fei-stream-12, de-freescan, csv, npy, nexus, abtem or py4dstem.", show_default=False
+            help="fei-stream, fei-stream-12, de-freescan, csv, npy, nexus, abtem, py4dstem or odemis.",
+            show_default=False,
         ),
     ],
     output: OutputOption,
@@ -30,6 +31,10 @@ def export(
             metavar="NAME|FILE", help="Controller profile; the format's own unless given.", show_default=False
         ),
     ] = None,
+    corners: Annotated[
+        bool,
+        typer.Option("--corners", help="fei-stream: blanked points in two corners, for loaders that centre patterns."),
+    ] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -46,6 +51,7 @@ def export(
             to,
             output,
             profile=profile,
+            corners=corners,
             overwrite=overwrite,
             progress=progress,
         )
@@ -58,7 +64,7 @@ def _lines(report: ExportReport) -> list[str]:
 
     rows = [("samples", f"{format_count(report.samples)} in {report.passes} passes")]
     if report.points != report.samples:
-        rows.append(("points", f"{format_count(report.points)}, with settles and flybacks"))
+        rows.append(("points", f"{format_count(report.points)}, with waits and what follows the last sample"))
     if report.profile is not None:
         rows.append(("profile", report.profile))
     rows.append(("positions", _positions(report)))

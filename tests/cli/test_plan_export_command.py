@@ -55,7 +55,7 @@ def test_stream_file_and_what_it_costs(planned: Stemscan) -> None:
     report = json.loads(done.out)
     assert 0 < report["position_error_px"] <= 0.5 / report["codes_per_pixel"]
     assert (report["dwell_written_ns"], report["dwell_error_ns"]) == (1000, -10)
-    assert report["points"] == len(read_fei_stream(Path("own.str")).x) == report["samples"] + 29
+    assert report["points"] == len(read_fei_stream(Path("own.str")).x) == report["samples"] + 29 + 1
 
 
 def test_help_names_every_format(stemscan: Stemscan) -> None:

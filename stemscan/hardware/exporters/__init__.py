@@ -9,6 +9,7 @@ from stemscan.hardware.exporters.de_freescan import Freescan, read_de_freescan
 from stemscan.hardware.exporters.fei_stream import StreamFile, read_fei_stream
 from stemscan.hardware.exporters.nexus import NexusScan, read_nexus
 from stemscan.hardware.exporters.npy import read_npy
+from stemscan.hardware.exporters.odemis import read_odemis
 from stemscan.hardware.exporters.py4dstem import read_py4dstem
 from stemscan.hardware.exporters.registry import FORMATS, Format, export
 from stemscan.hardware.exporters.report import ExportReport
@@ -27,5 +28,6 @@ __all__ = [
     "read_fei_stream",
     "read_nexus",
     "read_npy",
+    "read_odemis",
     "read_py4dstem",
 ]

@@ -2,8 +2,9 @@
 
 `pass-000.npy`, `pass-001.npy`, ... hold int32 (samples, 2), the (x, y) of one pass each, for the package `deapi`:
 `client.set_xy_array(np.load("pass-000.npy"), width=COLUMNS, height=ROWS)`. `scan_coordinates.csv` holds `x,y` of all
-passes, without a line of names; renamed to the name of the movie, it is what RosettaSciIO reads beside the MRC file to
-put every diffraction pattern at its place. Sources: https://github.com/directelectron/deapi (`Client.set_xy_array`),
+passes, without a line of names, and `scan_info.txt` says that the scan is none of lines; renamed to the name of the
+movie, these two are what RosettaSciIO reads beside the MRC file to put every diffraction pattern at its place. Sources:
+https://github.com/directelectron/deapi (`Client.set_xy_array`),
 rsciio/mrc of https://github.com/hyperspy/rosettasciio.
 """
 
@@ -27,11 +28,17 @@ from stemscan.units import counted
 if TYPE_CHECKING:
     from stemscan.hardware.exporters.source import Source
 
-__all__ = ["COORDINATES", "Freescan", "is_freescan_file", "read_de_freescan", "write_de_freescan"]
+__all__ = ["COORDINATES", "INFO", "Freescan", "is_freescan_file", "read_de_freescan", "write_de_freescan"]
 
 COORDINATES = "scan_coordinates.csv"
 """The file of the points of all passes."""
 
+INFO = "scan_info.txt"
+"""The file that says what kind of scan it is, in the words of the camera's own."""
+
+_KIND = ("Scan - Type", "XY Array")
+
+_LARGEST_INFO = 1 << 16
 _PASS_FILE = re.compile(r"pass-(\d{3})\.npy")
 
 
@@ -71,6 +78,7 @@ def write_de_freescan(source: Source, folder: Path) -> int:
 
         for number in range(plan.passes):
             write_npy_array(folder / f"pass-{number:03d}.npy", (plan.samples_per_pass, 2), "<i4", points(number))
+    (folder / INFO).write_text("".join(f"{name} = {value}\n" for name, value in _info(source)), encoding="ascii")
     return plan.total_samples
 
 
@@ -106,12 +114,44 @@ def read_de_freescan(folder: Path) -> Freescan:
             f"{path}: expected {every[bad, 0]},{every[bad, 1]} in line {bad + 1}, as the passes say, got "
             f"{table[bad, 0]},{table[bad, 1]}"
         )
+    _check_info(folder / INFO)
     return Freescan(passes, every)
 
 
 def is_freescan_file(name: str) -> bool:
     """Whether a file of this name is one that `write_de_freescan` writes."""
-    return name == COORDINATES or _PASS_FILE.fullmatch(name) is not None
+    return name in (COORDINATES, INFO) or _PASS_FILE.fullmatch(name) is not None
+
+
+def _info(source: Source) -> list[tuple[str, object]]:
+    """Names and values of the file that says what kind of scan it is."""
+    rows, columns = source.plan.shape
+    info: list[tuple[str, object]] = [
+        ("Instrument Project TEMorSTEM Mode", 1),
+        ("Scan - Enable", "Enable"),
+        _KIND,
+        ("Scan - Size X", columns),
+        ("Scan - Size Y", rows),
+    ]
+    if (size := source.plan.pixel_size_nm) is not None:
+        info += [(f"Specimen Pixel Size {axis} (nanometers)", size) for axis in "XY"]
+    return info
+
+
+def _check_info(path: Path) -> None:
+    """Refuse a file that is none of `name = value`, or says that the scan is one of lines."""
+    with open_data(path) as file:
+        lines = file.read(_LARGEST_INFO).decode("latin-1").splitlines()
+    for number, line in enumerate(lines, 1):
+        if line.count("=") != 1:
+            raise DataError(f"{path}: expected a name and a value as NAME = VALUE in line {number}, got {line[:40]!r}")
+    found = {name.strip(): value.strip() for name, _, value in (line.partition("=") for line in lines)}
+    name, value = _KIND
+    if found.get(name) != value or found.get("Scan - Enable") != "Enable":
+        raise DataError(
+            f"{path}: expected {name} = {value} and Scan - Enable = Enable, got {found.get(name, 'none')} and "
+            f"{found.get('Scan - Enable', 'none')}"
+        )
 
 
 def _check_profile(source: Source) -> None:

@@ -3,13 +3,15 @@
 Line 1 is `s16`, `s16,25ns` or `s` (12-bit; units of 100 ns unless it says 25), line 2 how often the whole is repeated,
 line 3 the number of points; then a line `dwell x y` or `dwell x y blank` a point: dwell in time units, x and y in codes
 from the top left, blank 0 with the beam blanked and 1 with it on. A stream file drives the patterning engine, which
-returns no samples. Description: public readers and writers of such files, among them fib-o-mat
+returns no samples, and leaves the beam as the last point does: that is a blanked one, where the profile parks, or on
+the last sample. Description: public readers and writers of such files, among them fib-o-mat
 (https://gitlab.com/viggge/fib-o-mat).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +22,7 @@ import numpy.typing as npt
 from stemscan.errors import DataError, ProfileError, UsageError
 from stemscan.hardware.exporters.decimal_text import decimal_lines
 from stemscan.hardware.exporters.text_reader import open_data, read_header_line, read_table
+from stemscan.program import Steps
 from stemscan.units import counted
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["StreamFile", "read_fei_stream", "write_fei_stream"]
 
 _FIRST_LINES = {(16, 25): "s16,25ns", (16, 100): "s16", (12, 100): "s"}
+_PLAIN_NS = 100  # the unit of a first line that names none, which every engine knows
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,19 +71,23 @@ def write_fei_stream(source: Source, path: Path, *, bits: int) -> int:
     Raises
     ------
     ProfileError
-        When the profile is of a controller that no stream file of so many bits can be for.
+        When the profile is of a controller that no stream file of so many bits can be for, or cannot blank corners.
     """
     program = _program(source)
     profile = program.profile
-    first = _first_line(profile, bits)
+    units = _units(profile, bits)
+    ending = _ending(program, corners=source.corners)
+    points, plain = _survey(source, program)
+    unit = _PLAIN_NS if plain and _PLAIN_NS in units else profile.dwell.quantum_ns
+    coarser = unit // profile.dwell.quantum_ns
     columns = 3 if profile.blanker == "none" else 4
-    points = _count(source, program)
     with path.open("wb") as file:
-        file.write(f"{first}\n1\n{points}\n".encode())
-        for steps in source.steps(program):
-            numbers = (steps.dwell - profile.dwell.offset, steps.x, steps.y, (~steps.blanked).astype(np.uint8))
+        file.write(f"{units[unit]}\n1\n{points + len(ending)}\n".encode())
+        for steps in _and_then(source.steps(program), ending):
+            dwell = -(-(steps.dwell - profile.dwell.offset) // coarser)  # rounded up at the end only
+            numbers = (dwell, steps.x, steps.y, (~steps.blanked).astype(np.uint8))
             file.write(decimal_lines(numbers[:columns], b" "))
-    return points
+    return points + len(ending)
 
 
 def read_fei_stream(path: Path) -> StreamFile:
@@ -114,8 +122,8 @@ def _program(source: Source) -> Program:
     return source.program
 
 
-def _first_line(profile: ControllerProfile, bits: int) -> str:
-    """The line that names width of the codes and time unit."""
+def _units(profile: ControllerProfile, bits: int) -> dict[int, str]:
+    """The time units in ns that files of so many bits have, and the line that names width and unit."""
     units = {unit: text for (width, unit), text in _FIRST_LINES.items() if width == bits}
     given, quantum = profile.grid.bits, profile.dwell.quantum_ns
     if given != bits or quantum not in units:
@@ -124,15 +132,51 @@ def _first_line(profile: ControllerProfile, bits: int) -> str:
             f"{bits}-bit stream file, got {profile.name!r} of {'pixels' if given is None else f'{given} bits'} with "
             f"{quantum} ns; choose another profile"
         )
-    return units[quantum]
+    return units
 
 
-def _count(source: Source, program: Program) -> int:
-    """Number of all steps, which stands above them in the file."""
+def _survey(source: Source, program: Program) -> tuple[int, bool]:
+    """Number of all steps, which stands above them in the file, and whether all last whole units of 100 ns."""
     profile = program.profile
+    whole = _PLAIN_NS // profile.dwell.quantum_ns
+    plain = profile.dwell.offset == 0 and program.quantisation.dwell_quanta % whole == 0
     if profile.settle is None and not profile.flyback_ns:
-        return source.plan.total_samples
-    return sum(len(steps) for steps in program.batches(0, source.plan.total_samples))
+        return source.plan.total_samples, plain
+    points = 0
+    for steps in program.batches(0, source.plan.total_samples):
+        points += len(steps)
+        plain = plain and not (steps.dwell % whole).any()
+    return points, plain
+
+
+def _ending(program: Program, *, corners: bool) -> Steps:
+    """Points after the last sample: blanked ones in two corners of the field, and one where the beam is left.
+
+    A loader that centres a pattern on its points centres the field then. Nothing for a profile that neither blanks nor
+    parks.
+    """
+    profile = program.profile
+    if corners and profile.blanker == "none":
+        raise ProfileError(
+            f"expected a profile with a blanker for corner points, which would be exposed, got {profile.name!r}; leave "
+            "--corners out, or choose another profile"
+        )
+    codes = [(0, 0), (profile.grid.columns - 1, profile.grid.rows - 1)] if corners else []
+    if profile.park is not None:
+        codes.append((profile.park[1], profile.park[0]))
+    elif profile.blanker != "none":
+        last = program.steps(program.plan.total_samples - 1, program.plan.total_samples)
+        codes.append((int(last.x[-1]), int(last.y[-1])))
+    number = len(codes)
+    x, y = np.array(codes, np.int32).reshape(-1, 2).T
+    dwell = np.full(number, profile.dwell.smallest, np.int64)
+    return Steps(x, y, dwell, np.full(number, profile.blanker != "none"), np.full(number, -1, np.int64))
+
+
+def _and_then(steps: Iterator[Steps], ending: Steps) -> Iterator[Steps]:
+    """Steps, and the last ones."""
+    yield from steps
+    yield ending
 
 
 def _parse_first(line: str, path: Path) -> tuple[int, int]:

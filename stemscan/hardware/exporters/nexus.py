@@ -1,9 +1,11 @@
 """Format `nexus`: a NeXus file (HDF5) with an NXscan_controller and the points as NXdata; needs `stemscan[files]`.
 
     /entry                             NXentry, default "scan_path", program_name
-      instrument/scan_controller       NXscan_controller: scan_schema, dwell_time (ns; as the controller of a profile
+      instrument                       NXem_instrument
+        ebeam_column                   NXebeam_column (NXibeam_column, ibeam_column, for a profile of an ion beam)
+          scan_controller              NXscan_controller: scan_schema, dwell_time (ns; as the controller of a profile
                                        dwells), flyback_time (ns, of a profile)
-      scan_path                        NXdata, a scatter plot: signal "pass", axes "x" and "y"
+      scan_path                        NXdata: signal "pass", of one axis, "x"; "y" belongs to the same
         x, y                           int32 (samples): column and row in pixels, in the order of visits
         pass                           uint16 (samples)
         x_scaling_factor, y_...        nanometres of a pixel, where the plan has a pixel size
@@ -37,7 +39,8 @@ __all__ = ["NexusScan", "read_nexus", "write_nexus"]
 _CHUNK = 1 << 16
 _NS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 _NM = {"nm": 1.0, "angstrom": 0.1, "pm": 1e-3, "um": 1e3, "m": 1e9}
-_CONTROLLER, _DATA = "entry/instrument/scan_controller", "entry/scan_path"
+_DATA = "entry/scan_path"
+_CONTROLLERS = tuple(f"entry/instrument/{place}scan_controller" for place in ("ebeam_column/", "ibeam_column/", ""))
 _MOST_DEFLATED = 1100  # times: gzip makes nothing smaller than this
 
 
@@ -84,7 +87,7 @@ def write_nexus(source: Source, path: Path) -> int:
         entry.attrs["default"] = "scan_path"
         _describe(source, entry)
         data = _group(entry, "scan_path", "NXdata")
-        data.attrs.update({"signal": "pass", "axes": ["x", "y"], "x_indices": 0, "y_indices": 0})
+        data.attrs.update({"signal": "pass", "axes": ["x"], "x_indices": 0, "y_indices": 0})
         arrays = {name: _array(data, name, plan.total_samples, dtype) for name, dtype in _ARRAYS.items()}
         for name, what in (("x", "column (pixels)"), ("y", "row (pixels)"), ("pass", "number of the pass")):
             arrays[name].attrs["long_name"] = what
@@ -113,7 +116,9 @@ def _describe(source: Source, entry: Any) -> None:
     entry["title"] = f"scan plan {plan.digest()[:12]}"
     entry["program_name"] = "stemscan"
     entry["program_name"].attrs["version"] = __version__
-    controller = _group(_group(entry, "instrument", "NXinstrument"), "scan_controller", "NXscan_controller")
+    beam = "ebeam" if source.profile is None or source.profile.beam == "electron" else "ibeam"
+    column = _group(_group(entry, "instrument", "NXem_instrument"), f"{beam}_column", f"NX{beam}_column")
+    controller = _group(column, "scan_controller", "NXscan_controller")
     controller["scan_schema"] = f"{plan.pattern.kind}, {plan.order.kind}"
     told = plan.dwell_ns if source.program is None else source.program.quantisation.dwell_ns
     _value(controller, "dwell_time", told, "ns")
@@ -139,7 +144,8 @@ def read_nexus(path: Path) -> NexusScan:
         When h5py is not installed.
     """
     with _open(path) as file:
-        for name, kind in ((_CONTROLLER, "NXscan_controller"), (_DATA, "NXdata"), ("entry/plan", "NXnote")):
+        controller = next((name for name in _CONTROLLERS if name in file), _CONTROLLERS[0])
+        for name, kind in ((controller, "NXscan_controller"), (_DATA, "NXdata"), ("entry/plan", "NXnote")):
             found = _attribute(file[name], "NX_class") if name in file else None
             if found != kind:
                 raise DataError(f"{path}: expected a group {name} of class {kind}, got {found or 'none'}")
@@ -150,16 +156,16 @@ def read_nexus(path: Path) -> NexusScan:
             )
         if (np.diff(passes, prepend=0) < 0).any():
             raise DataError(f"{path}: expected the passes one after another in {_DATA}/pass, got an earlier one later")
-        dwell = _quantity(file, f"{_CONTROLLER}/dwell_time", path, _NS)
+        dwell = _quantity(file, f"{controller}/dwell_time", path, _NS)
         if not dwell:
-            raise DataError(f"{path}: expected a dwell_time above 0 in {_CONTROLLER}, got {dwell or 'none'}")
+            raise DataError(f"{path}: expected a dwell_time above 0 in {controller}, got {dwell or 'none'}")
         return NexusScan(
             np.stack((y, x), axis=1).astype(np.int32),
             passes.astype(np.uint16),
             dwell,
-            _quantity(file, f"{_CONTROLLER}/flyback_time", path, _NS),
+            _quantity(file, f"{controller}/flyback_time", path, _NS),
             _pixel_size(file, path),
-            _text(file, f"{_CONTROLLER}/scan_schema", path),
+            _text(file, f"{controller}/scan_schema", path),
             _text(file, "entry/plan/data", path),
         )
 

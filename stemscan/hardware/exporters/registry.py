@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,6 +16,7 @@ from stemscan.hardware.exporters.de_freescan import is_freescan_file, write_de_f
 from stemscan.hardware.exporters.fei_stream import write_fei_stream
 from stemscan.hardware.exporters.nexus import write_nexus
 from stemscan.hardware.exporters.npy import write_npy
+from stemscan.hardware.exporters.odemis import write_odemis
 from stemscan.hardware.exporters.py4dstem import write_py4dstem
 from stemscan.hardware.exporters.report import ExportReport, report_on
 from stemscan.hardware.exporters.source import Progress, Source
@@ -44,6 +45,8 @@ class Format:
         Shipped profile that is taken unless another is given; None where none is needed.
     takes_profile : bool
         Whether a profile may be given.
+    takes_corners : bool
+        Whether blanked points in the corners of the field can be written.
     dwell : {"points", "once", "none"}
         Whether the file has the dwell time: with each point, once, or not.
     """
@@ -54,6 +57,7 @@ class Format:
     write: Callable[[Source, Path], int]
     profile: str | None = None
     takes_profile: bool = False
+    takes_corners: bool = False
     dwell: Literal["points", "once", "none"] = "none"
 
 
@@ -67,6 +71,7 @@ FORMATS: dict[str, Format] = {
             partial(write_fei_stream, bits=16),
             profile="fei-stream",
             takes_profile=True,
+            takes_corners=True,
             dwell="points",
         ),
         Format(
@@ -76,6 +81,7 @@ FORMATS: dict[str, Format] = {
             partial(write_fei_stream, bits=12),
             profile="fei-stream-12",
             takes_profile=True,
+            takes_corners=True,
             dwell="points",
         ),
         Format(
@@ -98,6 +104,7 @@ FORMATS: dict[str, Format] = {
         ),
         Format("abtem", "(x, y) in angstrom for abtem.CustomScan", (".npy",), write_abtem),
         Format("py4dstem", "(row, column) in angstrom for py4DSTEM", (".npy",), write_py4dstem),
+        Format("odemis", "(x, y) in pixels from the centre for Odemis' scanPath", (".npy",), write_odemis),
     )
 }
 
@@ -108,6 +115,7 @@ def export(
     path: str | Path,
     *,
     profile: str | Path | None = None,
+    corners: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> ExportReport:
@@ -122,6 +130,8 @@ def export(
         The file, or the folder for a format of several files.
     profile : str or pathlib.Path, optional
         Name of a shipped controller profile, or a file of one's own; the format's own by default.
+    corners : bool
+        Whether to add blanked points in two corners of the field, for a loader that centres a pattern on its points.
     overwrite : bool
         Whether what is there may be replaced.
     progress : callable, optional
@@ -150,7 +160,9 @@ def export(
             f"expected a file name that ends in {' or '.join(format_.suffixes)} for {to}, got {path.name!r}; rename it"
         )
     check_output(path, overwrite=overwrite)
-    source = _source(plan, format_, profile, progress)
+    if corners and not format_.takes_corners:
+        raise UsageError(f"--corners: expected none for {to}, which has no blanked points, got them; leave it out")
+    source = replace(_source(plan, format_, profile, progress), corners=corners)
     points = 0
 
     def write(target: Path) -> None:

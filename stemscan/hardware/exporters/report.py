@@ -26,7 +26,7 @@ class ExportReport:
     samples : int
         Of the plan.
     points : int
-        In the output; more than samples where the profile has settles and flybacks, which are points of their own.
+        In the output; more than samples where settles, flybacks, corners and parking are points of their own.
     passes : int
     size_bytes : int
         Of all files.

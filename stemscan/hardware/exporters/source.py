@@ -39,11 +39,14 @@ class Source:
         Of the same plan.
     tell : callable
         Called with (samples done, samples in all).
+    corners : bool
+        Whether blanked points in the corners of the field are wanted.
     """
 
     plan: ScanPlan
     program: Program | None = None
     tell: Progress = field(default=_silent, compare=False)
+    corners: bool = False
 
     @property
     def profile(self) -> ControllerProfile | None:

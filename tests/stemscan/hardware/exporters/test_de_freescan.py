@@ -33,17 +33,13 @@ def test_round_trip(plan: ScanPlan) -> None:
 
 
 def write_movie(folder: Path, patterns: npt.NDArray[np.uint16]) -> Path:
-    """An MRC movie of diffraction patterns and the text file that makes it a scan of single positions."""
+    """An MRC movie of diffraction patterns."""
     count, rows, columns = patterns.shape
     header = np.zeros(256, "<i4")
     header[:4] = columns, rows, count, 6
     header[7:10] = columns, rows, count
     movie = folder / "20260102_00003_movie.mrc"
     movie.write_bytes(header.tobytes() + patterns.astype("<u2").tobytes())
-    (folder / "20260102_00003_info.txt").write_text(
-        "Instrument Project TEMorSTEM Mode = 1\nScan - Enable = Enable\nScan - Type = XY Array\n"
-        f"Image Size X (pixels) = {columns}\nImage Size Y (pixels) = {rows}\n"
-    )
     return movie
 
 
@@ -56,8 +52,11 @@ def test_rosettasciio_puts_every_pattern_at_its_pixel(tmp_path: Path, passes: in
     patterns = np.arange(1, plan.total_samples + 1, dtype=np.uint16)[:, None, None] * np.ones((2, 3), np.uint16)
     movie = write_movie(tmp_path, patterns)
     (tmp_path / "scan/scan_coordinates.csv").rename(tmp_path / "20260102_00003_scan_coordinates.csv")
+    assert mrc.file_reader(str(movie))[0]["data"].shape == patterns.shape  # which says nothing of places
+    (tmp_path / "scan/scan_info.txt").rename(tmp_path / "20260102_00003_info.txt")
     data = mrc.file_reader(str(movie))[0]["data"]
     gc.collect()
+    assert data.shape[:2] == tuple(points_of(plan).max(axis=0) + 1)
     seen: dict[tuple[int, int], int] = {}
     expected: dict[tuple[int, ...], int] = {}
     for index, (row, column) in enumerate(points_of(plan).tolist()):
@@ -95,6 +94,10 @@ WRONG: list[tuple[str, Any, str]] = [
     ("scan_coordinates.csv", b"1,nan\n", "line 1, got '1,nan'"),
     ("scan_coordinates.csv", b"1,2.5\n", "line 1, got '1,2.5'"),
     ("scan_coordinates.csv", b"", "got 0"),
+    ("scan_info.txt", None, "scan_info.txt"),
+    ("scan_info.txt", b"Scan - Type = XY Array\njunk\n", "in line 2, got 'junk'"),
+    ("scan_info.txt", b"Scan - Enable = Enable\nScan - Type = Raster\n", "got Raster"),
+    ("scan_info.txt", b"\xff\x00", "line 1"),
 ]
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from hypothesis import assume, given, settings
 
-from stemscan.errors import ProfileError
+from stemscan.errors import ProfileError, UsageError
 from stemscan.hardware.exporters import StreamFile, export, read_fei_stream
 from stemscan.hardware.exporters import source as source_module
 from stemscan.hardware.profile import load_profile
@@ -28,11 +28,17 @@ def said(program: Program) -> dict[str, npt.NDArray[Any]]:
 
 
 def check(file: StreamFile, program: Program) -> None:
-    """The stream file is the program."""
+    """The stream file is the program, and ends where the beam is left."""
     told = said(program)
+    coarser = file.unit_ns // program.profile.dwell.quantum_ns
+    assert (coarser > 1) == (program.profile.dwell.quantum_ns == 25 and not (told["dwell"] % 4).any())
+    told["dwell"] = told["dwell"] // coarser
+    number = len(told["x"])
     for name in ("x", "y", "dwell", "blanked"):
-        assert np.array_equal(getattr(file, name), told[name]), name
-    assert file.unit_ns == program.profile.dwell.quantum_ns
+        assert np.array_equal(getattr(file, name)[:number], told[name]), name
+    assert len(file.x) - number == (program.profile.blanker != "none")
+    if park := program.profile.park:
+        assert (file.y[-1], file.x[-1], file.dwell[-1], file.blanked[-1]) == (*park, 1, True)
     assert file.bits == program.profile.grid.bits
     assert file.repeats == 1
 
@@ -56,11 +62,37 @@ def test_the_first_lines(tmp_path: Path) -> None:
     plan = plan_of(pattern={"kind": "raster"}, shape=[2, 2], passes=2)
     export(plan, "fei-stream", tmp_path / "a.str")
     lines = (tmp_path / "a.str").read_text().splitlines()
-    assert lines[0] in ("s16", "s16,25ns")
-    assert lines[1:3] == ["1", "8"]
-    assert len(lines) == 11
-    dwell = {"s16": "10", "s16,25ns": "40"}[lines[0]]
-    assert [line.split()[0] for line in lines[3:]] == [dwell] * 8
+    assert lines[:3] == ["s16", "1", "9"]
+    assert len(lines) == 12
+    assert [line.split()[0] for line in lines[3:]] == ["10"] * 8 + ["1"]
+    assert lines[-1] == "1 32768 28288 0"
+
+
+def test_units_of_25_ns_only_where_they_are_needed(tmp_path: Path) -> None:
+    odd = own_profile(tmp_path, settle={"per_jump": [[0, 0], [9, 225]]})
+    for dwell_ns, profile, first in ((1000, None, "s16"), (1025, None, "s16,25ns"), (1000, odd, "s16,25ns")):
+        export(plan_of(dwell_ns=dwell_ns), "fei-stream", tmp_path / "a.str", profile=profile, overwrite=True)
+        assert (tmp_path / "a.str").read_text().splitlines()[0] == first
+        assert read_fei_stream(tmp_path / "a.str").blanked[-1]
+
+
+def test_the_beam_is_left_blanked_on_the_last_sample_without_a_place_to_park(tmp_path: Path) -> None:
+    export(plan_of(), "fei-stream", tmp_path / "a.str", profile=own_profile(tmp_path, park=None))
+    file = read_fei_stream(tmp_path / "a.str")
+    assert file.blanked.tolist() == [False] * (len(file.x) - 1) + [True]
+    assert (file.x[-1], file.y[-1]) == (file.x[-2], file.y[-2])
+
+
+def test_corners_are_blanked_and_make_the_points_fill_the_field(tmp_path: Path) -> None:
+    report = export(plan_of(), "fei-stream", tmp_path / "a.str", corners=True)
+    file = read_fei_stream(tmp_path / "a.str")
+    assert (file.x.min(), file.x.max(), file.y.min(), file.y.max()) == (0, 65535, 0, 56575)
+    assert report.points == len(file.x) == plan_of().total_samples + 3
+    assert np.flatnonzero(file.blanked).tolist() == [len(file.x) - 3, len(file.x) - 2, len(file.x) - 1]
+    with pytest.raises(ProfileError, match="would be exposed"):
+        export(plan_of(), "fei-stream-12", tmp_path / "b.str", corners=True)
+    with pytest.raises(UsageError, match="--corners"):
+        export(plan_of(), "csv", tmp_path / "b.csv", corners=True)
 
 
 def own_profile(folder: Path, **changes: Any) -> Path:
@@ -79,7 +111,7 @@ def test_settles_are_blanked_points(tmp_path: Path) -> None:
     program = Program(plan, load_profile(str(profile)))
     check(file, program)
     assert report.points == len(file.x) > plan.total_samples
-    assert np.array_equal(file.blanked, said(program)["sample"] < 0)
+    assert np.array_equal(file.blanked[:-1], said(program)["sample"] < 0)
     assert report.profile == "own"
 
 
@@ -120,6 +152,7 @@ def test_bytes_do_not_depend_on_batches(tmp_path: Path, monkeypatch: pytest.Monk
         ("fei-stream-12", None, {"shape": [16, 4200]}, ("4095 columns", "at sample")),
         ("fei-stream-12", None, {"shape": [3900, 16]}, ("3816 rows", "at sample")),
         ("fei-stream", None, {"dwell_ns": 10**12}, ("1000000000000 ns", "5000000 ns")),
+        ("fei-stream-12", None, {"dwell_ns": 5_000_100}, ("5000100 ns", "5000000 ns")),
         ("fei-stream", "obi", {}, ("'obi'", "14 bits")),
         ("fei-stream", "de-freescan", {}, ("'de-freescan' of pixels",)),
         ("fei-stream", "fei-stream-12", {}, ("16-bit stream file", "of 12 bits")),
