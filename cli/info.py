@@ -1,4 +1,4 @@
-"""`stemscan info`: what a plan, a store or a reconstruction holds."""
+"""`stemscan info`: what a plan, its exports, a store or a reconstruction hold."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import typer
 
 from stemscan.cli.common import JsonOption, QuietOption, Talk, count_of_passes, ledger_rows, stopped_rows, table
 from stemscan.cli.plan import summary_lines
+from stemscan.units import counted
 
 if TYPE_CHECKING:
+    from stemscan.hardware.exporters.describe import Exported
     from stemscan.sample_block import DetectorInfo
     from stemscan.store import Acquisition
 
@@ -21,41 +23,59 @@ Description = tuple[dict[str, Any], list[str]]
 
 
 def info(
-    path: Annotated[Path, typer.Argument(help="Plan file, store or reconstruction.", show_default=False)],
+    path: Annotated[Path, typer.Argument(help="Plan file, export, store or reconstruction.", show_default=False)],
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Say what a plan, an acquisition store or a reconstruction holds."""
-    from stemscan.errors import InputNotFoundError
+    """Say what a plan, its exports, an acquisition store or a reconstruction hold."""
+    from stemscan.errors import InputNotFoundError, UsageError
+    from stemscan.hardware.exporters.describe import describe_export
 
     talk = Talk(quiet, as_json)
     if not path.exists():
         raise InputNotFoundError(
-            f"expected a plan, a store or a reconstruction, got {str(path)!r}, which does not exist"
+            f"expected a plan, an export, a store or a reconstruction, got {str(path)!r}, which does not exist"
         )
     if path.is_dir():
         from stemscan.recon.output.zarr_image import is_reconstruction, read_record
 
-        data, lines = _reconstruction(path, read_record(path)) if is_reconstruction(path) else _store(path, talk)
+        exported = describe_export(path)
+        if exported is not None:
+            data, lines = _export(path, exported)
+        else:
+            data, lines = _reconstruction(path, read_record(path)) if is_reconstruction(path) else _store(path, talk)
+    elif not path.is_file():
+        raise UsageError(f"expected a file or a folder, got {str(path)!r}, which is neither")
     elif path.suffix.lower() in (".tif", ".tiff", ".png"):
         from stemscan.recon.output.image_record import read_image_record
 
         data, lines = _reconstruction(path, read_image_record(path))
+    elif (exported := describe_export(path)) is not None:
+        data, lines = _export(path, exported)
     else:
-        _refuse_arrays(path)
+        _refuse_numbers(path)
         data, lines = _plan(path, talk)
     talk.result(data, lines)
 
 
-def _refuse_arrays(path: Path) -> None:
+def _refuse_numbers(path: Path) -> None:
     """Say that files of bare numbers hold no record, rather than that they are no plans."""
-    if path.suffix.lower() in (".npy", ".safetensors", ".csv"):
+    if path.suffix.lower() in (".safetensors", ".csv"):
         from stemscan.errors import UsageError
 
         raise UsageError(
             f"expected a plan, a store or a reconstruction as .zarr, .tif or .png, got {str(path)!r}, which holds "
             "numbers without a record of what they are"
         )
+
+
+def _export(path: Path, exported: Exported) -> Description:
+    """What a file in another program's format holds."""
+    files = [path] if path.is_file() else list(path.iterdir())
+    size = sum(file.stat().st_size for file in files)
+    data = {"type": "export", "format": exported.format, **exported.facts, "size_bytes": size}
+    rows = [("format", exported.format), *exported.rows, ("size", counted(size, "byte"))]
+    return data, [f"{path}: {exported.title}", *table(rows)]
 
 
 def _plan(path: Path, talk: Talk) -> Description:

@@ -60,9 +60,9 @@ def export(
 
 def _lines(report: ExportReport) -> list[str]:
     """The report for people."""
-    from stemscan.units import format_count, format_duration
+    from stemscan.units import counted, format_count, format_duration
 
-    rows = [("samples", f"{format_count(report.samples)} in {report.passes} passes")]
+    rows = [("samples", f"{format_count(report.samples)} in {counted(report.passes, 'pass')}")]
     if report.points != report.samples:
         rows.append(("points", f"{format_count(report.points)}, with waits and what follows the last sample"))
     if report.profile is not None:
@@ -73,7 +73,7 @@ def _lines(report: ExportReport) -> list[str]:
         exact = "exact" if report.dwell_error_ns == 0 else f"{report.dwell_error_percent:+.3g} %"
         plan = "" if report.dwell_error_ns == 0 else f", {format_duration(report.dwell_ns)} in the plan"
         rows[-1] = ("dwell time", f"{format_duration(report.dwell_written_ns)} ({exact}{plan})")
-    rows.append(("size", f"{format_count(report.size_bytes)} bytes"))
+    rows.append(("size", counted(report.size_bytes, "byte")))
     return table(rows)
 
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from stemscan.units import counted
 
-__all__ = ["read_npy_file"]
+__all__ = ["npy_layout", "read_npy_file"]
 
 _MAGIC = b"\x93NUMPY"
 _READ_HEADER = {b"\x01\x00": np.lib.format.read_array_header_1_0, b"\x02\x00": np.lib.format.read_array_header_2_0}
@@ -42,6 +42,19 @@ def read_npy_file(file: BinaryIO) -> npt.NDArray[Any]:
     ValueError
         When it is something else; the message is what there is, to stand behind "got".
     """
+    shape, dtype, fortran = npy_layout(file)
+    flat = np.fromfile(file, dtype, math.prod(shape))
+    return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
+
+
+def npy_layout(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
+    """Shape, type, and whether the first axis is the fastest, of the array of an open file, which is read up to there.
+
+    Raises
+    ------
+    ValueError
+        As `read_npy_file`.
+    """
     if file.read(len(_MAGIC)) != _MAGIC:
         raise ValueError("no numpy array")
     claimed, fortran, dtype = _header(file)
@@ -57,8 +70,7 @@ def read_npy_file(file: BinaryIO) -> npt.NDArray[Any]:
         raise ValueError(f"a shortened file, with {there} of {counted(needed, 'byte')}")
     if there > needed:
         raise ValueError(f"a damaged file, with {counted(there - needed, 'byte')} behind the array")
-    flat = np.fromfile(file, dtype, math.prod(shape))
-    return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
+    return shape, dtype, fortran
 
 
 def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

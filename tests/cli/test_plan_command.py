@@ -131,8 +131,8 @@ def test_info_on_an_image(stemscan: Stemscan) -> None:
 def test_info_on_bare_numbers(stemscan: Stemscan) -> None:
     Path("image.npy").write_bytes(b"\x93NUMPY\x01\x00")
     done = stemscan("info", "image.npy")
-    assert done.code == 2
-    assert "'image.npy', which holds numbers without a record" in done.err
+    assert done.code == 1
+    assert "image.npy: expected a numpy array (.npy), got a damaged or shortened file" in done.err
     assert done.err.count("\n") == 1
 
 

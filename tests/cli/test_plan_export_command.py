@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,14 @@ def test_csv_and_its_report(planned: Stemscan) -> None:
     for words in ("p.csv: csv", "288 in 4 passes", "positions   exact", "dwell time  not in the file", "bytes"):
         assert words in done.out
     assert len(read_csv(Path("p.csv"))) == 288
+
+
+def test_one_pass_is_no_passes(planned: Stemscan) -> None:
+    done = planned("plan", "-o", "one.yaml", "--shape", "8x8", "--pattern", "raster", "--passes", 1)
+    assert "1 passes" not in done.out
+    assert "1 visits" not in done.out
+    out = planned("plan", "export", "one.yaml", "--to", "csv", "-o", "one.csv").out
+    assert "64 in 1 pass\n" in out
 
 
 def test_json_report(planned: Stemscan) -> None:
@@ -65,6 +74,45 @@ def test_help_names_every_format(stemscan: Stemscan) -> None:
 
 def test_quiet(planned: Stemscan) -> None:
     assert planned("plan", "export", "p.yaml", "--to", "npy", "-o", "p.npy", "--quiet").out == ""
+
+
+EXPORTS = {
+    "fei-stream": ("a.str", "289 points, 1 of them blanked, run 1 time", "points", 289),
+    "fei-stream-12": ("b.str", "288 points, 0 of them blanked", "points", 288),
+    "de-freescan": ("scan", "4 passes", "passes", 4),
+    "csv": ("a.csv", "rows 0 to 31, columns 0 to 47", "points", 288),
+    "npy": ("a.npy", "4 x 72 x 2", "shape", [4, 72, 2]),
+    "nexus": ("a.nxs", "block-random, serpentine-blocks", "dwell_ns", 1000),
+    "abtem": ("b.npy", "288 x 2", "dtype", "float64"),
+    "py4dstem": ("c.npy", "float64", "shape", [288, 2]),
+    "odemis": ("d.npy", "float64", "shape", [288, 2]),
+}
+
+
+def test_info_names_every_export(planned: Stemscan) -> None:
+    assert EXPORTS.keys() == FORMATS.keys()
+    for to, (name, words, key, value) in EXPORTS.items():
+        assert planned("plan", "export", "p.yaml", "--to", to, "-o", name).code == 0
+        Path(name).rename("exported")  # whose content tells
+        done = planned("info", "exported")
+        assert (done.code, done.err) == (0, "")
+        assert words in done.out
+        told = json.loads(planned("info", "exported", "--json").out)
+        assert (told["type"], told[key]) == ("export", value)
+        assert to in told["format"]
+        assert told["size_bytes"] > 0
+        Path("exported").rename(name)
+    assert ScanPlan.load("p.yaml").digest() in planned("info", "a.nxs").out
+
+
+def test_info_of_damaged_exports_and_other_things(planned: Stemscan) -> None:
+    planned("plan", "export", "p.yaml", "--to", "fei-stream", "-o", "a.str")
+    Path("a.str").write_bytes(Path("a.str").read_bytes()[:-20])
+    os.mkfifo("pipe")
+    for name, words, code in (("a.str", "a.str: expected", 1), ("pipe", "which is neither", 2)):
+        done = planned("info", name)
+        assert (done.code, done.out, done.err.count("\n")) == (code, "", 1)
+        assert words in done.err
 
 
 WRONG = [

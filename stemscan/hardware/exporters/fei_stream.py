@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from stemscan.hardware.profile import ControllerProfile
     from stemscan.program import Program
 
-__all__ = ["StreamFile", "read_fei_stream", "write_fei_stream"]
+__all__ = ["StreamFile", "is_stream_line", "read_fei_stream", "write_fei_stream"]
 
 _FIRST_LINES = {(16, 25): "s16,25ns", (16, 100): "s16", (12, 100): "s"}
+_FIRST_LINE = re.compile(r"s(16)?(?:, ?(25|100) ?ns)?")
 _PLAIN_NS = 100  # the unit of a first line that names none, which every engine knows
 
 
@@ -179,9 +180,14 @@ def _and_then(steps: Iterator[Steps], ending: Steps) -> Iterator[Steps]:
     yield ending
 
 
+def is_stream_line(line: str) -> bool:
+    """Whether a stream file may begin with this line."""
+    return _FIRST_LINE.fullmatch(line) is not None
+
+
 def _parse_first(line: str, path: Path) -> tuple[int, int]:
     """Bits and time unit in nanoseconds."""
-    match = re.fullmatch(r"s(16)?(?:, ?(25|100) ?ns)?", line)
+    match = _FIRST_LINE.fullmatch(line)
     if match is None:
         raise DataError(f"{path}: expected s, s16 or s16,25ns in line 1, got {line!r}")
     return (16 if match[1] else 12), int(match[2] or 100)
