@@ -105,6 +105,7 @@ def _lines(report: Preflight) -> list[str]:
         ("settle", duration.settle),
         ("flyback", duration.flyback),
         ("stalls", duration.stall),
+        *((("switch", duration.switch),) if duration.switch else ()),
     )
     rows = [
         ("samples", f"{format_count(report.samples)}{seen}"),

@@ -20,19 +20,21 @@ class Duration:
 
     Attributes
     ----------
-    dwell, settle, flyback, stall : int
-        On samples, waiting after moves, waiting after moves back, and for a link that is slower than the scan.
+    dwell, settle, flyback, stall, switch : int
+        On samples, waiting after moves, waiting after moves back, for a link that is slower than the scan, and once for
+        the switch that gives the scan to the controller.
     """
 
     dwell: int
     settle: int
     flyback: int
     stall: int
+    switch: int = 0
 
     @property
     def total(self) -> int:
         """All of it."""
-        return self.dwell + self.settle + self.flyback + self.stall
+        return self.dwell + self.settle + self.flyback + self.stall + self.switch
 
 
 @dataclass(frozen=True)

@@ -205,7 +205,7 @@ def _report(program: Program, examined: int, sums: _Sums, maps: Maps | None) -> 
         profile=profile.name,
         samples=plan.total_samples,
         examined=examined,
-        duration=Duration(dwell, settle, flyback, stall),
+        duration=Duration(dwell, settle, flyback, stall, profile.ext_switch_delay_ns),
         quantisation=quantisation,
         electrons_per_sample=quantisation.dwell_ns * rate,
         electrons_per_pass=tuple(sums.by_pass[number] * rate * longer for number in whole),

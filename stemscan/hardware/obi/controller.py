@@ -22,8 +22,8 @@ from stemscan.hardware.obi.address import format_address
 from stemscan.hardware.obi.chunks import parking_times
 from stemscan.hardware.obi.commands import CYCLE_NS, LONGEST_DWELL
 from stemscan.hardware.obi.cookies import LARGEST_INDEX
-from stemscan.hardware.obi.encoder import StepEncoder, largest_array
-from stemscan.hardware.obi.link import ObiLink
+from stemscan.hardware.obi.encoder import StepEncoder
+from stemscan.hardware.obi.link import DeviceSetup, ObiLink
 from stemscan.ledger import BeamTimes
 from stemscan.program import Program
 from stemscan.sample_block import DetectorInfo, SampleBlock
@@ -53,7 +53,7 @@ class ObiController:
         Of the device; ADC cycles are its dwell quanta.
     detector : DetectorInfo
         What its numbers mean: counted electrons (a virtual device), or averaged 14-bit ADC codes with unit "adu",
-        gain and offset (a real one).
+        gain and offset (a real one). With 8 `output_bits` numbers are the upper 8 of 14 bits, 0 to 255.
     timeout : float
         Longest wait in seconds beyond the dwells themselves, above 0 and up to 1e6.
     round_dwell : bool
@@ -89,6 +89,12 @@ class ObiController:
             raise UsageError(f"expected room for at least 1 unread sample, got {most_unread}")
         _check_profile(profile)
         self._detector = detector or DetectorInfo()
+        if profile.output_bits == 8 and self._detector.unit == "electron":
+            raise UsageError(
+                f"expected a detector with gain and offset for {profile.name}, whose output_bits are 8, the upper ones "
+                "of 14, got one that counts electrons; say how many of these numbers an electron gives (--detector "
+                "GAIN,OFFSET)"
+            )
         self._place, self._profile, self._timeout = (host, port), profile, timeout
         self._round, self._most_unread = round_dwell, most_unread
         self._program: Program | None = None
@@ -229,9 +235,9 @@ class ObiController:
 
     def _connect(self) -> None:
         """Open the connection."""
-        row, column = self._profile.park or (0, 0)
-        opening = ObiLink.open(*self._place, self._timeout, largest_array(self._profile), (column, row))
-        self._link = self._call(opening, 3 * self._timeout + 5)
+        setup = DeviceSetup.of(self._profile)
+        opening = ObiLink.open(*self._place, self._timeout, setup)
+        self._link = self._call(opening, 3 * self._timeout + setup.switch_s + 5)
 
     def _drop(self) -> None:
         """Blank and close the connection, whatever its state."""

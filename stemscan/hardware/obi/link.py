@@ -11,7 +11,8 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +22,14 @@ from stemscan.hardware.obi import commands as obi
 from stemscan.hardware.obi.answers import Answers, NoCookieError
 from stemscan.hardware.obi.chunks import approach, chunks, joined
 from stemscan.hardware.obi.cookies import NUMBERS, cookies_of, numbered
-from stemscan.hardware.obi.encoder import StepEncoder, encode
+from stemscan.hardware.obi.encoder import StepEncoder, encode, largest_array
 from stemscan.hardware.obi.readings import check_readings
 from stemscan.program import Program, Steps
 
-__all__ = ["ObiLink"]
+if TYPE_CHECKING:
+    from stemscan.hardware.profile import ControllerProfile
+
+__all__ = ["DeviceSetup", "ObiLink"]
 
 _CHUNKS_UNDER_WAY: Final = 3
 _BUFFER: Final = 1 << 20
@@ -34,10 +38,40 @@ _TOO_MANY: Final = 1 << 10
 _SILENCE_S: Final = 3.0
 _ABORTING_S: Final = 10.0
 _CLOSING_S: Final = 1.0
-_READING: Final = 2  # bytes
-_TAKE_CONTROL: Final = (obi.Blank(True), obi.ExternalCtrl(True), obi.BeamSelect(obi.Beam.ELECTRON))
 
 Deliver = Callable[[NDArray[np.uint16]], None]
+
+
+@dataclass(frozen=True)
+class DeviceSetup:
+    """How a device is told and asked.
+
+    Attributes
+    ----------
+    largest_array : int
+        Most pixels of an Array that it takes.
+    park : tuple of int
+        Code (x, y) for the two blanked pixels of the self-test.
+    beam : Beam
+    output : Output
+        With 16 or 8 bits a reading.
+    switch_s : float
+        How long it needs to take control of the scan.
+    """
+
+    largest_array: int
+    park: tuple[int, int]
+    beam: obi.Beam = obi.Beam.ELECTRON
+    output: obi.Output = obi.Output.SIXTEEN_BIT
+    switch_s: float = 0.0
+
+    @classmethod
+    def of(cls, profile: ControllerProfile) -> DeviceSetup:
+        """That of a profile."""
+        row, column = profile.park or (0, 0)
+        output = obi.Output.SIXTEEN_BIT if profile.output_bits == 16 else obi.Output.EIGHT_BIT
+        beam, switch_s = obi.Beam[profile.beam.upper()], profile.ext_switch_delay_ns * 1e-9
+        return cls(largest_array(profile), (column, row), beam, output, switch_s)
 
 
 class _Piece(NamedTuple):
@@ -56,16 +90,16 @@ class ObiLink:
         Of the connection.
     timeout : float
         Longest wait for the device in seconds, beyond the dwells that it was given.
-    largest_array : int
-        Most pixels of an Array that the device takes.
+    setup : DeviceSetup
     """
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout: float, largest_array: int
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout: float, setup: DeviceSetup
     ) -> None:
         self._answers, self._writer, self._timeout = Answers(reader), writer, timeout
         self._reader = reader
-        self._encoder = StepEncoder(blanked=True, largest_array=largest_array)
+        self._encoder = StepEncoder(blanked=True, largest_array=setup.largest_array)
+        self._setup, self._output = setup, obi.Output.SIXTEEN_BIT
         self._number = secrets.randbelow(NUMBERS)  # another client's answers may still be on their way
         self._proven = 0
         self._tasks: list[asyncio.Task[None]] = []
@@ -74,10 +108,8 @@ class ObiLink:
         """The first sample that was surely not exposed since this was set last."""
 
     @classmethod
-    async def open(cls, host: str, port: int, timeout: float, largest_array: int, park: tuple[int, int]) -> ObiLink:
+    async def open(cls, host: str, port: int, timeout: float, setup: DeviceSetup) -> ObiLink:
         """Connect, blank the beam, take control of the scan, and see that both understand each other.
-
-        `park` is the code (x, y) of two blanked pixels for that.
 
         Raises
         ------
@@ -86,11 +118,13 @@ class ObiLink:
         """
         opening = asyncio.open_connection(host, port, limit=_BUFFER)
         reader, writer = await asyncio.wait_for(opening, timeout)
-        link = cls(reader, writer, timeout, largest_array)
+        link = cls(reader, writer, timeout, setup)
         try:
-            writer.write(b"".join(encode(command) for command in _TAKE_CONTROL))
-            await link._synchronize(link._next_cookie())
-            await link._test(park)
+            take_control = (obi.Blank(True), obi.ExternalCtrl(True), obi.BeamSelect(setup.beam))
+            writer.write(b"".join(encode(command) for command in take_control))
+            await link._synchronize(link._next_cookie(), wait=setup.switch_s)
+            await link._test(setup.park)
+            link._output = setup.output  # from the next Synchronize on, of which each range has some before its pixels
         except BaseException:
             writer.close()
             raise
@@ -185,30 +219,29 @@ class ObiLink:
         cookie = self._next_cookie()
         await under_way.put(_Piece(steps, cookie))
         self.reached = max(self.reached, int(steps.sample.max(initial=-1)) + 1)
-        self._writer.write(self._encoder.encode(steps) + encode(obi.Synchronize(cookie)) + encode(obi.Flush()))
+        self._writer.write(self._encoder.encode(steps) + self._question(cookie))
         await self._writer.drain()
 
     async def _read(self, under_way: asyncio.Queue[_Piece | None], deliver: Deliver, quantum: int) -> None:
         """Read the answers; drop those of steps that expose no sample."""
         while (piece := await under_way.get()) is not None:
-            words = np.frombuffer(await self._answer(piece, quantum), ">u2")
-            check_readings(words)
+            numbers = self._numbers(await self._answer(piece, quantum))
             exposed = piece.steps.sample >= 0
             if exposed.any():
                 self._proven = int(piece.steps.sample.max()) + 1
-                deliver((words[exposed] >> 2).astype(np.uint16))
+                deliver(numbers[exposed])
 
     async def _answer(self, piece: _Piece, quantum: int) -> bytes:
         """The readings of a piece, which are as many as its pixels."""
-        pixels, size = len(piece.steps), _READING * len(piece.steps)
+        pixels, size = len(piece.steps), self._reading * len(piece.steps)
         seconds = float(piece.steps.dwell.sum()) * quantum * 1e-9 * _CHUNKS_UNDER_WAY
         first, silence = self._timeout + seconds, min(self._timeout, _SILENCE_S) + seconds
         try:
             data = await self._answers.until(piece.cookie, most=size + _TOO_MANY, first=first, silence=silence)
         except NoCookieError as problem:
-            raise self._unproven(pixels, f"{problem.size / _READING:g} and no end of them") from None
+            raise self._unproven(pixels, f"{problem.size / self._reading:g} and no end of them") from None
         if len(data) != size:
-            raise self._unproven(pixels, f"{len(data) / _READING:g}")
+            raise self._unproven(pixels, f"{len(data) / self._reading:g}")
         return data
 
     def _unproven(self, pixels: int, got: str) -> UnprovenError:
@@ -222,34 +255,52 @@ class ObiLink:
     async def _test(self, park: tuple[int, int]) -> None:
         """Expose an Array of two pixels, blanked, where the beam is parked, and see that their readings come."""
         cookie, pixel = self._next_cookie(), obi.VectorPixel(*park, dwell=1)
-        sent = (obi.Blank(True, inline=True), obi.Array((pixel, pixel)), obi.Synchronize(cookie), obi.Flush())
-        self._writer.write(b"".join(encode(command) for command in sent))
+        sent = (obi.Blank(True, inline=True), obi.Array((pixel, pixel)))
+        self._writer.write(b"".join(encode(command) for command in sent) + self._question(cookie))
         await self._writer.drain()
         try:
             data = await self._answers.until(
                 cookie, most=_TOO_MANY, first=self._timeout, silence=min(self._timeout, _SILENCE_S)
             )
-            got = f"{len(data) / _READING:g}"
+            got = f"{len(data) / self._reading:g}"
         except (NoCookieError, TimeoutError):
             data, got = b"", "no such answer"
-        if len(data) != 2 * _READING:
+        if len(data) != 2 * self._reading:
             raise ControllerError(
                 f"expected 2 readings from the Open Beam Interface for an Array of 2 pixels, got {got}; its gateware "
                 "reads Array otherwise, load one in which the number of commands less one follows the first byte"
             )
-        check_readings(np.frombuffer(data, ">u2"))
+        self._numbers(data)
+
+    @property
+    def _reading(self) -> int:
+        """Bytes of a reading."""
+        return 2 if self._output is obi.Output.SIXTEEN_BIT else 1
+
+    def _numbers(self, data: bytes) -> NDArray[np.uint16]:
+        """The numbers of readings: 14 bits, or the upper 8 of them."""
+        if self._output is obi.Output.EIGHT_BIT:
+            return np.frombuffer(data, np.uint8).astype(np.uint16)
+        words = np.frombuffer(data, ">u2")
+        check_readings(words)
+        return (words >> 2).astype(np.uint16)
+
+    def _question(self, cookie: int) -> bytes:
+        """A Synchronize, which also says how readings are to be sent, and a Flush."""
+        return encode(obi.Synchronize(cookie, output=self._output)) + encode(obi.Flush())
 
     def _next_cookie(self) -> int:
         """The cookie of the next number."""
         self._number += 1
         return numbered(self._number)
 
-    async def _synchronize(self, cookie: int) -> None:
-        """Ask for a cookie, and pass over everything before it."""
-        self._writer.write(encode(obi.Synchronize(cookie)) + encode(obi.Flush()))
+    async def _synchronize(self, cookie: int, *, wait: float = 0.0) -> None:
+        """Ask for a cookie, and pass over everything before it; `wait` is how much longer it may take in seconds."""
+        self._writer.write(self._question(cookie))
         await self._writer.drain()
+        longest = self._timeout + wait
         try:
-            await self._answers.until(cookie, most=_LEFT_OVER, first=self._timeout, silence=self._timeout)
+            await self._answers.until(cookie, most=_LEFT_OVER, first=longest, silence=longest)
         except NoCookieError as problem:
             raise ControllerError(
                 f"expected cookie 0x{cookie:04x} from the Open Beam Interface, got {problem.size} other bytes; check "
