@@ -54,7 +54,10 @@ def simulate(
         int | None, typer.Option(help="How many median filters --smooth applies (1).", show_default=False)
     ] = None,
     frame: Annotated[
-        int | None, typer.Option(help="Which frame of a file with several, from 0.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="N|NAME", help="Which frame of a file with several: from 0, or by name.", show_default=False
+        ),
     ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,

@@ -56,7 +56,9 @@ def load_corner(path: str | Path, side: int = CORNER) -> Specimen:
     Raises
     ------
     SpecimenError
-        If the picture cannot be read or has no contrast.
+        If the picture has no contrast.
+    DataError
+        If it cannot be read.
     InputNotFoundError, MissingDependencyError
         If the file or the package that reads it is missing.
     """

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.errors import SpecimenError
-from stemscan.files.read import Picture
+from stemscan.files.images import Picture
 from stemscan.simulators.intensity import grey, min_max, real_values, scaled
 from stemscan.simulators.smoothing import PAPER_SIGMA, paper_smoothed, resampled
 
@@ -37,6 +37,8 @@ class Preparation:
         step: dict[str, Any] = {"step": "read", "shape": list(raw.shape), "dtype": str(raw.dtype)}
         if picture.frames > 1:
             step |= {"frame": picture.frame, "frames": picture.frames}
+        if picture.name:
+            step["signal"] = picture.name
         self.steps.append(step | ({"notes": list(picture.notes)} if picture.notes else {}))
         plane, grey_step = grey(raw)
         if grey_step:
@@ -44,6 +46,7 @@ class Preparation:
         self.values = real_values(plane, self.name)
         self.floating = raw.dtype.kind == "f"
         self.pixel_sizes = picture.pixel_size_nm
+        self.warnings += [f"{self.name}: {warning}" for warning in picture.warnings]
 
     def crop(self, shape: tuple[int, int], fit: Fit) -> None:
         """Keep the top left corner, or check that nothing needs to be done."""

@@ -16,8 +16,9 @@ from typing import Any, Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from stemscan.errors import SpecimenError, UsageError
-from stemscan.files.read import Picture, read_picture
+from stemscan.errors import InputNotFoundError, SpecimenError, UsageError
+from stemscan.files.images import Picture
+from stemscan.files.read import read_picture
 from stemscan.simulators.crystals import PREFIX
 from stemscan.simulators.intensity import check_range
 from stemscan.simulators.preparation import Fit, Preparation
@@ -96,7 +97,7 @@ def load_specimen(
     value_range: tuple[float, float] | None = None,
     smooth: Smooth | None = None,
     median: int = 1,
-    frame: int | None = None,
+    frame: int | str | None = None,
 ) -> Specimen:
     """Make a specimen of an image file, a named crystal or the generator on the grid of a plan.
 
@@ -119,8 +120,8 @@ def load_specimen(
         Smooth a noisy micrograph so that it can serve as ground truth, and scale it again; see `paper_smoothed`.
     median : int
         How many median filters `smooth` applies.
-    frame : int, optional
-        Which frame of a file with several, from 0.
+    frame : int or str, optional
+        Which frame of a file with several, from 0, or the name of one; see `stemscan.files.read.read_picture`.
 
     Returns
     -------
@@ -129,9 +130,11 @@ def load_specimen(
     Raises
     ------
     SpecimenError
-        If the picture cannot be read, has no contrast or values that are no intensities, or is of another shape.
+        If the picture has no contrast or values that are no intensities, or is of another shape.
+    DataError
+        If it cannot be read.
     UsageError
-        If an option is none of those above.
+        If an option is none of those above, or it is not clear which frame is meant.
     InputNotFoundError, MissingDependencyError
         If the file or the package that reads it is missing.
     """
@@ -153,6 +156,10 @@ def load_specimen(
         from stemscan.simulators.crystal_specimen import render_crystal
 
         return render_crystal(str(spec), shape, pixel_size_nm=pixel_size_nm)
+    if not Path(spec).exists():
+        raise InputNotFoundError(
+            f"expected an image file, crystal:NAME or synthetic:SEED/INDEX, got {str(spec)!r}, which does not exist"
+        )
     picture = read_picture(spec, frame)
     maker = Preparation(Path(spec).name)
     maker.read(picture)

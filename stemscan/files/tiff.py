@@ -1,185 +1,189 @@
-"""Pictures from TIFF files, with the pixel size that ImageJ, OME, DigitalMicrograph, FEI or plain tags state."""
+"""Pictures from TIFF files of any kind, by tifffile; compressions beyond deflate and PackBits by imagecodecs.
+
+Each page, and each series of pages of one shape, is a stack of frames. What a file says of the meaning of its numbers
+(palette, white at zero, orientation) is applied by the rules of `stemscan.files.meaning`, whatever the compression.
+"""
 
 from __future__ import annotations
 
-import logging
 import math
-import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tifffile import TiffFile
 
-from stemscan.errors import SpecimenError
-from stemscan.files.read import Picture, check_size, locate, pick_frame, read_with_pillow
+from stemscan.errors import DataError, MissingDependencyError, StemscanError
+from stemscan.files.images import Array, Loaded, Signal
+from stemscan.files.limits import check_claim, check_size
+from stemscan.files.meaning import brighter_is_more, swaps_axes, upright, with_palette
+from stemscan.files.tiff_names import names_of
+from stemscan.files.tiff_pages import check_pages
+from stemscan.files.tiff_sizes import pixel_size_of
 from stemscan.units import counted
 
-__all__ = ["nanometres", "read_tiff"]
+__all__ = ["open_tiff"]
 
-# What is wrong with a file is said in one sentence; the library's log goes to those who asked for logs, not to stderr.
-logging.getLogger("tifffile").addHandler(logging.NullHandler())
-
-_UNITS: Final = {
-    "m": 1e9,
-    "cm": 1e7,
-    "mm": 1e6,
-    "um": 1e3,
-    "µm": 1e3,
-    "μm": 1e3,
-    "micron": 1e3,
-    "microns": 1e3,
-    "micrometer": 1e3,
-    "nm": 1.0,
-    "nanometer": 1.0,
-    "nanometre": 1.0,
-    "å": 0.1,
-    "a": 0.1,
-    "ang": 0.1,
-    "angstrom": 0.1,
-    "pm": 1e-3,
-    "inch": 2.54e7,
-}
-_LARGEST_PIXEL_NM: Final = 1000.0
+_UNCOMPRESSED = 1
+_ORIENTATION, _EXTRA_SAMPLES = 274, 338
+_KINDS = ("MINISWHITE", "MINISBLACK", "RGB", "PALETTE", "YCBCR", "MASK")
 
 
-def nanometres(size: Any, unit: Any) -> float | None:
-    """A length in nanometres; None where size or unit say nothing that can be one."""
-    try:
-        factor = _UNITS[str(unit).strip().replace("\\u00B5", "µ").casefold()]
-        value = float(size) * factor
-    except (KeyError, TypeError, ValueError):
-        return None
-    return value if 0 < value < math.inf else None
-
-
-def read_tiff(path: Path, frame: int | None) -> Picture:
-    """Read one picture of a TIFF file; see `stemscan.files.read.read_picture`."""
+@contextmanager
+def open_tiff(path: Path) -> Iterator[Sequence[Signal]]:
+    """Open the series of a file as signals; reduced copies of a picture are none."""
+    check_pages(path)
     with TiffFile(path) as tiff:
         series = [one for one in tiff.series if not one.keyframe.is_reduced] or list(tiff.series)
-        counts = [_frames(one) for one in series]
-        number = pick_frame(sum(counts), frame, path)
-        which, inside = locate(counts, number)
-        one = series[which]
-        check_size(one.sizes.get("height", 0), one.sizes.get("width", 0), path)
-        size = _pixel_size(tiff, one.keyframe)
-        try:
-            values, notes = _decoded(one, inside, counts[which], path)
-        except (ValueError, ImportError) as problem:
-            if isinstance(problem, ValueError) and "imagecodecs" not in str(problem):
-                raise
-            values, notes = read_with_pillow(path, one.pages[inside].index).values, ()
-    return Picture(values, sum(counts), number, size, notes)
+        names = names_of(tiff, len(series))
+        signals: list[Signal] = []
+        for number, one in enumerate(series):
+            signals += _signals(tiff, one, names[number], number, path)
+        yield signals
 
 
-def _frames(series: Any) -> int:
-    """Number of pictures in a series; the samples of a pixel are none."""
-    return int(
-        np.prod([n for n, axis in zip(series.shape, series.axes, strict=True) if axis not in "YXS"], dtype=np.int64)
-    )
+def _signals(tiff: TiffFile, series: Any, names: list[str], number: int, path: Path) -> list[Signal]:
+    """Signals of a series: one, or one a channel where it has several channels of one shape that have names."""
+    page = series.keyframe
+    if page.photometric.name not in _KINDS:
+        raise DataError(
+            f"expected grey, red-green-blue or palette pixels, got {page.photometric.name} in {str(path)!r}; save it "
+            "as one of these"
+        )
+    sizes = dict(zip(series.axes, series.shape, strict=True))
+    if "Y" not in sizes or "X" not in sizes:
+        raise DataError(f"expected pictures, got an array with axes {series.axes} in {str(path)!r}")
+    rows, columns = int(sizes["Y"]), int(sizes["X"])
+    orientation = _tag(page, _ORIENTATION, 1)
+    pixel, warnings = pixel_size_of(tiff, page, number)
+    if swaps_axes(orientation):
+        rows, columns = columns, rows
+        pixel = None if pixel is None else (pixel[1], pixel[0])
+    axes = [axis for axis in series.axes if axis not in ("YX" if _are_frames(page) else "YXS")]
+    stack = tuple(int(sizes[axis]) for axis in axes)
+    samples = 1 if _are_frames(page) else int(sizes.get("S", 1))
+    frame_bytes = rows * columns * samples * (page.dtype.itemsize if page.dtype is not None else 1)
+    if page.photometric.name == "PALETTE":
+        frame_bytes = rows * columns * 6
+    held: list[Array] = []
+
+    def load(frame: int) -> Loaded:
+        values = _decoded(series, frame, axes, stack, held, path)
+        values, notes = _meaning(values, page, path)
+        values, turned = upright(values, orientation)
+        return values, notes + turned
+
+    whole = Signal(load, (rows, columns), frame_bytes, stack, names[0] if len(names) == 1 else "", pixel, warnings)
+    if len(names) == 1 or len(names) != math.prod(stack):
+        return [whole]
+    return [
+        Signal(lambda _, at=at: load(at), whole.size, frame_bytes, (), name, pixel, warnings)  # type: ignore[misc]
+        for at, name in enumerate(names)
+    ]
 
 
-def _decoded(series: Any, number: int, frames: int, path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Pixels of a frame as (H, W) or (H, W, samples), grey meaning that more is brighter."""
-    axes = series.axes
-    if len(series.pages) == frames:
-        page = series.pages[number]
-        values = page.asarray()
-        axes = "".join(axis for axis in axes if axis in "YXS")
+def _tag(page: Any, code: int, default: int) -> int:
+    """First number of a tag."""
+    tag = page.tags.get(code)
+    value = default if tag is None else tag.value
+    value = value[0] if isinstance(value, tuple) and value else value
+    return int(value) if isinstance(value, int) else default
+
+
+def _are_frames(page: Any) -> bool:
+    """Whether the samples of a pixel are pictures of their own: grey ones, beyond a channel of opacity."""
+    if page.samplesperpixel < 2 or page.photometric.name not in ("MINISBLACK", "MINISWHITE"):
+        return False
+    tag = page.tags.get(_EXTRA_SAMPLES)
+    kinds = () if tag is None else tag.value if isinstance(tag.value, tuple) else (tag.value,)
+    return not (page.samplesperpixel == 2 and any(int(kind) in (1, 2) for kind in kinds))
+
+
+def _decoded(series: Any, frame: int, axes: list[str], stack: tuple[int, ...], held: list[Array], path: Path) -> Array:
+    """Pixels of a frame as (H, W) or (H, W, samples); series that are stored in one piece are kept whole in `held`."""
+    if not held and len(series.pages) == math.prod(stack) and "S" not in axes:
+        page = series.pages[frame]
+        if page is None:
+            raise DataError(
+                f"expected all frames of a file, got none of number {frame} in {str(path)!r}; copy it whole"
+            )
+        _check_segments(page, path)
+        values = _by_library(page, path)
+        kept = "".join(axis for axis in series.keyframe.axes if axis in "YXS")
     else:
-        check_size(int(np.prod(series.shape, dtype=np.int64)), 1, path)
-        values = series.asarray()
-        order = [axes.index(axis) for axis in axes if axis not in "YXS"]
-        place = np.unravel_index(number, [series.shape[axis] for axis in order]) if order else ()
-        for axis, index in sorted(zip(order, place, strict=True), reverse=True):
-            values = np.take(values, index, axis=axis)
-        axes = "".join(axis for axis in axes if axis in "YXS")
-    if "S" in axes:
-        values = np.moveaxis(values, axes.index("S"), -1)
-    return _as_brightness(values, series.keyframe, path)
+        if not held:
+            _check_segments(series.keyframe, path)
+            plain = series.keyframe.compression == _UNCOMPRESSED
+            check_claim(
+                int(series.nbytes), path.stat().st_size, str(path), plain=plain and _is_whole_bytes(series.keyframe)
+            )
+            check_size(math.prod(series.shape), 1, str(path))
+            held.append(_by_library(series, path))
+        values = held[0]
+        place = dict(zip(axes, np.unravel_index(frame, stack) if stack else (), strict=True))
+        values = values[tuple(place.get(axis, slice(None)) for axis in series.axes)]
+        kept = "".join(axis for axis in series.axes if axis not in place)
+    return np.moveaxis(values, kept.index("S"), -1) if "S" in kept else values
 
 
-def _as_brightness(values: NDArray[Any], page: Any, path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Undo what a page says of the meaning of its numbers: palette, or white at zero."""
+def _by_library(source: Any, path: Path) -> Array:
+    """Pixels of a page or series; a compression that cannot be decoded here is named."""
+    try:
+        return np.asarray(source.asarray(maxworkers=1))
+    except StemscanError:
+        raise
+    except (ValueError, ImportError, NotImplementedError) as problem:
+        page = getattr(source, "keyframe", source)
+        if "imagecodecs" not in str(problem):
+            raise
+        packed = page.bitspersample if page.bitspersample not in (1, 8, 16, 32, 64) else None
+        what = f"{packed} bits a sample" if packed else f"{page.compression.name} compression"
+        raise MissingDependencyError(
+            f"expected the package imagecodecs for {what} in {str(path)!r}, got none that can, do pip install "
+            '"stemscan[files]", or save the picture uncompressed'
+        ) from problem
+
+
+def _is_whole_bytes(page: Any) -> bool:
+    """Whether samples are stored as they are in memory."""
+    return page.bitspersample in (8, 16, 32, 64, 128)
+
+
+def _check_segments(page: Any, path: Path) -> None:
+    """Compare the strips or tiles of a page with the size of the file."""
+    length = page.parent.filehandle.size
+    keyframe = page.keyframe
+    offsets, counts = tuple(page.dataoffsets), tuple(page.databytecounts)
+    if any(
+        offset < 0 or count < 0 or (count and offset + count > length)
+        for offset, count in zip(offsets, counts, strict=False)
+    ):
+        raise DataError(f"expected a whole file, got {str(path)!r}, which is shortened or damaged; copy it again")
+    stored = sum(counts)
+    itemsize = keyframe.dtype.itemsize if keyframe.dtype is not None else 1
+    tile = itemsize * math.prod(keyframe.tile) * keyframe.samplesperpixel if keyframe.is_tiled else 0
+    plain = keyframe.compression == _UNCOMPRESSED and _is_whole_bytes(keyframe) and 0 not in counts
+    claimed = itemsize * math.prod(keyframe.shape)
+    check_claim(claimed, stored, str(path), plain=plain)
+    check_claim(tile, stored, str(path))
+
+
+def _meaning(values: Array, page: Any, path: Path) -> Loaded:
+    """Apply what a page says of its numbers."""
     kind = page.photometric.name
-    if kind == "PALETTE" and page.colormap is not None:
-        return np.moveaxis(page.colormap[:, values], 0, -1), ("palette applied",)
-    if kind == "MINISWHITE" and values.dtype.kind in "bu":
-        top = True if values.dtype.kind == "b" else (1 << page.bitspersample) - 1
-        inverted = ~values if values.dtype.kind == "b" else (top - values).astype(values.dtype)
-        return inverted, ("inverted, because the file says that zero is white",)
-    if values.ndim == 3 and (kind not in ("RGB", "MINISBLACK", "YCBCR") or values.shape[2] > 4):
-        raise SpecimenError(
+    if kind == "PALETTE":
+        if page.colormap is None or values.dtype.kind != "u":
+            raise DataError(f"expected a palette for the indices in {str(path)!r}, got none; save it in grey")
+        return with_palette(values, page.colormap)
+    if kind == "MINISWHITE":
+        return brighter_is_more(values, page.bitspersample)
+    if values.ndim == 3 and values.shape[2] > 4:
+        raise DataError(
             f"expected grey or red-green-blue pixels, got {counted(values.shape[2], 'sample')} a pixel ({kind}) "
             f"in {str(path)!r}"
         )
+    if kind == "YCBCR" and page.compression.name not in ("JPEG", "OJPEG", "JPEG_LOSSY", "ALT_JPEG"):
+        raise DataError(f"expected red-green-blue pixels, got YCbCr without JPEG in {str(path)!r}; save it as RGB")
     return values, ()
-
-
-def _pixel_size(tiff: TiffFile, page: Any) -> tuple[float, float] | None:
-    """Distance of rows and of columns in nm, from whichever metadata states it."""
-    for source in (_from_ome, _from_imagej, _from_dm, _from_fei, _from_resolution):
-        rows, columns = source(tiff, page)
-        if rows is not None and columns is not None:
-            return rows, columns
-    return None
-
-
-_Sizes = tuple[float | None, float | None]
-
-
-def _from_ome(tiff: TiffFile, page: Any) -> _Sizes:
-    """PhysicalSizeY and X of the first image of OME-XML; micrometres unless it says otherwise."""
-    head = re.search(r"<(?:\w+:)?Pixels\b[^>]*>", tiff.ome_metadata or "")
-    if head is None:
-        return None, None
-    named = dict(re.findall(r'(\w+)\s*=\s*"([^"]*)"', head[0]))
-
-    def size(axis: str) -> float | None:
-        return nanometres(named.get(f"PhysicalSize{axis}"), named.get(f"PhysicalSize{axis}Unit", "µm"))
-
-    return size("Y"), size("X")
-
-
-def _from_imagej(tiff: TiffFile, page: Any) -> _Sizes:
-    """ImageJ: the resolution tags count pixels per named unit."""
-    unit = (tiff.imagej_metadata or {}).get("unit")
-    return nanometres(_per_pixel(page, "YResolution"), unit), nanometres(_per_pixel(page, "XResolution"), unit)
-
-
-def _from_dm(tiff: TiffFile, page: Any) -> _Sizes:
-    """Gatan DigitalMicrograph's private tags: units 65003 and 65004, sizes 65009 and 65010."""
-
-    def size(unit: int, scale: int) -> float | None:
-        return nanometres(page.tags[scale].value, page.tags[unit].value)
-
-    if not all(tag in page.tags for tag in (65003, 65004, 65009, 65010)):
-        return None, None
-    return size(65004, 65010), size(65003, 65009)
-
-
-def _from_fei(tiff: TiffFile, page: Any) -> _Sizes:
-    """FEI and Thermo Fisher: pixel width and height in metres."""
-    scan = (tiff.fei_metadata or {}).get("Scan", {})
-    return nanometres(scan.get("PixelHeight"), "m"), nanometres(scan.get("PixelWidth"), "m")
-
-
-def _from_resolution(tiff: TiffFile, page: Any) -> _Sizes:
-    """Plain resolution tags, unless they are those of a printer or screen."""
-    tag = page.tags.get("ResolutionUnit")
-    unit = {2: "inch", 3: "cm"}.get(int(tag.value)) if tag is not None and not tiff.is_imagej else None
-    rows = nanometres(_per_pixel(page, "YResolution"), unit)
-    columns = nanometres(_per_pixel(page, "XResolution"), unit)
-    if rows is None or columns is None or max(rows, columns) > _LARGEST_PIXEL_NM:
-        return None, None
-    return rows, columns
-
-
-def _per_pixel(page: Any, name: str) -> float | None:
-    """Reciprocal of a resolution tag."""
-    tag = page.tags.get(name)
-    if tag is None:
-        return None
-    counted, unit = (tag.value if isinstance(tag.value, tuple) else (tag.value, 1))[:2]
-    return unit / counted if counted else None

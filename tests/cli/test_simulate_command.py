@@ -104,7 +104,7 @@ BAD = [
     (["plan.yaml", "text.tif", "-o", "a.zarr"], 1, "text.tif"),
     (["plan.yaml", "wide.npy", "-o", "a.zarr"], 1, "96 x 64"),
     (["plan.yaml", "nan.npy", "-o", "a.zarr"], 1, "nan"),
-    (["plan.yaml", "stack.npy", "-o", "a.zarr"], 1, "frame"),
+    (["plan.yaml", "stack.npy", "-o", "a.zarr"], 2, "frame"),
     (["plan.yaml", "crystal:Si", "-o", "none/a.zarr"], 2, "none"),
     (["plan.yaml", "crystal:Si", "-o", "a.zarr", "--noise", "gauss"], 2, "poisson, eq5"),
     (["plan.yaml", "crystal:Si", "-o", "a.zarr", "--fit", "stretch"], 2, "error, crop, resample"),

@@ -120,7 +120,7 @@ def test_colour_becomes_grey_before_all_else(tmp_path: Path) -> None:
 
 def test_a_frame_is_chosen_and_recorded(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.stack([IMAGE, IMAGE[::-1]]))
-    with pytest.raises(SpecimenError, match=r"got 2 frames .*--frame"):
+    with pytest.raises(UsageError, match=r"got 2 frames .*--frame"):
         load_specimen(tmp_path / "a.npy", SHAPE)
     specimen = load_specimen(tmp_path / "a.npy", SHAPE, frame=1)
     assert specimen.record["steps"][0] == {

@@ -13,9 +13,9 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from stemscan.errors import SpecimenError
+from stemscan.errors import DataError, UsageError
+from stemscan.files.pixel_size import nanometres
 from stemscan.files.read import read_picture
-from stemscan.files.tiff import nanometres
 
 Writer = Callable[[Path, NDArray[Any], float], None]
 GREY = (np.arange(8 * 11).reshape(8, 11) * 2).astype(np.uint8)
@@ -81,7 +81,7 @@ def test_an_animation_has_frames(tmp_path: Path) -> None:
     path = tmp_path / "a.gif"
     frames = [Image.fromarray(GREY), Image.fromarray(GREY[::-1].copy())]
     frames[0].save(path, save_all=True, append_images=frames[1:])
-    with pytest.raises(SpecimenError, match=r"--frame 0 to 1"):
+    with pytest.raises(UsageError, match=r"--frame 0 to 1"):
         read_picture(path)
     assert np.ptp(read_picture(path, 1).values[..., 0].astype(int) - GREY[::-1]) == 0
 
@@ -113,12 +113,12 @@ def test_tiff_frames(tmp_path: Path, layout: str) -> None:
             imagej=layout == "imagej",
             metadata={"axes": "TYX"} if layout != "contiguous" else None,
         )
-    with pytest.raises(SpecimenError, match="got 3 frames"):
+    with pytest.raises(UsageError, match="got 3 frames"):
         read_picture(path)
     for number in range(3):
         np.testing.assert_array_equal(read_picture(path, number).values, STACK[number])
     for wrong in (3, -1):
-        with pytest.raises(SpecimenError, match="frame from 0 to 2"):
+        with pytest.raises(UsageError, match="frame from 0 to 2"):
             read_picture(path, wrong)
 
 
@@ -142,7 +142,7 @@ def test_tiff_white_at_zero_palette_and_odd_samples(tmp_path: Path) -> None:
     tifffile.imwrite(path, GREY, photometric="palette", colormap=colours)
     np.testing.assert_array_equal(read_picture(path).values[..., 1], (255 - GREY.astype(np.uint16)) * 257)
     tifffile.imwrite(path, np.dstack([COLOUR, COLOUR]), photometric="rgb", planarconfig="contig")
-    with pytest.raises(SpecimenError, match="6 samples a pixel"):
+    with pytest.raises(DataError, match="6 samples a pixel"):
         read_picture(path)
 
 
@@ -220,7 +220,7 @@ def test_digital_micrograph(tmp_path: Path, dm_writer: Writer, suffix: str) -> N
     np.testing.assert_array_equal(picture.values, WIDE)
     assert picture.pixel_size_nm == pytest.approx((0.0195, 0.0195))
     dm_writer(path, STACK.astype(np.float32), 0.0195)
-    with pytest.raises(SpecimenError, match="got 3 frames"):
+    with pytest.raises(UsageError, match="got 3 frames"):
         read_picture(path)
     np.testing.assert_array_equal(read_picture(path, 2).values, STACK[2])
 
