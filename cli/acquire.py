@@ -68,7 +68,7 @@ def acquire(
             show_default=False,
         ),
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Longest silence of the controller in seconds.")] = 30.0,
+    timeout: Annotated[str, typer.Option(metavar="TIME", help="Longest silence of the controller, like 12s.")] = "30s",
     stop_when: Annotated[
         list[str] | None,
         typer.Option(
@@ -94,11 +94,10 @@ def acquire(
     from stemscan.acquire_session import acquire_into
     from stemscan.errors import UsageError
     from stemscan.plan import ScanPlan
-    from stemscan.timed_controller import check_seconds
 
     if resume and overwrite:
         raise UsageError("expected --resume or --overwrite, got both; keep one")
-    check_seconds(timeout)
+    patience = _patience(timeout)
     talk = Talk(quiet, as_json)
     scan_plan = ScanPlan.load(plan)
     rules = [_rule(text) for text in stop_when or []]
@@ -106,7 +105,7 @@ def acquire(
         talk.warn("--stop-when: rules end a scan between passes, and the plan has one pass")
     options = {"specimen": specimen, "noise": noise, "seed": seed, "coil_tau": coil_tau, "profile": profile}
     remote = {"coil_tau": coil_tau, "profile": profile, "round_dwell": round_dwell or None, "detector": detector}
-    waiting = {"timeout": timeout, "connect": not (resume and _is_complete(output))}
+    waiting = {"timeout": patience, "connect": not (resume and _is_complete(output))}
     if image is not None:
         if image.resolve() == output.resolve():
             raise UsageError(f"--image: expected another path than the store's, got {str(image)!r} twice")
@@ -123,7 +122,7 @@ def acquire(
             resume=resume,
             overwrite=overwrite,
             progress=progress,
-            stall_timeout=timeout,
+            stall_timeout=patience,
             stop_rules=rules,
             session={"controller": controller},
             **identity,
@@ -175,6 +174,20 @@ def _is_complete(output: Path) -> bool:
         return False
 
 
+def _patience(text: str) -> float:
+    """Longest silence in seconds."""
+    from stemscan.errors import UsageError
+    from stemscan.timed_controller import check_seconds
+    from stemscan.units import parse_seconds
+
+    try:
+        seconds = parse_seconds(text)
+        check_seconds(seconds)
+    except UsageError as problem:
+        raise UsageError(f"--timeout: {problem}") from None
+    return seconds
+
+
 def _rule(text: str) -> StopRule:
     """A rule that ends an acquisition."""
     from stemscan.errors import UsageError
@@ -217,6 +230,7 @@ def _tell(
         "samples_committed": store.samples_committed,
         "resumed_from": result.resumed_from,
         "exposed_twice_at_most": result.exposed_twice_at_most,
+        "times_unproven": result.unproven,
         "pauses": result.pauses,
         "paused_seconds": result.paused_seconds,
         "stopped": store.stopped,
@@ -231,6 +245,9 @@ def _tell(
     ]
     if result.resumed_from:
         rows.append(("resumed after", counted(result.resumed_from, "sample")))
+    if result.unproven:
+        often = counted(result.unproven, "time")
+        rows.append(("unproven", f"{often}, as readings were lost or added: exposed again, and right now"))
     rows += ledger_rows(ledger)
     if result.pauses:
         pauses = counted(result.pauses, "time")

@@ -182,7 +182,9 @@ def ledger_rows(ledger: Mapping[str, Any]) -> list[tuple[str, str]]:
         if entry.get("time_ns"):
             rows.append((name, f"{format_duration(entry['time_ns'])}, {entry['electrons']:.4g} e- incident"))
     if again := ledger.get("samples_exposed_again_at_most"):
-        rows.append(("exposed again", f"at most {counted(again, 'sample')}"))
+        times = ledger.get("times_exposed_again")
+        often = f", {counted(times, 'time')} in all" if times else ""
+        rows.append(("exposed again", f"at most {counted(again, 'sample')}{often}"))
     return rows
 
 

@@ -197,6 +197,11 @@ class VirtualMicroscope:
         )
         return SampleBlock(start, counts)
 
+    @property
+    def reached(self) -> int:
+        """The first sample of the range armed last that was not exposed since."""
+        return self._at
+
     def beam_times(self, path: ScanPath, start: int, stop: int) -> BeamTimes:
         """What the beam does for samples start .. stop - 1: as the profile's controller, else dwells alone."""
         if self._program is None:

@@ -2,7 +2,8 @@
 
 The main thread arms the controller and reads from it; `Committer` appends and commits behind it. A segment is armed,
 durably, before it is exposed; the beam is blanked between segments, and stays so while the store is behind by more
-than a segment, while a rule decides between passes, and from the first error on.
+than a segment, while a rule decides between passes, and from the first error on. A segment whose readings cannot be
+told apart (`UnprovenError`) is exposed again from the last sample that is proven, a few times.
 """
 
 from __future__ import annotations
@@ -15,10 +16,19 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from stemscan.committer import Committer
-from stemscan.errors import ControllerError, DiskSpaceError, StemscanError, StoreError, StoreMismatchError
+from stemscan.errors import (
+    ControllerError,
+    DiskSpaceError,
+    StemscanError,
+    StoreError,
+    StoreMismatchError,
+    UnprovenError,
+)
 from stemscan.interrupts import Interrupted, Interrupts
 from stemscan.path import ScanPath
-from stemscan.sample_block import SampleBlock, check_block
+from stemscan.sample_block import SampleBlock
+from stemscan.scan_controller import ReportsReach
+from stemscan.segment import Segment
 from stemscan.store.schema import counts_dtype
 from stemscan.timed_controller import TimedController, aside
 from stemscan.units import counted
@@ -30,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AcquireLoop"]
 
+_MOST_TRIES: Final = 4  # exposures of one place; what cannot be proven by then will not be
 _GRACE_S: Final = 1.0  # for blanking the beam, once the user insists
 
 
@@ -47,7 +58,10 @@ class AcquireLoop:
     pauses: int = 0
     paused_seconds: float = 0.0
     stopped: str | None = None
+    unproven: int = 0
     _received: int = field(default=0, init=False)
+    _stuck_at: int = field(default=-1, init=False)
+    _tries: int = field(default=0, init=False)
 
     def check(self) -> None:
         """Refuse a controller that cannot do what the store needs, before anything is exposed."""
@@ -88,7 +102,10 @@ class AcquireLoop:
                     committer.finish()
                 raise
             except BaseException as problem:
-                self._blank(interrupts, problem)
+                if self._blank(interrupts, problem):
+                    with suppress(StoreError, DiskSpaceError):  # what comes after it says so
+                        self._disarm()
+                self._end_doubt(problem, committer)
                 committer.finish()
                 if isinstance(problem, Interrupted):
                     store.abort()
@@ -117,7 +134,10 @@ class AcquireLoop:
             if self._enough(interrupts, committer):
                 return
             committer.room()
-            self._segment(interrupts, committer)
+            try:
+                self._segment(interrupts, committer)
+            except UnprovenError as problem:
+                self._go_back(problem, interrupts, committer)
 
     def _enough(self, interrupts: Interrupts, committer: Committer) -> bool:
         """Between passes, ask the rules whether to stop; the beam is blanked meanwhile."""
@@ -131,23 +151,70 @@ class AcquireLoop:
         return self.stopped is not None
 
     def _segment(self, interrupts: Interrupts, committer: Committer) -> None:
-        """Arm and expose the next segment, and hand it to the committer."""
-        store, name = self.acquisition, self.controller.capabilities.name
-        start, stop = self._received, self._segment_end()
-        store.arm(stop, start=start)
-        with interrupts.immediate(), _as_controller_error(name):
-            self._calls.arm(self._path, start, stop)
-            self._calls.start()
-        while (block := self._read(interrupts, name)) is not None:
-            check_block(block, self._received, stop, self._dtype, actual="samples/actual" in store.arrays)
-            self._received += len(block.counts)
-            committer.put(block)
-            if self.progress is not None:
-                self.progress(self._received, store.total_samples)
-        if self._received != stop:
-            raise ControllerError(
-                f"expected samples up to {stop} from {name}, got an end after {self._received}; resume to go on"
+        """Arm and expose the next segment, and hand what is proven of it to the committer."""
+        store, able = self.acquisition, self.controller.capabilities
+        segment = Segment(self._received, self._segment_end(), committer.put, hold=able.resumable)
+        store.arm(segment.stop, start=segment.start)
+        try:
+            with interrupts.immediate(), _as_controller_error(able.name):
+                self._calls.arm(self._path, segment.start, segment.stop)
+                self._calls.start()
+            while (block := self._read(interrupts, able.name)) is not None:
+                segment.add(block, self._dtype, actual="samples/actual" in store.arrays)
+                committer.check()
+                if self.progress is not None:
+                    self.progress(segment.received, store.total_samples)
+            segment.end(able.name)
+        except UnprovenError as problem:
+            segment.give(problem.proven)
+            raise
+        except BaseException:
+            segment.give(segment.stop)
+            raise
+        finally:
+            self._received = segment.received
+
+    def _go_back(self, problem: UnprovenError, interrupts: Interrupts, committer: Committer) -> None:
+        """Get ready to expose again from the last sample that is proven; raises after too many tries at one place."""
+        store, able = self.acquisition, self.controller.capabilities
+        proven = min(problem.proven, self._received)
+        self.unproven += 1
+        self._tries = self._tries + 1 if proven <= self._stuck_at else 1
+        self._stuck_at = max(self._stuck_at, proven)
+        if not able.resumable:
+            raise problem
+        if self._tries == _MOST_TRIES:
+            last = UnprovenError(
+                f"expected {able.name} to prove which reading belongs to which sample from sample {proven} on, got no "
+                f"proof in {self._tries} tries; see that nothing else loads this computer or its link, and resume",
+                proven=problem.proven,
             )
+            last.add_note(f"the last try: {problem}")
+            raise last from problem
+        if not self._blank(interrupts, problem):
+            raise problem
+        self._disarm()
+        if proven < self._received:
+            self._doubt(problem, committer)
+            proven = min(proven, store.samples_committed)
+            store.rewind(proven, str(problem))
+        self._received = proven
+
+    def _end_doubt(self, problem: BaseException, committer: Committer) -> None:
+        """Mark what was kept and is not proven, where an acquisition ends with it."""
+        if isinstance(problem, UnprovenError) and problem.proven < self._received:
+            self._doubt(problem, committer)
+
+    def _doubt(self, problem: UnprovenError, committer: Committer) -> None:
+        """Record from which sample on the store is in doubt, before anything else is written."""
+        committer.discard()
+        store = self.acquisition
+        store.mark_doubt(min(problem.proven, store.samples_committed), str(problem))
+
+    def _disarm(self) -> None:
+        """Record how far the beam went, where the controller knows."""
+        if isinstance(self.controller, ReportsReach):
+            self.acquisition.disarm(max(self.controller.reached, self._received))
 
     def _segment_end(self) -> int:
         """Where the segment ends that begins after what was received."""
@@ -172,7 +239,7 @@ class AcquireLoop:
             )
         return block
 
-    def _blank(self, interrupts: Interrupts, problem: BaseException) -> None:
+    def _blank(self, interrupts: Interrupts, problem: BaseException) -> bool:
         """Abort the controller; the error that led here matters more than one of abort's own, which it notes.
 
         In a thread, so that another signal ends the waiting for it, soon, and not the blanking itself.
@@ -186,10 +253,14 @@ class AcquireLoop:
                 blanking.result(_GRACE_S)
         except BaseException as failure:  # noqa: BLE001 - told by a note
             why = f"{type(failure).__name__}: {failure}" if blanking.done() else "no answer"
-            problem.add_note(
+            note = (
                 f"expected {self.controller.capabilities.name} to blank and park the beam, got {why}; see that it is "
                 "blanked"
             )
+            if note not in getattr(problem, "__notes__", ()):
+                problem.add_note(note)
+            return False
+        return True
 
 
 @contextmanager

@@ -65,6 +65,10 @@ class Committer:
         if self._thread.ident is None:  # one that ended with an error must not be started again
             self._thread.start()
 
+    def check(self) -> None:
+        """Raise the thread's error, if there was one."""
+        self._fail()
+
     def room(self) -> None:
         """Wait until at most one commit's samples are waiting."""
         with self._changed:
@@ -79,6 +83,15 @@ class Committer:
         self._fail()
         self._commit()
         self._raise()
+
+    def discard(self) -> None:
+        """Drop what is queued, and wait until what is being appended is."""
+        with self._changed:
+            self._waiting -= sum(len(block.counts) for block in self._queue)
+            self._queue.clear()
+            while self._waiting and self._error is None:
+                self._changed.wait()
+        self._fail()
 
     def finish(self) -> None:
         """Commit everything and end the thread."""

@@ -4,6 +4,8 @@ A controller is armed with a range of samples of a path, started, and read until
 order. `acquire` drives it, one segment at a time: the store first records durably how far the controller will be
 armed, then the segment is exposed, and appended and committed in the background while the next one is. Whatever stops
 the loop, a committed sample is never exposed again, and at most the samples armed but not committed are exposed twice.
+A segment that ends with too few or too many samples, or of which the controller cannot tell the readings apart, is not
+kept but exposed again.
 """
 
 from __future__ import annotations
@@ -56,6 +58,8 @@ class AcquireResult:
         How often, and how long, the beam waited for the store.
     stopped : str, optional
         Why the acquisition ended before the plan's last pass.
+    unproven : int
+        How often samples were exposed again because their readings could not be told apart.
     """
 
     samples: int
@@ -65,6 +69,7 @@ class AcquireResult:
     pauses: int = 0
     paused_seconds: float = 0.0
     stopped: str | None = None
+    unproven: int = 0
 
 
 def acquire(
@@ -111,6 +116,9 @@ def acquire(
     ControllerError
         When the controller fails, breaks its protocol or keeps silent; the beam is blanked, and what came before is
         committed.
+    UnprovenError
+        A `ControllerError`, when samples were exposed four times and their readings could still not be told apart, or
+        once by a controller that only runs whole scans; what was committed of those is marked as in doubt.
     StoreError, DiskSpaceError
         When the store cannot be written.
     Interrupted
@@ -132,7 +140,7 @@ def acquire(
     began = time.perf_counter()
     resumed_from = acquisition.samples_committed
     twice = acquisition.samples_armed - resumed_from
-    pauses, paused, stopped = 0, 0.0, None
+    pauses, paused, stopped, unproven = 0, 0.0, None, 0
     if acquisition.state != "complete":
         from stemscan.acquire_loop import AcquireLoop
 
@@ -141,10 +149,10 @@ def acquire(
         )
         loop.check()
         loop.run()
-        pauses, paused, stopped = loop.pauses, loop.paused_seconds, loop.stopped
+        pauses, paused, stopped, unproven = loop.pauses, loop.paused_seconds, loop.stopped, loop.unproven
     samples = acquisition.samples_committed - resumed_from
     seconds = time.perf_counter() - began
-    return AcquireResult(samples, seconds, resumed_from, twice, pauses, paused, stopped)
+    return AcquireResult(samples, seconds, resumed_from, twice, pauses, paused, stopped, unproven)
 
 
 def check_request(controller: ScanController, stall_timeout: float | None, stop_rules: Sequence[StopRule]) -> None:

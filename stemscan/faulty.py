@@ -15,19 +15,22 @@ import numpy as np
 
 from stemscan.errors import ControllerError, UsageError
 from stemscan.ledger import BeamTimes, beam_times_of
+from stemscan.moved_readings import MovedReadings, with_reading
 from stemscan.random import Stream, bounded, random_words
-from stemscan.sample_block import DetectorInfo, SampleBlock
-from stemscan.scan_controller import Capabilities, ScanController
+from stemscan.sample_block import DetectorInfo, SampleBlock, head_of
+from stemscan.scan_controller import Capabilities, ReportsReach, ScanController
 
 if TYPE_CHECKING:
     from stemscan.path import ScanPath
 
 __all__ = ["FAULTS", "Fault", "FaultyController", "Struck"]
 
-Fault = Literal["drop", "short", "disorder", "duplicate", "stall", "disconnect", "dtype", "nan"]
+Fault = Literal["drop", "short", "disorder", "duplicate", "stall", "disconnect", "dtype", "nan", "lose", "add", "shift"]
 
-FAULTS: Final[tuple[Fault, ...]] = get_args(Fault)
-"""All kinds of faults."""
+_KNOWN: Final[tuple[Fault, ...]] = get_args(Fault)
+
+FAULTS: Final = tuple(fault for fault in _KNOWN if fault != "shift")
+"""All kinds that show in types, starts or numbers of samples; a shift shows in no way."""
 
 
 class Struck(NamedTuple):
@@ -51,9 +54,14 @@ class FaultyController:
     disconnect  `read` raises ConnectionResetError, until the controller is armed again
     dtype       counts come as float64
     nan         a count is not a number
+    lose        a reading is lost: later samples have the next one's counts, and the range ends one sample early
+    add         a reading comes twice: later samples have the counts of the one before, and one sample comes too many
+    shift       a reading is lost, and the last one comes twice: later samples have the next one's counts
     ==========  ====================================================================
 
-    All but a stall that ends break the protocol: `acquire` ends with a `ControllerError` and commits nothing wrong.
+    After a drop, short, disorder, duplicate, lose or add `acquire` exposes again what it cannot tell apart; after a
+    stall that ends it has nothing to do; after the others it ends with a `ControllerError`. It commits nothing wrong. A
+    shift it cannot see: only known counts, or those of another scan, show it.
 
     Parameters
     ----------
@@ -88,9 +96,9 @@ class FaultyController:
         every: int = 1000,
         stall: float | Callable[[], None] = 1.0,
     ) -> None:
-        unknown = [fault for fault in faults if fault not in FAULTS]
+        unknown = [fault for fault in faults if fault not in _KNOWN]
         if unknown:
-            raise UsageError(f"expected faults of {', '.join(FAULTS)}, got {unknown[0]!r}")
+            raise UsageError(f"expected faults of {', '.join(_KNOWN)}, got {unknown[0]!r}")
         if not 0 <= seed < 2**64:
             raise UsageError(f"expected a seed of 0 to 2**64 - 1, got {seed}")
         if every < 1 or (not callable(stall) and not 0 <= stall < threading.TIMEOUT_MAX):
@@ -101,6 +109,7 @@ class FaultyController:
         self._inner, self._seed, self._faults, self._every, self._stall = controller, seed, tuple(faults), every, stall
         self._done: set[int] = set()
         self._next: deque[SampleBlock | None] = deque()
+        self._moved: MovedReadings | None = None
         self._connected = True
         self._aborted = threading.Event()
 
@@ -118,6 +127,7 @@ class FaultyController:
         """Get ready for samples start .. stop - 1."""
         self._inner.arm(path, start, stop)
         self._next.clear()
+        self._moved = None
         self._aborted.clear()
         self._connected = True
 
@@ -132,6 +142,11 @@ class FaultyController:
         if self._next:
             return self._next.popleft()
         block = self._inner.read(max_samples)
+        if self._moved is not None:
+            moved = self._moved.take(block, max_samples)
+            if block is None and moved is not None:
+                self._next.append(None)
+            return moved if moved is not None or block is None else self.read(max_samples)
         if block is None:
             return None
         strike = self._strike(block.start, block.start + len(block.counts))
@@ -145,6 +160,13 @@ class FaultyController:
         self._aborted.set()
         self._next.clear()
         self._inner.abort()
+
+    @property
+    def reached(self) -> int:
+        """How far the beam of the wrapped controller went."""
+        if not isinstance(self._inner, ReportsReach):
+            raise AttributeError("reached")  # so that this one does not report it either
+        return self._inner.reached
 
     def beam_times(self, path: ScanPath, start: int, stop: int) -> BeamTimes:
         """What the beam of the wrapped controller does for samples start .. stop - 1."""
@@ -174,10 +196,10 @@ class FaultyController:
         """What comes in the place of a block."""
         match strike.fault:
             case "drop":
-                return _head(block, strike.sample) or self.read(max_samples)
+                return _before(block, strike.sample) or self.read(max_samples)
             case "short":
                 self._next.append(None)
-                return _head(block, strike.sample) or self._next.popleft()
+                return _before(block, strike.sample) or self._next.popleft()
             case "disorder":
                 later = self._inner.read(max_samples)
                 if later is not None:
@@ -194,6 +216,10 @@ class FaultyController:
                 raise ConnectionResetError("the connection is lost")
             case "dtype":
                 return SampleBlock(block.start, block.counts.astype(np.float64), block.actual)
+            case "lose" | "add" | "shift" as fault:
+                self._moved = MovedReadings(fault, block.start)
+                at = strike.sample - block.start
+                return self._moved.take(with_reading(block, at, fault), max_samples) or self.read(max_samples)
             case "nan":
                 counts = block.counts.astype(np.float32)
                 counts[strike.sample - block.start] = np.nan
@@ -207,8 +233,6 @@ class FaultyController:
             raise ControllerError("expected a running scan to read from, got an abort, call arm and start again")
 
 
-def _head(block: SampleBlock, sample: int) -> SampleBlock | None:
+def _before(block: SampleBlock, sample: int) -> SampleBlock | None:
     """The part of a block before a sample, None where it is empty."""
-    size = sample - block.start
-    actual = None if block.actual is None else block.actual[:size]
-    return SampleBlock(block.start, block.counts[:size], actual) if size else None
+    return head_of(block, sample) if sample > block.start else None

@@ -9,6 +9,7 @@ from stemscan.coil_lag import CoilLag
 from stemscan.errors import ControllerError, UsageError
 from stemscan.ledger import BeamTimes, beam_times_of
 from stemscan.sample_block import DetectorInfo, SampleBlock
+from stemscan.scan_controller import ReportsReach
 
 if TYPE_CHECKING:
     from stemscan.path import ScanPath
@@ -93,6 +94,13 @@ class LaggedController:
     def close(self) -> None:
         """Release the controller."""
         self._controller.close()
+
+    @property
+    def reached(self) -> int:
+        """How far the beam of the controller went."""
+        if not isinstance(self._controller, ReportsReach):
+            raise AttributeError("reached")  # so that this one does not report it either
+        return self._controller.reached
 
     def beam_times(self, path: ScanPath, start: int, stop: int) -> BeamTimes:
         """What the controller's beam does for samples start .. stop - 1."""

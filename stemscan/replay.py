@@ -55,6 +55,7 @@ class ReplayController:
         self._piece: tuple[int, NDArray[Any], NDArray[np.float32] | None] | None = None
         self._range: tuple[int, int] | None = None
         self._running = False
+        self._at = 0
 
     @property
     def source(self) -> Path:
@@ -111,7 +112,7 @@ class ReplayController:
             )
         if not 0 <= start <= stop <= len(path):
             raise ControllerError(f"expected a range inside samples 0 to {len(path)}, got {start} to {stop}")
-        self._range, self._running = (start, stop), False
+        self._range, self._running, self._at = (start, stop), False, start
 
     def start(self) -> None:
         """Begin to deliver the armed range."""
@@ -142,9 +143,15 @@ class ReplayController:
                 "acquire the rest there first"
             )
         block = self._block(start, min(stop, start + max_samples))
+        self._at = start + len(block.counts)
         if self._range is armed:
             self._range = (start + len(block.counts), stop)
         return block
+
+    @property
+    def reached(self) -> int:
+        """The first sample of the range armed last that was not delivered since."""
+        return self._at
 
     def abort(self) -> None:
         """Drop the armed range."""

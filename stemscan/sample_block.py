@@ -11,9 +11,9 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stemscan.errors import ControllerError, UsageError
+from stemscan.errors import ControllerError, UnprovenError, UsageError
 
-__all__ = ["DetectorInfo", "SampleBlock", "check_block"]
+__all__ = ["DetectorInfo", "SampleBlock", "check_block", "head_of"]
 
 _LARGEST: Final = 1e12
 """Gain and offset of a detector; beyond it electrons would leave the range of single precision."""
@@ -79,13 +79,23 @@ class SampleBlock:
     actual: NDArray[np.floating[Any]] | None = None
 
 
+def head_of(block: SampleBlock, stop: int) -> SampleBlock:
+    """The part of a block before sample `stop`, which is above its first; the block itself where that is all."""
+    size = stop - block.start
+    if size >= len(block.counts):
+        return block
+    return SampleBlock(block.start, block.counts[:size], None if block.actual is None else block.actual[:size])
+
+
 def check_block(block: SampleBlock, start: int, stop: int, dtype: np.dtype[Any], *, actual: bool) -> None:
     """Refuse a block that does not continue at `start`, passes `stop`, or holds what `dtype` cannot keep unchanged.
 
     Raises
     ------
+    UnprovenError
+        When it begins elsewhere, or passes `stop`.
     ControllerError
-        Naming what was expected and what came.
+        When it is wrong otherwise; both name what was expected and what came.
     """
     counts = block.counts
     if not isinstance(counts, np.ndarray):
@@ -96,10 +106,10 @@ def check_block(block: SampleBlock, start: int, stop: int, dtype: np.dtype[Any],
         raise ControllerError(f"expected a block that starts at sample {start}, got {block.start!r}")
     if block.start != start:
         what = "overlap" if block.start < start else "gap"
-        raise ControllerError(f"expected a block that starts at sample {start}, got {block.start}: {what}")
+        raise UnprovenError(f"expected a block that starts at sample {start}, got {block.start}: {what}", proven=start)
     if start + counts.size > stop:
-        raise ControllerError(
-            f"expected samples up to {stop}, as armed, got a block that ends at {start + counts.size}"
+        raise UnprovenError(
+            f"expected samples up to {stop}, as armed, got a block that ends at {start + counts.size}", proven=start
         )
     if dtype.kind == "f":
         _check_floats(counts, start, dtype)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from stemscan.path import ScanPath
     from stemscan.sample_block import DetectorInfo, SampleBlock
 
-__all__ = ["BLOCK_SAMPLES", "Capabilities", "ScanController"]
+__all__ = ["BLOCK_SAMPLES", "Capabilities", "ReportsReach", "ScanController"]
 
 BLOCK_SAMPLES: Final = 1 << 18
 
@@ -41,7 +41,9 @@ class ScanController(Protocol):
     """A microscope: exposes samples of a path and delivers their counts.
 
     The beam is blanked, or at least parked, unless an armed range is being exposed: before the start, between two
-    ranges, and after `abort`. One that does more than dwell on samples says so by `stemscan.ledger.ReportsBeamTimes`.
+    ranges, and after `abort`. One that does more than dwell on samples says so by `stemscan.ledger.ReportsBeamTimes`;
+    one that knows how far its beam went, by `ReportsReach`. One that cannot tell to which samples its readings belong
+    raises `stemscan.errors.UnprovenError`, and is armed again from the last sample of which it can.
     `stemscan.testing.ControllerConformance` checks all this.
     """
 
@@ -79,4 +81,14 @@ class ScanController(Protocol):
 
     def close(self) -> None:
         """Release the hardware."""
+        ...
+
+
+@runtime_checkable
+class ReportsReach(Protocol):
+    """A scan controller that knows how far its beam went, which bounds how many samples are exposed twice."""
+
+    @property
+    def reached(self) -> int:
+        """The first sample of the range armed last that was surely not exposed since."""
         ...

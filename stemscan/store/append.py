@@ -34,7 +34,7 @@ class StoreAppender(StoreReader):
     def __init__(self, root: RootFile, lock: StoreLock | None = None) -> None:
         super().__init__(root)
         self._lock = lock
-        self._armed = 0
+        self._armed = self._armed_before = 0
         self._path: ScanPath | None = None
         self._writer: SampleWriter | None = None
         self._digests: DigestWriter | None = None
@@ -85,14 +85,26 @@ class StoreAppender(StoreReader):
                 f"expected to arm up to sample {self.samples_appended + 1} .. {self.total_samples}, got {stop}"
             )
         failpoint("arm:begin")
+        self._armed_before = self.samples_armed
         again = max(0, min(stop, self.samples_armed) - (self.samples_appended if start is None else start))
         if stop > self.samples_armed or again:
             armed = max(stop, self.samples_armed)
-            self._root.update(
-                lambda record: {"samples_armed": armed, "ledger": _more(record, "samples_exposed_again_at_most", again)}
-            )
+            more = {"samples_exposed_again_at_most": again, "times_exposed_again": int(again > 0)}
+            self._root.update(lambda record: {"samples_armed": armed, "ledger": _more(record, more)})
         self._armed = stop
         failpoint("arm:recorded")
+
+    def disarm(self, reached: int) -> None:
+        """Record, durably, that of the samples armed last none from `reached` on was exposed.
+
+        Raises
+        ------
+        StoreError, DiskSpaceError
+            When the store cannot be written.
+        """
+        armed = max(reached, self._armed_before, self.samples_appended)
+        if armed < self.samples_armed:
+            self._root.update(lambda _: {"samples_armed": armed})
 
     def append(self, block: SampleBlock) -> None:
         """Add the next samples in scan order; they last only after `commit`.
@@ -219,7 +231,7 @@ class StoreAppender(StoreReader):
             lambda record: {
                 "samples_committed": samples,
                 "doubt": None if record.doubt is None or record.doubt.proven >= samples else record.doubt,
-                "ledger": _more(record, "samples_taken_back", committed - samples),
+                "ledger": _more(record, {"samples_taken_back": committed - samples}),
                 "history": [*record.history, entry],
                 **bound,
             }
@@ -322,9 +334,9 @@ class StoreAppender(StoreReader):
         return {"digests": DigestsRecord(samples=digests.samples(committed), tail=tail, truth=before.truth)}
 
 
-def _more(record: StoreRecord, name: str, samples: int) -> LedgerRecord | None:
-    """The ledger with more samples in one of its numbers."""
-    if not samples:
+def _more(record: StoreRecord, numbers: dict[str, int]) -> LedgerRecord | None:
+    """The ledger with more in some of its numbers."""
+    if not any(numbers.values()):
         return record.ledger
     ledger = record.ledger or LedgerRecord()
-    return ledger.model_copy(update={name: getattr(ledger, name) + samples})
+    return ledger.model_copy(update={name: getattr(ledger, name) + more for name, more in numbers.items()})

@@ -132,6 +132,7 @@ class LedgerRecord(_Part):
     transit: BeamTimeRecord = BeamTimeRecord()
     park: BeamTimeRecord = BeamTimeRecord()
     samples_exposed_again_at_most: Count = 0
+    times_exposed_again: Count = 0
     samples_taken_back: Count = 0
 
     def plus(self, times: BeamTimes, rate: float) -> LedgerRecord:
@@ -189,8 +190,9 @@ class StoreRecord(_Part):
         for name in ("coil_tau_ns", "coil_waits", "doubt"):
             if data[name] is None:
                 del data[name]
-        if data["ledger"] is not None and not data["ledger"]["samples_taken_back"]:
-            del data["ledger"]["samples_taken_back"]
+        for name in ("samples_taken_back", "times_exposed_again"):
+            if data["ledger"] is not None and not data["ledger"][name]:
+                del data["ledger"][name]
         if self.schema_version == 1:
             data["detector"] = data.pop("channels")[0]
             del data["detector"]["name"], data["arrays"], data["digests"]

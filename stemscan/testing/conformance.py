@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,30 @@ class ControllerConformance(ControllerChecks):
             controller.start()
             controller.read(2)
             self._same(self._scan(controller), whole)
+
+    # ------------------------------------------------------------------ no reading lost, added or shifted
+
+    def test_a_caller_that_stalls_loses_nothing(self) -> None:
+        """A long scan has every sample, and the same ones, when the caller lets buffers run full.
+
+        A controller may say that it cannot tell readings apart (`UnprovenError`), and is then armed again from the last
+        sample that it proved.
+        """
+        with self._made(self.make_long_plan()) as (controller, path):
+            whole = self._proven(controller, 0, len(path))
+            self._same(self._proven(controller, 0, len(path), stalls=4), whole)
+
+    def test_a_long_scan_is_the_same_in_pieces(self) -> None:
+        """Where it is resumable: readings that moved to other samples at some place are not those of a new range."""
+        with self._made(self.make_long_plan()) as (controller, path):
+            whole, total = self._proven(controller, 0, len(path)), len(path)
+            if not controller.capabilities.resumable:
+                self._same(self._proven(controller, 0, total), whole)
+                return
+            edges = [total * part // 7 for part in range(8)]
+            for start, stop in pairwise(edges):
+                if stop > start:
+                    self._same(self._proven(controller, start, stop), whole[start:stop])
 
     # ------------------------------------------------------------------ abort and close
 

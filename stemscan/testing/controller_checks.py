@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.controller import acquire
-from stemscan.errors import ControllerError
+from stemscan.errors import ControllerError, UnprovenError
 from stemscan.path import ScanPath
 from stemscan.plan import ScanPlan
-from stemscan.sample_block import SampleBlock, check_block
+from stemscan.sample_block import SampleBlock, check_block, head_of
 from stemscan.scan_controller import ScanController
 from stemscan.store import Acquisition
 from stemscan.timed_controller import TimedController
 from stemscan.units import counted
 
 __all__ = ["ControllerChecks"]
+
+_MANY_SAMPLES: Final = 50_000
+_MOST_PASSES: Final = 256
+_LONG_NS: Final = 1_000_000_000
+_LARGE: Final = 4096
+_MOST_TRIES: Final = 10
 
 
 class ControllerChecks:
@@ -34,10 +41,13 @@ class ControllerChecks:
         then order, number and type of the counts are checked, and not their values.
     patience_s : float
         Longest wait for a call of the controller in seconds; one that takes longer is a failure.
+    stall_s : float
+        How long a caller that does not keep up reads nothing, in seconds; so long that all buffers are full.
     """
 
     repeatable: ClassVar[bool] = True
     patience_s: ClassVar[float] = 60.0
+    stall_s: ClassVar[float] = 0.2
 
     def make_controller(self, plan: ScanPlan) -> ScanController:
         """A new controller, ready to be armed with the path of `plan`; each test closes it. Overridden by the user."""
@@ -56,14 +66,22 @@ class ControllerChecks:
             }
         )
 
+    def make_long_plan(self) -> ScanPlan:
+        """A plan that fills a controller's buffers: a raster where `make_plan` is, of some 50,000 samples or 1 s."""
+        plan = self.make_plan()
+        rows, columns = plan.shape
+        passes = max(1, min(_MANY_SAMPLES, _LONG_NS // plan.dwell_ns) // (rows * columns))
+        changes = {"pattern": {"kind": "raster"}, "passes": min(passes, _MOST_PASSES)}
+        return ScanPlan.from_dict({name: part for name, part in plan.to_dict().items() if name != "order"} | changes)
+
     def expected_counts(self, path: ScanPath, start: int, stop: int) -> NDArray[Any] | None:
         """Counts that samples start .. stop - 1 must have, (n,); None where that is not known, unless overridden."""
         return None
 
     @contextmanager
-    def _made(self) -> Iterator[tuple[TimedController, ScanPath]]:
+    def _made(self, plan: ScanPlan | None = None) -> Iterator[tuple[TimedController, ScanPath]]:
         """A controller that answers in time or fails, closed at the end, and the path to scan."""
-        plan = self.make_plan()
+        plan = plan or self.make_plan()
         controller = TimedController(self.make_controller(plan), self.patience_s)
         try:
             self._path = ScanPath(plan)
@@ -86,13 +104,51 @@ class ControllerChecks:
         controller.start()
         return np.concatenate([block.counts for block in self._blocks(controller, start, stop, size)])
 
-    def _blocks(self, controller: ScanController, start: int, stop: int, size: int) -> list[SampleBlock]:
-        """All blocks of a range that was started."""
+    def _proven(self, controller: ScanController, start: int, stop: int, *, stalls: int = 0) -> NDArray[Any]:
+        """Counts of a range, in which the caller stalls so often; what is not proven is exposed again, a few times."""
+        counts, at, tries = [], start, 0
+        while at < stop:
+            blocks: list[SampleBlock] = []
+            try:
+                controller.arm(self._path, at, stop)
+                controller.start()
+                self._blocks(controller, at, stop, _LARGE, into=blocks, stalls=stalls)
+                proven = stop
+            except UnprovenError as problem:
+                proven, tries = problem.proven, tries + 1
+                assert at <= proven <= stop, f"expected a proven sample of {at} to {stop}, got {proven}"
+                assert tries < _MOST_TRIES, f"expected proven samples in {_MOST_TRIES} tries, got: {problem}"
+            if proven < stop and not controller.capabilities.resumable:
+                proven, blocks = start, []
+            counts += [head_of(block, proven).counts for block in blocks if block.start < proven]
+            at = proven
+        return np.concatenate(counts)
+
+    def _blocks(
+        self,
+        controller: ScanController,
+        start: int,
+        stop: int,
+        size: int,
+        *,
+        into: list[SampleBlock] | None = None,
+        stalls: int = 0,
+    ) -> list[SampleBlock]:
+        """All blocks of a range that was started; the caller stalls so often, first before the first of them."""
         able, dtype = controller.capabilities, np.dtype(controller.detector.dtype)
-        blocks: list[SampleBlock] = []
-        while (block := controller.read(size)) is not None:
+        blocks: list[SampleBlock] = [] if into is None else into
+        at = [start + (stop - start) * number // stalls for number in range(stalls)]
+        while True:
+            if at and start >= at[0]:
+                at.pop(0)
+                time.sleep(self.stall_s)
+            if (block := controller.read(size)) is None:
+                break
             assert isinstance(block, SampleBlock), f"expected a SampleBlock or None, got {block!r}"
-            check_block(block, start, stop, dtype, actual=able.actual_positions)
+            try:
+                check_block(block, start, stop, dtype, actual=able.actual_positions)
+            except UnprovenError as problem:  # not said by the controller
+                raise AssertionError(str(problem)) from None
             got, most = len(block.counts), min(size, able.max_block)
             assert got <= most, f"expected at most {counted(most, 'sample')} a block, got {got}"
             expected = self.expected_counts(self._path, start, start + got)

@@ -8,9 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stemscan.hardware.obi import chunks, link
+from stemscan.hardware.profile import load_profile
+from stemscan.plan import ScanPlan
 from stemscan.recon.output import read_reconstruction
+from stemscan.simulators.api import load_specimen
+from stemscan.simulators.obi_faults import FaultyObiDevice, ReadingFault
 from stemscan.store import Acquisition
 from tests.cli.conftest import Stemscan
+from tests.simulators.obi_kit import Served
 
 SPECIMEN = "crystal:SrTiO3[001]"
 
@@ -124,10 +130,43 @@ def test_a_replay_is_known_for_what_it_is(stemscan: Stemscan, plan: str) -> None
     assert played.coil_waits == simulated.coil_waits
 
 
+@pytest.mark.parametrize("fault", ["lose", "hang"])
+def test_a_device_that_loses_readings_gives_a_right_store_or_says_so(
+    stemscan: Stemscan, plan: str, monkeypatch: pytest.MonkeyPatch, fault: ReadingFault
+) -> None:
+    monkeypatch.setattr(link, "_SILENCE_S", 0.1)
+    monkeypatch.setattr(chunks, "LARGEST_CHUNK", 300)
+    scan, profile = ScanPlan.load(plan), load_profile("obi")
+    specimen = load_specimen(SPECIMEN, scan.shape, pixel_size_nm=scan.pixel_size_nm)
+    assert stemscan("simulate", plan, SPECIMEN, "-o", "s.zarr", "--seed", "3", "-q").code == 0
+    for every, code in ((40, 1), (1500, 0)):
+        device = FaultyObiDevice(scan, profile, specimen, seed=3, faults=[fault], every=every)
+        served = Served(device=device)
+        try:
+            where = f"obi://127.0.0.1:{served.port}"
+            done = stemscan(
+                "acquire", plan, "-o", "a.zarr", "--controller", where, "--timeout", "9s", "--resume", "--json"
+            )
+        finally:
+            served.stop()
+        assert done.code == code, done.err
+        if code:
+            assert "error: expected the Open Beam Interface at" in done.err
+            assert (
+                "got no proof in 4 tries; see that nothing else loads this computer or its link, and resume" in done.err
+            )
+            assert "the last try: expected" in done.err
+        else:
+            assert json.loads(done.out)["times_unproven"] >= 1
+            assert json.loads(done.out)["ledger"]["times_exposed_again"] >= 1
+    np.testing.assert_array_equal(Acquisition.open("a.zarr").counts(), Acquisition.open("s.zarr").counts())
+    assert "times in all" in stemscan("info", "a.zarr").out
+
+
 BAD = [
     (["--controller", "foo"], 2, "virtual"),
     (["--controller", "obi://127.0.0.1:1"], 1, "127.0.0.1:1"),
-    (["--controller", "obi://127.0.0.1:1", "--timeout", "inf"], 2, "timeout above 0"),
+    (["--controller", "obi://127.0.0.1:1", "--timeout", "inf"], 2, "--timeout: expected a time with a unit"),
     (["--controller", "obi://127.0.0.1"], 2, "PORT"),
     (["--controller", "replay:none.zarr"], 2, "none.zarr"),
     ([], 2, "--specimen"),
@@ -142,8 +181,13 @@ BAD = [
     (["--controller", "obi://h:1", "--coil-tau", "1000s"], 2, "dwell longer"),
     (["--specimen", SPECIMEN, "--resume", "--overwrite"], 2, "keep one"),
     (["--specimen", SPECIMEN, "--seed", "-1"], 2, "--seed"),
-    (["--specimen", SPECIMEN, "--timeout", "0"], 2, "timeout above 0 s"),
-    (["--specimen", SPECIMEN, "--timeout", "inf"], 2, "timeout above 0 s"),
+    (["--specimen", SPECIMEN, "--timeout", "0s"], 2, "--timeout: expected a time above zero, got '0s'"),
+    (["--specimen", SPECIMEN, "--timeout", "12"], 2, "write it like 12s or 500ms"),
+    (
+        ["--specimen", SPECIMEN, "--timeout", "1e12s"],
+        2,
+        "--timeout: expected a stall timeout above 0 s and at most 1e+09 s",
+    ),
     (["--specimen", SPECIMEN, "--controller", "virtual:x"], 2, "expected virtual, obi"),
     (["--controller", "replay:"], 2, "expected virtual, obi"),
     (["--specimen", SPECIMEN, "--stop-when", "max-dose=50dB"], 2, "--stop-when max-dose: expected a dose in e-/A^2"),

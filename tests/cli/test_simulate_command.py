@@ -26,7 +26,8 @@ def tree(folder: Path) -> dict[str, bytes]:
     files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     root = json.loads(files["zarr.json"])
     del root["attributes"]["stemscan"]["history"], root["attributes"]["stemscan"]["digest"]
-    del root["attributes"]["stemscan"]["ledger"]["samples_exposed_again_at_most"]
+    for name in ("samples_exposed_again_at_most", "times_exposed_again"):
+        root["attributes"]["stemscan"]["ledger"].pop(name, None)
     files["zarr.json"] = json.dumps(root).encode()
     return files
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -14,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from stemscan.controller import Capabilities, ScanController, acquire
-from stemscan.errors import ControllerError
+from stemscan.errors import ControllerError, UnprovenError
 from stemscan.faulty import FaultyController
 from stemscan.hardware.obi.controller import ObiController
 from stemscan.hardware.profile import load_profile
@@ -214,6 +215,64 @@ class GoesOnAfterClose(Broken):
         """Does nothing."""
 
 
+class LosesWhenCallersStall(Broken):
+    """Like a device whose buffer is full: a reading is lost, the others move up, and one is missing in the end."""
+
+    last = 0.0
+    lost = 0
+
+    def arm(self, path: ScanPath, start: int, stop: int) -> None:
+        super().arm(path, start, stop)
+        self.last, self.lost = 0.0, 0
+
+    def read(self, max_samples: int) -> SampleBlock | None:
+        now = time.monotonic()
+        if self.last and now - self.last > 0.15:
+            self._lose()
+        block = super().read(max_samples)
+        self.last = time.monotonic()
+        return None if block is None else SampleBlock(block.start - self.lost, block.counts)
+
+    def _lose(self) -> None:
+        self._at += 1
+        self.lost += 1
+
+
+class SaysWhenItLost(LosesWhenCallersStall):
+    """The same, but it counts its readings: this one is right."""
+
+    def _lose(self) -> None:
+        start, self._path = self._at, None
+        raise UnprovenError("expected as many readings as pixels, got fewer; expose them again", proven=start)
+
+
+class ShiftsWhenCallersStall(LosesWhenCallersStall):
+    """The same, with as many samples as there should be."""
+
+    def read(self, max_samples: int) -> SampleBlock | None:
+        if self.lost < 0:
+            return None
+        block = super().read(max_samples)
+        if block is None and self.lost:
+            block, self.lost = SampleBlock(self._stop - self.lost, np.zeros(self.lost, np.uint16)), -1
+        return block
+
+
+class AddsAfterMany(Broken):
+    """One reading too many after 30,000 of a range; the last sample is not delivered."""
+
+    def read(self, max_samples: int) -> SampleBlock | None:
+        block = super().read(max_samples)
+        if block is None or self._at - self._began < 30_000:
+            return block
+        counts, _ = expose(SPECIMEN.signal, self.long, block.start - 1, block.start - 1 + len(block.counts), seed=3)
+        return SampleBlock(block.start, counts)
+
+    def arm(self, path: ScanPath, start: int, stop: int) -> None:
+        super().arm(path, start, stop)
+        self._began, self.long = start, path
+
+
 class Doubles(Broken):
     """Every tenth sample has the counts of the one before; nothing in it looks wrong."""
 
@@ -244,7 +303,7 @@ def right_counts(path: ScanPath, index: int) -> int:
     ("broken", "test", "message"),
     [
         (NoTurn, "read_and_start_want_their_turn", "read before start"),
-        (TooLarge, "blocks_are_no_larger_than_asked", "at most 1 samples"),
+        (TooLarge, "blocks_are_no_larger_than_asked", "at most 1 sample a block"),
         (LosesTheLast, "delivers_the_whole_path_in_order", "an end after 95"),
         (AnyRange, "ranges_outside_the_path_are_refused", "range -1 to 96"),
         (OneBuffer, "blocks_belong_to_the_caller", "not equal"),
@@ -260,6 +319,9 @@ def right_counts(path: ScanPath, index: int) -> int:
         (Hangs, "acquires_into_a_store", r"within 0\.5 s"),
         (AbortHangs, "abort_is_harmless_when_idle", r"to abort within 0\.5 s"),
         (GoesOnAfterClose, "close_can_be_called_at_any_time", "read after close"),
+        (LosesWhenCallersStall, "a_caller_that_stalls_loses_nothing", "an end after"),
+        (ShiftsWhenCallersStall, "a_caller_that_stalls_loses_nothing", "not equal"),
+        (AddsAfterMany, "a_long_scan_is_the_same_in_pieces", "not equal"),
         (Doubles, "delivers_the_whole_path_in_order", "not equal"),
         (TimesDoNotAddUp, "beam_times_add_up", "of both parts"),
         (ImpossibleTimes, "beam_times_add_up", "5 ns of 0 ns of settle with the beam on"),
@@ -276,6 +338,25 @@ def test_a_broken_controller_is_found(broken: type[Broken], test: str, message: 
             return np.array([right_counts(path, at) for at in range(start, stop)]) if broken is Doubles else None
 
     with pytest.raises((AssertionError, ControllerError, RuntimeError, KeyError), match=message):
+        getattr(Suite(), f"test_{test}")()
+
+
+class TestSaysWhenItLost(Conformance):
+    def make_controller(self, plan: ScanPlan) -> ScanController:
+        return SaysWhenItLost(plan)
+
+
+@pytest.mark.parametrize("fault", ["lose", "add", "shift"])
+@pytest.mark.parametrize("test", ["a_caller_that_stalls_loses_nothing", "a_long_scan_is_the_same_in_pieces"])
+def test_a_lost_added_or_shifted_reading_is_found(fault: Literal["lose", "add", "shift"], test: str) -> None:
+    class Suite(ControllerConformance):
+        stall_s = 0.001
+
+        def make_controller(self, plan: ScanPlan) -> ScanController:
+            return FaultyController(Broken(plan), seed=1, faults=[fault], every=40_000)
+
+    message = {"lose": "an end after", "add": "as armed", "shift": "not equal"}[fault]
+    with pytest.raises((AssertionError, ControllerError), match=message):
         getattr(Suite(), f"test_{test}")()
 
 
@@ -307,6 +388,9 @@ class WholeScansOnly(Broken):
         if (start, stop) != (0, len(path)):
             raise ControllerError(f"expected a whole scan, got samples {start} to {stop}")
         super().arm(path, start, stop)
+
+    def read(self, max_samples: int) -> SampleBlock | None:
+        return super().read(min(max_samples, 1000))
 
 
 class TestWholeScans(Conformance):

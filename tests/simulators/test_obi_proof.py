@@ -6,18 +6,24 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from stemscan.controller import AcquireResult, ScanController, acquire
 from stemscan.errors import ControllerError, UnprovenError
 from stemscan.hardware.obi import chunks as chunks_module
 from stemscan.hardware.obi import commands as obi
 from stemscan.hardware.obi import link
 from stemscan.hardware.obi.controller import ObiController
 from stemscan.hardware.obi.cookies import NUMBERS, numbered
-from stemscan.simulators.obi_faults import FaultyObiDevice, ReadingFault
+from stemscan.hardware.profile import ControllerProfile
+from stemscan.plan import ScanPlan
+from stemscan.simulators.api import VirtualMicroscope
+from stemscan.simulators.obi_faults import READING_FAULTS, FaultyObiDevice, ReadingFault
+from stemscan.store import Acquisition
 from tests.simulators.obi_kit import PATH, PLAN, PROFILE, SPECIMEN, Scripted, Served, expected
 
 TOTAL = len(PATH)
@@ -89,7 +95,7 @@ def test_an_error_says_what_came() -> None:
         controller.arm(PATH, 0, TOTAL)
         controller.start()
         with pytest.raises(
-            UnprovenError, match=r"expected \d+ readings .* from sample 0 on, got \d+, so that none can"
+            UnprovenError, match=r"expected \d+ readings .* from sample 0 on, got \d+, so that it is unknown"
         ):
             controller.read(10)
         controller.close()
@@ -99,6 +105,88 @@ def test_cookies_are_numbers_without_the_byte_that_begins_an_answer() -> None:
     cookies = {numbered(number) for number in range(NUMBERS)}
     assert len(cookies) == NUMBERS
     assert all(cookie & 1 and 0xFF not in cookie.to_bytes(2, "big") for cookie in cookies)
+
+
+# ---------------------------------------------------------------------- acquired into a store
+
+UNSETTLED = PROFILE.model_copy(update={"settle": None})
+
+
+def acquired(place: Path, plan: ScanPlan, controller: ScanController, *, resume: bool = False) -> AcquireResult:
+    begin = Acquisition.resume if resume else Acquisition.create
+    with begin(place, plan, detector=controller.detector) as store:
+        return acquire(plan, controller, store, block_samples=500, commit_samples=1000, stall_timeout=30)
+
+
+def undisturbed(place: Path, plan: ScanPlan) -> NDArray[np.uint16]:
+    acquired(place, plan, VirtualMicroscope(SPECIMEN, plan, seed=3))
+    counts: NDArray[np.uint16] = Acquisition.open(place).counts()
+    return counts
+
+
+@pytest.mark.parametrize("profile", [PROFILE, UNSETTLED], ids=["settled", "unsettled"])
+@pytest.mark.parametrize(
+    ("faults", "dwell_ns"),
+    [
+        (("lose",), 250),
+        (("lose",), 375),
+        (("lose",), 625),
+        (("lose", "add"), 1125),
+        (("shift",), 2000),
+        (("hang",), 250),
+        (READING_FAULTS, 500),
+    ],
+)
+def test_every_sample_is_that_of_an_undisturbed_run(
+    tmp_path: Path, faults: tuple[ReadingFault, ...], dwell_ns: int, profile: ControllerProfile
+) -> None:
+    plan = ScanPlan.from_dict({**PLAN.to_dict(), "dwell_ns": dwell_ns})
+    device = FaultyObiDevice(plan, profile, SPECIMEN, seed=3, faults=faults, every=1700, fault_seed=dwell_ns)
+    served = Served(device=device)
+    try:
+        controller = ObiController("127.0.0.1", served.port, profile, timeout=20)
+        result = acquired(tmp_path / "a.zarr", plan, controller)
+        controller.close()
+    finally:
+        served.stop()
+    held = Acquisition.open(tmp_path / "a.zarr")
+    assert held.state == "complete"
+    np.testing.assert_array_equal(held.counts(), undisturbed(tmp_path / "b.zarr", plan))
+    assert held.ledger is not None
+    assert result.unproven == held.ledger["times_exposed_again"] >= 1
+    assert held.ledger["samples_exposed_again_at_most"] <= result.unproven * 3 * 300
+
+
+def test_a_device_that_keeps_losing_ends_the_scan_and_a_better_one_completes_it(tmp_path: Path) -> None:
+    place = tmp_path / "a.zarr"
+    with faulty("lose", every=3000) as served:
+        device = served.device
+        assert isinstance(device, FaultyObiDevice)
+        controller = served.connect()
+
+        def worse(done: int, _: int) -> None:
+            if done > 400:
+                device._every = 50
+
+        with (
+            Acquisition.create(place, PLAN, detector=controller.detector) as store,
+            pytest.raises(UnprovenError, match=r"the Open Beam Interface at .* to prove .* in 4 tries"),
+        ):
+            acquire(PLAN, controller, store, progress=worse, block_samples=500, commit_samples=1000)
+        controller.close()
+    kept = Acquisition.open(place)
+    right = undisturbed(tmp_path / "b.zarr", PLAN)
+    assert 400 < kept.samples_committed < TOTAL
+    assert kept.doubt is None
+    np.testing.assert_array_equal(kept.counts(), right[: kept.samples_committed])
+    served = Served()
+    try:
+        controller = served.connect()
+        acquired(place, PLAN, controller, resume=True)
+        controller.close()
+    finally:
+        served.stop()
+    np.testing.assert_array_equal(Acquisition.open(place).counts(), right)
 
 
 # ---------------------------------------------------------------------- on connecting

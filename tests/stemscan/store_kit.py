@@ -121,7 +121,8 @@ def contents(folder: Path) -> dict[str, object]:
     root = json.loads((folder / "zarr.json").read_text())
     root["attributes"]["stemscan"].pop("history")
     root["attributes"]["stemscan"].pop("digest", None)
-    (root["attributes"]["stemscan"]["ledger"] or {}).pop("samples_exposed_again_at_most", None)
+    for name in ("samples_exposed_again_at_most", "times_exposed_again"):
+        (root["attributes"]["stemscan"]["ledger"] or {}).pop(name, None)
     files["zarr.json"] = json.dumps(root)
     return files
 

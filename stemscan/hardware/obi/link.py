@@ -25,6 +25,7 @@ from stemscan.hardware.obi.cookies import NUMBERS, cookies_of, numbered
 from stemscan.hardware.obi.encoder import StepEncoder, encode, largest_array
 from stemscan.hardware.obi.readings import check_readings
 from stemscan.program import Program, Steps
+from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.hardware.profile import ControllerProfile
@@ -247,8 +248,8 @@ class ObiLink:
     def _unproven(self, pixels: int, got: str) -> UnprovenError:
         """The error of a piece whose readings are too few or too many."""
         return UnprovenError(
-            f"expected {pixels} readings for as many pixels from sample {self._proven} on, got {got}, so that none "
-            "can be told from another; expose them again",
+            f"expected {counted(pixels, 'reading')} for as many pixels from sample {self._proven} on, got {got}, so "
+            "that it is unknown which is whose; expose them again",
             proven=self._proven,
         )
 
