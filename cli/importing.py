@@ -74,7 +74,7 @@ def import_data(
     if positions is None:
         if shape is not None:
             raise UsageError("expected --shape only with --positions; frames have a shape of their own")
-        samples = samples_from_frames(read_array(data), None if mask is None else read_array(mask))
+        samples = samples_from_frames(read_array(data), None if mask is None else read_array(mask, mask=True))
     else:
         if shape is None:
             raise UsageError("expected --shape with --positions, got none; add the grid as --shape ROWSxCOLUMNS")

@@ -106,7 +106,7 @@ def read_mask(path: Path, shape: tuple[int, int]) -> Mask:
     PlanError
         When it is not of the grid's shape, or no pixel is set.
     """
-    values = read_array(path)
+    values = read_array(path, mask=True)
     name = repr(str(path))
     if values.ndim == 3 and values.shape[2] in (2, 3, 4) and values.dtype == np.uint8:
         values = values[:, :, : 3 if values.shape[2] > 2 else 1].max(axis=2)

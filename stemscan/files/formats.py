@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
-from stemscan.errors import DataError
+from stemscan.errors import DataError, UsageError
 from stemscan.files.images import Signal
 
 __all__ = ["IN_PROCESS", "Opener", "format_of", "opener_of"]
@@ -77,11 +77,13 @@ def format_of(path: Path) -> str:
     ------
     DataError
         When the file cannot be read, or is of no format that is known here.
+    UsageError
+        When it is a folder, and no Zarr.
     """
     if path.is_dir():
         if any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray")):
             return "zarr"
-        raise DataError(f"expected a file or a Zarr folder, got {str(path)!r}, which is another folder")
+        raise UsageError(f"expected a file or a Zarr folder, got {str(path)!r}, which is another folder")
     try:
         with path.open("rb") as file:
             head = file.read(4096)

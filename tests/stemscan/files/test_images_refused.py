@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import stemscan.files.limits as limits
-from stemscan.errors import DataError, InputNotFoundError, MissingDependencyError
+from stemscan.errors import DataError, InputNotFoundError, MissingDependencyError, UsageError
 from stemscan.files.read import read_picture
 from stemscan.files.reading import Answer, answers
 from tests.stemscan.files.test_images import GREY, SUFFIXES, WIDE, Writer, hdf5_writer, save_png, signal_of
@@ -71,7 +71,7 @@ def test_missing_files_and_folders(tmp_path: Path) -> None:
     with pytest.raises(InputNotFoundError, match=r"nowhere\.tif"):
         read_picture(tmp_path / "nowhere.tif")
     (tmp_path / "folder.npy").mkdir()
-    with pytest.raises(DataError, match="folder"):
+    with pytest.raises(UsageError, match="folder"):
         read_picture(tmp_path / "folder.npy")
 
 

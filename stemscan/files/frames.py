@@ -1,0 +1,67 @@
+"""Frames and masks of image files as plain arrays of numbers: colours count no electrons, but may mark a mask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from stemscan.errors import DataError
+from stemscan.files.images import Array
+from stemscan.files.read import read_frames
+
+__all__ = ["read_grey_frames", "read_mask_frames"]
+
+
+def read_grey_frames(path: Path, frame: int | str | None = None) -> Array:
+    """Read the frames of one signal as numbers.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    frame : int or str, optional
+        As of `stemscan.files.read.read_frames`.
+
+    Returns
+    -------
+    ndarray, (T, H, W), or (H, W) where there is one frame
+
+    Raises
+    ------
+    DataError
+        When the pixels have colours.
+    StemscanError
+        As `stemscan.files.read.read_frames`.
+    """
+    values = read_frames(path, frame).values
+    if values.ndim == 4:
+        first = values[..., 0]
+        if any((values[..., channel] != first).any() for channel in range(1, _colours(values))):
+            raise DataError(
+                f"expected grey frames of numbers, got colours in {str(path)!r}; save the numbers themselves"
+            )
+        values = first
+    return values[0] if len(values) == 1 else values
+
+
+def read_mask_frames(path: Path) -> Array:
+    """Read a mask: a pixel counts where it is not zero in any channel but alpha, and is the largest of its channels.
+
+    Returns
+    -------
+    ndarray, (T, H, W), or (H, W) where there is one frame
+
+    Raises
+    ------
+    StemscanError
+        As `stemscan.files.read.read_frames`.
+    """
+    values = read_frames(path).values
+    if values.ndim == 4:
+        values = np.asarray(values[..., : _colours(values)].max(axis=-1))
+    return values[0] if len(values) == 1 else values
+
+
+def _colours(values: Array) -> int:
+    """Number of channels that are not alpha."""
+    return 3 if values.shape[-1] > 2 else 1
