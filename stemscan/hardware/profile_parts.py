@@ -155,6 +155,9 @@ class Link(Part):
         What one step of a program takes of it, above 0, at most 1e6.
     bytes_per_blanking : float
         What each change of an inline blanker takes in addition, 0 to 1e6.
+    bytes_per_run : float, optional
+        What a run of at least 8 samples along a row, in equal steps and without waits between, takes in place of its
+        steps, above 0, at most 1e6; None for a controller that is told every step.
     largest_command_bytes : int, optional
         Longest command that is understood.
     """
@@ -162,6 +165,7 @@ class Link(Part):
     bytes_per_second: Annotated[float, Field(ge=1, le=1e15)]
     bytes_per_step: Annotated[float, Field(gt=0, le=1e6)]
     bytes_per_blanking: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    bytes_per_run: Annotated[float, Field(gt=0, le=1e6)] | None = None
     largest_command_bytes: Count | None = None
 
 

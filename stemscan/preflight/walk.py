@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from stemscan.coil_lag import CoilLag, LaggedPath
 from stemscan.errors import UsageError
+from stemscan.hardware.raster_runs import row_runs
 from stemscan.preflight.findings import findings
 from stemscan.preflight.report import Duration, Maps, Preflight
 from stemscan.preflight.spread import Spread
@@ -46,6 +47,8 @@ class _Sums:
     flyback: int = 0
     steps: int = 0
     waits: int = 0
+    in_runs: int = 0
+    runs: int = 0
     jump: float = 0.0
     longest: float = 0.0
     jumps: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(_JUMPS, np.int64))
@@ -102,6 +105,8 @@ def _walk(program: Program, examined: int, maps: Maps | None, progress: Progress
         positions, waits = program.path.positions(start, stop), program.waits(start, stop)
         waited = (waits.settle + waits.flyback) * float(quantum)
         _add_moves(sums, waits, start, profile.dwell.largest)
+        if profile.link is not None and profile.link.bytes_per_run is not None:
+            _add_runs(sums, program, positions, waits)
         exposed = np.asarray(dwell + waited * lit, np.float64)
         _add_passes(sums, exposed, start, plan.samples_per_pass)
         begun = np.asarray(clock + np.cumsum(waited + dwell) - dwell, np.float64)
@@ -138,6 +143,17 @@ def _add_moves(sums: _Sums, waits: Waits, start: int, largest: int) -> None:
     sums.longest = max(sums.longest, float(waits.jump.max(initial=0.0)))
     bins = np.minimum(np.frexp(waits.jump[int(start == 0) :])[1].clip(min=0), _JUMPS - 1)
     sums.jumps += np.bincount(bins, minlength=_JUMPS)
+
+
+def _add_runs(sums: _Sums, program: Program, positions: npt.NDArray[np.int32], waits: Waits) -> None:
+    """Samples that go along rows in equal steps without waits, and how many runs they are."""
+    waited = waits.settle + waits.flyback
+    if waited.all():
+        return
+    x, y = program.lattice.codes(positions)
+    runs = row_runs(x, y, waited == 0)
+    sums.in_runs += int(runs.length.sum())
+    sums.runs += len(runs.length)
 
 
 def _add_passes(sums: _Sums, exposed: npt.NDArray[np.float64], start: int, per_pass: int) -> None:
@@ -192,7 +208,10 @@ def _report(program: Program, examined: int, sums: _Sums, maps: Maps | None) -> 
     stall, needed = 0, None
     if profile.link is not None:
         blankings = 2 * sums.waits if profile.blanker == "inline" else 0
-        taken = (sums.steps * profile.link.bytes_per_step + blankings * profile.link.bytes_per_blanking) * share
+        listed = (sums.steps - sums.in_runs) * profile.link.bytes_per_step + sums.runs * (
+            profile.link.bytes_per_run or 0
+        )
+        taken = (listed + blankings * profile.link.bytes_per_blanking) * share
         stall = max(round(taken / profile.link.bytes_per_second * 1e9) - running, 0)
         needed = taken / (running * 1e-9)
     lit = 0 if profile.blanker == "inline" else settle + flyback

@@ -15,9 +15,13 @@ from stemscan.hardware.obi import commands as obi
 from stemscan.hardware.obi.controller import ObiController
 from stemscan.hardware.obi.encoder import encode
 from stemscan.hardware.profile import ControllerProfile
+from stemscan.path import ScanPath
+from stemscan.plan import ScanPlan
 from stemscan.preflight import check_flight
 from stemscan.program import Program
 from stemscan.sample_block import DetectorInfo
+from stemscan.simulators.api import VirtualMicroscope, specimen_from_array
+from stemscan.simulators.obi_device import VirtualObiDevice
 from stemscan.store import Acquisition
 from tests.simulators.obi_kit import PLAN, PROFILE, Served, expected, read_all
 
@@ -81,3 +85,37 @@ def test_the_switch_is_waited_for_once_and_reported() -> None:
         controller.close()
     finally:
         served.stop()
+
+
+def test_a_full_scan_is_sent_as_runs_and_counts_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = ScanPlan.from_dict({**PLAN.to_dict(), "pattern": {"kind": "raster"}, "shape": [128, 96], "passes": 3})
+    specimen = specimen_from_array(np.random.default_rng(0).random(plan.shape).astype(np.float32))
+    path, profile = ScanPath(plan), own(settle=None)
+    microscope = VirtualMicroscope(specimen, plan, seed=3)
+    served = Served(device=VirtualObiDevice(plan, profile, specimen, seed=3))
+    runs = 0
+    plain = VirtualObiDevice.execute
+
+    def watched(device: VirtualObiDevice, command: obi.Command | obi.VectorPixels) -> bytes:
+        nonlocal runs
+        runs += isinstance(command, obi.RasterPixelRun)
+        return plain(device, command)
+
+    monkeypatch.setattr(VirtualObiDevice, "execute", watched)
+    try:
+        controller = ObiController("127.0.0.1", served.port, profile)
+        for start, stop in ((0, len(path)), (1000, 20_001)):
+            counts = []
+            for one in (controller, microscope):
+                one.arm(path, start, stop)
+                one.start()
+                parts = []
+                while (block := one.read(4096)) is not None:
+                    parts.append(block.counts)
+                counts.append(np.concatenate(parts))
+            np.testing.assert_array_equal(counts[0], counts[1])
+        controller.close()
+    finally:
+        served.stop()
+    assert 3 <= runs < 50
+    assert served.device.ledger.plan_samples == len(path) + 19_001

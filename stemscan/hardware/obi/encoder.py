@@ -2,7 +2,8 @@
 
 Everything is validated before it is encoded, for a device masks silently. Runs of pixels become an Array of
 VectorPixel, in which short dwells stay what they are; a change of blanking goes before it as an inline Blank, which
-acts on the tick of the move and cannot stand inside an Array.
+acts on the tick of the move and cannot stand inside an Array. Rows of a full scan can be a RasterRegion, 13 bytes, and
+a RasterPixelRun, 5 bytes, which both may stand among vector pixels.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 
 from stemscan.errors import ProfileError, UsageError
 from stemscan.hardware.obi import commands as obi
+from stemscan.hardware.obi.rectangles import Rectangle, rectangles
 
 if TYPE_CHECKING:
     from stemscan.hardware.profile import ControllerProfile
@@ -24,6 +26,7 @@ __all__ = ["StepEncoder", "encode", "largest_array"]
 _ARRAY_HEADER: Final = 3  # bytes
 _PIXEL: Final = 6  # bytes of a VectorPixel in an Array
 LARGEST_ARRAY: Final = 1 << 16
+LARGEST_RUN: Final = 1 << 16
 
 _FIELDS: Final[dict[type, tuple[int, str]]] = {
     obi.Delay: (0x6, "units"),
@@ -142,10 +145,13 @@ class StepEncoder:
         Whether the beam is blanked before the first step.
     largest_array : int
         Most pixels of an Array.
+    runs : bool
+        Write what goes along rows in equal steps as regions and runs of raster pixels.
     """
 
-    def __init__(self, *, blanked: bool, largest_array: int = LARGEST_ARRAY) -> None:
+    def __init__(self, *, blanked: bool, largest_array: int = LARGEST_ARRAY, runs: bool = False) -> None:
         self.blanked = blanked
+        self._runs = runs
         self._largest = _checked("largest_array", largest_array, 1, LARGEST_ARRAY)
 
     def encode(self, steps: Steps) -> bytes:
@@ -156,8 +162,6 @@ class StepEncoder:
         ProfileError
             When a step has a code beyond 14 bits or a dwell beyond 1 to 65535 cycles.
         """
-        from stemscan.hardware.obi.kernels import write_pixels
-
         if not len(steps):
             return b""
         for name, values, low, high in (
@@ -171,7 +175,34 @@ class StepEncoder:
                     f"expected a {name} of {low} to {high} for the Open Beam Interface, got {values[first]} at step "
                     f"{first} (sample {steps.sample[first]}); use the obi profile's grid and dwell"
                 )
-        out = np.empty(len(steps) * 10, np.uint8)
-        used = write_pixels(steps.x, steps.y, steps.dwell, steps.blanked, self.blanked, self._largest, out)
-        self.blanked = bool(steps.blanked[-1])
+        found = rectangles(steps) if self._runs else []
+        parts, done = [], 0
+        for one in found:
+            parts += [self._listed(steps, done, one.first), self._counted_off(steps, one)]
+            done = one.first + one.columns * one.rows
+        return b"".join([*parts, self._listed(steps, done, len(steps))])
+
+    def _listed(self, steps: Steps, start: int, stop: int) -> bytes:
+        """Steps start .. stop - 1 as vector pixels."""
+        from stemscan.hardware.obi.kernels import write_pixels
+
+        if start == stop:
+            return b""
+        cut = slice(start, stop)
+        x, y, dwell, blanked = steps.x[cut], steps.y[cut], steps.dwell[cut], steps.blanked[cut]
+        out = np.empty(len(x) * 10, np.uint8)
+        used = write_pixels(x, y, dwell, blanked, self.blanked, self._largest, out)
+        self.blanked = bool(blanked[-1])
         return out[:used].tobytes()
+
+    def _counted_off(self, steps: Steps, one: Rectangle) -> bytes:
+        """A rectangle of steps as a region and runs."""
+        at, blanked = one.first, bool(steps.blanked[one.first])
+        x, y = (one.columns, one.x_step << 8), (one.rows, one.y_step << 8)
+        told = encode(obi.RasterRegion(int(steps.x[at]), *x, int(steps.y[at]), *y))
+        if blanked is not self.blanked:
+            told += encode(obi.Blank(blanked, inline=True))
+            self.blanked = blanked
+        left, field = one.columns * one.rows, int(steps.dwell[at]) - 1
+        lengths = [min(left - done, LARGEST_RUN) for done in range(0, left, LARGEST_RUN)]
+        return told + b"".join(encode(obi.RasterPixelRun(length, field)) for length in lengths)

@@ -58,6 +58,8 @@ class DeviceSetup:
         With 16 or 8 bits a reading.
     switch_s : float
         How long it needs to take control of the scan.
+    runs : bool
+        Whether it is told full rows as regions and runs.
     """
 
     largest_array: int
@@ -65,6 +67,7 @@ class DeviceSetup:
     beam: obi.Beam = obi.Beam.ELECTRON
     output: obi.Output = obi.Output.SIXTEEN_BIT
     switch_s: float = 0.0
+    runs: bool = True
 
     @classmethod
     def of(cls, profile: ControllerProfile) -> DeviceSetup:
@@ -72,7 +75,8 @@ class DeviceSetup:
         row, column = profile.park or (0, 0)
         output = obi.Output.SIXTEEN_BIT if profile.output_bits == 16 else obi.Output.EIGHT_BIT
         beam, switch_s = obi.Beam[profile.beam.upper()], profile.ext_switch_delay_ns * 1e-9
-        return cls(largest_array(profile), (column, row), beam, output, switch_s)
+        runs = profile.link is not None and profile.link.bytes_per_run is not None
+        return cls(largest_array(profile), (column, row), beam, output, switch_s, runs)
 
 
 class _Piece(NamedTuple):
@@ -99,7 +103,7 @@ class ObiLink:
     ) -> None:
         self._answers, self._writer, self._timeout = Answers(reader), writer, timeout
         self._reader = reader
-        self._encoder = StepEncoder(blanked=True, largest_array=setup.largest_array)
+        self._encoder = StepEncoder(blanked=True, largest_array=setup.largest_array, runs=setup.runs)
         self._setup, self._output = setup, obi.Output.SIXTEEN_BIT
         self._number = secrets.randbelow(NUMBERS)  # another client's answers may still be on their way
         self._proven = 0
