@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stemscan.cli import acquire, demo, evaluate, importing, info, plan, recon, serve, simulate, train, weights
+from stemscan.cli import acquire, demo, evaluate, importing, info, plan, recon, serve, simulate, train, verify, weights
 from stemscan.cli.common import one_sentence
 from stemscan.errors import StemscanError
 from stemscan.openmp import wait_politely
@@ -59,6 +59,7 @@ app.command("acquire")(acquire.acquire)
 app.command("recon")(recon.recon)
 app.command("import")(importing.import_data)
 app.command("info")(info.info)
+app.command("verify")(verify.verify)
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("train")(train.train)

@@ -41,6 +41,8 @@ NAMES: Final = frozenset(
         "complete:begin",
         "complete:recorded",
         "abort:recorded",
+        "repair:array",
+        "repair:made",
         "file:written",
         "file:synced",
         "file:placed",

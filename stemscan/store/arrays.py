@@ -16,20 +16,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.abc.store import ByteRequest
+from zarr.abc.store import ByteRequest, Store
 from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.core.sync import sync
-from zarr.storage import LocalStore
+from zarr.storage import LocalStore, MemoryStore
 
 from stemscan.errors import StemscanError, StoreError
-from stemscan.store.files import sync_folder, write_durably, writing
+from stemscan.store.files import ROOT, sync_folder, write_durably, writing
 from stemscan.store.schema import ArraySpec
 
 if TYPE_CHECKING:
     from stemscan.store.digests import ChunkChecks, DigestWriter
 
-__all__ = ["ArrayReader", "ArrayWriter", "SampleReader", "create_array"]
+__all__ = ["ArrayReader", "ArrayWriter", "SampleReader", "check_metadata", "create_array"]
 _SETTLING = "waiting for the rest of a failed write"
 
 
@@ -83,12 +83,39 @@ class _StrictStore(LocalStore):
 
 def create_array(folder: Path, spec: ArraySpec) -> None:
     """Write the metadata of an array into the store `folder`."""
-    codecs = BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle", typesize=spec.dtype.itemsize), Crc32cCodec()
     root = folder / spec.path
     with writing(root):
         root.mkdir(parents=True, exist_ok=True)
     store = _DurableStore(root)
-    zarr.create_array(
+    _create(store, spec)
+    store.sync()
+    sync_folder(root)
+
+
+def check_metadata(folder: Path, spec: ArraySpec) -> None:
+    """Refuse the metadata of an array that are not those that `create_array` writes, whatever attributes they have.
+
+    Raises
+    ------
+    StoreError
+        Naming the file and what differs.
+    """
+    where = folder / spec.path
+    with _reading(where):
+        found = zarr.open_array(_StrictStore(where, read_only=True), mode="r").metadata.to_dict()
+        wanted = _create(MemoryStore(), spec).metadata.to_dict()
+    differ = [name for name in wanted if name != "attributes" and str(found.get(name)) != str(wanted[name])]
+    if differ:
+        raise StoreError(
+            f"expected {differ[0]} {wanted[differ[0]]} in {str(where / ROOT)!r}, got {found.get(differ[0])}; restore "
+            "it from a copy"
+        )
+
+
+def _create(store: Store, spec: ArraySpec) -> zarr.Array[Any]:
+    """Make an array in a zarr store."""
+    codecs = BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle", typesize=spec.dtype.itemsize), Crc32cCodec()
+    return zarr.create_array(
         store,
         shape=spec.shape,
         chunks=spec.chunks,
@@ -98,8 +125,6 @@ def create_array(folder: Path, spec: ArraySpec) -> None:
         fill_value=0,
         dimension_names=spec.dimension_names,
     )
-    store.sync()
-    sync_folder(root)
 
 
 class ArrayWriter:
@@ -191,19 +216,27 @@ class ArrayReader:
                 self._checks.check(self._spec.path, index, known[place])
         return read
 
+    def chunk(self, index: tuple[int, ...]) -> NDArray[Any]:
+        """One chunk, as far as the array reaches; not checked."""
+        region = tuple(slice(at * size, (at + 1) * size) for at, size in zip(index, self._spec.chunks, strict=True))
+        try:
+            return np.asarray(self._array[region])
+        except (StemscanError, MemoryError):
+            raise
+        except Exception as problem:
+            raise _damaged(self._spec.chunk_file(self._folder, index), problem) from problem
+
     def _damage(self, first: int, last: int, problem: Exception) -> StoreError:
-        """The error for what could not be read, with the first file that cannot be read by itself."""
+        """The error for what could not be read, which names the first file that cannot be read by itself."""
         if isinstance(problem, StoreError):
             return problem
-        where = self._folder / self._spec.path
         shape = (last - first, *self._spec.shape[1:])
-        for index, place in self._spec.chunks_of((first,) + (0,) * (len(shape) - 1), shape):
+        for index, _ in self._spec.chunks_of((first,) + (0,) * (len(shape) - 1), shape):
             try:
-                self._array[(slice(place[0].start + first, place[0].stop + first), *place[1:])]
-            except Exception as found:  # noqa: BLE001 - readers of damaged files raise whatever they stumble over
-                where, problem = self._spec.chunk_file(self._folder, index), found
-                break
-        return _damaged(where, problem)
+                self.chunk(index)
+            except StoreError as found:
+                return found
+        return _damaged(self._folder / self._spec.path, problem)
 
 
 class SampleReader:

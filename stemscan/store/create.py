@@ -82,6 +82,17 @@ class RootFile:
             sync_folder(self.folder)
             self.record = record
 
+    @property
+    def ome(self) -> object:
+        """The attribute that viewers read."""
+        return self._document["attributes"].get("ome")
+
+    def describe(self, ome: Json) -> None:
+        """Put the image that viewers see into the attribute `ome`, whose other entries stay, and write it durably."""
+        there = self.ome
+        self._document["attributes"]["ome"] = (there if isinstance(there, dict) else {}) | ome
+        self.save()
+
     def is_current(self) -> bool:
         """Whether the file still speaks of the same store, as far as it was read, or further."""
         try:
@@ -126,6 +137,11 @@ def load_root(folder: Path) -> RootFile:
     if kind not in ("store", "damaged"):
         raise StoreError(f"expected an acquisition store at {str(folder)!r}, got something else; check the path")
     document = read_json(folder / ROOT)
+    if (document.get("zarr_format"), document.get("node_type")) != (3, "group"):
+        raise StoreError(
+            f"expected the metadata of a group of zarr format 3 in {str(folder / ROOT)!r}, got "
+            f"{document.get('node_type')!r} of format {document.get('zarr_format')!r}; restore it from a copy"
+        )
     record = StoreRecord.from_json(document["attributes"]["stemscan"], str(folder / ROOT))
     return RootFile(folder, document, record)
 

@@ -30,7 +30,7 @@ from stemscan.store.schema import DIGEST_BYTES, PICTURES, SAMPLES, ArraySpec
 if TYPE_CHECKING:
     from stemscan.store.arrays import ArrayWriter
 
-__all__ = ["ChunkChecks", "ChunkRows", "DigestWriter", "chunk_digest"]
+__all__ = ["ChunkChecks", "ChunkRows", "DigestWriter", "chunk_digest", "unbound"]
 
 _ROWS_A_CHUNK: Final = 1024
 
@@ -103,7 +103,7 @@ class DigestWriter:
     def __init__(self, folder: Path, specs: dict[str, ArraySpec]) -> None:
         self.rows = ChunkRows(specs)
         self._folder = folder
-        self._table = np.zeros((self.rows.count, DIGEST_BYTES), np.uint8)
+        self.table: NDArray[np.uint8] = np.zeros((self.rows.count, DIGEST_BYTES), np.uint8)
         self._dirty: set[int] = set()
         self._changing = threading.Lock()
         self._writer: ArrayWriter | None = None
@@ -130,8 +130,8 @@ class DigestWriter:
         made = cls(folder, specs)
         checks = ChunkChecks(folder, specs, record)
         kept = made.rows.whole_rows(record.samples_committed)
-        made._table[:kept] = checks.table[:kept]
-        made._table[made.rows.truth] = checks.table[made.rows.truth]
+        made.table[:kept] = checks.table[:kept]
+        made.table[made.rows.truth] = checks.table[made.rows.truth]
         made._dirty = set(range(made.rows.spec.grid[0]))
         return made
 
@@ -140,7 +140,7 @@ class DigestWriter:
         digest = np.frombuffer(chunk_digest(name, index, values), np.uint8)
         row = self.rows.row(name, index)
         with self._changing:
-            self._table[row] = digest
+            self.table[row] = digest
             self._dirty.add(row // self.rows.spec.chunks[0])
 
     def flush(self) -> None:
@@ -154,27 +154,38 @@ class DigestWriter:
                 self._writer = ArrayWriter(self._folder, self.rows.spec)
             size = self.rows.spec.chunks[0]
             for part in sorted(self._dirty):
-                self._writer.write((part * size, 0), self._table[part * size : (part + 1) * size])
+                self._writer.write((part * size, 0), self.table[part * size : (part + 1) * size])
             self._writer.sync()
             self._dirty.clear()
 
     def forget(self, committed: int) -> None:
         """Drop the digests of samples beyond those committed."""
         with self._changing:
-            self._table[self.rows.whole_rows(committed) : self.rows.pictures.start] = 0
+            self.table[self.rows.whole_rows(committed) : self.rows.pictures.start] = 0
             self._dirty = set(range(self.rows.spec.grid[0]))
 
     def samples(self, committed: int) -> str:
         """What the record is to hold of the whole chunks of samples."""
-        return hashlib.sha256(self._table[: self.rows.whole_rows(committed)].tobytes()).hexdigest()
+        return hashlib.sha256(self.table[: self.rows.whole_rows(committed)].tobytes()).hexdigest()
 
     def pictures(self) -> str:
         """What the record is to hold of the pictures."""
-        return hashlib.sha256(self._table[self.rows.pictures].tobytes()).hexdigest()
+        return hashlib.sha256(self.table[self.rows.pictures].tobytes()).hexdigest()
 
     def truth(self) -> str:
         """What the record is to hold of the truth."""
-        return hashlib.sha256(self._table[self.rows.truth].tobytes()).hexdigest()
+        return hashlib.sha256(self.table[self.rows.truth].tobytes()).hexdigest()
+
+
+def unbound(table: NDArray[np.uint8], rows: ChunkRows, record: StoreRecord) -> str | None:
+    """The part (samples, pictures, truth) of which a table of digests is not what the record binds; None if none."""
+    parts = {"samples": slice(0, rows.whole_rows(record.samples_committed))}
+    parts |= {"pictures": rows.pictures, "truth": rows.truth}
+    for name, part in parts.items():
+        bound = getattr(record.digests, name)
+        if bound is not None and hashlib.sha256(table[part].tobytes()).hexdigest() != bound:
+            return name
+    return None
 
 
 class ChunkChecks:
@@ -188,6 +199,8 @@ class ChunkChecks:
         Its arrays by path.
     record : StoreRecord
         Of schema 2.
+    table : ndarray, optional
+        The digests; those of the store unless given.
 
     Raises
     ------
@@ -195,24 +208,28 @@ class ChunkChecks:
         When the digests are missing or damaged, or not those that the record speaks of.
     """
 
-    def __init__(self, folder: Path, specs: dict[str, ArraySpec], record: StoreRecord) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        specs: dict[str, ArraySpec],
+        record: StoreRecord,
+        table: NDArray[np.uint8] | None = None,
+    ) -> None:
         from stemscan.store.arrays import ArrayReader
 
         self.rows = ChunkRows(specs)
         self._folder, self._specs = folder, specs
         self._bound = record.digests or DigestsRecord(samples="")
         self.committed = record.samples_committed
+        if table is not None:
+            self.table = table
+            return
         self.table = ArrayReader(folder, self.rows.spec).all()
-        parts = {"samples": slice(0, self.rows.whole_rows(self.committed))}
-        parts |= {"pictures": self.rows.pictures, "truth": self.rows.truth}
-        for name, part in parts.items():
-            bound = getattr(self._bound, name)
-            if bound is not None and hashlib.sha256(self.table[part].tobytes()).hexdigest() != bound:
-                where = str(folder / self.rows.spec.path)
-                raise StoreError(
-                    f"expected in {where!r} the digests of {name} that the record speaks of, got others; run stemscan "
-                    f"verify on {str(folder)!r} to see what is sound"
-                )
+        if (name := unbound(self.table, self.rows, record)) is not None:
+            raise StoreError(
+                f"expected in {str(folder / self.rows.spec.path)!r} the digests of {name} that the record speaks of, "
+                f"got others; run stemscan verify --repair on {str(folder)!r}"
+            )
 
     def limit(self, name: str) -> int | None:
         """Committed samples, beyond which an array of samples is not checked; None for another array."""
@@ -234,9 +251,13 @@ class ChunkChecks:
         StoreError
             Naming its file.
         """
-        in_part = name in self.rows.samples and index[0] >= self.rows.whole(self.committed)
-        expected = bytes.fromhex(self._bound.tail.get(name, "")) if in_part else self.table[self.rows.row(name, index)]
-        if chunk_digest(name, index, values) != bytes(expected):
+        if not self.holds(name, index, values):
             file = self._specs[name].chunk_file(self._folder, index)
             how = "redraw it by stemscan verify --repair" if name in PICTURES else "restore it from a copy"
             raise StoreError(f"expected in {str(file)!r} the values that were written there, got others; {how}")
+
+    def holds(self, name: str, index: tuple[int, ...], values: NDArray[Any]) -> bool:
+        """Whether a chunk is the one that was written there."""
+        in_part = name in self.rows.samples and index[0] >= self.rows.whole(self.committed)
+        expected = bytes.fromhex(self._bound.tail.get(name, "")) if in_part else self.table[self.rows.row(name, index)]
+        return chunk_digest(name, index, values) == bytes(expected)

@@ -17,7 +17,7 @@ from stemscan.units import counted
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
 
-__all__ = ["check_progress", "open_root", "plan_and_layout", "specs_of"]
+__all__ = ["check_progress", "open_root", "plan_and_layout", "recorded_specs", "specs_of"]
 
 
 def open_root(path: str | Path) -> RootFile:
@@ -68,20 +68,36 @@ def check_progress(record: StoreRecord, layout: Layout, folder: Path) -> None:
 
 
 def specs_of(record: StoreRecord, layout: Layout, folder: Path) -> dict[str, ArraySpec]:
-    """The arrays that must be there, as they are."""
+    """The arrays that must be there, as they are.
+
+    Raises
+    ------
+    StoreError
+        When one is missing or another one.
+    """
+    known, exactly = recorded_specs(record, layout, folder), record.schema_version > 1
+    return {name: spec_on_disk(folder, spec, exactly=exactly) for name, spec in known.items()}
+
+
+def recorded_specs(record: StoreRecord, layout: Layout, folder: Path) -> dict[str, ArraySpec]:
+    """The arrays that the record speaks of; for schema 1, which does not, those that are usual.
+
+    Raises
+    ------
+    StoreError
+        When the record contradicts itself.
+    """
     dtype = counts_dtype(record.detector, record.noise, layout.electrons_per_sample)
-    old = record.schema_version == 1
-    channels = None if old else len(record.channels)
-    expected = array_specs(layout, dtype, actual=record.actual_positions, truth=record.truth, channels=channels)
-    if old:
-        return {name: spec_on_disk(folder, spec) for name, spec in expected.items()}
-    if record.digests is None or set(record.arrays) != set(expected):
+    channels = None if record.schema_version == 1 else len(record.channels)
+    usual = array_specs(layout, dtype, actual=record.actual_positions, truth=record.truth, channels=channels)
+    if channels is None:
+        return usual
+    if record.digests is None or set(record.arrays) != set(usual):
         raise StoreError(
             f"expected a sound record in {str(folder / 'zarr.json')!r}, got one that does not know its arrays and "
             "their digests; restore it from a copy"
         )
-    known = {
+    return {
         name: replace(spec, dtype=np.dtype(record.arrays[name].dtype), chunks=tuple(record.arrays[name].chunks))
-        for name, spec in expected.items()
+        for name, spec in usual.items()
     }
-    return {name: spec_on_disk(folder, spec, exactly=True) for name, spec in known.items()}

@@ -255,8 +255,11 @@ def worst_case_bytes(specs: Iterable[ArraySpec], layout: Layout) -> int:
     return need
 
 
-def ome_attributes(layout: Layout) -> Json:
-    """The `ome` attribute: `frames` as an OME-Zarr 0.5 image; what is not known has scale 1 and no unit."""
+def ome_attributes(layout: Layout, *, channels: bool = True) -> Json:
+    """The `ome` attribute: `frames` as an OME-Zarr 0.5 image; what is not known has scale 1 and no unit.
+
+    Without `channels`, that of schema 1.
+    """
     time: Json = {"name": "t", "type": "time"}
     rows: Json = {"name": "y", "type": "space"}
     columns: Json = {"name": "x", "type": "space"}
@@ -267,5 +270,7 @@ def ome_attributes(layout: Layout) -> Json:
         rows["unit"] = columns["unit"] = "nanometer"
         scale[2] = scale[3] = layout.pixel_size_nm
     axes = [time, {"name": "c", "type": "channel"}, rows, columns]
+    if not channels:
+        del axes[1], scale[1]
     dataset = {"path": "frames", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
     return {"version": "0.5", "multiscales": [{"name": "frames", "axes": axes, "datasets": [dataset]}]}
