@@ -62,7 +62,7 @@ def recon(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Reconstruct the specimen from a store: .zarr, .tif, .npy or .png, by the suffix."""
+    """Reconstruct the specimen from a store: .zarr, .tif, .ome.tif, .npy or .png, by the suffix."""
     from stemscan.recon.inputs import load_inputs
     from stemscan.recon.methods import reconstruct
     from stemscan.recon.metrics import compare
@@ -90,7 +90,8 @@ def recon(
     if metrics is not None:
         rows += metric_text(metrics)
     rows.append(("time", f"{done.seconds:.2f} s"))
-    talk.result({"output": str(output), **record_of(done, metrics)}, [f"{output}:", *table(rows)])
+    report = {"output": str(output), **record_of(done, metrics), "seconds": round(done.seconds, 4)}
+    talk.result(report, [f"{output}:", *table(rows)])
 
 
 def _positions(text: str | None) -> Positions | None:

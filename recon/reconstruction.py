@@ -61,7 +61,7 @@ class Reconstruction:
     settings : mapping
         Settings of the method, given and found.
     seconds : float
-        Wall time of the method, upsampling included.
+        Wall time of the method, upsampling included; NaN for one that was read, for files hold no times.
     factor : int
         Plan pixels per pixel of `image` in each direction: 1 on the plan's grid.
     native_factor : int

@@ -7,7 +7,9 @@ as text. Nothing is overwritten unasked, and a folder only if it is a reconstruc
 
 from __future__ import annotations
 
+import hashlib
 import json
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -81,8 +83,9 @@ def write_reconstruction(
     reconstruction : Reconstruction
     path : str or Path
         ``.zarr``: OME-Zarr 0.5 image ``image`` with pixel size, array ``std`` where there is one, record in the
-        attribute ``stemscan``. ``.tif``, ``.tiff``: 32-bit float with pixel size and record, as ImageJ writes it.
-        ``.npy``: the image alone, float32. ``.png``: a grey picture with a scale bar, for people.
+        attribute ``stemscan``. ``.ome.tif``, ``.ome.tiff``: OME-TIFF, 32-bit float, with pixel size, and the record as
+        the image's description. Other ``.tif``, ``.tiff``: the same as ImageJ writes it. ``.npy``: the image alone,
+        float32. ``.png``: a grey picture with a scale bar, for people.
     metrics : Metrics, optional
         Kept in the record.
     overwrite : bool
@@ -106,7 +109,8 @@ def write_reconstruction(
     elif kind == ".png":
         write_file(path, lambda temporary: _write_png(reconstruction, record, temporary), overwrite=overwrite)
     else:
-        write_file(path, lambda temporary: _write_tiff(reconstruction, record, temporary), overwrite=overwrite)
+        write_tiff = _write_ome_tiff if is_ome_tiff(path) else _write_tiff
+        write_file(path, lambda temporary: write_tiff(reconstruction, record, temporary), overwrite=overwrite)
 
 
 def record_of(reconstruction: Reconstruction, metrics: Metrics | None = None) -> dict[str, Any]:
@@ -120,9 +124,9 @@ def record_of(reconstruction: Reconstruction, metrics: Metrics | None = None) ->
     Returns
     -------
     dict
-        ``schema``, ``kind``, ``version``, ``method``, ``settings``, ``seconds``, ``shape``, ``factor``,
-        ``native_factor``, ``pixel_size_nm``, ``source`` (with the digests of store and plan), ``metrics`` (or None).
-        Numbers that JSON does not know (NaN, infinity) are None.
+        ``schema``, ``kind``, ``version``, ``method``, ``settings``, ``shape``, ``factor``, ``native_factor``,
+        ``pixel_size_nm``, ``source`` (with the digests of store and plan), ``metrics`` (or None). Numbers that JSON
+        does not know (NaN, infinity) are None. No times, so that two equal runs write the same bytes.
     """
     plain: dict[str, Any] = _plain(
         {
@@ -131,7 +135,6 @@ def record_of(reconstruction: Reconstruction, metrics: Metrics | None = None) ->
             "version": __version__,
             "method": reconstruction.method,
             "settings": reconstruction.settings,
-            "seconds": round(reconstruction.seconds, 4),
             "shape": reconstruction.image.shape,
             "factor": reconstruction.factor,
             "native_factor": reconstruction.native_factor,
@@ -164,6 +167,43 @@ def _write_png(reconstruction: Reconstruction, record: Mapping[str, Any], path: 
     draw_picture(reconstruction.image, path, pixel_size_nm=reconstruction.pixel_size_nm, text=text)
 
 
+def is_ome_tiff(path: Path) -> bool:
+    """Whether the name of a file means OME-TIFF.
+
+    Examples
+    --------
+    >>> is_ome_tiff(Path("a.ome.tif")), is_ome_tiff(Path("a.OME.TIFF")), is_ome_tiff(Path("a.tif"))
+    (True, True, False)
+    """
+    return path.name.lower().endswith((".ome.tif", ".ome.tiff"))
+
+
+def _write_ome_tiff(reconstruction: Reconstruction, record: Mapping[str, Any], path: Path) -> None:
+    """A float OME-TIFF; its identifier is made of what it holds, so that the same image is the same file."""
+    import tifffile
+
+    image, size, text = np.ascontiguousarray(reconstruction.image), reconstruction.pixel_size_nm, json.dumps(record)
+    identity = hashlib.sha256(text.encode() + image.tobytes()).digest()[:16]
+    metadata: dict[str, Any] = {
+        "axes": "YX",
+        "UUID": str(uuid.UUID(bytes=identity)),
+        "Name": reconstruction.method,
+        "Description": text,
+    }
+    if size is not None:
+        metadata |= {f"PhysicalSize{axis}": size for axis in "XY"} | {f"PhysicalSize{axis}Unit": "nm" for axis in "XY"}
+    large = image.nbytes > _LARGEST_TIFF
+    tifffile.imwrite(path, image, ome=True, bigtiff=large, metadata=metadata, extratags=_dm_tags(size))
+
+
+def _dm_tags(size: float | None) -> list[tuple[Any, ...]]:
+    """A pixel size in nm as DigitalMicrograph has it, from which RosettaSciIO takes it in any TIFF."""
+    if size is None:
+        return []
+    units = [(code, "s", 0, "nm", True) for code in _DM_UNITS]
+    return [*units, *((code, "d", 1, size, True) for code in _DM_SCALES)]
+
+
 def _write_tiff(reconstruction: Reconstruction, record: Mapping[str, Any], path: Path) -> None:
     """A float TIFF with its pixel size in nm as ImageJ has it and, for HyperSpy, as DigitalMicrograph has it."""
     import tifffile
@@ -171,13 +211,12 @@ def _write_tiff(reconstruction: Reconstruction, record: Mapping[str, Any], path:
     image, size = np.ascontiguousarray(reconstruction.image), reconstruction.pixel_size_nm
     if image.nbytes > _LARGEST_TIFF:
         raise ReconError(
-            f"expected an image of at most {_LARGEST_TIFF} bytes for TIFF, got {image.nbytes}; write .zarr or .npy"
+            f"expected an image of at most {_LARGEST_TIFF} bytes for TIFF, got {image.nbytes}; write .ome.tif or .zarr"
         )
     metadata = {"axes": "YX", "Info": json.dumps(record)}
     if size is None:
         tifffile.imwrite(path, image, imagej=True, metadata=metadata)
     else:
         metadata["unit"] = "nm"
-        tags = [(code, "s", 0, "nm", True) for code in _DM_UNITS] + [(code, "d", 1, size, True) for code in _DM_SCALES]
         resolution = 1 / size, 1 / size
-        tifffile.imwrite(path, image, imagej=True, resolution=resolution, metadata=metadata, extratags=tags)
+        tifffile.imwrite(path, image, imagej=True, resolution=resolution, metadata=metadata, extratags=_dm_tags(size))

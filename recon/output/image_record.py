@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from stemscan.errors import StoreError
 
@@ -45,10 +46,12 @@ def _no_record(path: Path) -> StoreError:
 
 
 def _tiff_text(path: Path) -> str:
-    """ImageJ's free text."""
+    """ImageJ's free text, or the description of an OME-TIFF's image."""
     from tifffile import TiffFile
 
     with TiffFile(path) as tiff:
+        if tiff.ome_metadata is not None:
+            return ElementTree.fromstring(tiff.ome_metadata).findtext("{*}Image/{*}Description") or ""
         return str((tiff.imagej_metadata or {})["Info"])
 
 

@@ -12,6 +12,7 @@ its coordinates, so that the centres of its pixels lie where they belong on the 
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import uuid
@@ -85,6 +86,7 @@ def read_reconstruction(path: str | Path) -> Reconstruction:
     Returns
     -------
     Reconstruction
+        Its time is not known.
 
     Raises
     ------
@@ -100,7 +102,7 @@ def read_reconstruction(path: str | Path) -> Reconstruction:
         std=_read_array(folder, "std", record) if (folder / "std").exists() else None,
         method=record["method"],
         settings=record["settings"],
-        seconds=record["seconds"],
+        seconds=math.nan,
         factor=record["factor"],
         native_factor=record["native_factor"],
         pixel_size_nm=record["pixel_size_nm"],
@@ -142,6 +144,8 @@ def write_zarr(reconstruction: Reconstruction, record: Mapping[str, Any], path: 
                 raise
             raise StemscanError(f"expected to write {str(path)!r}, got: {problem.strerror or problem}") from problem
         finally:
+            if old.is_symlink():
+                old.unlink()
             shutil.rmtree(partial, ignore_errors=True)
             shutil.rmtree(old, ignore_errors=True)
     interrupts.check()

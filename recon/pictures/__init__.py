@@ -95,7 +95,7 @@ def panel(
         metrics = [compare(made.image, truth) for made in reconstructions]
     limits = grey_limits(reconstructions[0].image if truth is None else truth)
     images = [
-        Tile(to_rgb(made.image, limits), made.method, _measures(made, metrics[i] if metrics else None))
+        Tile(to_rgb(made.image, limits), made.method, _measures(metrics[i] if metrics else None))
         for i, made in enumerate(reconstructions)
     ]
     errors, largest = _errors(reconstructions, truth)
@@ -225,10 +225,10 @@ def _crop(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return rgb[detail(rgb.shape, _CROP)]
 
 
-def _measures(made: Reconstruction, metrics: Metrics | None) -> str:
+def _measures(metrics: Metrics | None) -> str:
     """What there is to say about a reconstruction, in one line."""
     if metrics is None:
-        return f"{made.seconds:.2f} s"
+        return " "
     ssim = "" if np.isnan(metrics.ssim) else f", SSIM {metrics.ssim:.2f}"
     return f"PSNR {metrics.psnr:.1f} dB (affine {metrics.psnr_affine:.1f}){ssim}"
 

@@ -212,8 +212,8 @@ class ArrayReader:
         if self._checks is not None:
             limit = self._checks.limit(self._spec.path)
             known = read if limit is None else read[: max(0, limit - first)]
-            for index, place in self._spec.chunks_of((first,) + (0,) * (read.ndim - 1), known.shape):
-                self._checks.check(self._spec.path, index, known[place])
+            chunks = self._spec.chunks_of((first,) + (0,) * (read.ndim - 1), known.shape)
+            self._checks.check_all(self._spec.path, [(index, known[place]) for index, place in chunks])
         return read
 
     def chunk(self, index: tuple[int, ...]) -> NDArray[Any]:

@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["ChunkChecks", "ChunkRows", "DigestWriter", "chunk_digest", "unbound"]
 
 _ROWS_A_CHUNK: Final = 1024
+_THREADS: Final = 4
 
 
 def chunk_digest(name: str, index: tuple[int, ...], values: NDArray[Any]) -> bytes:
@@ -235,22 +238,29 @@ class ChunkChecks:
         """Committed samples, beyond which an array of samples is not checked; None for another array."""
         return self.committed if name in self.rows.samples else None
 
-    def check(self, name: str, index: tuple[int, ...], values: NDArray[Any]) -> None:
-        """Refuse a chunk that is not the one that was written there.
+    def check_all(self, name: str, chunks: list[tuple[tuple[int, ...], NDArray[Any]]]) -> None:
+        """Refuse chunks that are not those that were written there.
 
         Parameters
         ----------
         name : str
             The array.
-        index : tuple of int
-        values : ndarray
-            The chunk; of samples, as far as it is committed.
+        chunks : list of tuple of (tuple of int, ndarray)
+            Index and values of each; of samples, as far as they are committed.
 
         Raises
         ------
         StoreError
-            Naming its file.
+            Naming the file of the first.
         """
+        if len(chunks) == 1:
+            self._check(name, *chunks[0])
+            return
+        with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
+            list(pool.map(lambda chunk: self._check(name, *chunk), chunks))
+
+    def _check(self, name: str, index: tuple[int, ...], values: NDArray[Any]) -> None:
+        """Refuse a chunk that is not the one that was written there."""
         if not self.holds(name, index, values):
             file = self._specs[name].chunk_file(self._folder, index)
             how = "redraw it by stemscan verify --repair" if name in PICTURES else "restore it from a copy"

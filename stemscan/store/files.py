@@ -27,6 +27,7 @@ __all__ = [
     "FolderKind",
     "StoreLock",
     "folder_kind",
+    "partials",
     "read_json",
     "refuse_links",
     "remove_store",
@@ -273,14 +274,17 @@ def remove_store(folder: Path) -> None:
     failpoint("remove:done")
 
 
-def sweep_partials(folder: Path) -> int:
-    """Delete what killed writers left of unfinished files; their number."""
+def partials(folder: Path) -> list[Path]:
+    """What killed writers left of unfinished files."""
     found = [path for name in ("", *GROUPS) for path in (folder / name).glob(f"{ROOT}.*.partial")]
-    found += [path for name in ARRAYS for path in (folder / name).rglob("*.partial")]
+    return found + [path for name in ARRAYS for path in (folder / name).rglob("*.partial")]
+
+
+def sweep_partials(folder: Path) -> None:
+    """Delete what killed writers left of unfinished files."""
     with writing(folder):
-        for partial in found:
+        for partial in partials(folder):
             partial.unlink(missing_ok=True)
-    return len(found)
 
 
 def size_on_disk(folder: Path) -> int:

@@ -320,14 +320,18 @@ class StoreReader:
 
         Does not depend on the history, on how often the acquisition was interrupted, or on the truth.
         """
+        from stemscan.store.arrays import ArrayReader
+
         record = self._root.record.to_json()
         meaning = "channels" if self.schema > 1 else "detector"
         named = {name: record[name] for name in ("schema", "plan_digest", "imported", meaning, "noise")}
         digest = hashlib.sha256(json.dumps([named, self.samples_committed], sort_keys=True).encode())
         names = ["samples/counts", "samples/position" if self.plan is None else "", "samples/actual"]
         step = self._specs["samples/counts"].chunks[0]
-        for name in (name for name in names if name in self._specs):
-            for start in range(0, self.samples_committed, step):
-                rows = self._rows(name, start, min(start + step, self.samples_committed))
-                digest.update(rows.astype(rows.dtype.newbyteorder("<"), copy=False).tobytes())
+        for name in (name for name in names if name in self._specs and self.samples_committed):
+            with self._steady():
+                reader = ArrayReader(self.path, self._specs[name], self._checks())
+                for start in range(0, self.samples_committed, step):
+                    rows = reader.rows(start, min(start + step, self.samples_committed))
+                    digest.update(rows.astype(rows.dtype.newbyteorder("<"), copy=False).data)
         return digest.hexdigest()

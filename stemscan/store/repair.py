@@ -16,6 +16,7 @@ from stemscan.store.files import (
     GROUPS,
     ROOT,
     StoreLock,
+    partials,
     refuse_links,
     sweep_partials,
     sync_folder,
@@ -34,7 +35,7 @@ __all__ = ["repair_store"]
 
 
 def repair_store(path: str | Path, files: set[Path]) -> list[Path]:
-    """Make files of a store anew; where metadata are among them these alone, for the rest needs them.
+    """Make files of a store anew, and delete unfinished ones; of metadata and others metadata alone, which come first.
 
     Parameters
     ----------
@@ -52,15 +53,15 @@ def repair_store(path: str | Path, files: set[Path]) -> list[Path]:
     StoreError, DiskSpaceError
         When another writer is at work, parts of the store are links, or it cannot be written.
     """
-    if not files:
-        return []
     folder = Path(path)
+    if not files and not partials(folder):
+        return []
     lock = StoreLock(folder)
     try:
         refuse_links(folder)
         sweep_partials(folder)
         root = load_root(folder)
-        made = _metadata(root, files) or _data(root, files)
+        made = (_metadata(root, files) or _data(root, files)) if files else []
         failpoint("repair:made")
         return sorted(made)
     finally:

@@ -43,9 +43,19 @@ def test_every_suffix(stemscan: Stemscan, acquired: None) -> None:
     assert stored.std is not None
     assert Path("image.png").read_bytes().startswith(b"\x89PNG")
     told = [json.loads(stemscan("info", f"image.{suffix}", "--json").out) for suffix in ("zarr", "tif", "png")]
-    for one in told:
-        one.pop("seconds")
     assert told[0] == told[1] == told[2]
+
+
+def test_two_equal_runs_write_the_same_bytes(stemscan: Stemscan, acquired: None) -> None:
+    for name in ("image.zarr", "image.tif", "image.ome.tif", "image.npy", "image.png"):
+        found = []
+        for _ in range(2):
+            report = json.loads(stemscan("recon", "acq.zarr", "-o", name, "--overwrite", "--json").out)
+            assert report["seconds"] > 0
+            path = Path(name)
+            files = [path] if path.is_file() else sorted(path.rglob("*"))
+            found.append({str(file): file.read_bytes() for file in files if file.is_file()})
+        assert found[0] == found[1], name
 
 
 def test_json_and_info(stemscan: Stemscan, acquired: None) -> None:

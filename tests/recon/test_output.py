@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from stemscan.recon.output import (
     record_of,
     write_reconstruction,
 )
+from stemscan.recon.output.image_record import read_image_record
 from stemscan.recon.reconstruction import Reconstruction
 from tests.recon.sampling_kit import lattice
 from tests.stemscan.store_kit import create, make_plan
@@ -63,7 +65,8 @@ def test_zarr(tmp_path: Path, size: float | None) -> None:
     np.testing.assert_array_equal(again.std, 0.1 + 0 * IMAGE)
     assert again.image.dtype == again.std.dtype == np.float32
     assert again.settings == {"width": 2.5, "many": [1, 2], "bad": None, "path": "a"}
-    assert (again.method, again.pixel_size_nm, again.factor, again.seconds) == ("normconv", size, 1, 0.1235)
+    assert (again.method, again.pixel_size_nm, again.factor) == ("normconv", size, 1)
+    assert np.isnan(again.seconds)
     record = read_record(path)
     assert record == record_of(made(pixel_size_nm=size), METRICS)
     assert record["metrics"] == {
@@ -91,6 +94,56 @@ def test_zarr_of_a_coarse_grid_is_shifted_to_its_centres(tmp_path: Path) -> None
     again = read_reconstruction(tmp_path / "r.zarr")
     assert again.std is None
     assert again.factor == again.native_factor == 2
+
+
+@pytest.mark.parametrize("name", ["r.ome.tif", "r.OME.TIFF"])
+@pytest.mark.parametrize("size", [0.0123, 25.0, None])
+def test_ome_tiff(tmp_path: Path, name: str, size: float | None) -> None:
+    import tifffile
+
+    path = tmp_path / name
+    write_reconstruction(made(pixel_size_nm=size), path)
+    with tifffile.TiffFile(path) as file:
+        assert file.is_ome
+        assert not file.is_imagej
+        np.testing.assert_array_equal(file.asarray(), IMAGE)
+        assert file.series[0].axes == "YX"
+        assert file.ome_metadata is not None
+        pixels = ElementTree.fromstring(file.ome_metadata).find("{*}Image/{*}Pixels")
+    assert pixels is not None
+    assert pixels.get("Type") == "float"
+    for axis in "XY":
+        assert pixels.get(f"PhysicalSize{axis}") == (None if size is None else str(size))
+        assert pixels.get(f"PhysicalSize{axis}Unit") == (None if size is None else "nm")
+    assert read_image_record(path) == record_of(made(pixel_size_nm=size))
+    rsciio = pytest.importorskip("rsciio.tiff")
+    signal = rsciio.file_reader(str(path))[0]
+    np.testing.assert_array_equal(signal["data"], IMAGE)
+    if size is not None:
+        assert [axis["scale"] for axis in signal["axes"]] == pytest.approx([size, size])
+        assert [axis["units"] for axis in signal["axes"]] == ["nm", "nm"]
+
+
+@pytest.mark.parametrize("name", ["r.zarr", "r.tif", "r.ome.tif", "r.npy", "r.png"])
+def test_equal_reconstructions_are_the_same_bytes(tmp_path: Path, name: str) -> None:
+    found = []
+    for folder, seconds in (("a", 0.5), ("b", 7.0)):
+        (tmp_path / folder).mkdir()
+        path = tmp_path / folder / name
+        write_reconstruction(made(seconds=seconds), path, metrics=METRICS)
+        files = [path] if path.is_file() else sorted(path.rglob("*"))
+        found.append({str(file.relative_to(path)): file.read_bytes() for file in files if file.is_file()})
+    assert found[0] == found[1]
+
+
+def test_a_linked_reconstruction_is_replaced_and_not_written_through(tmp_path: Path) -> None:
+    write_reconstruction(made(), tmp_path / "r.zarr")
+    before = (tmp_path / "r.zarr" / "zarr.json").read_bytes()
+    (tmp_path / "link.zarr").symlink_to(tmp_path / "r.zarr", target_is_directory=True)
+    write_reconstruction(made(method="linear"), tmp_path / "link.zarr", overwrite=True)
+    assert (tmp_path / "r.zarr" / "zarr.json").read_bytes() == before
+    assert left_behind(tmp_path) == ["link.zarr", "r.zarr"]
+    assert read_reconstruction(tmp_path / "link.zarr").method == "linear"
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".tiff", ".TIF"])
@@ -225,7 +278,7 @@ def test_the_old_zarr_comes_back_when_the_new_one_cannot_take_its_place(
 
 def test_a_tiff_has_a_largest_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(output, "_LARGEST_TIFF", 100)
-    with pytest.raises(ReconError, match=r"at most 100 bytes for TIFF, got 4920; write \.zarr or \.npy"):
+    with pytest.raises(ReconError, match=r"at most 100 bytes for TIFF, got 4920; write \.ome\.tif or \.zarr"):
         write_reconstruction(made(), tmp_path / "r.tif")
     assert left_behind(tmp_path) == []
 

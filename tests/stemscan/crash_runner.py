@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -27,6 +28,7 @@ from stemscan.path import ScanPath
 from stemscan.sample_block import SampleBlock
 from stemscan.store import Acquisition, arrays, imported, schema, writer  # noqa: F401
 from stemscan.store.files import folder_kind
+from stemscan.store.verify import verify_store
 from tests.stemscan.store_kit import ScriptedController, contents, create, expected_counts, make_plan, pictures, resume
 
 schema.SAMPLE_CHUNK = 10
@@ -86,6 +88,19 @@ def take_back(path: Path, log: Path) -> None:
         acquisition.arm(15)
         acquisition.append(SampleBlock(4, expected_counts(4, 15)))
         acquisition.commit()
+
+
+def break_pictures(path: Path, log: Path) -> None:
+    """A complete store that loses what follows from its samples."""
+    scan(path, log)
+    shutil.rmtree(path / "digests")
+    (path / "frames" / "zarr.json").unlink()
+    (path / "visits" / "c" / "0" / "0" / "0").unlink()
+
+
+def mend(path: Path, log: Path) -> None:
+    """Make it anew."""
+    assert verify_store(path, repair=True).sound
 
 
 def fork(work: Callable[[], None]) -> int:
@@ -188,6 +203,8 @@ class Trial:
         self.check(all(stop <= armed for _, stop in before), f"exposed {before} beyond {armed} armed")
 
         def work() -> None:
+            if self.name.startswith("mend"):
+                mend(self.path, self.log)
             inspect(self.path)
             scan(self.path, self.log, block=7, commit=9)
 
@@ -231,6 +248,8 @@ def chosen(kind: str, names: list[str]) -> list[int]:
         return sorted({*range(len(names))} - {*files} | {*files[::4]})
     if kind == "take-back":
         return list(range(names.index("doubt:recorded"), len(names)))
+    if kind == "mend":
+        return sorted({*range(len(names))} - {*files} | {*files[::3]})
     return [at for at, name in enumerate(names) if name.startswith(own[kind])]
 
 
@@ -252,6 +271,7 @@ def at_every_failpoint(folder: Path) -> dict[str, object]:
         "go-on": (half, scan),
         "give-up": (None, give_up),
         "take-back": (None, take_back),
+        "mend": (break_pictures, mend),
     }
     for kind, (first, run) in kinds.items():
         path = folder / f"count-{kind}.zarr"
