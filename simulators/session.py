@@ -16,6 +16,7 @@ from stemscan.hardware.profile import load_profile
 from stemscan.simulators.detector import Noise
 from stemscan.simulators.microscope import VirtualMicroscope
 from stemscan.simulators.specimen import Specimen, load_specimen
+from stemscan.store.create import without_record
 from stemscan.store.files import folder_kind
 
 if TYPE_CHECKING:
@@ -158,7 +159,10 @@ def virtual_microscope(
 
 def _check_place(output: Path, *, overwrite: bool) -> None:
     """Refuse a place that is taken, before anything slow is done; a store there may be gone on with."""
-    if not overwrite and folder_kind(output) in ("store", "half-made"):
+    kind = folder_kind(output)
+    if not overwrite and kind == "without-record":
+        raise OutputExistsError(without_record(output))
+    if not overwrite and kind in ("store", "half-made"):
         raise OutputExistsError(
             f"expected a new path, got {str(output)!r}, which is a store; choose another name, --resume or "
             "--overwrite it"

@@ -38,7 +38,16 @@ from stemscan.store.schema import ArraySpec, Json, Layout, ome_attributes
 if TYPE_CHECKING:
     from stemscan.store.digests import DigestWriter
 
-__all__ = ["GROUP_DOCUMENT", "RootFile", "checked_truth", "claim_folder", "fill_folder", "load_root", "with_arrays"]
+__all__ = [
+    "GROUP_DOCUMENT",
+    "RootFile",
+    "checked_truth",
+    "claim_folder",
+    "fill_folder",
+    "load_root",
+    "with_arrays",
+    "without_record",
+]
 
 GROUP_DOCUMENT: Final = b'{\n  "attributes": {},\n  "zarr_format": 3,\n  "node_type": "group"\n}\n'
 """Metadata of a group."""
@@ -128,7 +137,7 @@ def load_root(folder: Path) -> RootFile:
             "open it again in a moment"
         )
     if kind == "without-record":
-        raise StoreError(_without_record(folder))
+        raise StoreError(without_record(folder))
     if kind == "half-made":
         raise StoreError(
             f"expected an acquisition store at {str(folder)!r}, got one whose creation was cut short, without samples; "
@@ -146,7 +155,7 @@ def load_root(folder: Path) -> RootFile:
     return RootFile(folder, document, record)
 
 
-def _without_record(folder: Path) -> str:
+def without_record(folder: Path) -> str:
     """What a store without its record lacks."""
     return (
         f"expected an acquisition store at {str(folder)!r}, got samples without their record, {str(folder / ROOT)!r}; "
@@ -200,7 +209,7 @@ def _refuse(path: Path, kind: FolderKind, *, overwrite: bool, resume: bool) -> N
             f"expected a new path, got {str(path)!r}, a store whose creation was cut short; resume or overwrite it"
         )
     if kind == "without-record" and not overwrite:
-        raise OutputExistsError(_without_record(path))
+        raise OutputExistsError(without_record(path))
     if kind in ("store", "damaged") and not overwrite:
         raise OutputExistsError(
             f"expected a new path, got {str(path)!r}, which is a store; choose another name, resume or overwrite it"

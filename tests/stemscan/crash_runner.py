@@ -258,7 +258,7 @@ def at_every_failpoint(folder: Path) -> dict[str, object]:
     reference_path = folder / "reference.zarr"
     passed = {"scan": hits_of(folder, "scan", scan, reference_path)}
     reference = contents(reference_path)
-    problems: list[str] = []
+    problems, kills = list[str](), 0
 
     def half(path: Path, log: Path) -> None:
         with create(path, PLAN) as store:
@@ -294,7 +294,12 @@ def at_every_failpoint(folder: Path) -> dict[str, object]:
             trial.check(finish(fork(work)) == -signal.SIGKILL, "was not killed")
             trial.resume_and_compare()
             problems += trial.problems
-    return {"passed": sorted({name for names in passed.values() for name in names}), "problems": problems}
+            kills += 1
+    return {
+        "kills": kills,
+        "passed": sorted({name for names in passed.values() for name in names}),
+        "problems": problems,
+    }
 
 
 def at_random_moments(folder: Path, rounds: int) -> dict[str, object]:

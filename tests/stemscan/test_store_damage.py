@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -219,3 +221,18 @@ def test_failed_write_leaves_no_other_chunk_running(tmp_path: Path, monkeypatch:
     with pytest.raises(DiskSpaceError, match="full"):
         writer.write((0, 0), np.ones((64, 8), np.float32))
     assert len(began) == len(ended) + 1
+
+
+def test_a_failed_read_leaves_nothing_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else asyncio complains of its tasks at the end of the process."""
+    monkeypatch.setattr("stemscan.store.schema.FRAME_CHUNK", 4)
+    plan = make_plan(shape=[64, 64])
+    with create(tmp_path / "a.zarr", plan) as store:
+        acquire(plan, ScriptedController(), store)
+    for chunk in list((tmp_path / "a.zarr" / "frames" / "c").rglob("*"))[::3]:
+        if chunk.is_file():
+            chunk.write_bytes(b"x")
+    script = "import sys; from stemscan.store import Acquisition; Acquisition.open(sys.argv[1]).frames()"
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "a.zarr")], capture_output=True, text=True)
+    assert "frames/c/" in done.stderr.splitlines()[-1]
+    assert "Task" not in done.stderr
