@@ -25,7 +25,8 @@ def import_data(
         Path,
         typer.Argument(
             metavar="FRAMES",
-            help="Frames (passes, rows, columns), or values with --positions: npy, tif, csv, ...",
+            help="Frames (passes, rows, columns), values with --positions, or a table row,column,counts: npy, tif, "
+            "csv, ...",
             show_default=False,
         ),
     ],
@@ -35,10 +36,20 @@ def import_data(
         Path | None, typer.Option(help="Not zero where a frame was visited: npy, tif, png.", show_default=False)
     ] = None,
     positions: Annotated[
-        Path | None, typer.Option(help="(row, column) of each value: npy, csv, txt.", show_default=False)
+        Path | None,
+        typer.Option(help="(row, column) of each value, whole or between pixels: npy, csv, txt.", show_default=False),
     ] = None,
     shape: Annotated[
-        str | None, typer.Option(help="Rows x columns of the grid, with --positions.", show_default=False)
+        str | None, typer.Option(help="Rows x columns of the grid, with --positions or a table.", show_default=False)
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="What the columns of positions or a table are, where the file has no names: as x,y,counts or "
+            '"row,column" or "x [nm],y [nm]".',
+            show_default=False,
+        ),
     ] = None,
     pixel_size: Annotated[
         str | None, typer.Option(help="Distance of neighbouring pixels, with its unit.", show_default=False)
@@ -58,8 +69,7 @@ def import_data(
 ) -> None:
     """Bring sparse data measured elsewhere into an acquisition store."""
     from stemscan.errors import UsageError
-    from stemscan.files.arrays import read_array
-    from stemscan.measured import samples_from_frames, samples_from_positions
+    from stemscan.measured_files import read_samples
     from stemscan.sample_block import DetectorInfo
     from stemscan.store import Acquisition
     from stemscan.units import counted, format_count, parse_length_nm, parse_shape
@@ -69,16 +79,17 @@ def import_data(
         raise UsageError(
             f"--offset: expected --gain beside it, got {offset:g} alone; add --gain (1 if the data count electrons)"
         )
-    if mask is not None and positions is not None:
-        raise UsageError("expected --mask or --positions, got both; keep one")
-    if positions is None:
-        if shape is not None:
-            raise UsageError("expected --shape only with --positions; frames have a shape of their own")
-        samples = samples_from_frames(read_array(data), None if mask is None else read_array(mask, mask=True))
-    else:
-        if shape is None:
-            raise UsageError("expected --shape with --positions, got none; add the grid as --shape ROWSxCOLUMNS")
-        samples = samples_from_positions(read_array(data), read_array(positions), parse_shape(shape))
+    pixel_size_nm = None if pixel_size is None else parse_length_nm(pixel_size)
+    samples, told_apart_by, not_read = read_samples(
+        data,
+        mask=mask,
+        positions=positions,
+        columns=columns,
+        shape=None if shape is None else parse_shape(shape),
+        pixel_size_nm=pixel_size_nm,
+    )
+    if not_read:
+        talk.warn(f"columns that tell neither place, pass nor counts were not read: {', '.join(not_read)}")
     detector = DetectorInfo() if gain is None else DetectorInfo(unit="adu", gain=gain, offset=offset or 0.0)
     if samples.left_out:
         talk.warn(f"left out {counted(samples.left_out, 'number')} other than zero where the mask says not visited")
@@ -89,13 +100,14 @@ def import_data(
             output,
             counts=samples.counts,
             positions=samples.positions,
+            actual=samples.actual,
             samples_per_pass=samples.samples_per_pass,
             shape=samples.shape,
             electrons_per_sample=dose,
-            pixel_size_nm=None if pixel_size is None else parse_length_nm(pixel_size),
+            pixel_size_nm=pixel_size_nm,
             detector=detector,
             noise=choice("--noise", noise, ("poisson", "eq5")),  # type: ignore[arg-type]
-            record={"source": data.name, "told apart by": "positions" if positions else "mask" if mask else "NaN"},
+            record={"source": data.name, "told apart by": told_apart_by},
             overwrite=overwrite,
         )
     ratio = store.total_samples / (store.passes * store.shape[0] * store.shape[1])
@@ -107,8 +119,12 @@ def import_data(
         "sampling_ratio": ratio,
         "plan_digest": store.plan_digest,
     }
+    if samples.actual is not None:
+        report["between_pixels_at_most_px"] = samples.furthest_px
     rows = [
         ("grid", f"{store.shape[0]} x {store.shape[1]} pixels, {counted(store.passes, 'pass')}"),
         ("samples", f"{format_count(store.total_samples)}, {100 * ratio:.4g} % a pass"),
     ]
+    if samples.actual is not None:
+        rows.append(("positions", f"between pixels, kept; at most {samples.furthest_px:.3g} px from the nearest"))
     talk.result(report, [f"{output}: complete", *table(rows)])

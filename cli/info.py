@@ -28,14 +28,12 @@ def info(
     quiet: QuietOption = False,
 ) -> None:
     """Say what a plan, its exports, an acquisition store or a reconstruction hold."""
-    from stemscan.errors import InputNotFoundError, UsageError
+    from stemscan.files.opening import require_file
     from stemscan.hardware.exporters.describe import describe_export
 
     talk = Talk(quiet, as_json)
-    if not path.exists():
-        raise InputNotFoundError(
-            f"expected a plan, an export, a store or a reconstruction, got {str(path)!r}, which does not exist"
-        )
+    if not path.is_dir():
+        require_file(path, "a plan, an export, a store or a reconstruction")
     if path.is_dir():
         from stemscan.recon.output.zarr_image import is_reconstruction, read_record
 
@@ -44,8 +42,6 @@ def info(
             data, lines = _export(path, exported)
         else:
             data, lines = _reconstruction(path, read_record(path)) if is_reconstruction(path) else _store(path, talk)
-    elif not path.is_file():
-        raise UsageError(f"expected a file or a folder, got {str(path)!r}, which is neither")
     elif path.suffix.lower() in (".tif", ".tiff", ".png"):
         from stemscan.recon.output.image_record import read_image_record
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
-from stemscan.errors import InputNotFoundError, WeightsError
+from stemscan.errors import WeightsError
+from stemscan.files.opening import require_file
 from stemscan.files.writing import write_file
 from stemscan.units import counted
 
@@ -170,12 +171,7 @@ def check_exists(path: Path) -> None:
     WeightsError
         When it is a folder, device or pipe.
     """
-    if path.is_dir():
-        raise WeightsError(f"expected a weights file, got {str(path)!r}, which is a folder; name the file in it")
-    if not path.exists():
-        raise InputNotFoundError(f"expected a weights file, got {str(path)!r}, which does not exist; check the name")
-    if not path.is_file():
-        raise WeightsError(f"expected a weights file, got {str(path)!r}, which is a device or pipe; check the name")
+    require_file(path, "a weights file", WeightsError)
 
 
 def is_pickle(path: Path) -> bool:

@@ -5,6 +5,7 @@ What was not visited must be told from what was visited and counted nothing: by 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import UsageError
+from stemscan.files.columns import Columns, nearest
 
-__all__ = ["Samples", "samples_from_frames", "samples_from_positions"]
+__all__ = ["Samples", "check_shapes", "samples_from_columns", "samples_from_frames", "samples_from_positions"]
 
 Array = npt.NDArray[Any]
 
@@ -32,6 +34,10 @@ class Samples:
         Rows and columns of the grid.
     left_out : int
         Numbers other than zero where the mask says not visited.
+    actual : ndarray of float32, (N, 2), or None
+        Where the samples were in pixels, when that is between pixels; `positions` are the nearest.
+    furthest_px : float
+        Largest distance between the two.
     """
 
     counts: Array
@@ -39,6 +45,8 @@ class Samples:
     samples_per_pass: tuple[int, ...]
     shape: tuple[int, int]
     left_out: int = 0
+    actual: npt.NDArray[np.float32] | None = None
+    furthest_px: float = 0.0
 
     @property
     def whole(self) -> bool:
@@ -100,40 +108,100 @@ def samples_from_positions(values: Array, positions: Array, shape: tuple[int, in
     values : ndarray, (N,) or (T, N)
         Counts in the order of measurement.
     positions : ndarray, (N, 2) or (T, N, 2)
-        Whole (row, column) of each value; one list for all passes or one each.
+        (row, column) of each value in pixels, which may lie between them; one list for all passes or one each. Where
+        one of the two is flat and has as many samples as the other in all passes, it is taken pass after pass.
     shape : tuple of int
         Rows and columns of the grid.
 
     Raises
     ------
     UsageError
-        When the shapes do not fit, or a position is not whole.
+        When the shapes do not fit, or a position lies outside the grid.
     """
+    check_shapes(values.shape, positions.shape)
     if values.ndim == 2 and 1 in values.shape and positions.ndim == 2 and len(positions) == values.size:
         values = values.reshape(-1)
+    if values.ndim == 1 and positions.ndim == 3:
+        values = values.reshape(positions.shape[:2])
     values = values[np.newaxis] if values.ndim == 1 else values
-    if values.ndim != 2:
-        raise UsageError(f"expected values of shape (samples,) or (passes, samples), got {values.shape}")
-    expected = (*values.shape, 2)
-    if positions.shape not in (expected, expected[1:]):
+    if positions.ndim == 2 and len(positions) == values.size:
+        positions = positions.reshape(*values.shape, 2)
+    every = np.broadcast_to(positions, (*values.shape, 2)).reshape(-1, 2)
+    return _placed(values.reshape(-1), every, (values.shape[1],) * len(values), shape)
+
+
+def check_shapes(values: tuple[int, ...], positions: tuple[int, ...]) -> None:
+    """Refuse shapes of values and positions that do not belong together; see `samples_from_positions`.
+
+    Raises
+    ------
+    UsageError
+    """
+    if len(values) not in (1, 2) or 0 in values:
+        raise UsageError(f"expected values of shape (samples,) or (passes, samples), got {values}")
+    total = math.prod(values)
+    fits = positions == (values[-1], 2) or positions == (total, 2)
+    if not fits and not (len(positions) == 3 and positions[2] == 2 and _pass_by_pass(values, positions)):
+        expected = f"{(total, 2)}" if len(values) == 1 else f"{(values[1], 2)} or {(*values, 2)}"
         raise UsageError(
-            f"expected positions of shape {expected[1:]} or {expected}, one (row, column) for each value, "
-            f"got {positions.shape}"
+            f"expected positions of shape {expected}, one (row, column) for each value, or of all passes one after "
+            f"another, got {positions}"
         )
+
+
+def _pass_by_pass(values: tuple[int, ...], positions: tuple[int, ...]) -> bool:
+    """Whether positions of each pass belong to values of each, or to flat ones of all."""
+    return positions[:2] == values or (len(values) == 1 and positions[0] * positions[1] == values[0])
+
+
+def samples_from_columns(columns: Columns, positions: Array, shape: tuple[int, int]) -> Samples:
+    """Samples of one table of rows, columns and counts, and maybe of passes.
+
+    Parameters
+    ----------
+    columns : Columns
+        With counts, (N,); a column of passes, numbered from 0 or 1, puts the samples into their order.
+    positions : ndarray, (N, 2)
+        In pixels.
+    shape : tuple of int
+
+    Raises
+    ------
+    UsageError
+        When a position lies outside the grid, or passes are no numbers without gaps.
+    """
+    counts = columns.numbers["counts"]
+    order = np.arange(len(counts))
+    per_pass: tuple[int, ...] = (len(counts),)
+    if "pass" in columns.numbers:
+        passes = columns.numbers["pass"]
+        found, inverse, numbers = np.unique(passes, return_inverse=True, return_counts=True)
+        if not np.array_equal(found, np.arange(len(found)) + found[0]) or found[0] not in (0, 1):
+            raise UsageError(f"expected passes numbered 0, 1, 2 or 1, 2, 3, got {found[:4].tolist()}; number them so")
+        order = np.argsort(inverse, kind="stable")
+        per_pass = tuple(int(number) for number in numbers)
+    counts = counts[order]
+    whole = np.isfinite(counts).all() and np.array_equal(counts, np.trunc(counts)) and np.abs(counts).max() < 2**53
+    return _placed(counts.astype(np.int64) if whole else counts, positions[order], per_pass, shape)
+
+
+def _placed(values: Array, positions: Array, per_pass: tuple[int, ...], shape: tuple[int, int]) -> Samples:
+    """Samples at their pixels; those between pixels have the nearest, and where they were."""
     if positions.dtype.kind not in "iuf":
-        raise UsageError(f"expected positions as numbers, got {positions.dtype}; save whole (row, column)")
+        raise UsageError(f"expected positions as numbers, got {positions.dtype}; save (row, column)")
     if not np.isfinite(positions).all():
         raise UsageError("expected finite positions, got NaN or infinity; leave such samples out")
-    if not np.array_equal(positions, np.trunc(positions)):
-        raise UsageError("expected positions in whole pixels, got fractions; round them to the grid first")
-    every = np.broadcast_to(positions, expected).reshape(-1, 2)
-    if every.size and (every.min() < 0 or (every >= shape).any()):
-        bad = int(np.argmax(((every < 0) | (every >= np.array(shape))).any(axis=1)))
+    pixels, furthest = nearest(positions)
+    outside = ((pixels < 0) | (pixels >= np.array(shape))).any(axis=1)
+    if outside.any():
+        bad = int(outside.argmax())
         raise UsageError(
             f"expected positions inside the grid of {shape[0]} x {shape[1]}, got "
-            f"({every[bad, 0]:g}, {every[bad, 1]:g}) at sample {bad}; positions are (row, column) from the top left"
+            f"({positions[bad, 0]:g}, {positions[bad, 1]:g}) at sample {bad}; positions are (row, column) from the top "
+            "left"
         )
-    return Samples(values.reshape(-1), every.astype(np.int32), (values.shape[1],) * len(values), shape)
+    actual = positions.astype(np.float32) if furthest else None
+    return Samples(values, pixels.astype(np.int32), per_pass, shape, actual=actual, furthest_px=furthest)
 
 
 def _stack(frames: Array, what: str) -> Array:

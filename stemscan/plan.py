@@ -15,8 +15,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from stemscan.dose import DoseSettings, Limits, area_dose
-from stemscan.errors import DoseLimitError, InputNotFoundError, PlanError
+from stemscan.errors import DoseLimitError, PlanError
 from stemscan.files.by_content import load_points
+from stemscan.files.opening import require_file
 from stemscan.files.writing import write_text
 from stemscan.orders.model import Order, OrderKind
 from stemscan.patterns import FAMILIES, AreaPattern, Pattern, PointList
@@ -225,12 +226,11 @@ class ScanPlan(BaseModel):
             When the file is not a plan, or a file that it names holds something else than it states.
         """
         path = Path(path)
+        require_file(path, "a plan file", PlanError)
         try:
             with path.open("rb") as file:
                 raw = file.read(MAX_BYTES + 1)
             plan = cls.from_yaml(raw.decode(), source=str(path))
-        except FileNotFoundError as problem:
-            raise InputNotFoundError(f"expected a plan file, got {str(path)!r}, which does not exist") from problem
         except UnicodeDecodeError as problem:
             raise PlanError(
                 f"{path}: expected a text file in UTF-8, got other bytes at offset {problem.start}"

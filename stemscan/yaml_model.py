@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from stemscan.errors import InputNotFoundError, StemscanError
+from stemscan.errors import StemscanError
+from stemscan.files.opening import require_file
 from stemscan.strict_yaml import MAX_BYTES, YamlProblem, looks_like_number, parse
 
 if TYPE_CHECKING:
@@ -72,11 +73,10 @@ def model_from_file(model: type[Model], path: Path, *, what: str, error: type[St
     error
         When it cannot be read, or holds something else.
     """
+    require_file(path, f"a {what}", error)
     try:
         with path.open("rb") as file:
             text = file.read(MAX_BYTES + 1).decode()
-    except FileNotFoundError as problem:
-        raise InputNotFoundError(f"expected a {what}, got {str(path)!r}, which does not exist") from problem
     except (OSError, UnicodeDecodeError) as problem:
         raise error(f"{path}: expected a readable text file in UTF-8, got: {problem}") from problem
     return model_from_yaml(model, text, what=what, source=str(path), error=error)

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
-from stemscan.errors import DataError, InputNotFoundError, StemscanError
+from stemscan.errors import DataError, StemscanError
 from stemscan.files.frames import read_grey_frames, read_mask_frames
 from stemscan.files.numpy_files import read_npy_file
-from stemscan.files.tables import read_text
+from stemscan.files.opening import require_file
+from stemscan.files.tables import read_table
 
 __all__ = ["read_array"]
 
 Array = npt.NDArray[Any]
+Accept = Callable[[tuple[int, ...]], None]
 
 
-def read_array(path: Path, *, mask: bool = False) -> Array:
+def read_array(path: Path, accept: Accept | None = None, *, mask: bool = False) -> Array:
     """Read an array from npy, csv or txt, or the frames of an image file of any format.
 
     Parameters
     ----------
     path : pathlib.Path
+    accept : callable, optional
+        Gets the shape of a numpy array before memory is taken for it, and raises where it cannot be right.
     mask : bool
         Whether it is a mask, in which colours count.
 
@@ -37,10 +42,10 @@ def read_array(path: Path, *, mask: bool = False) -> Array:
     MissingDependencyError
         When an optional package would be needed and is not installed.
     """
-    if not path.exists():
-        raise InputNotFoundError(f"expected a file of data, got {str(path)!r}, which is not there")
+    if not path.is_dir():  # a store of OME-Zarr is one
+        require_file(path, "a file of data")
     try:
-        return _read(path, mask=mask)
+        return _read(path, accept, mask=mask)
     except StemscanError:
         raise
     except (OSError, ValueError, TypeError, EOFError, KeyError, IndexError) as problem:
@@ -50,20 +55,21 @@ def read_array(path: Path, *, mask: bool = False) -> Array:
         ) from problem
 
 
-def _read(path: Path, *, mask: bool) -> Array:
+def _read(path: Path, accept: Accept | None, *, mask: bool) -> Array:
     """Read by the suffix."""
     suffix = path.suffix.lower()
     if suffix == ".npy":
-        return _read_npy(path)
-    if suffix in (".csv", ".txt"):
-        return read_text(path, "," if suffix == ".csv" else None)
+        return _read_npy(path, accept)
+    if suffix in (".csv", ".txt", ".tsv", ".tab", ".dat", ".asc"):
+        values = read_table(path).values
+        return values[:, 0] if values.shape[1] == 1 else values
     return read_mask_frames(path) if mask else read_grey_frames(path)
 
 
-def _read_npy(path: Path) -> Array:
+def _read_npy(path: Path, accept: Accept | None) -> Array:
     """Read a numpy array of numbers."""
     with path.open("rb") as file:
-        return read_npy_file(file)
+        return read_npy_file(file, accept)
 
 
 def _one_line(problem: Exception) -> str:

@@ -8,6 +8,7 @@ that plan in this process (in a store, say) find the file by its content.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,16 +16,19 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from stemscan.errors import PlanError
+from stemscan.errors import PlanError, UsageError
 from stemscan.files.arrays import read_array
+from stemscan.files.columns import in_pixels, nearest, read_columns
 
 __all__ = [
     "FileName",
     "Sha256",
+    "hold_points",
     "load_mask",
     "load_points",
     "mask_sha256",
     "points_sha256",
+    "points_to_scan",
     "read_mask",
     "read_points",
     "remember_place",
@@ -37,11 +41,19 @@ Mask = npt.NDArray[np.bool_]
 
 _MOST_VISITS = 65535
 _PLACES: dict[str, Path] = {}
+_HELD: dict[str, Points] = {}
 
 
 def remember_place(sha256: str, path: Path) -> None:
     """Note where the file with this content is, for plans of this process that have the content but not the folder."""
     _PLACES[sha256] = path
+
+
+def hold_points(points: Points) -> str:
+    """Keep points for plans of this process before they stand in a file; returns their SHA-256."""
+    sha256 = points_sha256(points)
+    _HELD[sha256] = points
+    return sha256
 
 
 def points_sha256(points: Points) -> str:
@@ -56,7 +68,7 @@ def mask_sha256(mask: Mask) -> str:
 
 
 def read_points(path: Path, shape: tuple[int, int]) -> Points:
-    """Read the points of a CSV or npy file.
+    """Read the points of a text table or npy file that holds nothing but pixels.
 
     Returns
     -------
@@ -72,26 +84,90 @@ def read_points(path: Path, shape: tuple[int, int]) -> Points:
     PlanError
         When it holds anything but whole (row, column) inside the grid.
     """
-    values = read_array(path)
+    found = points_to_scan(path, shape)
+    if found.furthest_px is not None:
+        raise PlanError(f"expected pixels in {str(path)!r}, got lengths; make the plan with --round")
+    return found.points
+
+
+@dataclass(frozen=True, eq=False)
+class PointsToScan:
+    """Points of a file on the grid.
+
+    Attributes
+    ----------
+    points : array of int32, (N, 2)
+        (row, column).
+    furthest_px : float or None
+        How far in pixels a point was moved at most; None where the file has these pixels, to be read without more.
+    left_out : tuple of str
+        Names of columns that were not read.
+    """
+
+    points: Points
+    furthest_px: float | None
+    left_out: tuple[str, ...]
+
+
+def points_to_scan(
+    path: Path,
+    shape: tuple[int, int],
+    *,
+    names: str | None = None,
+    pixel_size_nm: float | None = None,
+    rounding: bool = False,
+) -> PointsToScan:
+    """Read points, which may lie between pixels, be lengths, or need names of their columns.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    shape : tuple of int
+        Rows and columns of the grid.
+    names : str, optional
+        Of the columns, as `stemscan.files.columns.read_columns` takes them.
+    pixel_size_nm : float, optional
+        Of the grid; for lengths.
+    rounding : bool
+        Whether to take the nearest pixel of a point between pixels.
+
+    Raises
+    ------
+    StemscanError
+        As `read_points`.
+    """
     name = repr(str(path))
-    if values.ndim != 2 or values.shape[1] != 2 or not len(values) or values.dtype.kind not in "iuf":
-        raise PlanError(
-            f"expected numbers of shape (N, 2), a row and a column for each point, in {name}, got {values.dtype} of "
-            f"shape {values.shape}"
-        )
-    _refuse_first(~np.isfinite(values), values, f"finite points in {name}", "leave such points out")
-    _refuse_first(values != np.trunc(values), values, f"whole rows and columns in {name}", "round them to the grid")
+    most = shape[0] * shape[1] * _MOST_VISITS
+
+    def accept(claimed: tuple[int, ...]) -> None:
+        if len(claimed) != 2 or not 0 < claimed[0] <= most:
+            raise PlanError(f"expected one list of points, numbers of shape (N, 2), in {name}, got shape {claimed}")
+
+    try:
+        columns = read_columns(path, names, accept=accept)
+        positions = in_pixels(columns, pixel_size_nm, path)
+    except UsageError as problem:
+        raise PlanError(str(problem)) from problem
+    if "pass" in columns.numbers:
+        raise PlanError(f"expected one list of points for all passes in {name}, got a column of passes; take one pass")
+    _refuse_first(~np.isfinite(positions), positions, f"finite points in {name}", "leave such points out")
+    between = positions != np.trunc(positions)
+    if not rounding:
+        _refuse_first(between, positions, f"whole rows and columns in {name}", "take the nearest pixels with --round")
+    pixels, furthest = nearest(positions)
     _refuse_first(
-        (values < 0) | (values >= np.array(shape)),
-        values,
+        (pixels < 0) | (pixels >= np.array(shape)),
+        positions,
         f"points inside the grid of {shape[0]} x {shape[1]} in {name}",
-        "points are (row, column) from the top left",
+        "points are (row, column) from the top left" if not columns.named else "rows and columns count from 0",
     )
-    points = values.astype(np.int32)
+    points = pixels.astype(np.int32)
     visits = np.unique(points[:, 0].astype(np.int64) * shape[1] + points[:, 1], return_counts=True)[1].max()
     if visits > _MOST_VISITS:
         raise PlanError(f"expected at most {_MOST_VISITS} visits of a pixel in {name}, got {visits}; split the list")
-    return points
+    plain = names is None and columns.unit_nm is None and not between.any()
+    left_out = (*columns.left_out, *(["counts"] if "counts" in columns.numbers else []))
+    return PointsToScan(points, None if plain else furthest, left_out)
 
 
 def read_mask(path: Path, shape: tuple[int, int]) -> Mask:
@@ -106,8 +182,15 @@ def read_mask(path: Path, shape: tuple[int, int]) -> Mask:
     PlanError
         When it is not of the grid's shape, or no pixel is set.
     """
-    values = read_array(path, mask=True)
     name = repr(str(path))
+
+    def accept(claimed: tuple[int, ...]) -> None:
+        if claimed[:2] != shape and claimed != (shape[0],):
+            raise PlanError(
+                f"expected a mask on the plan's grid, {shape[0]} x {shape[1]}, in {name}, got shape {claimed}"
+            )
+
+    values = read_array(path, accept, mask=True)
     if values.ndim == 3 and values.shape[2] in (2, 3, 4) and values.dtype == np.uint8:
         values = values[:, :, : 3 if values.shape[2] > 2 else 1].max(axis=2)
     if values.ndim == 1 and shape == (len(values), 1):  # a text file has no other way to say it
@@ -127,6 +210,8 @@ def read_mask(path: Path, shape: tuple[int, int]) -> Mask:
 
 def load_points(file: str, sha256: str, shape: tuple[int, int], folder: Path | None = None, *, samples: int) -> Points:
     """Read a plan's points and refuse changed ones; arguments as of the pattern, `folder` that of the plan file."""
+    if folder is None and sha256 in _HELD:
+        return _HELD[sha256]
     path = _locate(file, sha256, folder)
     points = read_points(path, shape)
     _require_content(path, points_sha256(points), sha256)

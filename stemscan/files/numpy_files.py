@@ -12,7 +12,7 @@ import sys
 import tokenize
 import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -54,13 +54,15 @@ class _Layout(NamedTuple):
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def read_npy_file(file: BinaryIO) -> npt.NDArray[Any]:
+def read_npy_file(file: BinaryIO, accept: Callable[[tuple[int, ...]], None] | None = None) -> npt.NDArray[Any]:
     """Read the array of an open file.
 
     Parameters
     ----------
     file : binary file
         Of the disk, at its beginning.
+    accept : callable, optional
+        Gets the shape before memory is taken for it, and raises where it cannot be right.
 
     Returns
     -------
@@ -72,6 +74,8 @@ def read_npy_file(file: BinaryIO) -> npt.NDArray[Any]:
         When it is something else; the message is what there is, to stand behind "got".
     """
     shape, dtype, fortran = npy_layout(file)
+    if accept is not None:
+        accept(shape)
     flat = np.fromfile(file, dtype, math.prod(shape))
     return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
 

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-
 from stemscan.files.images import Signal
-from stemscan.files.tables import read_text
+from stemscan.files.tables import read_table
 
 __all__ = ["open_text"]
 
@@ -17,5 +15,5 @@ __all__ = ["open_text"]
 @contextmanager
 def open_text(path: Path) -> Iterator[Sequence[Signal]]:
     """Open a table as a signal of one frame."""
-    values = np.atleast_2d(read_text(path, "," if path.suffix.lower() == ".csv" else None))
+    values = read_table(path).values
     yield [Signal(lambda _: (values, ()), (values.shape[0], values.shape[1]), values.nbytes)]

@@ -200,6 +200,7 @@ class Acquisition(StoreAppender):
         *,
         counts: NDArray[Any],
         positions: NDArray[Any],
+        actual: NDArray[Any] | None = None,
         samples_per_pass: Sequence[int],
         shape: tuple[int, int],
         electrons_per_sample: float,
@@ -218,9 +219,12 @@ class Acquisition(StoreAppender):
         path : str or Path
             Of the new folder; its parent must exist.
         counts : ndarray
-            (N,) counts in scan order, pass after pass, at least 0; floats are kept as float32.
+            (N,) counts in scan order, pass after pass, at least 0; floats are kept as float32. Readings of a detector
+            in adu may be negative.
         positions : ndarray
             (N, 2) integer pixels (row, column); a pixel may be visited several times.
+        actual : ndarray, optional
+            (N, 2) where the beam was, in pixels, where that is between them; `positions` are the nearest pixels.
         samples_per_pass : sequence of int
             Samples of each pass; N together.
         shape : tuple of int
@@ -259,9 +263,11 @@ class Acquisition(StoreAppender):
         detector = detector or DetectorInfo()
         imported = checked_import(shape, samples_per_pass, electrons_per_sample, pixel_size_nm, record)
         layout = Layout.of_import(imported)
-        measured = checked_measurement(counts, positions, layout, detector, noise)
+        measured = checked_measurement(counts, positions, layout, detector, noise, actual)
         detector = replace(detector, dtype=measured.dtype_name)
-        filled = new_record(detector, noise, imported=imported, truth=truth is not None)
+        filled = new_record(
+            detector, noise, imported=imported, truth=truth is not None, actual_positions=actual is not None
+        )
         history = [event("imported", session)]
         return cls(write_imported(Path(path), layout, filled, measured, truth, history, overwrite=overwrite))
 

@@ -32,6 +32,9 @@ from stemscan.store.schema import (
 if TYPE_CHECKING:
     from stemscan.store.digests import DigestWriter
 
+_FURTHEST = 0.501
+"""Pixels between a position and its pixel, at most; half of one, rounded to float32."""
+
 __all__ = ["Measured", "checked_import", "checked_measurement", "write_imported"]
 
 
@@ -41,6 +44,7 @@ class Measured:
 
     counts: NDArray[Any]
     positions: NDArray[np.int32]
+    actual: NDArray[np.float32] | None
     frames_dtype: np.dtype[Any]
     visits_dtype: np.dtype[Any]
 
@@ -79,7 +83,12 @@ def checked_import(
 
 
 def checked_measurement(
-    counts: NDArray[Any], positions: NDArray[Any], layout: Layout, detector: DetectorInfo, noise: Noise
+    counts: NDArray[Any],
+    positions: NDArray[Any],
+    layout: Layout,
+    detector: DetectorInfo,
+    noise: Noise,
+    actual: NDArray[Any] | None = None,
 ) -> Measured:
     """Check samples and choose the types that hold them and their sums.
 
@@ -103,23 +112,38 @@ def checked_measurement(
         raise UsageError(
             f"expected positions inside the grid {layout.shape}, got {positions[first].tolist()} at sample {first}"
         )
+    if actual is not None:
+        actual = np.ascontiguousarray(actual, np.float32)
+        if actual.shape != (total, 2) or not (np.abs(actual - positions) <= _FURTHEST).all():
+            raise UsageError(
+                f"expected actual positions of shape ({total}, 2), each within half a pixel of its pixel, got others"
+            )
     counts = _kept(counts, counts_dtype(detector, noise, layout.electrons_per_sample), detector)
     frames, visits = _sums(counts, positions, layout)
-    return Measured(counts, np.ascontiguousarray(positions, np.int32), frames, visits)
+    return Measured(counts, np.ascontiguousarray(positions, np.int32), actual, frames, visits)
 
 
 def _kept(counts: NDArray[Any], dtype: np.dtype[Any], detector: DetectorInfo) -> NDArray[Any]:
     """Counts in the type that keeps them unchanged, or an error."""
     if counts.dtype.kind not in "iuf":
         raise UsageError(f"expected counts of real numbers, got dtype {counts.dtype}")
-    bad = ~(np.isfinite(counts) & (counts >= 0))
+    readings = detector.unit == "adu"
+    bad = ~np.isfinite(counts) if readings else ~(np.isfinite(counts) & (counts >= 0))
     if bad.any():
         first = int(bad.argmax())
-        raise UsageError(
-            f"expected finite counts of at least 0, got {counts[first]} at sample {first}; leave such samples out"
-        )
-    if counts.dtype.kind == "f" or dtype.kind == "f":
-        return counts.astype(np.float32)
+        expected = "finite readings" if readings else "finite counts of at least 0"
+        cure = "leave such samples out"
+        if counts[first] < 0 and np.isfinite(counts[first]):
+            cure = "readings of a detector that may be negative have a gain (--gain)"
+        raise UsageError(f"expected {expected}, got {counts[first]} at sample {first}; {cure}")
+    if counts.dtype.kind == "f" or dtype.kind == "f" or counts.min() < 0:
+        kept = counts.astype(np.float32)
+        if counts.dtype.kind == "i" and not np.array_equal(kept.astype(np.int64), counts):
+            raise UsageError(
+                f"expected readings that float32 holds, within 2^24 on both sides of 0, got {counts.min()} to "
+                f"{counts.max()}; subtract a constant and state it as the offset"
+            )
+        return kept
     highest = int(counts.max())
     if highest > np.iinfo(np.uint32).max:
         raise UsageError(f"expected counts of at most {np.iinfo(np.uint32).max}, got {highest}; check their unit")
@@ -163,7 +187,7 @@ def write_imported(
         measured.counts.dtype,
         frames=measured.frames_dtype,
         visits=measured.visits_dtype,
-        actual=False,
+        actual=measured.actual is not None,
         truth=truth is not None,
     )
     lock = claim_folder(path, worst_case_bytes(specs.values(), layout), overwrite=overwrite, resume=False)
@@ -186,7 +210,7 @@ def _write_arrays(
     from stemscan.store.writer import SampleWriter
 
     writer = SampleWriter(path, specs, lambda start, stop: measured.positions[start:stop], 0, digests)
-    writer.append(measured.counts, None)
+    writer.append(measured.counts, measured.actual)
     writer.flush()
     pictures = PictureWriter(path, specs, layout)
     pictures.draw(layout.total_samples, digests, None)

@@ -117,3 +117,69 @@ def test_counts_outside_the_mask_are_said(stemscan: Stemscan, tmp_path: Path) ->
     done = stemscan("import", "f.npy", "--mask", "m.npy", "--dose", 10, "-o", "a.zarr")
     assert done.code == 0
     assert done.err == "warning: left out 2 numbers other than zero where the mask says not visited\n"
+
+
+def test_one_table_of_positions_and_counts(stemscan: Stemscan) -> None:
+    Path("t.csv").write_text("x;y;Wert;counts\n2,25;1;0;7\n0;3;0;8\n")
+    done = stemscan("import", "t.csv", "--shape", "4x4", "--dose", 10, "-o", "a.zarr")
+    assert done.code == 0
+    assert done.err == "warning: columns that tell neither place, pass nor counts were not read: Wert\n"
+    assert "at most 0.25 px" in done.out
+    store = Acquisition.open("a.zarr")
+    actual = store.actual()
+    assert actual is not None
+    assert actual.tolist() == [[1, 2.25], [3, 0]]
+    assert store.positions().tolist() == [[1, 2], [3, 0]]
+    assert store.counts().reshape(-1).tolist() == [7, 8]
+    assert stemscan("recon", "a.zarr", "--method", "normconv", "-o", "a.npy").code == 0
+    from stemscan.recon.inputs import load_inputs
+
+    assert load_inputs("a.zarr").source["positions"] == "actual"
+
+
+def test_passes_of_a_table(stemscan: Stemscan) -> None:
+    Path("t.csv").write_text("pass,row,column,counts\n2,0,0,5\n1,1,1,6\n2,1,0,7\n")
+    assert stemscan("import", "t.csv", "--shape", "2x2", "--dose", 10, "-o", "a.zarr").code == 0
+    np.testing.assert_array_equal(
+        Acquisition.open("a.zarr").frames().reshape(2, 2, 2), [[[0, 0], [0, 6]], [[5, 0], [7, 0]]]
+    )
+    Path("t.csv").write_text("pass,row,column,counts\n3,0,0,5\n1,1,1,6\n")
+    assert "passes numbered" in stemscan("import", "t.csv", "--shape", "2x2", "--dose", 10, "-o", "b.zarr").err
+
+
+def test_nameless_tables_are_asked_for_names(stemscan: Stemscan) -> None:
+    np.save("t.npy", np.array([[2, 1, 7], [0, 3, 8]]))
+    options = ("import", "t.npy", "--shape", "4x4", "--dose", 10, "-o", "a.zarr")
+    done = stemscan(*options)
+    assert (done.code, "--columns row,column,counts" in done.err) == (2, True)
+    assert stemscan(*options, "--columns", "x,y,counts").code == 0
+    assert Acquisition.open("a.zarr").positions().tolist() == [[1, 2], [3, 0]]
+
+
+def test_negative_readings_are_data_of_a_detector_with_a_gain(stemscan: Stemscan, measured: None) -> None:
+    frames, mask = np.load("frames.npy").astype(np.int64) * 10 - 37, np.load("mask.npy")
+    np.save("dark.npy", frames)
+    done = stemscan("import", "dark.npy", "--mask", "mask.npy", "--dose", 10, "-o", "b.zarr")
+    assert (done.code, "--gain" in done.err) == (2, True)
+    options = ("--mask", "mask.npy", "--gain", 10, "--dose", 10, "-o", "a.zarr")
+    assert stemscan("import", "dark.npy", *options).code == 0
+    store = Acquisition.open("a.zarr")
+    np.testing.assert_array_equal(store.counts().reshape(-1), frames[mask])
+    assert store.counts().min() < 0
+
+
+def test_sparse_frames_are_refused_by_their_shape(stemscan: Stemscan, measured: None) -> None:
+    with Path("big.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "<f8", "fortran_order": False, "shape": (1 << 16, 1 << 16)}
+        )
+        file.truncate(file.tell() + (1 << 35))
+    for arguments in (
+        ("big.npy", "--mask", "one.npy"),
+        ("frames.npy", "--mask", "big.npy"),
+        ("values.csv", "--positions", "big.npy", "--shape", "20x30"),
+        ("big.npy", "--positions", "points.csv", "--shape", "20x30"),
+    ):
+        done = stemscan("import", *arguments, "--dose", 10, "-o", "a.zarr")
+        assert done.code == 2, done.err
+        assert "shape" in done.err

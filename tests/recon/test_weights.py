@@ -255,5 +255,5 @@ def test_a_pickle_by_the_name_of_weights_is_not_converted_onto_itself(tmp_path: 
 
 
 def test_a_device_is_no_file() -> None:
-    with pytest.raises(WeightsError, match="which is a device or pipe"):
+    with pytest.raises(WeightsError, match="a pipe, device or socket"):
         load_fshnet("/dev/null")

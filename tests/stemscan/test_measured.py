@@ -65,7 +65,9 @@ def test_frames_that_cannot_be_samples(frames: np.ndarray, mask: np.ndarray | No
     [
         (np.ones((2, 2, 2)), np.ones((2, 2)), "shape"),
         (np.ones(3), np.ones((2, 2)), "positions of shape"),
-        (np.ones(1), np.array([[0.5, 1]]), "whole"),
+        (np.ones(1), np.array([[2.5, 1]]), "sample 0"),
+        (np.ones((2, 3)), np.ones((4, 2)), r"\(3, 2\) or \(2, 3, 2\)"),
+        (np.ones(6), np.ones((2, 4, 2)), "positions of shape"),
         (np.ones(1), np.array([["0", "1"]]), "numbers"),
         (np.ones(2), np.array([[0, 0], [3, 0]]), "sample 1"),
         (np.ones(2), np.array([[0, -1], [0, 0]]), "sample 0"),
@@ -102,7 +104,7 @@ def test_text_below_names_of_columns(tmp_path: Path) -> None:
         ("a.csv", b"# nothing\n", "no numbers"),
         ("a.csv", b"row,column\n", "row"),
         ("a.csv", b"row,column\n1,two\n", "two"),
-        ("a.csv", b"\xff\xfe1", "decode"),
+        ("a.csv", b"\xff\xfe1", "in line 1"),
         ("a.npy", b"not by numpy", "no numpy array"),
         ("a.npy", b"", "no numpy array"),
     ],
@@ -137,3 +139,26 @@ def test_bad_files(tmp_path: Path) -> None:
 def test_positions_must_be_finite(bad: float) -> None:
     with pytest.raises(UsageError, match="finite"):
         samples_from_positions(np.array([1.0]), np.array([[0.0, bad]]), (3, 4))
+
+
+@pytest.mark.parametrize("flat", ["values", "positions"])
+def test_flat_samples_are_taken_pass_after_pass(flat: str) -> None:
+    positions = np.array([[[0, 1], [2, 3]], [[1, 1], [0, 0]], [[2, 2], [1, 0]]])
+    values = np.arange(6).reshape(3, 2)
+    expected = samples_from_positions(values, positions, (3, 4))
+    if flat == "values":
+        found = samples_from_positions(values.reshape(-1), positions, (3, 4))
+    else:
+        found = samples_from_positions(values, positions.reshape(-1, 2), (3, 4))
+    assert found.samples_per_pass == expected.samples_per_pass == (2, 2, 2)
+    np.testing.assert_array_equal(found.counts, expected.counts)
+    np.testing.assert_array_equal(found.positions, expected.positions)
+
+
+def test_positions_between_pixels_are_kept_beside_the_nearest() -> None:
+    found = samples_from_positions(np.array([5, 6, 7]), np.array([[0.25, 1.5], [1.75, -0.5], [0, 0]]), (3, 4))
+    assert found.positions.tolist() == [[0, 2], [2, 0], [0, 0]]
+    assert found.actual is not None
+    assert found.actual.tolist() == [[0.25, 1.5], [1.75, -0.5], [0, 0]]
+    assert found.furthest_px == pytest.approx(np.hypot(0.25, 0.5))
+    assert samples_from_positions(np.ones(1), np.array([[1.0, 2.0]]), (3, 4)).actual is None

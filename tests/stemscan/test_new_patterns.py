@@ -225,16 +225,16 @@ def test_changed_and_missing_lists_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1,2\n3,x\n", "expected readable data"),
+        ("1,2\n3,x\n", "'x' in line 2"),
         ("1,2\nnan,3\n", "finite points"),
         ("1,2\n1,inf\n", "finite points"),
         ("1,2\n3,8\n", r"inside the grid of 8 x 8 .*\(3, 8\) as point 1"),
         ("1,2\n-1,3\n", "inside the grid"),
         ("1,2\n1.5,3\n", "whole rows and columns"),
-        ("1,2,3\n4,5,6\n", r"shape \(N, 2\)"),
-        ("1\n2\n", r"shape \(N, 2\)"),
+        ("1,2,3\n4,5,6\n", "name the columns"),
+        ("1\n2\n", r"a row and a column .* shape \(2, 1\)"),
         ("", "no numbers"),
-        ("1,2\n3\n", "expected readable data"),
+        ("1,2\n3\n", "1 column in line 2"),
     ],
 )
 def test_bad_lists(tmp_path: Path, text: str, message: str) -> None:

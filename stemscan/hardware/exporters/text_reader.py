@@ -11,7 +11,8 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.errors import DataError, InputNotFoundError, StemscanError
+from stemscan.errors import DataError, StemscanError
+from stemscan.files.opening import require_file
 from stemscan.units import counted
 
 __all__ = ["open_data", "read_header_line", "read_table"]
@@ -32,13 +33,12 @@ def open_data(path: Path) -> Iterator[BinaryIO]:
     DataError
         When the system refuses to read it.
     """
+    require_file(path, "a file", DataError)
     try:
         with path.open("rb") as file:
             yield file
     except StemscanError:
         raise
-    except FileNotFoundError as problem:
-        raise InputNotFoundError(f"expected a file, got {str(path)!r}, which does not exist") from problem
     except OSError as problem:
         raise DataError(f"{path}: expected a readable file, got: {problem.strerror or problem}") from problem
 

@@ -1,0 +1,157 @@
+"""Files of sparse data measured elsewhere: frames with a mask, values with positions, or one table of both.
+
+Shapes are compared before memory is taken for arrays, as far as the files state them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from stemscan.errors import UsageError
+from stemscan.files.arrays import read_array
+from stemscan.files.columns import has_coordinates, in_pixels, read_columns
+from stemscan.files.numpy_files import npy_layout
+from stemscan.files.opening import require_file
+from stemscan.measured import (
+    Samples,
+    check_shapes,
+    samples_from_columns,
+    samples_from_frames,
+    samples_from_positions,
+)
+
+__all__ = ["read_samples"]
+
+Shape = tuple[int, ...]
+
+
+def read_samples(
+    data: Path,
+    *,
+    mask: Path | None = None,
+    positions: Path | None = None,
+    columns: str | None = None,
+    shape: tuple[int, int] | None = None,
+    pixel_size_nm: float | None = None,
+) -> tuple[Samples, str, tuple[str, ...]]:
+    """Read samples.
+
+    Parameters
+    ----------
+    data : pathlib.Path
+        Frames, values, or a table whose columns are named row, column and counts.
+    mask, positions : pathlib.Path, optional
+        What tells apart what was visited.
+    columns : str, optional
+        Names of the columns of the table or positions, where the file has none.
+    shape : tuple of int, optional
+        Rows and columns of the grid, for positions and tables.
+    pixel_size_nm : float, optional
+        For positions that are lengths.
+
+    Returns
+    -------
+    samples : Samples
+    told_apart_by : {"mask", "NaN", "positions", "table"}
+    left_out : tuple of str
+        Names of columns that were not read.
+
+    Raises
+    ------
+    StemscanError
+        When files are missing, damaged or do not belong together.
+    """
+    if not data.is_dir():
+        require_file(data, "a file of data")
+    if mask is not None and positions is not None:
+        raise UsageError("expected --mask or --positions, got both; keep one")
+    if positions is not None:
+        if shape is None:
+            raise UsageError("expected --shape with --positions, got none; add the grid as --shape ROWSxCOLUMNS")
+        return _values(data, positions, columns, shape, pixel_size_nm)
+    if columns is not None or has_coordinates(data):
+        if mask is not None:
+            raise UsageError(
+                f"expected no --mask with a table of positions and counts, got {str(mask)!r}; leave it out"
+            )
+        if shape is None:
+            raise UsageError(
+                f"expected --shape with the table {str(data)!r}, got none; add the grid as --shape ROWSxCOLUMNS"
+            )
+        return _table(data, columns, shape, pixel_size_nm)
+    if shape is not None:
+        raise UsageError(
+            f"expected --shape only with --positions or a table, got {str(data)!r}, which names no rows and columns; "
+            "leave --shape out for frames, or name the columns of a table with --columns row,column,counts"
+        )
+    return _frames(data, mask)
+
+
+def _frames(data: Path, mask: Path | None) -> tuple[Samples, str, tuple[str, ...]]:
+    """Frames with a mask, or with NaN where nothing was visited."""
+    if mask is None:
+        return samples_from_frames(read_array(data, _accept_frames)), "NaN", ()
+    claimed = _shape_of(data)
+
+    def accept(mask_shape: Shape) -> None:
+        if claimed is not None and mask_shape[-2:] != claimed[-2:]:
+            raise UsageError(f"expected a mask of shape {claimed[-2:]} or {claimed}, as the frames, got {mask_shape}")
+
+    visited = read_array(mask, accept, mask=True)
+    return samples_from_frames(read_array(data, _accept_frames), visited), "mask", ()
+
+
+def _accept_frames(shape: Shape) -> None:
+    """Refuse a shape that is none of frames."""
+    if len(shape) not in (2, 3) or 0 in shape:
+        raise UsageError(f"expected frames of shape (passes, rows, columns) or (rows, columns), got {shape}")
+
+
+def _values(
+    data: Path, positions: Path, names: str | None, shape: tuple[int, int], pixel_size_nm: float | None
+) -> tuple[Samples, str, tuple[str, ...]]:
+    """Values with positions in a file of their own."""
+    claimed = _shape_of(data)
+    values = read_array(data) if claimed is None else None
+
+    def accept(places: Shape) -> None:
+        check_shapes(values.shape if values is not None else claimed or (), (*places[:-1], 2))
+
+    columns = read_columns(positions, names, accept=accept)
+    where = in_pixels(columns, pixel_size_nm, positions)
+    if values is None:
+        values = read_array(data, lambda found: check_shapes(found, where.shape))
+    return samples_from_positions(values, where, shape), "positions", columns.left_out
+
+
+def _table(
+    data: Path, names: str | None, shape: tuple[int, int], pixel_size_nm: float | None
+) -> tuple[Samples, str, tuple[str, ...]]:
+    """One table of positions and counts."""
+    columns = read_columns(data, names, accept=_accept_table)
+    if "counts" not in columns.numbers:
+        raise UsageError(
+            f"expected a column of counts beside row and column in {str(data)!r}, got none; name it counts or value"
+        )
+    positions: npt.NDArray[Any] = in_pixels(columns, pixel_size_nm, data)
+    return samples_from_columns(columns, positions, shape), "table", columns.left_out
+
+
+def _accept_table(shape: Shape) -> None:
+    """Refuse a shape that is none of a table."""
+    if len(shape) != 2 or not 3 <= shape[1] <= 100 or not shape[0]:
+        raise UsageError(f"expected a table with a row, a column and counts in each line, got shape {shape}")
+
+
+def _shape_of(path: Path) -> Shape | None:
+    """The shape that a numpy array claims; None of other files, or of damaged ones."""
+    if path.is_dir():
+        return None
+    with path.open("rb") as file:
+        try:
+            return npy_layout(file)[0]
+        except ValueError:
+            return None
