@@ -1,0 +1,1 @@
+"""Atomic columns fitted to the counts themselves, with no image in between."""

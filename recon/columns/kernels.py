@@ -1,0 +1,150 @@
+"""Compiled parts of the fit: which points a column reaches, the model's slopes there, and the normal matrix."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from stemscan.compiled import compiled
+from stemscan.recon.columns.observations import BIN
+from stemscan.recon.columns.profile import shape_and_slopes
+
+__all__ = ["add_columns", "link", "normal_matrix", "own_blocks", "slopes"]
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+@compiled()
+def link(
+    rows: Floats,
+    columns: Floats,
+    point_rows: Floats,
+    point_columns: Floats,
+    bin_starts: Integers,
+    bins: tuple[int, int],
+    reach: float,
+) -> tuple[Integers, Integers]:
+    """List the points within `reach` of each column.
+
+    Returns
+    -------
+    starts : ndarray of int64, (columns + 1,)
+    points : ndarray of int64, (links,)
+        Points of column k are `points[starts[k] : starts[k + 1]]`.
+    """
+    starts = np.zeros(rows.size + 1, np.int64)
+    points = np.empty(0, np.int64)
+    for fill in range(2):
+        if fill:
+            points = np.empty(starts[-1], np.int64)
+        number = 0
+        for k in range(rows.size):
+            first_down = max(0, min(bins[0] - 1, int((rows[k] - reach) // BIN)))
+            last_down = max(0, min(bins[0] - 1, int((rows[k] + reach) // BIN)))
+            first_across = max(0, min(bins[1] - 1, int((columns[k] - reach) // BIN)))
+            last_across = max(0, min(bins[1] - 1, int((columns[k] + reach) // BIN)))
+            for down in range(first_down, last_down + 1):
+                first = bin_starts[down * bins[1] + first_across]
+                for i in range(first, bin_starts[down * bins[1] + last_across + 1]):
+                    y, x = point_rows[i] - rows[k], point_columns[i] - columns[k]
+                    if y * y + x * x < reach * reach:
+                        if fill:
+                            points[number] = i
+                        number += 1
+            starts[k + 1] = number
+    return starts, points
+
+
+@compiled(parallel=True)
+def slopes(
+    rows: Floats,
+    columns: Floats,
+    amplitudes: Floats,
+    classes: Integers,
+    profiles: Floats,
+    reach: float,
+    starts: Integers,
+    points: Integers,
+    point_rows: Floats,
+    point_columns: Floats,
+    heights: Floats,
+    own: Floats,
+    shared: Floats,
+) -> None:
+    """Evaluate every column at every point that it reaches.
+
+    Parameters
+    ----------
+    rows, columns, amplitudes : ndarray of float64, (columns,)
+    classes : ndarray of int64, (columns,)
+    profiles : ndarray of float64, (classes, 5)
+    heights : ndarray of float64, (links,)
+        Filled with amplitude times shape.
+    own : ndarray of float64, (links, 3)
+        Filled with the slopes by the column's row, column and amplitude.
+    shared : ndarray of float64, (links, 5) or (0, 5)
+        Filled with the slopes by the class's profile unless it is empty.
+    """
+    for k in numba.prange(rows.size):
+        out = np.empty(8)
+        for n in range(starts[k], starts[k + 1]):
+            i = points[n]
+            shape_and_slopes(point_rows[i] - rows[k], point_columns[i] - columns[k], profiles[classes[k]], reach, out)
+            heights[n] = amplitudes[k] * out[0]
+            own[n, 0] = amplitudes[k] * out[1]
+            own[n, 1] = amplitudes[k] * out[2]
+            own[n, 2] = out[0]
+            if shared.shape[0]:
+                for m in range(5):
+                    shared[n, m] = amplitudes[k] * out[3 + m]
+
+
+@compiled()
+def add_columns(heights: Floats, starts: Integers, points: Integers, total: Floats) -> None:
+    """Add the columns' heights to the model at each point."""
+    for n in range(points.size):
+        total[points[n]] += heights[n]
+
+
+@compiled(parallel=True)
+def normal_matrix(
+    by_row_starts: npt.NDArray[np.int32],
+    by_row_indices: npt.NDArray[np.int32],
+    by_row_values: Floats,
+    by_column_starts: npt.NDArray[np.int32],
+    by_column_indices: npt.NDArray[np.int32],
+    by_column_values: Floats,
+    weights: Floats,
+    starts: npt.NDArray[np.int32],
+    indices: npt.NDArray[np.int32],
+    values: Floats,
+) -> None:
+    """Fill J^T diag(weights) J, of a given pattern, from J by rows and by columns."""
+    size = starts.size - 1
+    chunks = 16
+    for chunk in numba.prange(chunks):
+        slot = np.zeros(size, np.int32)
+        for p in range(chunk * size // chunks, (chunk + 1) * size // chunks):
+            for n in range(starts[p], starts[p + 1]):
+                slot[indices[n]] = n
+                values[n] = 0.0
+            for n in range(by_column_starts[p], by_column_starts[p + 1]):
+                i = by_column_indices[n]
+                factor = weights[i] * by_column_values[n]
+                for m in range(by_row_starts[i], by_row_starts[i + 1]):
+                    values[slot[by_row_indices[m]]] += factor * by_row_values[m]
+
+
+@compiled()
+def own_blocks(
+    starts: npt.NDArray[np.int32], indices: npt.NDArray[np.int32], values: Floats, blocks: npt.NDArray[np.float64]
+) -> None:
+    """Copy each column's 3 x 3 block out of the normal matrix."""
+    for k in range(blocks.shape[0]):
+        for i in range(3):
+            for n in range(starts[3 * k + i], starts[3 * k + i + 1]):
+                j = indices[n] - 3 * k
+                if 0 <= j < 3:
+                    blocks[k, i, j] = values[n]

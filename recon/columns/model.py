@@ -1,0 +1,329 @@
+"""The model of a scan: columns on a smooth background, and its fit to the counts by damped scoring steps.
+
+The signal at a point is u = b + sum A_k g_c(k)(r - r_k). Its counts over the dose have mean V u and variance V u / lambda
+(Poisson) or V u^2 / lambda (equation 5 as printed). A step of Fisher scoring solves J^T W J p = J^T W (S / V - u) for all
+columns, the background and the profiles at once, with W = V / u or V / u^2, so neighbours that overlap cost nothing but
+what they really cost. The background is bilinear between nodes on a coarse grid.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from stemscan.recon.columns.kernels import add_columns, link, normal_matrix, own_blocks, slopes
+from stemscan.recon.columns.observations import BIN, Observations
+from stemscan.recon.columns.profile import PARAMETERS, Profile
+
+__all__ = ["ColumnModel", "System", "fit", "linearise"]
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+_FLOOR = 0.02
+VERBOSE=False
+import time
+T0=time.time()
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnModel:
+    """Columns on a background.
+
+    Attributes
+    ----------
+    rows, columns, amplitudes : ndarray of float64, (n,)
+        Positions in pixels, heights on the absolute scale.
+    classes : ndarray of int64, (n,)
+        Which profile each has.
+    profiles : tuple of Profile
+    nodes : ndarray of float64, (p, q)
+        Background at rows and columns that are multiples of `spacing`.
+    spacing : float
+        Distance of neighbouring nodes in pixels.
+    reach : float
+        Distance beyond which a column adds nothing, in pixels.
+    """
+
+    rows: Floats
+    columns: Floats
+    amplitudes: Floats
+    classes: Integers
+    profiles: tuple[Profile, ...]
+    nodes: Floats
+    spacing: float
+    reach: float
+
+    def background(self, rows: Floats, columns: Floats) -> Floats:
+        """Background at positions."""
+        return np.asarray(node_weights(rows, columns, self.nodes.shape, self.spacing) @ self.nodes.ravel())
+
+
+@dataclass(eq=False)
+class System:
+    """A model linearised at the points of a scan.
+
+    Attributes
+    ----------
+    signal : ndarray of float64, (points,)
+        The model u.
+    weights : ndarray of float64, (points,)
+        Fisher information of a point per squared change of u, lambda V / u or lambda V / u^2.
+    jacobian : csr matrix, (points, 3 n + nodes)
+    shared : ndarray of float64, (points, 5 classes)
+        Slopes by the profiles.
+    deviance : float
+        -2 ln L up to a constant.
+    """
+
+    signal: Floats
+    weights: Floats
+    jacobian: sp.csr_array
+    shared: Floats
+    residual: Floats
+    deviance: float
+    pattern: sp.csr_array
+    columns: int
+    transposed: sp.csr_array = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.transposed = self.jacobian.T.tocsr()
+
+    def normal(self) -> sp.csr_array:
+        """J^T W J of columns and background."""
+        j, t, pattern = self.jacobian, self.transposed, self.pattern
+        normal_matrix(
+            j.indptr, j.indices, j.data, t.indptr, t.indices, t.data, self.weights,
+            pattern.indptr, pattern.indices, pattern.data,
+        )  # fmt: skip
+        return pattern
+
+    def gradient(self) -> tuple[Floats, Floats]:
+        """Slopes of ln L by columns and background, and by profiles."""
+        pull = self.weights * self.residual
+        return self.transposed @ pull, self.shared.T @ pull
+
+
+def node_weights(rows: Floats, columns: Floats, shape: tuple[int, int], spacing: float) -> sp.csr_array:
+    """Bilinear weights of background nodes at positions, (positions, nodes)."""
+    y, x = rows / spacing, columns / spacing
+    i = np.clip(np.floor(y).astype(np.int64), 0, shape[0] - 2)
+    j = np.clip(np.floor(x).astype(np.int64), 0, shape[1] - 2)
+    y, x = y - i, x - j
+    first = i * shape[1] + j
+    indices = np.stack([first, first + 1, first + shape[1], first + shape[1] + 1], axis=1)
+    values = np.stack([(1 - y) * (1 - x), (1 - y) * x, y * (1 - x), y * x], axis=1)
+    starts = np.arange(0, 4 * len(rows) + 1, 4)
+    return sp.csr_array((values.ravel(), indices.ravel(), starts), (len(rows), shape[0] * shape[1]))
+
+
+@dataclass(eq=False)
+class Links:
+    """Which points each column reaches, and the patterns that follow; they hold while columns move little."""
+
+    starts: Integers
+    points: Integers
+    nodes: sp.csr_array
+    order: Integers
+    pattern: sp.csr_array
+    jacobian: sp.csr_array
+
+    @classmethod
+    def of(cls, model: ColumnModel, points: Observations) -> Links:
+        """Links of a model."""
+        bins = tuple(-(-side // BIN) for side in points.shape)
+        starts, linked = link(
+            model.rows, model.columns, points.rows, points.columns, points.bin_starts, bins, model.reach
+        )
+        count = len(model.rows)
+        nodes = node_weights(points.rows, points.columns, model.nodes.shape, model.spacing)
+        owner = np.repeat(np.arange(count), np.diff(starts))
+        row = np.concatenate([np.repeat(linked, 3), np.repeat(np.arange(len(points.rows)), 4)])
+        column = np.concatenate(
+            [(3 * owner[:, None] + np.arange(3)).ravel(), 3 * count + nodes.indices.astype(np.int64)]
+        )
+        size = (len(points.rows), 3 * count + model.nodes.size)
+        numbered = sp.coo_array((np.arange(1, row.size + 1, dtype=np.float64), (row, column)), size).tocsr()
+        order = numbered.data.astype(np.int64) - 1
+        jacobian = sp.csr_array((np.zeros(row.size), numbered.indices.astype(np.int32), numbered.indptr.astype(np.int32)), size)
+        return cls(starts, linked, nodes, order, _pattern(model, owner, linked, nodes, len(points.rows)), jacobian)
+
+
+def _pattern(
+    model: ColumnModel, owner: Integers, linked: Integers, nodes: sp.csr_array, points: int
+) -> sp.csr_array:
+    """Pattern of the normal matrix, from that of columns and nodes in place of their parameters."""
+    count, held = len(model.rows), model.nodes.size
+    row = np.concatenate([linked, np.repeat(np.arange(points), 4)])
+    column = np.concatenate([owner, count + nodes.indices])
+    seen = sp.csr_array((np.ones(row.size, np.float32), (row, column)), (points, count + held))
+    met = (seen.T @ seen).tocoo()
+    width = np.where(np.arange(count + held) < count, 3, 1)
+    first = np.concatenate([[0], np.cumsum(width)])
+    a, b = met.row, met.col
+    sizes = width[a] * width[b]
+    block = np.repeat(np.arange(len(a)), sizes)
+    inner = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    rows = first[a[block]] + inner // width[b[block]]
+    columns = first[b[block]] + inner % width[b[block]]
+    size = int(first[-1])
+    pattern = sp.csr_array((np.ones(rows.size), (rows, columns)), (size, size))
+    pattern.sort_indices()
+    return sp.csr_array((pattern.data, pattern.indices.astype(np.int32), pattern.indptr.astype(np.int32)), (size, size))
+
+
+def linearise(model: ColumnModel, points: Observations, links: Links) -> System:
+    """Evaluate a model and its slopes at the points of a scan."""
+    count, kinds = len(links.points), len(model.profiles)
+    heights, own, shared = np.empty(count), np.empty((count, 3)), np.empty((count, PARAMETERS))
+    profiles = np.stack([profile.array() for profile in model.profiles])
+    slopes(
+        model.rows, model.columns, model.amplitudes, model.classes, profiles, model.reach,
+        links.starts, links.points, points.rows, points.columns, heights, own, shared,
+    )  # fmt: skip
+    signal = links.nodes @ model.nodes.ravel()
+    add_columns(heights, links.starts, links.points, signal)
+    floor = _FLOOR * points.mean
+    signal = np.maximum(signal, floor)
+    power = 2 if points.noise == "eq5" else 1
+    weights = points.electrons_per_sample * points.visits / signal**power
+    residual = points.signal / points.visits - signal
+    owner_class = np.repeat(model.classes, np.diff(links.starts))
+    by_profile = np.empty((len(signal), kinds * PARAMETERS))
+    for kind in range(kinds):
+        here = owner_class == kind
+        for m in range(PARAMETERS):
+            by_profile[:, kind * PARAMETERS + m] = np.bincount(
+                links.points[here], shared[here, m], minlength=len(signal)
+            )
+    values = np.concatenate([own.ravel(), links.nodes.data])[links.order]
+    jacobian = sp.csr_array((values, links.jacobian.indices, links.jacobian.indptr), links.jacobian.shape)
+    return System(signal, weights, jacobian, by_profile, residual, deviance(points, signal), links.pattern, len(model.rows))
+
+
+def deviance(points: Observations, signal: Floats) -> float:
+    """-2 ln L of a model up to a constant; for equation 5 that of a gamma law of the same mean and variance."""
+    dose, visits, counted = points.electrons_per_sample, points.visits, points.signal
+    if points.noise == "eq5":
+        return float(2 * dose * np.sum(visits * np.log(signal) + counted / signal))
+    return float(2 * dose * np.sum(visits * signal - counted * np.log(signal)))
+
+
+def fit(
+    model: ColumnModel, points: Observations, *, rounds: int = 12, profiles: bool = True, tolerance: float = 0.1
+) -> ColumnModel:
+    """Maximum-likelihood fit of all parameters at once, by damped Fisher scoring.
+
+    Parameters
+    ----------
+    model : ColumnModel
+        Where to begin.
+    points : Observations
+    rounds : int
+        Steps at most.
+    profiles : bool
+        Fit the profiles, too.
+    tolerance : float
+        Stop after a step of which 99 % of the parameters move by less, in conditional standard deviations.
+    """
+    links = Links.of(model, points)
+    system = linearise(model, points, links)
+    damping = 1e-3
+    for _ in range(rounds):
+        step, shared, far = _solve(system, damping, profiles, _least_curvature(model))
+        moved = _stepped(model, step, shared)
+        tried = linearise(moved, points, links)
+        if VERBOSE: print('   ', damping, far, time.time()-T0, system.deviance-tried.deviance, [tuple(round(float(z),4) for z in p.array()) for p in moved.profiles])
+        if tried.deviance > system.deviance + 1e-6:
+            damping = max(damping * 10, 1e-2)
+            if damping > 1e4:
+                break
+            continue
+        damping = max(damping / 5, 1e-6)
+        model, system = moved, tried
+        if far < tolerance:
+            break
+    return model
+
+
+def _least_curvature(model: ColumnModel) -> Floats:
+    """Curvature that each parameter is given beyond its own, so that what the counts hardly tell moves little a step."""
+    sigma = np.array([profile.sigma for profile in model.profiles])[model.classes]
+    amplitude = 1.0 / max(float(np.median(np.abs(model.amplitudes))), 1e-6) ** 2 if len(sigma) else 1.0
+    own = np.stack([4 / sigma**2, 4 / sigma**2, np.full(len(sigma), amplitude)], axis=1)
+    return np.concatenate([own.ravel(), np.full(model.nodes.size, amplitude)])
+
+
+def _solve(system: System, damping: float, profiles: bool, least: Floats) -> tuple[Floats, Floats, float]:
+    """One damped scoring step: of columns and background, of the profiles, and its length in standard deviations."""
+    normal = system.normal()
+    diagonal = normal.diagonal()
+    normal.setdiag(diagonal * (1 + damping) + least)
+    pull, shared_pull = system.gradient()
+    weighted = system.weights[:, None] * system.shared
+    cross = system.transposed @ weighted
+    solved = solve(normal, np.column_stack([pull, cross]), system.columns)
+    step, solved = solved[:, 0], solved[:, 1:]
+    shared = np.zeros(system.shared.shape[1])
+    if profiles:
+        inner = system.shared.T @ weighted
+        schur = inner - cross.T @ solved
+        scale = np.sqrt(np.maximum(np.diag(schur), 1e-9 * np.diag(inner) + 1e-12))
+        schur = schur / np.outer(scale, scale) + (1e-9 + damping) * np.eye(len(schur))
+        shared = np.linalg.solve(schur, (shared_pull - cross.T @ step) / scale) / scale
+        step = step - solved @ shared
+    return step, shared, float(np.quantile(np.abs(step) * np.sqrt(diagonal), 0.99))
+
+
+def solve(normal: sp.csr_array, right: Floats, columns: int) -> Floats:
+    """Solve for several right sides by conjugate gradients, with each column's own 3 x 3 block as preconditioner."""
+    size = 3 * columns
+    blocks = np.empty((columns, 3, 3))
+    own_blocks(normal.indptr, normal.indices, normal.data, blocks)
+    inverse = np.linalg.inv(blocks)
+    rest = 1.0 / normal.diagonal()[size:, None]
+
+    def precondition(values: Floats) -> Floats:
+        own = np.einsum("kij,kjm->kim", inverse, values[:size].reshape(columns, 3, -1)).reshape(size, -1)
+        return np.concatenate([own, rest * values[size:]])
+
+    found = np.zeros_like(right)
+    left = right.copy()
+    turned = precondition(left)
+    way = turned.copy()
+    energy = np.einsum("im,im->m", left, turned)
+    goal = 1e-8 * energy
+    for _ in range(200):
+        if (energy <= goal).all():
+            break
+        along = normal @ way
+        length = np.where(energy > goal, energy / np.maximum(np.einsum("im,im->m", way, along), 1e-300), 0.0)
+        found += length * way
+        left -= length * along
+        turned = precondition(left)
+        before, energy = energy, np.einsum("im,im->m", left, turned)
+        way = turned + np.where(before > 0, energy / np.maximum(before, 1e-300), 0.0) * way
+    return found
+
+
+def _stepped(model: ColumnModel, step: Floats, shared: Floats) -> ColumnModel:
+    """The model after a step; positions move by half a core's width at most, profiles by what they may at once."""
+    count = len(model.rows)
+    parts = [shared[k * PARAMETERS : (k + 1) * PARAMETERS] for k in range(len(model.profiles))]
+    share = min(profile.possible(part) for profile, part in zip(model.profiles, parts, strict=True))
+    own = share * step[: 3 * count].reshape(count, 3)
+    sigma = np.array([profile.sigma for profile in model.profiles])[model.classes]
+    far = np.hypot(own[:, 0], own[:, 1])
+    shrink = np.minimum(1.0, 0.5 * sigma / np.maximum(far, 1e-12))
+    return replace(
+        model,
+        rows=model.rows + own[:, 0] * shrink,
+        columns=model.columns + own[:, 1] * shrink,
+        amplitudes=model.amplitudes + own[:, 2],
+        nodes=model.nodes + share * step[3 * count :].reshape(model.nodes.shape),
+        profiles=tuple(profile.moved(share * part) for profile, part in zip(model.profiles, parts, strict=True)),
+    )

@@ -1,0 +1,80 @@
+"""Samples of a scan as points: where the beam was, how often, and what was counted.
+
+A point is a visited pixel with its counts and visits summed over passes, or a single sample where the beam lay between
+pixels. Points are sorted into square bins, so that those around a column are found without a search.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stemscan.recon.inputs import Inputs, Noise
+
+__all__ = ["Observations"]
+
+BIN = 8
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """Points of a scan, sorted by bins of 8 x 8 pixels.
+
+    Attributes
+    ----------
+    rows, columns : ndarray of float64, (n,)
+        Positions in pixels.
+    signal : ndarray of float64, (n,)
+        Counts over the dose per sample; in expectation `visits` times the specimen's signal.
+    visits : ndarray of float64, (n,)
+        Number of samples, above 0.
+    bin_starts : ndarray of int64, (bins + 1,)
+        First point of each bin, row by row of bins.
+    shape : (int, int)
+        Rows and columns of the grid.
+    electrons_per_sample : float
+    noise : {"poisson", "eq5"}
+    """
+
+    rows: Floats
+    columns: Floats
+    signal: Floats
+    visits: Floats
+    bin_starts: npt.NDArray[np.int64]
+    shape: tuple[int, int]
+    electrons_per_sample: float
+    noise: Noise
+
+    @classmethod
+    def of(cls, inputs: Inputs) -> Observations:
+        """Points of the visited pixels of `inputs`."""
+        rows, columns = np.nonzero(inputs.V)
+        signal, visits = inputs.S[rows, columns], inputs.V[rows, columns]
+        return cls.at(rows, columns, signal, visits, inputs)
+
+    @classmethod
+    def at(
+        cls, rows: npt.NDArray[Any], columns: npt.NDArray[Any], signal: Any, visits: Any, inputs: Inputs
+    ) -> Observations:
+        """Points at given positions, with the grid, dose and noise model of `inputs`."""
+        across = -(-inputs.shape[1] // BIN)
+        down = -(-inputs.shape[0] // BIN)
+        number = _bin(rows, inputs.shape[0]) * across + _bin(columns, inputs.shape[1])
+        order = np.argsort(number, kind="stable")
+        starts = np.searchsorted(number[order], np.arange(down * across + 1))
+        values = [np.asarray(values, np.float64)[order] for values in (rows, columns, signal, visits)]
+        return cls(*values, starts, inputs.shape, inputs.electrons_per_sample, inputs.noise)
+
+    @property
+    def mean(self) -> float:
+        """Mean signal of the samples."""
+        return float(self.signal.sum() / self.visits.sum())
+
+
+def _bin(position: npt.NDArray[Any], size: int) -> npt.NDArray[np.int64]:
+    """Bin of a position along one axis."""
+    return np.clip(position, 0, size - 1).astype(np.int64) // BIN
