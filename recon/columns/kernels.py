@@ -10,7 +10,7 @@ from stemscan.compiled import compiled
 from stemscan.recon.columns.observations import BIN
 from stemscan.recon.columns.profile import shape_and_slopes
 
-__all__ = ["add_columns", "link", "normal_matrix", "own_blocks", "slopes"]
+__all__ = ["add_columns", "link", "local_covariances", "normal_matrix", "own_blocks", "slopes"]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -148,3 +148,50 @@ def own_blocks(
                 j = indices[n] - 3 * k
                 if 0 <= j < 3:
                     blocks[k, i, j] = values[n]
+
+
+@compiled(parallel=True)
+def local_covariances(
+    starts: npt.NDArray[np.int32],
+    indices: npt.NDArray[np.int32],
+    values: Floats,
+    columns: int,
+    node_indices: Integers,
+    node_weights: Floats,
+    covariances: npt.NDArray[np.float64],
+) -> None:
+    """Covariance of each column's three parameters and of the background at its place, from its neighbourhood.
+
+    Parameters
+    ----------
+    starts, indices, values
+        The normal matrix by rows.
+    columns : int
+    node_indices, node_weights : ndarray, (4 columns,)
+        The four nodes around each column and their shares of the background there.
+    covariances : ndarray of float64, (columns, 4, 4)
+        Filled.
+    """
+    size = starts.size - 1
+    for chunk in numba.prange(16):
+        slot = np.full(size, -1, np.int64)
+        for k in range(chunk * columns // 16, (chunk + 1) * columns // 16):
+            first, last = starts[3 * k], starts[3 * k + 1]
+            local = indices[first:last]
+            for n in range(local.size):
+                slot[local[n]] = n
+            matrix = np.zeros((local.size, local.size))
+            for n in range(local.size):
+                for m in range(starts[local[n]], starts[local[n] + 1]):
+                    if slot[indices[m]] >= 0:
+                        matrix[n, slot[indices[m]]] = values[m]
+            pick = np.zeros((local.size, 4))
+            for n in range(3):
+                pick[slot[3 * k + n], n] = 1.0
+            for n in range(4):
+                place = slot[3 * columns + node_indices[4 * k + n]]
+                if place >= 0:
+                    pick[place, 3] = node_weights[4 * k + n]
+            covariances[k] = pick.T @ np.linalg.solve(matrix, pick)
+            for n in range(local.size):
+                slot[local[n]] = -1

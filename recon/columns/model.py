@@ -19,7 +19,7 @@ from stemscan.recon.columns.kernels import add_columns, link, normal_matrix, own
 from stemscan.recon.columns.observations import BIN, Observations
 from stemscan.recon.columns.profile import PARAMETERS, Profile
 
-__all__ = ["ColumnModel", "System", "fit", "linearise"]
+__all__ = ["ColumnModel", "Floats", "Links", "System", "fit", "linearise", "node_weights", "signal_at", "solve"]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -61,6 +61,22 @@ class ColumnModel:
     def background(self, rows: Floats, columns: Floats) -> Floats:
         """Background at positions."""
         return np.asarray(node_weights(rows, columns, self.nodes.shape, self.spacing) @ self.nodes.ravel())
+
+    def only(self, kept: npt.NDArray[np.bool_]) -> ColumnModel:
+        """The model with some of its columns."""
+        own = {name: getattr(self, name)[kept] for name in ("rows", "columns", "amplitudes", "classes")}
+        return replace(self, **own)
+
+    def extended(self, places: Floats, amplitude: float, kind: int = 0) -> ColumnModel:
+        """The model with further columns at `places`, (n, 2)."""
+        count = len(places)
+        return replace(
+            self,
+            rows=np.concatenate([self.rows, places[:, 0]]),
+            columns=np.concatenate([self.columns, places[:, 1]]),
+            amplitudes=np.concatenate([self.amplitudes, np.full(count, amplitude)]),
+            classes=np.concatenate([self.classes, np.full(count, kind, np.int64)]),
+        )
 
 
 @dataclass(eq=False)
@@ -203,6 +219,11 @@ def linearise(model: ColumnModel, points: Observations, links: Links) -> System:
     values = np.concatenate([own.ravel(), links.nodes.data])[links.order]
     jacobian = sp.csr_array((values, links.jacobian.indices, links.jacobian.indptr), links.jacobian.shape)
     return System(signal, weights, jacobian, by_profile, residual, deviance(points, signal), links.pattern, len(model.rows))
+
+
+def signal_at(model: ColumnModel, points: Observations) -> Floats:
+    """The model's signal at the points of a scan."""
+    return linearise(model, points, Links.of(model, points)).signal
 
 
 def deviance(points: Observations, signal: Floats) -> float:

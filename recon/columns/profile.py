@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from stemscan.compiled import compiled
 
-__all__ = ["PARAMETERS", "Profile", "shape_and_slopes"]
+__all__ = ["PARAMETERS", "Profile", "shape_and_slopes", "tabulated"]
 
 PARAMETERS = 5
 NEAR, FAR = 2.5, 6.0
@@ -100,3 +100,21 @@ def shape_and_slopes(
     out[5] = -share * core * y * x / s2 * taper
     out[6] = (near_tail - core) * taper
     out[7] = (far_tail - core) * taper
+
+
+def tabulated(profile: Profile, reach: float) -> npt.NDArray[np.float64]:
+    """The profile at whole pixels around a column, (2 n + 1, 2 n + 1) with n the reach rounded up."""
+    size = math.ceil(reach)
+    return _tabulate(profile.array(), float(reach), size)
+
+
+@compiled()
+def _tabulate(profile: npt.NDArray[np.float64], reach: float, size: int) -> npt.NDArray[np.float64]:
+    """Evaluate the shape alone."""
+    out = np.empty(8)
+    table = np.empty((2 * size + 1, 2 * size + 1))
+    for i in range(2 * size + 1):
+        for j in range(2 * size + 1):
+            shape_and_slopes(float(i - size), float(j - size), profile, reach, out)
+            table[i, j] = out[0]
+    return table
