@@ -1,0 +1,115 @@
+"""Empirical-Bayes estimates: a spike of regular columns and a slab of exceptions, learned from the columns themselves.
+
+True deviations d from the site (or from the class's mean amplitude) are drawn from (1 - p) N(0, t0^2) + p N(0, t1^2); the fit
+adds its error. Likelihood chooses t0, t1 and p. A regular column is drawn to its site as far as its error makes it worth, an
+exception hardly at all; where the two cannot be told apart the posterior is a mixture, and its variance says so.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Posterior", "shrink"]
+
+Floats = npt.NDArray[np.float64]
+
+_ROUNDS = 100
+_FEWEST = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """Posterior of deviations.
+
+    Attributes
+    ----------
+    mean : ndarray of float64, (n, d)
+    std : ndarray of float64, (n, d)
+    exceptional : ndarray of float64, (n,)
+        Probability of being drawn from the slab.
+    spike, slab, share : float
+        t0, t1 and p.
+    """
+
+    mean: Floats
+    std: Floats
+    exceptional: Floats
+    spike: float
+    slab: float
+    share: float
+
+
+def shrink(deviations: Floats, covariances: Floats) -> Posterior:
+    """Learn spike and slab from deviations and shrink each by what they say.
+
+    Parameters
+    ----------
+    deviations : ndarray of float64, (n, d)
+    covariances : ndarray of float64, (n, d, d)
+        Of their errors.
+
+    Returns
+    -------
+    Posterior
+        With fewer than 20 deviations nothing is learned: means are the deviations, probabilities not a number.
+    """
+    size, dimensions = deviations.shape
+    if size < _FEWEST:
+        std = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
+        return Posterior(deviations, std, np.full(size, np.nan), math.nan, math.nan, math.nan)
+    noise = float(np.median(np.diagonal(covariances, axis1=1, axis2=2)))
+    spread = float((deviations**2).mean())
+    best: tuple[float, tuple[float, float, float]] = (-math.inf, (0.0, 0.0, 0.0))
+    for wide in (0.5, 2.0, 6.0):
+        found = _learn(deviations, covariances, 0.1 * noise, max(wide * spread, 4 * noise))
+        best = max(best, found)
+    spike, slab, share = best[1]
+    return _posterior(deviations, covariances, spike, slab, share)
+
+
+def _learn(deviations: Floats, covariances: Floats, spike: float, slab: float) -> tuple[float, tuple[float, float, float]]:
+    """ln L and (t0^2, t1^2, p) by expectation maximisation."""
+    share, total = 0.1, -math.inf
+    dimensions = deviations.shape[1]
+    for _ in range(_ROUNDS):
+        logs, means, variances = _parts(deviations, covariances, (spike, slab), share)
+        before, total = total, float(np.logaddexp.reduce(logs, axis=1).sum())
+        weights = np.exp(logs - np.logaddexp.reduce(logs, axis=1, keepdims=True))
+        moments = (means**2).sum(axis=2) + np.trace(variances, axis1=2, axis2=3)
+        mass = np.maximum(weights.sum(axis=0), 1e-9)
+        spike, slab = ((weights * moments).sum(axis=0) / mass / dimensions).tolist()
+        slab = max(slab, 4.0 * spike)
+        share = float(np.clip(mass[1] / len(deviations), 1e-4, 0.9))
+        if abs(total - before) < 1e-3:
+            break
+    return total, (spike, slab, share)
+
+
+def _parts(
+    deviations: Floats, covariances: Floats, widths: tuple[float, float], share: float
+) -> tuple[Floats, Floats, Floats]:
+    """ln of share times density (n, 2), posterior means (n, 2, d) and covariances (n, 2, d, d) under spike and slab."""
+    unit = np.eye(deviations.shape[1])
+    logs, means, variances = [], [], []
+    for width, part in zip(widths, (1 - share, share), strict=True):
+        inverse = np.linalg.inv(covariances + width * unit)
+        pulled = np.einsum("nij,nj->ni", inverse, deviations)
+        chi = np.einsum("ni,ni->n", deviations, pulled)
+        logs.append(math.log(part) + 0.5 * np.linalg.slogdet(inverse)[1] - 0.5 * chi)
+        means.append(width * pulled)
+        variances.append(width * unit - width**2 * inverse)
+    return np.stack(logs, axis=1), np.stack(means, axis=1), np.stack(variances, axis=1)
+
+
+def _posterior(deviations: Floats, covariances: Floats, spike: float, slab: float, share: float) -> Posterior:
+    """Mixture of the two posteriors."""
+    logs, means, variances = _parts(deviations, covariances, (spike, slab), share)
+    weights = np.exp(logs - np.logaddexp.reduce(logs, axis=1, keepdims=True))
+    mean = np.einsum("nk,nkd->nd", weights, means)
+    second = np.einsum("nk,nkd->nd", weights, means**2 + np.diagonal(variances, axis1=2, axis2=3))
+    std = np.sqrt(np.maximum(second - mean**2, 0.0))
+    return Posterior(mean, std, weights[:, 1], math.sqrt(spike), math.sqrt(slab), share)

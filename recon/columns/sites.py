@@ -1,0 +1,96 @@
+"""Sites of a lattice: where each column would stand if it stood where its neighbours say, and sites that stand empty.
+
+A site is the value of an affine map fitted to the members around it, robustly and without the column itself, so that
+neither strain nor the distortion of a scan counts as a displacement, and one displaced column does not pull its own site.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import cKDTree
+
+from stemscan.recon.columns.lattice import Floats, Integers, Lattice
+
+__all__ = ["Sites", "empty_indices", "predict"]
+
+_NEIGHBOURS = 72
+_ROUNDS = 6
+_CHUNK = 20000
+
+
+@dataclass(frozen=True, eq=False)
+class Sites:
+    """Predicted places.
+
+    Attributes
+    ----------
+    places : ndarray of float64, (n, 2)
+    variances : ndarray of float64, (n,)
+        Of a predicted place per axis, in square pixels.
+    """
+
+    places: Floats
+    variances: Floats
+
+
+def predict(lattice: Lattice, places: Floats, indices: Integers) -> Sites:
+    """Predict the sites of indices from the members around them.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    places : ndarray of float64, (columns, 2)
+        Of all columns.
+    indices : ndarray of int64, (n, 2)
+        Sites asked for; a member at the same index does not count.
+
+    Returns
+    -------
+    Sites
+    """
+    metric = np.linalg.cholesky(lattice.basis @ lattice.basis.T + 1e-9 * np.eye(2))
+    tree = cKDTree(lattice.indices @ metric)
+    count = min(_NEIGHBOURS + 1, len(lattice.members))
+    out, variances = np.empty((len(indices), 2)), np.empty(len(indices))
+    for first in range(0, len(indices), _CHUNK):
+        part = indices[first : first + _CHUNK]
+        near = tree.query(part @ metric, k=count)[1]
+        offsets = lattice.indices[near] - part[:, None, :]
+        own = (offsets == 0).all(axis=2)
+        values = places[lattice.members[near]]
+        out[first : first + _CHUNK], variances[first : first + _CHUNK] = _local(offsets, values, ~own)
+    return Sites(out, variances)
+
+
+def _local(offsets: Integers, values: Floats, counted: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Constant of robust affine fits to neighbours at index offsets, with its variance per axis."""
+    design = np.concatenate([np.ones((*offsets.shape[:2], 1)), offsets], axis=2).astype(np.float64)
+    distance = (offsets**2).sum(axis=2)
+    taper = counted / (1.0 + distance / np.maximum(np.median(distance, axis=1, keepdims=True), 1))
+    weights = taper.copy()
+    for _ in range(_ROUNDS):
+        weighted = design * weights[:, :, None]
+        normal = weighted.transpose(0, 2, 1) @ design + 1e-9 * np.eye(3)
+        fitted = np.linalg.solve(normal, weighted.transpose(0, 2, 1) @ values)
+        off = np.hypot(*np.moveaxis(values - design @ fitted, 2, 0))
+        scale = np.median(np.where(counted, off, np.nan_to_num(off, nan=0.0)), axis=1, keepdims=True) / 1.1774
+        ratio = off / np.maximum(4.0 * scale, 1e-9)
+        weights = taper * np.where(ratio < 1, (1 - ratio**2) ** 2, 0.0)
+    inverse = np.linalg.inv(normal)
+    spread = (weights[:, :, None] * design) @ inverse[:, :, :1]
+    return fitted[:, 0], (spread[:, :, 0] ** 2).sum(axis=1) * scale[:, 0] ** 2
+
+
+def empty_indices(lattice: Lattice) -> Integers:
+    """Indices without a member that have at least three of their four neighbours, or are reached from such again."""
+    taken = {(int(i), int(j)) for i, j in lattice.indices}
+    counts: dict[tuple[int, int], int] = {}
+    for i, j in taken:
+        for step in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+            site = (i + step[0], j + step[1])
+            if site not in taken:
+                counts[site] = counts.get(site, 0) + 1
+    return np.array(sorted(site for site, count in counts.items() if count >= 3), np.int64).reshape(-1, 2)
