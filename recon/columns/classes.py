@@ -59,7 +59,7 @@ def find_classes(amplitudes: Floats, errors: Floats) -> Classes:
         tried = _mixture(amplitudes, errors, number)
         total = float(np.logaddexp.reduce(tried.log_likelihood, axis=1).sum())
         criterion = (3 * number - 1) * math.log(len(amplitudes)) - 2 * total
-        if criterion < lowest and (tried.shares * len(amplitudes) >= _FEWEST * 0.5).all() or number == 1:
+        if (criterion < lowest and (tried.shares * len(amplitudes) >= _FEWEST * 0.5).all()) or number == 1:
             best, lowest = tried, criterion
     return best
 

@@ -57,4 +57,6 @@ def joint_errors(model: ColumnModel, points: Observations) -> Errors:
     solved = solve(normal, cross, count)
     schur = system.shared.T @ weighted - cross.T @ solved
     response = np.concatenate([solved[:size].reshape(count, 3, -1), (here @ solved[size:])[:, None]], axis=1)
-    return Errors(covariances + response @ np.linalg.pinv(schur, rcond=1e-12, hermitian=True) @ response.transpose(0, 2, 1))
+    return Errors(
+        covariances + response @ np.linalg.pinv(schur, rcond=1e-12, hermitian=True) @ response.transpose(0, 2, 1)
+    )

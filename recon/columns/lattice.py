@@ -124,11 +124,11 @@ def _translations(places: Floats) -> Floats | None:
         if len(group) < 0.3 * len(inner):
             continue
         mean = np.median(group, axis=0)
-        if first is not None and abs(first[0] * mean[1] - first[1] * mean[0]) < 0.35 * np.hypot(*first) * np.hypot(*mean):
+        if first is not None and abs(first[0] * mean[1] - first[1] * mean[0]) < 0.35 * np.hypot(*first) * np.hypot(
+            *mean
+        ):
             continue
-        support = np.mean(
-            np.minimum(tree.query(inner + mean)[0], tree.query(inner - mean)[0]) < tolerance
-        )
+        support = np.mean(np.minimum(tree.query(inner + mean)[0], tree.query(inner - mean)[0]) < tolerance)
         both = np.mean(tree.query(np.concatenate([inner + mean, inner - mean]))[0] < tolerance)
         if support < _SUPPORT or both < 0.5 * _SUPPORT:
             continue

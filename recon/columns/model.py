@@ -8,7 +8,6 @@ what they really cost. The background is bilinear between nodes on a coarse grid
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -19,15 +18,27 @@ from stemscan.recon.columns.kernels import add_columns, link, normal_matrix, own
 from stemscan.recon.columns.observations import BIN, Observations
 from stemscan.recon.columns.profile import PARAMETERS, Profile
 
-__all__ = ["ColumnModel", "Floats", "Links", "System", "fit", "linearise", "node_weights", "signal_at", "solve"]
+__all__ = [
+    "ColumnModel",
+    "Floats",
+    "Links",
+    "System",
+    "deviance",
+    "fit",
+    "linearise",
+    "node_weights",
+    "signal_at",
+    "solve",
+]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 _FLOOR = 0.02
-VERBOSE=False
+VERBOSE = False
 import time
-T0=time.time()
+
+T0 = time.time()
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,15 +78,14 @@ class ColumnModel:
         own = {name: getattr(self, name)[kept] for name in ("rows", "columns", "amplitudes", "classes")}
         return replace(self, **own)
 
-    def extended(self, places: Floats, amplitude: float, kind: int = 0) -> ColumnModel:
-        """The model with further columns at `places`, (n, 2)."""
-        count = len(places)
+    def extended(self, places: Floats, amplitudes: Floats) -> ColumnModel:
+        """The model with further columns of the first class at `places`, (n, 2)."""
         return replace(
             self,
             rows=np.concatenate([self.rows, places[:, 0]]),
             columns=np.concatenate([self.columns, places[:, 1]]),
-            amplitudes=np.concatenate([self.amplitudes, np.full(count, amplitude)]),
-            classes=np.concatenate([self.classes, np.full(count, kind, np.int64)]),
+            amplitudes=np.concatenate([self.amplitudes, amplitudes]),
+            classes=np.concatenate([self.classes, np.zeros(len(places), np.int64)]),
         )
 
 
@@ -165,13 +175,13 @@ class Links:
         size = (len(points.rows), 3 * count + model.nodes.size)
         numbered = sp.coo_array((np.arange(1, row.size + 1, dtype=np.float64), (row, column)), size).tocsr()
         order = numbered.data.astype(np.int64) - 1
-        jacobian = sp.csr_array((np.zeros(row.size), numbered.indices.astype(np.int32), numbered.indptr.astype(np.int32)), size)
+        jacobian = sp.csr_array(
+            (np.zeros(row.size), numbered.indices.astype(np.int32), numbered.indptr.astype(np.int32)), size
+        )
         return cls(starts, linked, nodes, order, _pattern(model, owner, linked, nodes, len(points.rows)), jacobian)
 
 
-def _pattern(
-    model: ColumnModel, owner: Integers, linked: Integers, nodes: sp.csr_array, points: int
-) -> sp.csr_array:
+def _pattern(model: ColumnModel, owner: Integers, linked: Integers, nodes: sp.csr_array, points: int) -> sp.csr_array:
     """Pattern of the normal matrix, from that of columns and nodes in place of their parameters."""
     count, held = len(model.rows), model.nodes.size
     row = np.concatenate([linked, np.repeat(np.arange(points), 4)])
@@ -218,7 +228,9 @@ def linearise(model: ColumnModel, points: Observations, links: Links) -> System:
             )
     values = np.concatenate([own.ravel(), links.nodes.data])[links.order]
     jacobian = sp.csr_array((values, links.jacobian.indices, links.jacobian.indptr), links.jacobian.shape)
-    return System(signal, weights, jacobian, by_profile, residual, deviance(points, signal), links.pattern, len(model.rows))
+    return System(
+        signal, weights, jacobian, by_profile, residual, deviance(points, signal), links.pattern, len(model.rows)
+    )
 
 
 def signal_at(model: ColumnModel, points: Observations) -> Floats:
@@ -258,7 +270,15 @@ def fit(
         step, shared, far = _solve(system, damping, profiles, _least_curvature(model))
         moved = _stepped(model, step, shared)
         tried = linearise(moved, points, links)
-        if VERBOSE: print('   ', damping, far, time.time()-T0, system.deviance-tried.deviance, [tuple(round(float(z),4) for z in p.array()) for p in moved.profiles])
+        if VERBOSE:
+            print(
+                "   ",
+                damping,
+                far,
+                time.time() - T0,
+                system.deviance - tried.deviance,
+                [tuple(round(float(z), 4) for z in p.array()) for p in moved.profiles],
+            )
         if tried.deviance > system.deviance + 1e-6:
             damping = max(damping * 10, 1e-2)
             if damping > 1e4:

@@ -64,15 +64,17 @@ def shrink(deviations: Floats, covariances: Floats) -> Posterior:
     noise = float(np.median(np.diagonal(covariances, axis1=1, axis2=2)))
     spread = float((deviations**2).mean())
     best: tuple[float, tuple[float, float, float]] = (-math.inf, (0.0, 0.0, 0.0))
-    for wide in (0.5, 2.0, 6.0):
-        found = _learn(deviations, covariances, 0.1 * noise, max(wide * spread, 4 * noise))
-        best = max(best, found)
+    for narrow in (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6):
+        for wide in (0.5, 3.0):
+            best = max(best, _learn(deviations, covariances, narrow * noise, max(wide * spread, 2 * noise)))
     spike, slab, share = best[1]
     return _posterior(deviations, covariances, spike, slab, share)
 
 
-def _learn(deviations: Floats, covariances: Floats, spike: float, slab: float) -> tuple[float, tuple[float, float, float]]:
-    """ln L and (t0^2, t1^2, p) by expectation maximisation."""
+def _learn(
+    deviations: Floats, covariances: Floats, spike: float, slab: float
+) -> tuple[float, tuple[float, float, float]]:
+    """ln L and (t0^2, t1^2, p) of the best slab for a spike, by expectation maximisation."""
     share, total = 0.1, -math.inf
     dimensions = deviations.shape[1]
     for _ in range(_ROUNDS):
@@ -81,8 +83,7 @@ def _learn(deviations: Floats, covariances: Floats, spike: float, slab: float) -
         weights = np.exp(logs - np.logaddexp.reduce(logs, axis=1, keepdims=True))
         moments = (means**2).sum(axis=2) + np.trace(variances, axis1=2, axis2=3)
         mass = np.maximum(weights.sum(axis=0), 1e-9)
-        spike, slab = ((weights * moments).sum(axis=0) / mass / dimensions).tolist()
-        slab = max(slab, 4.0 * spike)
+        slab = max(float((weights[:, 1] * moments[:, 1]).sum() / mass[1] / dimensions), 4.0 * spike)
         share = float(np.clip(mass[1] / len(deviations), 1e-4, 0.9))
         if abs(total - before) < 1e-3:
             break

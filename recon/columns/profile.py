@@ -88,9 +88,7 @@ def shape_and_slopes(
     far_tail = 1.0 / (far_base * math.sqrt(far_base))
     share = 1.0 - near - far
     tails = near * near_tail + far * far_tail
-    falls = 3.0 * (
-        near * near_tail / (near_base * NEAR * NEAR * s2) + far * far_tail / (far_base * FAR * FAR * s2)
-    )
+    falls = 3.0 * (near * near_tail / (near_base * NEAR * NEAR * s2) + far * far_tail / (far_base * FAR * FAR * s2))
     shape = share * core + tails
     out[0] = shape * taper
     out[1] = (share * core * uy + falls * y) * taper - shape * taper_slope * y

@@ -7,8 +7,6 @@ normal. It is evaluated on the scan grid by two convolutions and is cheap whatev
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import maximum_filter
@@ -19,13 +17,13 @@ from stemscan.recon.columns.model import Floats
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import Profile, tabulated
 
-__all__ = ["score_map", "score_peaks", "score_threshold"]
+__all__ = ["score_parts", "score_peaks", "score_threshold", "significance"]
 
 _FALSE_ALARMS = 0.05
 
 
-def score_map(points: Observations, signal: Floats, profile: Profile, reach: float) -> npt.NDArray[np.float64]:
-    """Score z of an additional column at each pixel of the grid.
+def score_parts(points: Observations, signal: Floats, profile: Profile, reach: float) -> tuple[Floats, Floats]:
+    """Slope of ln L by the amplitude of an additional column at each pixel of the grid, and its variance.
 
     Parameters
     ----------
@@ -39,23 +37,25 @@ def score_map(points: Observations, signal: Floats, profile: Profile, reach: flo
 
     Returns
     -------
-    ndarray of float64, (H, W)
-        In standard deviations; 0 where no sample is near.
+    slope, information : ndarray of float64, (H, W)
     """
     power = 2 if points.noise == "eq5" else 1
-    gained = (points.signal - points.visits * signal) / signal**power
-    known = points.visits / signal**power
+    dose = points.electrons_per_sample
     rows = np.clip(np.rint(points.rows), 0, points.shape[0] - 1).astype(np.int64)
     columns = np.clip(np.rint(points.columns), 0, points.shape[1] - 1).astype(np.int64)
     place = rows * points.shape[1] + columns
     pixels = points.shape[0] * points.shape[1]
-    table = tabulated(profile, reach)
-    slope = oaconvolve(np.bincount(place, gained, pixels).reshape(points.shape), table[::-1, ::-1], mode="same")
-    information = oaconvolve(np.bincount(place, known, pixels).reshape(points.shape), table[::-1, ::-1] ** 2, mode="same")
+    table = tabulated(profile, reach)[::-1, ::-1]
+    gained = np.bincount(place, dose * (points.signal - points.visits * signal) / signal**power, pixels)
+    known = np.bincount(place, dose * points.visits / signal**power, pixels)
+    slope = oaconvolve(gained.reshape(points.shape), table, mode="same")
+    return slope, np.maximum(oaconvolve(known.reshape(points.shape), table**2, mode="same"), 0.0)
+
+
+def significance(slope: Floats, information: Floats) -> Floats:
+    """Score z in standard deviations; 0 where hardly a sample is near."""
     least = 0.02 * float(information.max())
-    return np.where(
-        information > least, slope * math.sqrt(points.electrons_per_sample) / np.sqrt(np.maximum(information, least)), 0.0
-    )
+    return np.where(information > least, slope / np.sqrt(np.maximum(information, least)), 0.0)
 
 
 def score_threshold(shape: tuple[int, int], sigma: float) -> float:

@@ -1,0 +1,63 @@
+"""Counts folded into one cell of a lattice: columns too weak to be seen one by one are seen in all cells together."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import map_coordinates, maximum_filter
+from scipy.special import ndtri
+
+from stemscan.recon.columns.lattice import Floats
+
+__all__ = ["folded_sites"]
+
+_FALSE_ALARMS = 0.01
+_STEPS_PER_SIGMA = 2.0
+_INTERIOR = 2.0
+
+
+def folded_sites(
+    slope: npt.NDArray[np.float64],
+    information: npt.NDArray[np.float64],
+    sites: Floats,
+    basis: Floats,
+    sigma: float,
+    least: float,
+) -> Floats:
+    """Offsets from a lattice's sites at which the counts, summed over all cells, call for a column.
+
+    Parameters
+    ----------
+    slope, information : ndarray of float64, (H, W)
+        Slope of ln L by the amplitude of a further column at each pixel, and its variance.
+    sites : ndarray of float64, (n, 2)
+        The lattice's sites in pixels.
+    basis : ndarray of float64, (2, 2)
+    sigma : float
+        Width of a column in pixels.
+    least : float
+        Mean amplitude below which a column is none, of either sign.
+
+    Returns
+    -------
+    ndarray of float64, (m, 2)
+        (row, column) offsets, strongest first.
+    """
+    divisions = [max(4, math.ceil(float(np.hypot(*vector)) / sigma * _STEPS_PER_SIGMA)) for vector in basis]
+    fractions = np.stack(np.meshgrid(*(np.arange(n) / n for n in divisions), indexing="ij"), axis=-1)
+    offsets = fractions @ basis
+    total, known = np.zeros(divisions), np.zeros(divisions)
+    inside = ((sites > 0) & (sites < np.array(slope.shape) - 1)).all(axis=1)
+    for place in np.ndindex(*divisions):
+        at = (sites[inside] + offsets[place]).T
+        total[place] = map_coordinates(slope, at, order=1, cval=0.0).sum()
+        known[place] = map_coordinates(information, at, order=1, cval=0.0).sum()
+    z = total / np.sqrt(np.maximum(known, 1e-12))
+    amplitude = total / np.maximum(known, 1e-12)
+    threshold = float(-ndtri(_FALSE_ALARMS / z.size))
+    peaks = np.abs(z) == maximum_filter(np.abs(z), 2 * int(_STEPS_PER_SIGMA) + 1, mode="wrap")
+    chosen = np.argwhere(peaks & (np.abs(z) > threshold) & (np.abs(amplitude) > least))
+    order = np.argsort(-np.abs(z[tuple(chosen.T)]), kind="stable")
+    return np.asarray(offsets[tuple(chosen[order].T)]).reshape(-1, 2)
