@@ -37,7 +37,7 @@ class Classes:
     @property
     def best(self) -> npt.NDArray[np.int64]:
         """The most probable class of each column."""
-        return np.argmax(self.log_likelihood, axis=1).astype(np.int64)
+        return np.asarray(np.argmax(self.log_likelihood, axis=1), np.int64)
 
 
 def find_classes(amplitudes: Floats, errors: Floats) -> Classes:

@@ -1,8 +1,8 @@
 """Lattices of columns: two translations that hold around a column, grown from column to column.
 
-A lattice holds the columns of one class that translations (a, b) take into one another; a dumbbell or a honeycomb is two
-lattices, a grain or a twin has its own. Growth follows strain and scan distortion, for each step is predicted from the
-members around it. Columns that belong to none, and specimens without any, are as good as others.
+A lattice holds the columns of one class that translations (a, b) take into one another; a dumbbell or a honeycomb is
+two lattices, a grain or a twin has its own. Growth follows strain and scan distortion, for each step is predicted from
+the members around it. Columns that belong to none, and specimens without any, are as good as others.
 """
 
 from __future__ import annotations
@@ -139,6 +139,11 @@ def _translations(places: Floats) -> Floats | None:
     return None
 
 
+def _sine(a: Floats, b: Floats) -> float:
+    """Sine of the angle between two vectors, without sign."""
+    return abs(float(a[0] * b[1] - a[1] * b[0])) / float(np.hypot(*a) * np.hypot(*b))
+
+
 def _reduced(basis: Floats) -> Floats:
     """The shortest basis of the same lattice, right-handed."""
     a, b = basis
@@ -201,9 +206,9 @@ def _robust_affine(indices: Integers, places: Floats) -> Floats:
     """Affine map (3, 2) by least squares that reject what lies beyond 2.5 medians."""
     design = np.column_stack([np.ones(len(indices)), indices]).astype(np.float64)
     kept = np.ones(len(indices), bool)
-    fitted = np.zeros((3, 2))
+    fitted: Floats = np.zeros((3, 2))
     for _ in range(8):
-        fitted = np.linalg.lstsq(design[kept], places[kept], rcond=None)[0]
+        fitted = np.asarray(np.linalg.lstsq(design[kept], places[kept], rcond=None)[0], np.float64)
         off = np.hypot(*(places - design @ fitted).T)
         kept = off <= 2.5 * max(float(np.median(off)), 1e-9)
     return fitted

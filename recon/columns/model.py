@@ -1,9 +1,10 @@
 """The model of a scan: columns on a smooth background, and its fit to the counts by damped scoring steps.
 
-The signal at a point is u = b + sum A_k g_c(k)(r - r_k). Its counts over the dose have mean V u and variance V u / lambda
-(Poisson) or V u^2 / lambda (equation 5 as printed). A step of Fisher scoring solves J^T W J p = J^T W (S / V - u) for all
-columns, the background and the profiles at once, with W = V / u or V / u^2, so neighbours that overlap cost nothing but
-what they really cost. The background is bilinear between nodes on a coarse grid.
+The signal at a point is u = b + sum A_k g_c(k)(r - r_k). Its counts over the dose have mean V u and variance
+V u / lambda (Poisson) or V u^2 / lambda (equation 5 as printed). A step of Fisher scoring solves
+J^T W J p = J^T W (S / V - u) for all columns, the background and the profiles at once, with W = lambda V / u or
+lambda V / u^2, so that neighbours which overlap cost no more than they must. The background is bilinear between nodes
+on a coarse grid.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ __all__ = [
     "System",
     "deviance",
     "fit",
+    "least_signal",
     "linearise",
     "node_weights",
     "signal_at",
@@ -35,10 +37,6 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 _FLOOR = 0.02
-VERBOSE = False
-import time
-
-T0 = time.time()
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +159,7 @@ class Links:
     @classmethod
     def of(cls, model: ColumnModel, points: Observations) -> Links:
         """Links of a model."""
-        bins = tuple(-(-side // BIN) for side in points.shape)
+        bins = (-(-points.shape[0] // BIN), -(-points.shape[1] // BIN))
         starts, linked = link(
             model.rows, model.columns, points.rows, points.columns, points.bin_starts, bins, model.reach
         )
@@ -213,8 +211,7 @@ def linearise(model: ColumnModel, points: Observations, links: Links) -> System:
     )  # fmt: skip
     signal = links.nodes @ model.nodes.ravel()
     add_columns(heights, links.starts, links.points, signal)
-    floor = _FLOOR * points.mean
-    signal = np.maximum(signal, floor)
+    signal = np.maximum(signal, least_signal(points))
     power = 2 if points.noise == "eq5" else 1
     weights = points.electrons_per_sample * points.visits / signal**power
     residual = points.signal / points.visits - signal
@@ -231,6 +228,11 @@ def linearise(model: ColumnModel, points: Observations, links: Links) -> System:
     return System(
         signal, weights, jacobian, by_profile, residual, deviance(points, signal), links.pattern, len(model.rows)
     )
+
+
+def least_signal(points: Observations) -> float:
+    """The signal below which a model is not taken to fall: a fiftieth of the mean."""
+    return _FLOOR * points.mean
 
 
 def signal_at(model: ColumnModel, points: Observations) -> Floats:
@@ -270,15 +272,6 @@ def fit(
         step, shared, far = _solve(system, damping, profiles, _least_curvature(model))
         moved = _stepped(model, step, shared)
         tried = linearise(moved, points, links)
-        if VERBOSE:
-            print(
-                "   ",
-                damping,
-                far,
-                time.time() - T0,
-                system.deviance - tried.deviance,
-                [tuple(round(float(z), 4) for z in p.array()) for p in moved.profiles],
-            )
         if tried.deviance > system.deviance + 1e-6:
             damping = max(damping * 10, 1e-2)
             if damping > 1e4:
@@ -292,7 +285,7 @@ def fit(
 
 
 def _least_curvature(model: ColumnModel) -> Floats:
-    """Curvature that each parameter is given beyond its own, so that what the counts hardly tell moves little a step."""
+    """Curvature added to each parameter's own, so that what the counts hardly tell moves little in a step."""
     sigma = np.array([profile.sigma for profile in model.profiles])[model.classes]
     amplitude = 1.0 / max(float(np.median(np.abs(model.amplitudes))), 1e-6) ** 2 if len(sigma) else 1.0
     own = np.stack([4 / sigma**2, 4 / sigma**2, np.full(len(sigma), amplitude)], axis=1)

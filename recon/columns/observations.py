@@ -66,8 +66,20 @@ class Observations:
         number = _bin(rows, inputs.shape[0]) * across + _bin(columns, inputs.shape[1])
         order = np.argsort(number, kind="stable")
         starts = np.searchsorted(number[order], np.arange(down * across + 1))
-        values = [np.asarray(values, np.float64)[order] for values in (rows, columns, signal, visits)]
-        return cls(*values, starts, inputs.shape, inputs.electrons_per_sample, inputs.noise)
+
+        def sorted_by_bin(values: Any) -> Floats:
+            return np.asarray(values, np.float64)[order]
+
+        return cls(
+            sorted_by_bin(rows),
+            sorted_by_bin(columns),
+            sorted_by_bin(signal),
+            sorted_by_bin(visits),
+            starts,
+            inputs.shape,
+            inputs.electrons_per_sample,
+            inputs.noise,
+        )
 
     @property
     def mean(self) -> float:
@@ -77,4 +89,4 @@ class Observations:
 
 def _bin(position: npt.NDArray[Any], size: int) -> npt.NDArray[np.int64]:
     """Bin of a position along one axis."""
-    return np.clip(position, 0, size - 1).astype(np.int64) // BIN
+    return np.asarray(np.clip(position, 0, size - 1).astype(np.int64) // BIN)

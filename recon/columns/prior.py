@@ -1,8 +1,9 @@
 """Empirical-Bayes estimates: a spike of regular columns and a slab of exceptions, learned from the columns themselves.
 
-True deviations d from the site (or from the class's mean amplitude) are drawn from (1 - p) N(0, t0^2) + p N(0, t1^2); the fit
-adds its error. Likelihood chooses t0, t1 and p. A regular column is drawn to its site as far as its error makes it worth, an
-exception hardly at all; where the two cannot be told apart the posterior is a mixture, and its variance says so.
+True deviations d from the site (or from the class's mean amplitude) follow (1 - p) N(0, t0^2) + p N(0, t1^2); the fit
+adds its error. Likelihood chooses t0, t1 and p. A regular column is drawn to its site as far as its error makes it
+worth, an exception hardly at all; where the two cannot be told apart the posterior is a mixture, and its variance shows
+it.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def shrink(deviations: Floats, covariances: Floats) -> Posterior:
     Posterior
         With fewer than 20 deviations nothing is learned: means are the deviations, probabilities not a number.
     """
-    size, dimensions = deviations.shape
+    size = len(deviations)
     if size < _FEWEST:
         std = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
         return Posterior(deviations, std, np.full(size, np.nan), math.nan, math.nan, math.nan)

@@ -1,4 +1,4 @@
-"""Find the columns of a scan: candidates fitted, those that the counts do not need dropped, those that it lacks added."""
+"""Search for columns: candidates are fitted, those without support dropped, those that the model lacks added."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Sites of a lattice: where each column would stand if it stood where its neighbours say, and sites that stand empty.
 
 A site is the value of an affine map fitted to the members around it, robustly and without the column itself, so that
-neither strain nor the distortion of a scan counts as a displacement, and one displaced column does not pull its own site.
+neither strain nor the distortion of a scan counts as a displacement, and no displaced column pulls its own site.
 """
 
 from __future__ import annotations

@@ -1,0 +1,109 @@
+"""Log-likelihood ratios of single columns: is it there, is there another one beside it, does an empty site hold one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import maximum_filter
+
+from stemscan.recon.columns.errors import Errors
+from stemscan.recon.columns.kernels import without_each
+from stemscan.recon.columns.model import ColumnModel, Floats, Links, least_signal, linearise
+from stemscan.recon.columns.observations import Observations
+from stemscan.recon.columns.score import score_parts, significance
+
+__all__ = ["absent", "added", "at_sites"]
+
+
+def absent(model: ColumnModel, errors: Errors, points: Observations) -> Floats:
+    """ln L as fitted over ln L without each column, with all others fitted again.
+
+    The loss with all others held is exact; that they are fitted again takes a share of it, which is the ratio of the
+    amplitude's variance with the others known to that with the others unknown.
+
+    Returns
+    -------
+    ndarray of float64, (n,)
+    """
+    links = Links.of(model, points)
+    system = linearise(model, points, links)
+    loss = np.empty(len(model.rows))
+    profiles = np.stack([profile.array() for profile in model.profiles])
+    floor = least_signal(points)
+    without_each(
+        model.rows,
+        model.columns,
+        model.amplitudes,
+        model.classes,
+        profiles,
+        model.reach,
+        links.starts,
+        links.points,
+        points.rows,
+        points.columns,
+        points.signal,
+        points.visits,
+        system.signal,
+        floor,
+        points.noise == "eq5",
+        loss,
+    )
+    known = 1.0 / np.maximum(system.normal().diagonal()[2 : 3 * len(loss) : 3], 1e-12)
+    return points.electrons_per_sample * loss * np.minimum(known / errors.columns[:, 2, 2], 1.0)
+
+
+def added(model: ColumnModel, points: Observations, distance: float) -> Floats:
+    """ln L with a further column at the best place within a distance of each column over ln L as fitted.
+
+    Returns
+    -------
+    ndarray of float64, (n,)
+        z^2 / 2 of the largest score.
+    """
+    system = linearise(model, points, Links.of(model, points))
+    z = significance(*score_parts(points, system.signal, model.profiles[0], model.reach))
+    largest = maximum_filter(np.abs(z), 2 * max(1, round(distance)) + 1)
+    rows = np.clip(np.rint(model.rows), 0, points.shape[0] - 1).astype(np.int64)
+    columns = np.clip(np.rint(model.columns), 0, points.shape[1] - 1).astype(np.int64)
+    return np.asarray(0.5 * largest[rows, columns] ** 2)
+
+
+def at_sites(
+    model: ColumnModel, points: Observations, sites: Floats, kinds: npt.NDArray[np.int64]
+) -> tuple[Floats, Floats]:
+    """Amplitude of a column held at each of some empty sites, and its standard deviation, by one scoring step.
+
+    Parameters
+    ----------
+    model : ColumnModel
+        Fitted, without columns there.
+    points : Observations
+    sites : ndarray of float64, (n, 2)
+    kinds : ndarray of int64, (n,)
+        The class whose profile is expected at each.
+
+    Returns
+    -------
+    amplitudes, std : ndarray of float64, (n,)
+    """
+    if not len(sites):
+        return np.empty(0), np.empty(0)
+    count = len(model.rows)
+    wider = replace(model.extended(sites, np.zeros(len(sites))), classes=np.concatenate([model.classes, kinds]))
+    system = linearise(wider, points, Links.of(wider, points))
+    normal, (gradient, _) = system.normal(), system.gradient()
+    held = np.zeros(normal.shape[0], bool)
+    places = 3 * (count + np.arange(len(sites)))
+    held[places], held[places + 1] = True, True
+    amplitudes, std = np.empty(len(sites)), np.empty(len(sites))
+    for k, number in enumerate(places + 2):
+        local = normal.indices[normal.indptr[number] : normal.indptr[number + 1]]
+        local = local[~held[local]]
+        block = normal[local][:, local].toarray()
+        block[np.diag_indices_from(block)] += 1e-9 * np.trace(block) / len(block)
+        row = np.linalg.solve(block, (local == number).astype(np.float64))
+        amplitudes[k], std[k] = row @ gradient[local], math.sqrt(row[local == number][0])
+    return amplitudes, std
