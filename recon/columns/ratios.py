@@ -52,7 +52,7 @@ def absent(model: ColumnModel, errors: Errors, points: Observations) -> Floats:
         loss,
     )
     known = 1.0 / np.maximum(system.normal().diagonal()[2 : 3 * len(loss) : 3], 1e-12)
-    return points.electrons_per_sample * loss * np.minimum(known / errors.columns[:, 2, 2], 1.0)
+    return np.asarray(points.electrons_per_sample * loss * np.minimum(known / errors.columns[:, 2, 2], 1.0))
 
 
 def added(model: ColumnModel, points: Observations, distance: float) -> Floats:

@@ -14,11 +14,12 @@ from scipy.spatial import cKDTree
 
 from stemscan.recon.columns.lattice import Floats, Integers, Lattice
 
-__all__ = ["Sites", "empty_indices", "predict"]
+__all__ = ["Sites", "adopted", "empty_indices", "predict"]
 
 _NEIGHBOURS = 72
 _ROUNDS = 6
 _CHUNK = 20000
+_ADOPTIONS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,3 +95,26 @@ def empty_indices(lattice: Lattice) -> Integers:
             if site not in taken:
                 counts[site] = counts.get(site, 0) + 1
     return np.array(sorted(site for site, count in counts.items() if count >= 3), np.int64).reshape(-1, 2)
+
+
+def adopted(lattice: Lattice, places: Floats, free: npt.NDArray[np.bool_]) -> Lattice:
+    """The lattice with those free columns that stand nearer to one of its empty sites than a third of a spacing."""
+    reach = float(np.hypot(*lattice.basis.T).min()) / 3
+    for _ in range(_ADOPTIONS):
+        candidates = np.nonzero(free & ~np.isin(np.arange(len(places)), lattice.members))[0]
+        indices = empty_indices(lattice)
+        if not len(candidates) or not len(indices):
+            break
+        sites = predict(lattice, places, indices).places
+        distance, nearest = cKDTree(places[candidates]).query(sites)
+        taken = np.nonzero(distance < reach)[0]
+        _, first = np.unique(nearest[taken], return_index=True)
+        taken = taken[first]
+        if not len(taken):
+            break
+        lattice = Lattice(
+            np.concatenate([lattice.members, candidates[nearest[taken]]]),
+            np.concatenate([lattice.indices, indices[taken]]),
+            lattice.basis,
+        )
+    return lattice

@@ -1,0 +1,218 @@
+"""From counts to a table of columns: search, classes, lattices, empty sites, ratios and empirical-Bayes estimates."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stemscan.errors import UsageError
+from stemscan.recon.columns.classes import Classes, find_classes
+from stemscan.recon.columns.errors import Errors
+from stemscan.recon.columns.lattice import Lattice, find_lattices
+from stemscan.recon.columns.model import ColumnModel, Floats
+from stemscan.recon.columns.observations import Observations
+from stemscan.recon.columns.prior import shrink
+from stemscan.recon.columns.ratios import absent, added, at_sites
+from stemscan.recon.columns.search import search
+from stemscan.recon.columns.sites import adopted, empty_indices, predict
+from stemscan.recon.columns.table import FIELDS, ColumnTable
+
+if TYPE_CHECKING:
+    from stemscan.recon.inputs import Inputs
+
+__all__ = ["find_columns"]
+
+_SMALLEST = 16
+
+
+def find_columns(inputs: Inputs, image: npt.NDArray[np.floating[Any]] | None = None) -> ColumnTable:
+    """Find the atomic columns of a scan and fit them to its counts.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    image : ndarray, (H, W), optional
+        A reconstruction of the same scan whose peaks are the first candidates; by default that of `fourier-eb`.
+
+    Returns
+    -------
+    ColumnTable
+        Without a row, and with the reason in its note, where the counts show no column.
+
+    Raises
+    ------
+    UsageError
+        When the image is of another shape.
+    """
+    if image is None:
+        from stemscan.recon.methods import reconstruct
+
+        image = reconstruct(inputs, "fourier-eb").image
+    if image.shape != inputs.shape:
+        raise UsageError(f"expected an image of {inputs.shape} pixels, as the scan, got {image.shape}")
+    if min(inputs.shape) < _SMALLEST:
+        return _table(inputs, _no_rows(), f"the scan has fewer than {_SMALLEST} rows or columns", {})
+    points = Observations.of(inputs.whole)
+    if points.signal.sum() == 0:
+        return _table(inputs, _no_rows(), "no electron was counted", {})
+    model, errors = search(points, image)
+    if not len(model.rows):
+        return _table(inputs, _no_rows(), "the counts are explained without a column", {})
+    return _Finding(inputs, points, model, errors).table()
+
+
+class _Finding:
+    """What is known of fitted columns, field by field."""
+
+    def __init__(self, inputs: Inputs, points: Observations, model: ColumnModel, errors: Errors) -> None:
+        self.inputs, self.points, self.model, self.errors = inputs, points, model, errors
+        self.places = np.stack([model.rows, model.columns], axis=1)
+        self.classes = find_classes(model.amplitudes, errors.std[:, 2])
+        self.lattices: list[Lattice] = []
+        free = np.ones(len(self.places), bool)
+        grown = find_lattices(self.places, self.classes.best)
+        for lattice in grown:
+            free[lattice.members] = False
+        for lattice in grown:
+            self.lattices.append(adopted(lattice, self.places, free))
+            free[self.lattices[-1].members] = False
+
+    def table(self) -> ColumnTable:
+        """All rows: columns, then empty sites."""
+        rows = {
+            name: np.concatenate([a, b])
+            for (name, a), b in zip(self._columns().items(), self._empty().values(), strict=True)
+        }
+        settings = {
+            "profiles": [asdict(profile) for profile in self.model.profiles],
+            "classes": [
+                {"amplitude": mean, "spread": spread, "share": share}
+                for mean, spread, share in zip(
+                    *(values.tolist() for values in (self.classes.means, self.classes.spreads, self.classes.shares)),
+                    strict=True,
+                )
+            ],
+            "lattices": [
+                {"columns": len(lattice.members), "basis": lattice.basis.tolist()} for lattice in self.lattices
+            ],
+        }
+        return _table(self.inputs, rows, "", settings)
+
+    def _columns(self) -> dict[str, npt.NDArray[Any]]:
+        """Rows of the columns that were found."""
+        model, std = self.model, self.errors.std
+        count = len(model.rows)
+        rows = _rows(count)
+        rows["kind"] = np.full(count, "column", dtype="<U8")
+        rows["row"], rows["col"], rows["amplitude"] = model.rows, model.columns, model.amplitudes
+        rows["background"] = model.background(model.rows, model.columns)
+        for position, name in enumerate(("row_std", "col_std", "amplitude_std", "background_std")):
+            rows[name] = std[:, position]
+        rows["class"] = self.classes.best
+        rows["llr_absent"] = absent(model, self.errors, self.points)
+        rows["llr_class"] = _class_ratio(self.classes)
+        rows["llr_added"] = added(model, self.points, 2.5 * model.profiles[0].sigma)
+        self._shrink_amplitudes(rows)
+        for name in ("row", "col"):
+            rows[f"eb_{name}"], rows[f"eb_{name}_std"] = rows[name].copy(), rows[f"{name}_std"].copy()
+        for number, lattice in enumerate(self.lattices):
+            self._on_lattice(rows, number, lattice)
+        if self.lattices:
+            rows["kind"][rows["lattice"] < 0] = "added"
+        return rows
+
+    def _shrink_amplitudes(self, rows: dict[str, npt.NDArray[Any]]) -> None:
+        """Empirical-Bayes amplitudes, class by class."""
+        for kind in np.unique(self.classes.best):
+            mine = self.classes.best == kind
+            centre = float(self.classes.means[kind])
+            variances = self.errors.columns[mine, 2:3, 2:3]
+            found = shrink(self.model.amplitudes[mine, None] - centre, variances)
+            rows["eb_amplitude"][mine] = centre + found.mean[:, 0]
+            rows["eb_amplitude_std"][mine] = found.std[:, 0]
+
+    def _on_lattice(self, rows: dict[str, npt.NDArray[Any]], number: int, lattice: Lattice) -> None:
+        """Sites, displacements and empirical-Bayes positions of a lattice's members."""
+        mine = lattice.members
+        sites = predict(lattice, self.places, lattice.indices)
+        off = self.places[mine] - sites.places
+        covariance = self.errors.columns[mine, :2, :2] + sites.variances[:, None, None] * np.eye(2)
+        found = shrink(off, covariance)
+        rows["lattice"][mine] = number
+        rows["p_displaced"][mine] = found.exceptional
+        for axis, (name, index) in enumerate((("row", "site_i"), ("col", "site_j"))):
+            rows[index][mine] = lattice.indices[:, axis]
+            rows[f"site_{name}"][mine] = sites.places[:, axis]
+            rows[f"displacement_{name}"][mine] = off[:, axis]
+            rows[f"displacement_{name}_std"][mine] = np.sqrt(covariance[:, axis, axis])
+            rows[f"eb_{name}"][mine] = sites.places[:, axis] + found.mean[:, axis]
+            rows[f"eb_{name}_std"][mine] = np.sqrt(found.std[:, axis] ** 2 + sites.variances)
+
+    def _empty(self) -> dict[str, npt.NDArray[Any]]:
+        """Rows of the lattices' empty sites inside the image, with the amplitude that a column there would have."""
+        parts = []
+        for number, lattice in enumerate(self.lattices):
+            indices = empty_indices(lattice)
+            if not len(indices):
+                continue
+            sites = predict(lattice, self.places, indices)
+            inside = ((sites.places >= 0) & (sites.places <= np.array(self.points.shape) - 1)).all(axis=1)
+            if inside.any():
+                parts.append(
+                    self._empty_of(number, lattice, indices[inside], sites.places[inside], sites.variances[inside])
+                )
+        return {name: np.concatenate([part[name] for part in parts]) for name in FIELDS} if parts else _no_rows()
+
+    def _empty_of(
+        self, number: int, lattice: Lattice, indices: npt.NDArray[np.int64], places: Floats, variances: Floats
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Rows of the empty sites of one lattice."""
+        kind = int(np.bincount(self.classes.best[lattice.members]).argmax())
+        amplitude, std = at_sites(self.model, self.points, places, np.full(len(places), kind, np.int64))
+        rows = _rows(len(places))
+        rows["kind"] = np.full(len(places), "empty", dtype="<U8")
+        rows["amplitude"], rows["amplitude_std"] = amplitude, std
+        rows["background"] = self.model.background(places[:, 0], places[:, 1])
+        rows["class"][:], rows["lattice"][:] = kind, number
+        rows["llr_absent"] = 0.5 * (amplitude / std) ** 2
+        expected, spread = float(self.classes.means[kind]), float(self.classes.spreads[kind])
+        both = std**2 + spread**2
+        rows["llr_class"] = (
+            -0.5 * (amplitude - expected) ** 2 / both - 0.5 * np.log(both) + 0.5 * (amplitude / std) ** 2 + np.log(std)
+        )
+        for axis, (name, index) in enumerate((("row", "site_i"), ("col", "site_j"))):
+            rows[index] = indices[:, axis]
+            rows[name] = rows[f"site_{name}"] = places[:, axis]
+            rows[f"{name}_std"] = np.sqrt(variances)
+        return rows
+
+
+def _class_ratio(classes: Classes) -> Floats:
+    """ln likelihood of each column's class over that of the most likely other one; NaN with a single class."""
+    logs = np.sort(classes.log_likelihood - np.log(classes.shares), axis=1)
+    own = np.take_along_axis(classes.log_likelihood - np.log(classes.shares), classes.best[:, None], axis=1)[:, 0]
+    if logs.shape[1] == 1:
+        return np.full(len(logs), np.nan)
+    return np.where(own >= logs[:, -1], own - logs[:, -2], own - logs[:, -1])
+
+
+def _rows(count: int) -> dict[str, npt.NDArray[Any]]:
+    """Fields without values."""
+    rows: dict[str, npt.NDArray[Any]] = {name: np.full(count, np.nan) for name in FIELDS}
+    rows["kind"] = np.full(count, "", dtype="<U8")
+    rows["class"], rows["lattice"] = np.zeros(count, np.int64), np.full(count, -1, np.int64)
+    rows["site_i"], rows["site_j"] = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    return rows
+
+
+def _no_rows() -> dict[str, npt.NDArray[Any]]:
+    """Fields of an empty table."""
+    return _rows(0)
+
+
+def _table(inputs: Inputs, rows: dict[str, npt.NDArray[Any]], note: str, settings: dict[str, Any]) -> ColumnTable:
+    """A table of a scan."""
+    return ColumnTable(rows, inputs.shape, inputs.electrons_per_sample, inputs.pixel_size_nm, note, settings)
