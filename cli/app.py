@@ -8,7 +8,21 @@ from typing import Annotated, Any
 
 import typer
 
-from stemscan.cli import acquire, demo, evaluate, importing, info, plan, recon, serve, simulate, train, verify, weights
+from stemscan.cli import (
+    acquire,
+    columns,
+    demo,
+    evaluate,
+    importing,
+    info,
+    plan,
+    recon,
+    serve,
+    simulate,
+    train,
+    verify,
+    weights,
+)
 from stemscan.cli.common import one_sentence
 from stemscan.errors import StemscanError
 from stemscan.openmp import wait_politely
@@ -57,6 +71,7 @@ app.add_typer(plan.app, name="plan")
 app.command("simulate")(simulate.simulate)
 app.command("acquire")(acquire.acquire)
 app.command("recon")(recon.recon)
+app.command("columns")(columns.columns)
 app.command("import")(importing.import_data)
 app.command("info")(info.info)
 app.command("verify")(verify.verify)

@@ -41,6 +41,8 @@ class Errors:
 
 def joint_errors(model: ColumnModel, points: Observations) -> Errors:
     """Errors of a model that was fitted to the points of a scan."""
+    if not len(model.rows):
+        return Errors(np.empty((0, 4, 4)))
     links = Links.of(model, points)
     system = linearise(model, points, links)
     normal = system.normal()

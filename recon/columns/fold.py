@@ -25,7 +25,7 @@ def folded_sites(
     basis: Floats,
     sigma: float,
     least: float,
-) -> Floats:
+) -> tuple[Floats, Floats]:
     """Offsets from a lattice's sites at which the counts, summed over all cells, call for a column.
 
     Parameters
@@ -42,8 +42,10 @@ def folded_sites(
 
     Returns
     -------
-    ndarray of float64, (m, 2)
-        (row, column) offsets, strongest first.
+    offsets : ndarray of float64, (m, 2)
+        (row, column), strongest first.
+    amplitudes : ndarray of float64, (m,)
+        Mean amplitude of the columns there.
     """
     divisions = [max(4, math.ceil(float(np.hypot(*vector)) / sigma * _STEPS_PER_SIGMA)) for vector in basis]
     fractions = np.stack(np.meshgrid(*(np.arange(n) / n for n in divisions), indexing="ij"), axis=-1)
@@ -60,4 +62,5 @@ def folded_sites(
     peaks = np.abs(z) == maximum_filter(np.abs(z), 2 * int(_STEPS_PER_SIGMA) + 1, mode="wrap")
     chosen = np.argwhere(peaks & (np.abs(z) > threshold) & (np.abs(amplitude) > least))
     order = np.argsort(-np.abs(z[tuple(chosen.T)]), kind="stable")
-    return np.asarray(offsets[tuple(chosen[order].T)]).reshape(-1, 2)
+    place = tuple(chosen[order].T)
+    return np.asarray(offsets[place]).reshape(-1, 2), np.asarray(amplitude[place]).ravel()

@@ -322,7 +322,9 @@ def solve(normal: sp.csr_array, right: Floats, columns: int) -> Floats:
     rest = 1.0 / normal.diagonal()[size:, None]
 
     def precondition(values: Floats) -> Floats:
-        own = np.einsum("kij,kjm->kim", inverse, values[:size].reshape(columns, 3, -1)).reshape(size, -1)
+        own = np.einsum("kij,kjm->kim", inverse, values[:size].reshape(columns, 3, values.shape[1])).reshape(
+            size, values.shape[1]
+        )
         return np.concatenate([own, rest * values[size:]])
 
     found = np.zeros_like(right)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,8 @@ __all__ = ["search"]
 _TURNS = 6
 _REACH = 6.0
 _APART = 1.0
-_AT_A_SITE = 2.5
+_AT_A_SITE = (1.5, 2.5)
+_A_PEAK = 3.0
 _NODES_APART = 2.5
 
 
@@ -43,32 +44,57 @@ def search(points: Observations, image: npt.NDArray[np.floating]) -> tuple[Colum
     ColumnModel, Errors
     """
     sign = polarity(image)
-    model, errors = _settled(_beginning(points, sign * np.asarray(image, np.float64), sign), points, np.empty((0, 2)))
+    beginning = _beginning(points, sign * np.asarray(image, np.float64), sign)
+    strict = score_threshold(points.shape, beginning.profiles[0].sigma)
+    model, errors = _settled(beginning, points, _Support(np.empty((0, 3)), _A_PEAK, strict), sign)
     sites = expected_sites(model, errors, points)
-    if len(sites):
-        model, errors = _settled(model.extended(*_unoccupied(model, sites)), points, sites)
+    model = model.extended(*_unoccupied(model, sites))
+    model, errors = _settled(model, points, _Support(sites, strict, strict), sign)
     return _by_class(model, errors, points)
 
 
-def _settled(model: ColumnModel, points: Observations, sites: Floats) -> tuple[ColumnModel, Errors]:
+@dataclass(frozen=True, eq=False)
+class _Support:
+    """How significant a column must be: less at `sites` than elsewhere, and more where the score alone proposed it.
+
+    At a site whose lattice has columns of amplitude m, one is there unless the amplitude that is found speaks for none
+    more than twenty times as loud as for m: above m / 2 - 3 s^2 / m with s its standard deviation.
+    """
+
+    sites: Floats
+    elsewhere: float
+    proposed: float
+
+    def thresholds(self, places: Floats, std: Floats, near: float) -> Floats:
+        """Amplitudes over their standard deviations that columns at `places` need."""
+        needed = np.full(len(places), self.elsewhere)
+        if len(self.sites) and len(places):
+            distance, nearest = cKDTree(self.sites[:, :2]).query(places)
+            expected = np.maximum(np.abs(self.sites[nearest, 2]), 1e-6) / std
+            there = distance < near
+            needed[there] = np.clip(0.5 * expected - 3.0 / expected, *_AT_A_SITE)[there]
+        return needed
+
+
+def _settled(model: ColumnModel, points: Observations, support: _Support, sign: int) -> tuple[ColumnModel, Errors]:
     """Fit, drop and add until nothing is left to drop or to add."""
     for turn in range(_TURNS):
         model = fit(model, points, profiles=len(model.rows) > 0, rounds=8)
         errors = joint_errors(model, points)
-        kept = _needed(model, errors, points, sites)
-        extra = _lacking(model.only(kept), points)
+        kept = _needed(model, errors, points, support)
+        extra = _lacking(model.only(kept), points, support.proposed, sign)
         if (kept.all() and not len(extra)) or turn == _TURNS - 1:
             break
-        typical = float(np.median(model.amplitudes[kept])) if kept.any() else 0.0
+        typical = float(np.median(model.amplitudes[kept])) if kept.any() else sign * points.mean
         model = model.only(kept).extended(extra, np.full(len(extra), 0.5 * typical))
     return model.only(kept), Errors(errors.columns[kept])
 
 
 def expected_sites(model: ColumnModel, errors: Errors, points: Observations) -> Floats:
-    """Places where the lattices of the columns found so far, or their counts folded into one cell, expect a column."""
+    """Where lattices, or the counts folded into their cell, expect a column: (row, column, amplitude), (n, 3)."""
     places = np.stack([model.rows, model.columns], axis=1)
     if not len(places):
-        return places
+        return np.empty((0, 3))
     classes = find_classes(model.amplitudes, errors.std[:, 2]).best
     slope, information = score_parts(points, signal_at(model, points), model.profiles[0], model.reach)
     least = 0.1 * float(np.median(np.abs(model.amplitudes)))
@@ -76,23 +102,28 @@ def expected_sites(model: ColumnModel, errors: Errors, points: Observations) -> 
     for lattice in find_lattices(places, classes):
         indices = np.concatenate([lattice.indices, empty_indices(lattice)])
         own = predict(lattice, places, indices).places
-        parts.append(own)
-        offsets = folded_sites(slope, information, own, lattice.basis, model.profiles[0].sigma, least)
-        parts += [own + offset for offset in offsets]
-    sites = np.concatenate(parts) if parts else np.empty((0, 2))
-    return sites[((sites >= 0) & (sites <= np.array(points.shape) - 1)).all(axis=1)]
+        typical = float(np.median(model.amplitudes[lattice.members]))
+        parts.append(np.column_stack([own, np.full(len(own), typical)]))
+        for offset, amplitude in zip(
+            *folded_sites(slope, information, own, lattice.basis, model.profiles[0].sigma, least), strict=True
+        ):
+            parts.append(np.column_stack([own + offset, np.full(len(own), amplitude)]))
+    sites = np.concatenate(parts) if parts else np.empty((0, 3))
+    return sites[((sites[:, :2] >= 0) & (sites[:, :2] <= np.array(points.shape) - 1)).all(axis=1)]
 
 
 def _unoccupied(model: ColumnModel, sites: Floats) -> tuple[Floats, Floats]:
-    """Sites without a column, one of several that coincide, and small amplitudes to begin with."""
-    sigma = model.profiles[0].sigma
+    """Sites without a column, one of several that coincide, and what amplitude to begin with there."""
+    near = 1.5 * model.profiles[0].sigma
     places = np.stack([model.rows, model.columns], axis=1)
-    free = sites[cKDTree(places).query(sites)[0] > 1.5 * sigma]
+    free = sites
+    if len(places) and len(sites):
+        free = sites[cKDTree(places).query(sites[:, :2])[0] > near]
     kept = np.ones(len(free), bool)
-    for a, b in sorted(cKDTree(free).query_pairs(1.5 * sigma)):
+    for a, b in sorted(cKDTree(free[:, :2]).query_pairs(near)) if len(free) else ():
         if kept[a]:
             kept[b] = False
-    return free[kept], np.full(int(kept.sum()), 0.3 * float(np.median(model.amplitudes)))
+    return free[kept, :2], 0.7 * free[kept, 2]
 
 
 def _by_class(model: ColumnModel, errors: Errors, points: Observations) -> tuple[ColumnModel, Errors]:
@@ -132,25 +163,23 @@ def _beginning(points: Observations, image: Floats, sign: int) -> ColumnModel:
     )
 
 
-def _needed(model: ColumnModel, errors: Errors, points: Observations, sites: Floats) -> npt.NDArray[np.bool_]:
+def _needed(model: ColumnModel, errors: Errors, points: Observations, support: _Support) -> npt.NDArray[np.bool_]:
     """Which columns the counts call for: significant where they stand, inside the image, and not on top of another."""
     sigma = model.profiles[0].sigma
     places = np.stack([model.rows, model.columns], axis=1)
-    threshold = np.full(len(places), score_threshold(points.shape, sigma))
-    if len(sites) and len(places):
-        threshold[cKDTree(sites).query(places)[0] < _APART * sigma] = _AT_A_SITE
     inside = ((places > -0.5) & (places < np.array(points.shape) - 0.5)).all(axis=1)
-    kept: npt.NDArray[np.bool_] = (np.abs(model.amplitudes) / errors.std[:, 2] > threshold) & inside
+    significant = np.abs(model.amplitudes) / errors.std[:, 2] > support.thresholds(
+        places, errors.std[:, 2], _APART * sigma
+    )
+    kept: npt.NDArray[np.bool_] = significant & inside
     for a, b in sorted(cKDTree(places).query_pairs(_APART * sigma)) if len(places) else ():
         if kept[a] and kept[b]:
             kept[a if abs(model.amplitudes[a]) < abs(model.amplitudes[b]) else b] = False
     return kept
 
 
-def _lacking(model: ColumnModel, points: Observations) -> Floats:
+def _lacking(model: ColumnModel, points: Observations, threshold: float, sign: int) -> Floats:
     """Places where another column would explain the counts better."""
-    sigma = model.profiles[0].sigma
-    sign = -1 if np.median(model.amplitudes) < 0 else 1
     slope, information = score_parts(points, signal_at(model, points), model.profiles[0], model.reach)
     score = sign * significance(slope, information)
-    return score_peaks(score, 1.5 * sigma, score_threshold(points.shape, sigma)).astype(np.float64)
+    return score_peaks(score, 1.5 * model.profiles[0].sigma, threshold).astype(np.float64)

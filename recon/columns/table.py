@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import UsageError
-from stemscan.files import write_file
+from stemscan.files.writing import write_file
 
 __all__ = ["FIELDS", "ColumnTable", "check_table_name", "write_table"]
 

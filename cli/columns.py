@@ -1,0 +1,110 @@
+"""`stemscan columns`: from an acquisition store to a table of atomic columns with their errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stemscan.cli.common import JsonOption, OutputOption, OverwriteOption, QuietOption, Talk, table
+
+if TYPE_CHECKING:
+    from stemscan.recon.columns.table import ColumnTable
+
+__all__ = ["columns"]
+
+
+def columns(
+    store: Annotated[Path, typer.Argument(metavar="ACQ.zarr", help="Acquisition store.", show_default=False)],
+    output: OutputOption,
+    image: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RECON.zarr",
+            help="Reconstruction of the same store whose peaks are the first candidates (fourier-eb, computed).",
+            show_default=False,
+        ),
+    ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option("--png", metavar="FILE", help="Draw the columns over the image as PNG.", show_default=False),
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads at most (all).", show_default=False)] = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Fit atomic columns to the counts of a store: a table (.csv or .parquet) with errors, sites and doubts."""
+    from stemscan.files.writing import check_output, write_file
+    from stemscan.recon.columns.find import find_columns
+    from stemscan.recon.columns.table import check_table_name, write_table
+    from stemscan.recon.inputs import load_inputs
+    from stemscan.recon.methods import reconstruct
+    from stemscan.recon.output import read_reconstruction
+    from stemscan.recon.threads import limit_threads
+
+    talk = Talk(quiet, as_json)
+    check_table_name(output)
+    check_output(output, overwrite=overwrite)
+    if picture is not None:
+        _check_picture(picture)
+        check_output(picture, overwrite=overwrite)
+    inputs = load_inputs(store)
+    for warning in inputs.source["warnings"]:
+        talk.warn(warning)
+    with limit_threads(threads), talk.progress("fitting columns"):
+        shown = read_reconstruction(image).image if image else reconstruct(inputs, "fourier-eb").image
+        found = find_columns(inputs, shown)
+    write_table(found, output, overwrite=overwrite)
+    if picture is not None:
+        from stemscan.recon.columns.picture import draw_columns
+
+        write_file(picture, lambda place: draw_columns(found, shown, place), overwrite=overwrite)
+    report = _report(found)
+    talk.result({"output": str(output), **report}, [f"{output}:", *table(_rows(found, report))])
+
+
+def _check_picture(path: Path) -> None:
+    """Refuse a picture that is not PNG."""
+    from stemscan.errors import UsageError
+
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"--png: expected a name that ends in .png, got {path.name!r}; name it so")
+
+
+def _report(found: ColumnTable) -> dict[str, Any]:
+    """The table in numbers."""
+    import numpy as np
+
+    from stemscan.recon.columns.picture import doubtful
+
+    empty = found.of_kind("empty")
+    return {
+        "columns": int((~empty).sum()),
+        "empty_sites": int(empty.sum()),
+        "in_doubt": int((doubtful(found) & ~empty).sum()),
+        "displaced": int((np.nan_to_num(found["p_displaced"]) > 0.5).sum()),
+        "note": found.note,
+        **found.settings,
+    }
+
+
+def _rows(found: ColumnTable, report: dict[str, Any]) -> list[tuple[str, str]]:
+    """The table in words."""
+    import numpy as np
+
+    if found.note:
+        return [("columns", f"0: {found.note}")]
+    rows = [("columns", str(report["columns"]))]
+    for number, kind in enumerate(report["classes"]):
+        mine = (found["class"] == number) & ~found.of_kind("empty")
+        error = float(np.median(np.hypot(found["row_std"][mine], found["col_std"][mine]))) / np.sqrt(2)
+        size = "" if found.pixel_size_nm is None else f", {1000 * error * found.pixel_size_nm:.2g} pm"
+        share = f"{int(mine.sum())} of amplitude {kind['amplitude']:.3g}"
+        rows.append((f"class {number}", f"{share}, position known to {error:.2g} px{size} an axis"))
+    rows.append(("lattices", str(len(report["lattices"]))))
+    rows.append(("empty sites", str(report["empty_sites"])))
+    rows.append(("displaced", f"{report['displaced']} with a probability above one half"))
+    rows.append(("in doubt", str(report["in_doubt"])))
+    return rows
