@@ -27,7 +27,8 @@ class Crystal:
 
     def inside(self, margin: float) -> npt.NDArray[np.bool_]:
         """Which columns stand at least so far from the frame."""
-        return ((self.places > margin) & (self.places < np.array(self.shape) - 1 - margin)).all(axis=1)
+        near = (self.places > margin) & (self.places < np.array(self.shape) - 1 - margin)
+        return np.asarray(near.all(axis=1))
 
 
 def crystal(size: int = 320, seed: int = 0, *, displaced: float = 0.2, vacancies: float = 0.02) -> Crystal:
