@@ -27,7 +27,7 @@ at, signum, calls, handle = int(sys.argv[1]), int(sys.argv[2]), 0, main.raise_in
 def profile(frame, event, argument):
     global calls
     calls += event == "call"
-    if calls == at:
+    if event == "call" and calls == at:
         sys.setprofile(None)
         signal.raise_signal(signum)
 
@@ -49,7 +49,7 @@ Ending = tuple[int, str, tuple[str, ...]]
 
 COMMANDS = {
     "plan": ["plan", "-o", "p.yaml", "--shape", "64x64"],
-    "plan check": ["plan", "check", "{plan}", "--profile", "obi", "--picture", "c.png"],
+    "plan check": ["plan", "check", "{plan}", "-o", "c.png"],
     "plan export": ["plan", "export", "{plan}", "-o", "x.csv", "--to", "csv"],
     "simulate": ["simulate", "{plan}", "crystal:Si", "-o", "s.zarr"],
     "recon zarr": ["recon", "{store}", "-o", "r.zarr", "--method", "linear"],
@@ -69,7 +69,8 @@ def struck(arguments: list[str], at: int, signum: int, folder: Path) -> Ending:
 
 def _run(arguments: list[str], at: int, signum: int, folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", _STRIKE, str(at), str(int(signum)), *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONFAULTHANDLER": "1"}
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
 
 
 def main() -> None:

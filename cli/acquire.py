@@ -139,7 +139,7 @@ def _ready_for(image: Path, plan: ScanPlan, talk: Talk, overwrite: bool) -> None
     with talk.progress("getting ready to reconstruct"):
         from stemscan.recon.prompt import make_ready
 
-        make_ready(plan.shape, image)
+        make_ready(plan.shape, image, passes=plan.passes)
 
 
 def _reconstructed(store: Path, image: Path, talk: Talk, overwrite: bool) -> float:

@@ -66,6 +66,7 @@ def recon(
     from stemscan.recon.inputs import load_inputs
     from stemscan.recon.methods import reconstruct
     from stemscan.recon.metrics import compare
+    from stemscan.recon.needs import require_memory_for
     from stemscan.recon.output import check_destination, record_of, write_reconstruction
 
     talk = Talk(quiet, as_json)
@@ -74,6 +75,8 @@ def recon(
     inputs = load_inputs(store, _positions(positions))
     for warning in inputs.source["warnings"]:
         talk.warn(warning)
+    compared = inputs.truth is not None and grid == "plan"
+    require_memory_for(method, inputs.shape, output, compared=compared, device=device)
     with talk.progress(f"reconstructing by {method}"):
         done = reconstruct(
             inputs, method, weights=weights, device=device, threads=threads, grid=grid, **_settings(settings or [])

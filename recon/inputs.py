@@ -13,17 +13,19 @@ one another takes `Inputs.whole`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import ReconError
+from stemscan.memory import require_memory
 from stemscan.recon.input_checks import (
     check_unvisited,
     checked_frames,
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from stemscan.recon.gridding import PlacedSamples
     from stemscan.store import Acquisition
 
-__all__ = ["Inputs", "Noise", "Positions", "load_inputs"]
+__all__ = ["Inputs", "Noise", "Positions", "input_bytes", "load_inputs"]
 
 Noise = Literal["poisson", "eq5"]
 Positions = Literal["actual", "commanded"]
@@ -226,6 +228,16 @@ class Inputs:
         )
 
 
+_BYTES_A_FRAME_PIXEL: Final = 11
+_BYTES_A_PIXEL: Final = 8
+"""Memory of inputs while they are read, for a pixel of each frame and one of the grid; by `benchmarks/memory.py`."""
+
+
+def input_bytes(shape: tuple[int, int], passes: int) -> float:
+    """Memory that `load_inputs` takes for a store of so many passes of rows and columns."""
+    return (_BYTES_A_FRAME_PIXEL * passes + _BYTES_A_PIXEL) * math.prod(shape)
+
+
 def load_inputs(path: str | Path, positions: Positions | None = None) -> Inputs:
     """Read an acquisition store.
 
@@ -261,6 +273,9 @@ def load_inputs(path: str | Path, positions: Positions | None = None) -> Inputs:
         raise ReconError(
             f"expected a store with actual positions, got {str(path)!r}, which has none; use the commanded"
         )
+    rows, columns = acquisition.shape
+    grid = f"{acquisition.passes} x {rows} x {columns} pixels"
+    require_memory(input_bytes(acquisition.shape, acquisition.passes), f"to read a store of {grid}")
     known: dict[str, Any] = {
         "noise": acquisition.noise,
         "pixel_size_nm": acquisition.pixel_size_nm,

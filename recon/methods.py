@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast, get_type_hints
 import numpy as np
 
 from stemscan.errors import ReconError, UsageError
+from stemscan.memory import require_memory
 from stemscan.recon.grids import coarse_shape, upsample, upsample_linear
 from stemscan.recon.reconstruction import Estimate, Reconstruction
 from stemscan.recon.threads import limit_threads
@@ -36,11 +37,19 @@ __all__ = [
     "check_settings",
     "ready_methods",
     "reconstruct",
+    "remedy_for",
     "settings_of",
 ]
 
 DEFAULT_METHOD: Final = "fshnet"
 GRIDS: Final = ("plan", "native")
+
+
+_SUMS: Final = 8
+"""Bytes a pixel of S and V, which inputs make when they are first asked for."""
+
+_SMALL_GRID: Final = 100
+"""Bytes a pixel to which the part that does not grow comes at most."""
 
 
 class Method(NamedTuple):
@@ -56,6 +65,9 @@ class Method(NamedTuple):
         Whether it runs trained weights, shipped ones or a file.
     uses_torch : bool
         Whether it computes with torch, and so on other devices than the CPU.
+    memory : tuple of float
+        What it takes beside its inputs, by `benchmarks/memory.py`: bytes a pixel of the plan's grid, and further bytes
+        that do not grow beyond this. Of methods that find a coarser grid, on the coarsest; they ask for more later.
     """
 
     module: str
@@ -63,6 +75,12 @@ class Method(NamedTuple):
     description: str
     needs_weights: bool = False
     uses_torch: bool = False
+    memory: tuple[float, float] = (32, 0)
+
+    def bytes_needed(self, shape: tuple[int, int]) -> float:
+        """Memory for a grid of rows and columns, in bytes beyond the inputs."""
+        pixels = math.prod(shape)
+        return self.memory[0] * pixels + min(self.memory[1], _SMALL_GRID * pixels) + _SUMS * pixels
 
     def load(self) -> Callable[..., Estimate]:
         """The method's function; imports its module."""
@@ -77,12 +95,14 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
             "FSHNet, the hybrid frequency-spatial network: Fourier analysis, corrected",
             needs_weights=True,
             uses_torch=True,
+            memory=(50, 3e8),
         ),
         "fourier-eb": Method(
             "stemscan.recon.fourier_eb",
             "fourier_eb",
             "Fourier empirical Bayes: Gaussian process with the spectrum learned from the samples",
             uses_torch=True,
+            memory=(26, 0),
         ),
         "csnet": Method(
             "stemscan.recon.baselines.trained",
@@ -90,6 +110,7 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
             "CSNet, learned block sampling and a convolutional network; weights by training",
             needs_weights=True,
             uses_torch=True,
+            memory=(760, 0),
         ),
         "reconnet": Method(
             "stemscan.recon.baselines.trained",
@@ -97,32 +118,50 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
             "ReconNet, learned block sampling and two small units; weights by training",
             needs_weights=True,
             uses_torch=True,
+            memory=(650, 0),
         ),
         "normconv": Method(
             "stemscan.recon.classical.normalised_convolution",
             "normconv",
             "Gaussian normalised convolution, width by cross-validation",
+            memory=(32, 0),
         ),
         "iht": Method(
             "stemscan.recon.baselines.iht",
             "iht",
             "Fourier iterative hard thresholding, number of coefficients by cross-validation",
+            memory=(64, 0),
         ),
         "bpfa": Method(
             "stemscan.recon.baselines.bpfa",
             "bpfa",
             "beta-process factor analysis: a dictionary of patches learned from the samples",
+            memory=(24, 2e8),
         ),
         "lowpass": Method(
-            "stemscan.recon.classical.lowpass", "lowpass", "low-pass of the summed samples, measured means blended in"
+            "stemscan.recon.classical.lowpass",
+            "lowpass",
+            "low-pass of the summed samples, measured means blended in",
+            memory=(17, 0),
         ),
         "linear": Method(
             "stemscan.recon.classical.interpolation",
             "linear",
             "linear interpolation on the Delaunay triangles of the samples",
+            memory=(22, 4e7),
         ),
-        "nearest": Method("stemscan.recon.classical.interpolation", "nearest", "value of the nearest sample"),
-        "constant": Method("stemscan.recon.classical.interpolation", "constant", "the mean of all samples everywhere"),
+        "nearest": Method(
+            "stemscan.recon.classical.interpolation",
+            "nearest",
+            "value of the nearest sample",
+            memory=(16, 0),
+        ),
+        "constant": Method(
+            "stemscan.recon.classical.interpolation",
+            "constant",
+            "the mean of all samples everywhere",
+            memory=(4, 0),
+        ),
     }
 )
 
@@ -138,6 +177,12 @@ def ready_methods(weights_for: Collection[str] = ()) -> list[str]:
     return [
         name for name, method in METHODS.items() if not method.needs_weights or name in SHIPPED or name in weights_for
     ]
+
+
+def remedy_for(method: str) -> str:
+    """What to do where there is too little memory for a method."""
+    lighter = "" if method in ("lowpass", "constant") else "a method that needs less memory, such as lowpass, "
+    return f"take {lighter}a smaller grid, or a machine with more"
 
 
 def settings_of(method: str) -> tuple[str, ...]:
@@ -212,6 +257,13 @@ def reconstruct(
     arguments: dict[str, Any] = {"device": _device(method, device), **settings}
     if chosen.needs_weights:
         arguments["weights"] = weights
+    if arguments["device"] == "cpu":
+        rows, columns = inputs.shape
+        require_memory(
+            chosen.bytes_needed(inputs.shape),
+            f"to reconstruct {rows} x {columns} pixels by {method}",
+            remedy_for(method),
+        )
     with limit_threads(threads):
         start = time.perf_counter()
         estimate = function(inputs, **arguments)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +47,10 @@ class Metrics:
     def to_dict(self) -> dict[str, float | None]:
         """As a dictionary for JSON, which has neither infinity nor NaN: None stands for both."""
         return {name: value if math.isfinite(value) else None for name, value in asdict(self).items()}
+
+
+BYTES_A_PIXEL: Final = 140
+"""Memory of `compare`, by `benchmarks/memory.py`."""
 
 
 def compare(image: npt.ArrayLike, truth: npt.ArrayLike) -> Metrics:

@@ -14,6 +14,7 @@ import numpy as np
 
 from stemscan.recon.inputs import Inputs, load_inputs
 from stemscan.recon.methods import DEFAULT_METHOD, reconstruct
+from stemscan.recon.needs import require_memory_for
 from stemscan.recon.output import write_reconstruction
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ _PERIOD: Final = 16
 _DOSE: Final = 10.0
 
 
-def make_ready(shape: tuple[int, int], output: str | Path, method: str = DEFAULT_METHOD) -> None:
-    """Reconstruct a made-up scan, and write and forget its image.
+def make_ready(shape: tuple[int, int], output: str | Path, method: str = DEFAULT_METHOD, *, passes: int = 1) -> None:
+    """Reconstruct a made-up scan, and write and forget its image; see that the real one will have the memory.
 
     Parameters
     ----------
@@ -39,12 +40,15 @@ def make_ready(shape: tuple[int, int], output: str | Path, method: str = DEFAULT
         Of the image to come; only its suffix matters.
     method : str
         A name in `stemscan.recon.methods.METHODS` that needs no settings.
+    passes : int
+        Of the scan that is to be reconstructed.
 
     Raises
     ------
     StemscanError
         As `reconstruct` and `write_reconstruction`.
     """
+    require_memory_for(method, shape, Path(output), passes=passes)
     rows, columns = (min(side, _LONGEST) for side in shape)
     row, column = np.arange(rows)[:, None], np.arange(columns)
     signal = 0.5 + 0.25 * np.cos(2 * np.pi * row / _PERIOD) * np.cos(2 * np.pi * column / _PERIOD)

@@ -10,14 +10,19 @@ from numpy.typing import NDArray
 
 from stemscan.errors import SpecimenError
 from stemscan.files.images import Picture
+from stemscan.memory import require_memory
 from stemscan.simulators.intensity import grey, min_max, real_values, scaled
 from stemscan.simulators.smoothing import PAPER_SIGMA, paper_smoothed, resampled
+from stemscan.units import counted
 
 __all__ = ["Fit", "Preparation"]
 
 Fit = Literal["error", "crop", "resample"]
 
 _TOLERANCE = 0.01
+
+_BYTES_A_VALUE = 8
+"""Memory of a picture as float64."""
 
 
 @dataclass
@@ -34,6 +39,9 @@ class Preparation:
     def read(self, picture: Picture) -> None:
         """Take a picture in, as finite grey values."""
         raw = picture.values
+        remedy = "take a smaller picture, or a machine with more"
+        purpose = f"for a picture of {counted(raw.size, 'value')} in {self.name!r}"
+        require_memory(_BYTES_A_VALUE * raw.size, purpose, remedy)
         step: dict[str, Any] = {"step": "read", "shape": list(raw.shape), "dtype": str(raw.dtype)}
         if picture.frames > 1:
             step |= {"frame": picture.frame, "frames": picture.frames}

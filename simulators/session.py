@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from stemscan.acquire_session import acquire_into
 from stemscan.controller import AcquireResult
 from stemscan.errors import OutputExistsError
 from stemscan.files.writing import check_output
 from stemscan.hardware.profile import load_profile
+from stemscan.memory import require_memory
 from stemscan.simulators.detector import Noise
 from stemscan.simulators.microscope import VirtualMicroscope
 from stemscan.simulators.specimen import Specimen, load_specimen
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
 
 __all__ = ["Simulation", "simulate", "virtual_microscope"]
+
+
+_BYTES_A_PIXEL: Final = 17
+"""Memory of a specimen, the virtual microscope and the store for a pixel of the grid, by `benchmarks/memory.py`."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,8 @@ def virtual_microscope(
         As `load_specimen`, `load_profile` and `VirtualMicroscope`.
     """
     controller = None if profile is None else load_profile(profile)
+    rows, columns = plan.shape
+    require_memory(_BYTES_A_PIXEL * rows * columns, f"to simulate a scan of {rows} x {columns} pixels")
     if isinstance(specimen, Specimen):
         scanned = specimen
     else:

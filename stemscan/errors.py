@@ -69,6 +69,10 @@ class DiskSpaceError(StemscanError, OSError):
     """The disk cannot hold what is about to be written."""
 
 
+class TooLittleMemoryError(StemscanError, MemoryError):
+    """What is asked for takes more memory than there is."""
+
+
 class InputNotFoundError(StemscanError, FileNotFoundError):
     """A file or folder that was named does not exist."""
 

@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
@@ -88,6 +89,7 @@ def _raise(signum: int, frame: FrameType | None) -> None:
     if time.monotonic() < _raised_at + _CALM_S or (_importing(frame) and _send_again(signum)):
         return
     _raised_at = time.monotonic()
+    warnings.simplefilter("ignore")  # of what is left half done from here on
     raise Interrupted(signum)
 
 

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import UsageError
 from stemscan.files.columns import Columns, nearest
+from stemscan.memory import require_memory
+from stemscan.units import counted
 
 __all__ = ["Samples", "check_shapes", "samples_from_columns", "samples_from_frames", "samples_from_positions"]
 
 Array = npt.NDArray[Any]
+
+_BYTES_A_SAMPLE: Final = 60
+"""Memory of a sample on its way into a store, by `benchmarks/memory.py`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +88,7 @@ def samples_from_frames(frames: Array, mask: Array | None = None) -> Samples:
         raise UsageError(
             "expected at least one visited pixel, got none; check the mask, which is not zero where visited"
         )
+    _require_memory(int(np.count_nonzero(visited)))
     passes, rows, columns = np.nonzero(visited)
     counts = frames[passes, rows, columns]
     if counts.dtype.kind == "f" and not np.isfinite(counts).all():
@@ -191,6 +197,7 @@ def _placed(values: Array, positions: Array, per_pass: tuple[int, ...], shape: t
         raise UsageError(f"expected positions as numbers, got {positions.dtype}; save (row, column)")
     if not np.isfinite(positions).all():
         raise UsageError("expected finite positions, got NaN or infinity; leave such samples out")
+    _require_memory(len(values))
     pixels, furthest = nearest(positions)
     outside = ((pixels < 0) | (pixels >= np.array(shape))).any(axis=1)
     if outside.any():
@@ -202,6 +209,12 @@ def _placed(values: Array, positions: Array, per_pass: tuple[int, ...], shape: t
         )
     actual = positions.astype(np.float32) if furthest else None
     return Samples(values, pixels.astype(np.int32), per_pass, shape, actual=actual, furthest_px=furthest)
+
+
+def _require_memory(samples: int) -> None:
+    """Refuse more samples than memory holds on their way into a store."""
+    remedy = "import fewer frames at a time, or take a machine with more"
+    require_memory(_BYTES_A_SAMPLE * samples, f"to import {counted(samples, 'sample')}", remedy)
 
 
 def _stack(frames: Array, what: str) -> Array:

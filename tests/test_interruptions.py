@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -34,7 +35,8 @@ def raising() -> Iterator[None]:
     hook = sys.unraisablehook
     begin()
     raise_interrupts()
-    yield
+    with warnings.catch_warnings():
+        yield
     sys.unraisablehook = hook
     begin()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,19 @@ NOUNS = (
     "frames|images|jumps|minutes|numbers|outliers|pages|passes|places|points|positions|processes|processors|readings|"
     "samples|signals|steps|tensors|threads|times|values|visits"
 )
-TEXTS = ("frames", "suffix", "path.suffix", "has", "expected", "committed", "n", "every", "len(numbers) or 'no'")
+TEXTS = (
+    "frames",
+    "suffix",
+    "path.suffix",
+    "has",
+    "largest",
+    "points",
+    "expected",
+    "committed",
+    "n",
+    "every",
+    "len(numbers) or 'no'",
+)
 """Of expressions of which the code says that they are no number, or not 1."""
 
 _BEFORE_NOUN = re.compile(rf" (?:\w+ )?(?:{NOUNS})\b")
@@ -29,15 +40,16 @@ def bare_numbers(source: str) -> list[str]:
     found = []
     for node in ast.walk(ast.parse(source)):
         parts = node.values if isinstance(node, ast.JoinedStr) else []
-        for value, text in pairwise(parts):
+        for before, value, text in zip([None, *parts], parts, parts[1:], strict=False):
             if not isinstance(value, ast.FormattedValue) or not isinstance(text, ast.Constant):
                 continue
+            sides = isinstance(before, ast.Constant) and str(before.value).endswith(" x ")  # of a grid
             name = ast.unparse(value.value)
             fixed = re.search(r"\b_?[A-Z][A-Z_]+\b", name) is not None or name in TEXTS  # a constant is not 1
             measured = value.format_spec is not None and not ast.unparse(value.format_spec).endswith("d'")
             called = isinstance(value.value, ast.Call) and not name.startswith(("len(", "format_count(", "sum("))
-            text_of_it = value.conversion != -1 or isinstance(value.value, ast.IfExp)
-            if _BEFORE_NOUN.match(str(text.value)) and not (fixed or measured or called or text_of_it):
+            text_of_it = value.conversion != -1 or isinstance(value.value, ast.IfExp | ast.BoolOp)
+            if _BEFORE_NOUN.match(str(text.value)) and not (fixed or measured or called or text_of_it or sides):
                 found.append(f"line {value.lineno}: {name}{str(text.value)[:30]!r}")
     return found
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,16 +18,20 @@ from stemscan.recon.evaluation.images import ImageSource, loaded
 from stemscan.recon.evaluation.published import reconstruct_published
 from stemscan.recon.evaluation.rows import Measured, measure
 from stemscan.recon.fshnet.published_protocol import PublishedScan, published_scan
-from stemscan.recon.inputs import Inputs
+from stemscan.recon.inputs import Inputs, input_bytes
 from stemscan.recon.methods import METHODS, reconstruct
+from stemscan.recon.metrics import BYTES_A_PIXEL as COMPARED
 from stemscan.recon.threads import limit_threads
 from stemscan.simulators.api import sampled_frames
 
-__all__ = ["Outcome", "normalised", "published_draw", "run_case", "scanned"]
+__all__ = ["Outcome", "case_bytes", "normalised", "published_draw", "run_case", "scanned"]
 
 Image = npt.NDArray[np.float32]
 
 _ANY = Contender("", "")
+
+_PROCESS: Final = 2e8
+"""Bytes of a process with torch loaded that it shares with no other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +50,14 @@ class Outcome:
     measured: Measured
     image: npt.NDArray[np.float16] | None
     threads: int
+
+
+def case_bytes(case: Case) -> float:
+    """Memory that a case takes in a process of its own, by the parts that it is made of."""
+    shape, passes = case.image.shape, case.passes
+    method = METHODS.get(case.contender.method)
+    needed = max(0 if method is None else method.bytes_needed(shape), COMPARED * math.prod(shape))
+    return _PROCESS + needed + input_bytes(shape, passes)
 
 
 def run_case(case: Case, threads: int = 1, keep_image: bool = False) -> Outcome:

@@ -14,11 +14,13 @@ from typing import Any, Final, Protocol
 
 from stemscan.errors import MissingDependencyError, ReconError, UsageError
 from stemscan.interrupts import blocked, unblocked
+from stemscan.memory import require_memory
 from stemscan.recon.children import end_with_parent
 from stemscan.recon.evaluation.cases import Case
 from stemscan.recon.evaluation.rows import Measured
-from stemscan.recon.evaluation.run import Outcome, run_case
+from stemscan.recon.evaluation.run import Outcome, case_bytes, run_case
 from stemscan.recon.threads import workers
+from stemscan.units import counted
 
 __all__ = ["LOCAL", "Dask", "Here", "Processes", "Scheduler", "dask_cluster", "scheduler_for"]
 
@@ -71,6 +73,9 @@ class Processes:
         before = set(multiprocessing.active_children())
         context = multiprocessing.get_context("spawn")  # torch and numba do not survive a fork
         number = max(1, min(self.number, len(tasks)))
+        largest = max((case_bytes(case) for case, _ in tasks), default=0.0)
+        remedy = "take fewer --processes, smaller images, or a machine with more"
+        require_memory(number * largest, f"for {counted(number, 'process')} at once", remedy)
         pool = ProcessPoolExecutor(number, mp_context=context, initializer=_as_worker)
         try:
             with blocked():

@@ -20,12 +20,13 @@ var_i = x_i^2 / lambda, floored at a fraction of its mean.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from stemscan.memory import require_memory
 from stemscan.recon.fourier_eb.band_limit import FACTORS, Band, find_band
 from stemscan.recon.fourier_eb.conjugate_gradients import half_weights, posterior_mean
 from stemscan.recon.fourier_eb.domain import Domain
@@ -37,6 +38,10 @@ from stemscan.recon.fourier_eb.windows import WindowPrior, has_windows
 __all__ = ["ROUNDS", "SHARED_STEPS", "STEPS", "FourierAnalysis", "analyse"]
 
 Image = npt.NDArray[np.float32]
+
+_BYTES_A_PIXEL: Final = 136
+_BYTES_A_SCAN_PIXEL: Final = 17
+"""Memory of the analysis for each pixel of its own grid and of the scan's, by `benchmarks/memory.py`."""
 
 ROUNDS = 4
 STEPS = 5
@@ -126,6 +131,11 @@ def analyse(
     band = find_band(as_tensor(summed, place), as_tensor(visits, place), mean, variance)
     chosen = factor or (band.factor if band_limit is None else _fitting(band_limit, band))
     limit = band.limit if band_limit is None else band_limit
+    if place.type == "cpu":
+        rows, columns = summed.shape
+        remedy = "take method lowpass, a smaller grid, or a machine with more"
+        needed = (_BYTES_A_PIXEL / chosen**2 + _BYTES_A_SCAN_PIXEL) * rows * columns
+        require_memory(needed, f"for the Fourier analysis of {rows} x {columns} pixels at factor {chosen}", remedy)
     domain = Domain.of((summed.shape[0], summed.shape[1]), chosen)
     samples = Samples(
         domain,

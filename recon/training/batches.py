@@ -10,19 +10,25 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from typing import Final
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from stemscan.errors import StemscanError, TrainingError
 from stemscan.interrupts import blocked, unblocked
+from stemscan.memory import require_memory
 from stemscan.recon.children import end_with_parent
+from stemscan.recon.inputs import input_bytes
 from stemscan.recon.threads import limit_threads
 from stemscan.recon.training.config import TrainingConfig
 from stemscan.recon.training.scans import crop_origin, training_scan
 from stemscan.recon.training.tasks import Batch, Task, crop, stack, task_of
 
 __all__ = ["batches", "scan_indices"]
+
+_SCAN: Final = 100
+"""Memory to draw a specimen and to analyse its scan, for a pixel of the grid, by `benchmarks/memory.py`."""
 
 
 def scan_indices(config: TrainingConfig, step: int, rank: int = 0, processes: int = 1) -> list[int]:
@@ -56,6 +62,9 @@ def batches(
     TrainingError
         When a worker dies.
     """
+    scan = input_bytes((config.data.size, config.data.size), max(config.data.passes)) + _SCAN * config.data.size**2
+    remedy = "take fewer workers or smaller scans"
+    require_memory(max(1, workers) * scan, f"to make scans of {config.data.size} x {config.data.size} pixels", remedy)
     each = config.data.crops_per_scan
     groups = _Groups(config, rank, processes)
     order = range(start // each, -(-config.steps // each))

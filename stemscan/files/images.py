@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from stemscan.errors import DataError, UsageError
 from stemscan.files.pixel_size import PixelSize
-from stemscan.units import counted, format_count
+from stemscan.units import counted
 
 __all__ = ["Loaded", "Picture", "Signal", "choose", "uniquely_named"]
 
@@ -143,7 +143,7 @@ def choose(
             if inside is None:
                 if signal.frames > 1 and not every:
                     raise UsageError(
-                        f"expected a single picture, got {format_count(signal.frames)} frames of {name!r} in {file!r}; "
+                        f"expected a single picture, got {counted(signal.frames, 'frame')} of {name!r} in {file!r}; "
                         f"choose one with frame (--frame {name}:0 to {name}:{signal.frames - 1})"
                     )
                 return signal, range(signal.frames), start, name
@@ -219,7 +219,7 @@ def _several(pictures: Sequence[Signal], names: Sequence[str], frames: int, file
     shape = " x ".join(map(str, (*pictures[0].stack, *pictures[0].size)))
     array = f" of an array of {shape}" if len(pictures) == 1 and len(pictures[0].stack) > 1 else ""
     return UsageError(
-        f"expected a single picture, got {format_count(frames)} frames{array} in {file!r}; choose one with frame "
+        f"expected a single picture, got {counted(frames, 'frame')}{array} in {file!r}; choose one with frame "
         f"(--frame 0 to {frames - 1})"
     )
 

@@ -83,13 +83,13 @@ def check_claim(claimed: int, stored: int, name: str, *, plain: bool = False) ->
     """
     if plain and claimed > stored:
         raise DataError(
-            f"expected {format_count(claimed)} bytes of pixels in {name!r}, got a file with {format_count(stored)}, "
+            f"expected {counted(claimed, 'byte')} of pixels in {name!r}, got a file with {format_count(stored)}, "
             "which is shortened or damaged; copy it again"
         )
     if claimed > max(SMALL, DENSEST * stored):
         raise DataError(
             f"expected at most {format_count(max(SMALL, DENSEST * stored))} bytes of pixels in {name!r}, which has "
-            f"{format_count(stored)} bytes, got a claim of {format_count(claimed)}: a damaged file, or one made to "
+            f"{counted(stored, 'byte')}, got a claim of {format_count(claimed)}: a damaged file, or one made to "
             "fill the memory; if neither, save the picture uncompressed or as npy"
         )
 

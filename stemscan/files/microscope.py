@@ -23,6 +23,7 @@ from stemscan.errors import DataError, MissingDependencyError, StemscanError
 from stemscan.files.formats import Opener
 from stemscan.files.images import Loaded, Signal
 from stemscan.files.pixel_size import Sizes, pixel_size
+from stemscan.units import counted
 
 __all__ = ["is_length_axis", "microscope_opener", "rosettasciio_reads", "signal_of", "signals_of"]
 
@@ -200,7 +201,7 @@ def _summed(data: Any, axes: list[dict[str, Any]], energy: int, name: str) -> Si
         total = np.zeros((rows, columns), kind)
         for channel in range(int(data.shape[energy])):
             total += np.asarray(data[(slice(None),) * energy + (channel,)])
-        return total, (f"sum of {data.shape[energy]} channels",)
+        return total, (f"sum of {counted(data.shape[energy], 'channel')}",)
 
     return Signal(
         load, (rows, columns), 8 * rows * columns, (), f"sum of {name}" if name else "sum", size, warnings, "spectra"

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from stemscan.errors import DataError
 from stemscan.files.images import Loaded, Signal
 from stemscan.files.limits import check_claim
+from stemscan.memory import require_memory
 from stemscan.units import counted
 
 __all__ = ["array_signal", "npy_layout", "open_npy", "open_npz", "read_npy_file"]
@@ -76,6 +77,8 @@ def read_npy_file(file: BinaryIO, accept: Callable[[tuple[int, ...]], None] | No
     shape, dtype, fortran = npy_layout(file)
     if accept is not None:
         accept(shape)
+    needed = math.prod(shape) * dtype.itemsize
+    require_memory(needed, "to read a numpy array", "take a part of it, or a machine with more")
     flat = np.fromfile(file, dtype, math.prod(shape))
     return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
 

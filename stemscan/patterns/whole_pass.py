@@ -6,7 +6,6 @@ own. At most two passes are held, 4 bytes a sample; making one takes about four 
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Protocol
@@ -14,11 +13,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.errors import PlanError
+from stemscan import memory
 from stemscan.patterns.strip_sources import Pixels, StripSource, counts_below, pixels_of, points_of
 from stemscan.patterns.traversal import Positions
 from stemscan.permutation import CHUNK, domain, permute_back_chunk, round_keys
 from stemscan.random import Stream
+from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
@@ -119,24 +119,13 @@ def _at_random(pixels: Pixels, plan: ScanPlan, number: int) -> Pixels:
 
 
 def require_memory(plan: ScanPlan) -> None:
-    """Refuse a pass that the machine's memory cannot hold, before the system kills whoever happens to use it.
+    """Refuse a pass that the memory cannot hold, before the system kills whoever happens to use it.
 
     Raises
     ------
-    PlanError
+    TooLittleMemoryError
     """
-    there, needed = _memory_bytes(), _BYTES_A_SAMPLE * plan.samples_per_pass
-    if there is not None and needed > there:
-        raise PlanError(
-            f"expected passes of at most {there // _BYTES_A_SAMPLE} samples on this machine, whose memory of "
-            f"{there / 1e9:.3g} GB has to hold a whole pass of {plan.pattern.kind} in the order {plan.order.kind}, got "
-            f"{plan.samples_per_pass}; take a smaller grid, or a pattern and an order that need no whole pass"
-        )
-
-
-def _memory_bytes() -> int | None:
-    """Memory of the machine, where the system tells."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return None
+    samples = plan.samples_per_pass
+    purpose = f"for a whole pass of {counted(samples, 'sample')} of {plan.pattern.kind} in the order {plan.order.kind}"
+    remedy = "take a smaller grid, or a pattern and an order that need no whole pass"
+    memory.require_memory(_BYTES_A_SAMPLE * samples, purpose, remedy)

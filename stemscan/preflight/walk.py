@@ -19,6 +19,7 @@ import numpy.typing as npt
 from stemscan.coil_lag import CoilLag, LaggedPath
 from stemscan.errors import UsageError
 from stemscan.hardware.raster_runs import row_runs
+from stemscan.memory import require_memory
 from stemscan.preflight.findings import findings
 from stemscan.preflight.report import Duration, Maps, Preflight
 from stemscan.preflight.spread import Spread
@@ -32,6 +33,10 @@ __all__ = ["MOST_SAMPLES", "check_flight"]
 Progress = Callable[[int, int], None]
 
 MOST_SAMPLES: Final = 100_000_000
+
+_BYTES_A_PIXEL: Final = 26
+"""Memory of the maps and their statistics, by `benchmarks/memory.py`."""
+
 _BATCH: Final = 1 << 18
 _LARGEST_MAP: Final = 1 << 26
 _MOST_LAGGED: Final = 5_000_000
@@ -87,6 +92,8 @@ def _empty_maps(plan: ScanPlan) -> Maps | None:
     """Maps before the walk; None where they would be too large."""
     if plan.shape[0] * plan.shape[1] > _LARGEST_MAP:
         return None
+    rows, columns = plan.shape
+    require_memory(_BYTES_A_PIXEL * rows * columns, f"for maps of {rows} x {columns} pixels")
     since, apart = (np.full(plan.shape, np.inf, np.float32) for _ in range(2))
     return Maps(np.zeros(plan.shape, np.uint32), np.zeros(plan.shape, np.float32), since, apart)
 

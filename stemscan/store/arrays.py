@@ -8,6 +8,7 @@ error when read. This module imports zarr: import it only when arrays are touche
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from zarr.core.sync import sync
 from zarr.storage import LocalStore, MemoryStore
 
 from stemscan.errors import StemscanError, StoreError
+from stemscan.memory import require_memory
 from stemscan.store.files import ROOT, sync_folder, write_durably, writing
 from stemscan.store.schema import ArraySpec
 
@@ -202,6 +204,8 @@ class ArrayReader:
 
     def chunk_rows(self, first: int, last: int) -> NDArray[Any]:
         """Whole chunks that lie between two places along the first axis, checked."""
+        size = (last - first) * math.prod(self._spec.shape[1:]) * np.dtype(self._spec.dtype).itemsize
+        require_memory(size, f"to read {self._spec.path}", "read a part of it, or take a machine with more")
         try:
             read = np.asarray(self._array[first:last])
         except MemoryError:

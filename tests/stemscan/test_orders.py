@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stemscan.errors import PlanError
+from stemscan import memory
+from stemscan.errors import PlanError, TooLittleMemoryError
 from stemscan.orders.jump_costs import JumpCosts, cost_of, costs_for
 from stemscan.orders.line_orders import line_numbers
 from stemscan.orders.model import Order
 from stemscan.path import ScanPath
-from stemscan.patterns import whole_pass
 from stemscan.patterns.traversal import ORDER_CODES
 from stemscan.plan import ScanPlan
 from stemscan.summary import summarise
@@ -150,10 +150,11 @@ def test_orders_of_passes_differ_with_their_pixels() -> None:
 
 def test_a_pass_that_memory_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = ordered({"kind": "random"}, {"kind": "blue-noise", "ratio": 768 / 128**2})
-    monkeypatch.setattr(whole_pass, "_memory_bytes", lambda: 20 * plan.samples_per_pass - 1)
-    with pytest.raises(PlanError, match=r"at most 767 samples .* in the order random, got 768; take"):
+    monkeypatch.setattr(memory, "_SMALL", 0)
+    monkeypatch.setattr(memory, "room", lambda: memory.Room(20 * plan.samples_per_pass - 1, "of the whole machine"))
+    with pytest.raises(TooLittleMemoryError, match=r"a whole pass of 768 samples of blue-noise in the order random"):
         points_of(plan)
-    monkeypatch.setattr(whole_pass, "_memory_bytes", lambda: None)
+    monkeypatch.setattr(memory, "room", lambda: None)
     assert len(points_of(plan)) == 768
 
 

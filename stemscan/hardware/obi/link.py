@@ -308,6 +308,6 @@ class ObiLink:
             await self._answers.until(cookie, most=_LEFT_OVER, first=longest, silence=longest)
         except NoCookieError as problem:
             raise ControllerError(
-                f"expected cookie 0x{cookie:04x} from the Open Beam Interface, got {problem.size} other bytes; check "
-                "what answers there"
+                f"expected cookie 0x{cookie:04x} from the Open Beam Interface, got "
+                f"{counted(problem.size, 'other byte')}; check what answers there"
             ) from None

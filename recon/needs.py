@@ -1,0 +1,56 @@
+"""What a whole reconstruction takes of memory, from a store to a written image, asked for before it begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from stemscan.memory import require_memory
+from stemscan.recon.inputs import input_bytes
+from stemscan.recon.methods import METHODS, remedy_for
+from stemscan.recon.metrics import BYTES_A_PIXEL as COMPARED
+
+__all__ = ["require_memory_for"]
+
+_PICTURE: Final = 125
+"""Bytes a pixel that is drawn as a PNG."""
+
+
+def require_memory_for(
+    method: str, shape: tuple[int, int], output: Path, *, compared: bool = False, passes: int = 0, device: str = "cpu"
+) -> None:
+    """Refuse a reconstruction for which there is too little memory at any of its steps.
+
+    Parameters
+    ----------
+    method : str
+        A name in `stemscan.recon.methods.METHODS`.
+    shape : tuple of int
+        Rows and columns of the grid.
+    output : Path
+        What is to be written.
+    compared : bool
+        Whether the image is to be compared with a truth.
+    passes : int
+        Passes of the scan that is still to be read; 0 where it is in memory.
+    device : str
+        On another one than the CPU, arithmetic takes memory there.
+
+    Raises
+    ------
+    TooLittleMemoryError
+    """
+    if method not in METHODS:
+        return  # `reconstruct` says so
+    rows, columns = shape
+    pixels, kept = rows * columns, input_bytes(shape, passes) if passes else 0.0
+    grid = f"{rows} x {columns} pixels"
+    smaller = "take a smaller grid, or a machine with more"
+    if device in ("auto", "cpu"):
+        needed = kept + METHODS[method].bytes_needed(shape)
+        require_memory(needed, f"to reconstruct {grid} by {method}", remedy_for(method))
+    if compared:
+        require_memory(kept + COMPARED * pixels, f"to compare an image of {grid} with the truth", smaller)
+    if output.suffix.lower() == ".png":
+        remedy = "write .zarr, .tif or .npy, take a smaller grid, or a machine with more"
+        require_memory(kept + _PICTURE * pixels, f"to draw {grid} as a PNG", remedy)
