@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from stemscan.errors import UsageError, WeightsError
 from stemscan.files.writing import check_output
@@ -33,7 +32,7 @@ def import_published(source: str | Path, destination: str | Path, *, overwrite: 
     Parameters
     ----------
     source : str or Path
-        The authors' own file (.pkl or .pth, read by torch without running code of it) or safetensors, with the
+        The authors' own file (.pkl or .pth, read without running code of it) or safetensors, with the
         published names, with or without ``module.`` before them.
     destination : str or Path
         A safetensors file.
@@ -76,19 +75,17 @@ def _read_any(path: Path) -> dict[str, Tensor]:
     check_exists(path)
     if not is_pickle(path):
         return read_tensors(path)[0]
-    import torch
+    from stemscan.recon.pickled_tensors import PickledFileError, read_pickled_tensors
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of unusual pickle protocols: what matters is whether it can be read
-            loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as problem:  # a damaged pickle raises anything, IndexError for one
+        loaded = read_pickled_tensors(path)
+    except PickledFileError as problem:
         raise WeightsError(
-            f"expected a whole file of tensors only, got {str(path)!r}, which is damaged or holds more than tensors; "
-            "download it again from where the authors put it"
+            f"expected a whole file of tensors only, got {str(path)!r}, which is or holds {problem}; download it again "
+            "from where the authors put it"
         ) from problem
-    if not isinstance(loaded, dict) or not all(isinstance(value, torch.Tensor) for value in loaded.values()):
+    if loaded is None:
         raise WeightsError(
             f"expected named tensors, got {str(path)!r}, which holds something else; give the file of the weights alone"
         )
-    return cast("dict[str, Tensor]", loaded)
+    return loaded
