@@ -83,8 +83,21 @@ def plan(
         int | None, typer.Option(help="interleaved: distance of a raster's columns (1).", show_default=False)
     ] = None,
     points: Annotated[
-        Path | None, typer.Option(help="list: CSV or npy file of (row, column).", show_default=False)
+        Path | None,
+        typer.Option(
+            help="list: table (csv, txt) or npy file of (row, column); names of columns, as x,y, decide.",
+            show_default=False,
+        ),
     ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help='list: what the columns of a file without names are, as x,y or "x [A],y [A]".',
+            show_default=False,
+        ),
+    ] = None,
+    rounding: Annotated[bool, typer.Option("--round", help="list: take the nearest pixels of points between.")] = False,
     polygon: Annotated[
         str | None,
         typer.Option(help='Keep to a polygon: corners as "ROW,COLUMN ROW,COLUMN ...".', show_default=False),
@@ -190,7 +203,11 @@ def plan(
         "seed": seed,
         "limits": {} if max_dose is None else {"max_dose_e_per_A2": max_dose},
     }
-    take_files(data, points, polygon, mask, output.parent)
+    if points is None and (columns is not None or rounding):
+        raise UsageError(f"{'--round' if rounding else '--columns'}: expected --points beside it, got none; add it")
+    moved = take_files(
+        data, points, polygon, mask, output, columns=columns, rounding=rounding, overwrite=overwrite, warn=talk.warn
+    )
     try:
         scan_plan = ScanPlan.from_dict(data)
     except DoseLimitError:
@@ -199,8 +216,15 @@ def plan(
         raise UsageError(str(problem)) from problem
     with talk.progress("walking the path") as progress:
         summary = summarise(scan_plan, progress=progress)
+    if moved is not None:
+        moved.write(overwrite=overwrite)
     scan_plan.save(output, overwrite=overwrite)
-    talk.result({"plan": str(output), **summary.to_dict()}, [f"{output}:", *summary_lines(summary)])
+    report = {"plan": str(output), **summary.to_dict()}
+    lines = [f"{output}:", *summary_lines(summary)]
+    if moved is not None:
+        report |= {"points_file": str(moved.path), "moved_at_most_px": moved.furthest_px}
+        lines += table([("points", f"on pixels in {moved.path}, moved by at most {moved.furthest_px:.3g} px")])
+    talk.result(report, lines)
 
 
 def _pattern(kind: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["order_of", "take_files"]
+__all__ = ["MovedPoints", "order_of", "take_files"]
 
 
 def order_of(
@@ -96,7 +98,35 @@ def _pair(text: str) -> list[float]:
         raise UsageError(f"--settle-table: expected PIXELS=TIME, as 100=20us, got {text!r}") from problem
 
 
-def take_files(data: dict[str, Any], points: Path | None, polygon: str | None, mask: Path | None, folder: Path) -> None:
+@dataclass(frozen=True, eq=False)
+class MovedPoints:
+    """Points of a plan that stand in no file as they are scanned, and the file beside the plan that is to have them."""
+
+    path: Path
+    points: Any
+    furthest_px: float
+
+    def write(self, *, overwrite: bool) -> None:
+        """Write the file, an npy of (row, column)."""
+        import numpy as np
+
+        from stemscan.files.writing import write_file
+
+        write_file(self.path, lambda path: np.save(path, self.points), overwrite=overwrite)
+
+
+def take_files(
+    data: dict[str, Any],
+    points: Path | None,
+    polygon: str | None,
+    mask: Path | None,
+    output: Path,
+    *,
+    columns: str | None = None,
+    rounding: bool = False,
+    overwrite: bool = False,
+    warn: Callable[[str], None],
+) -> MovedPoints | None:
     """Put lists, masks and regions into plain data of a plan, with what states their content.
 
     Parameters
@@ -107,8 +137,21 @@ def take_files(data: dict[str, Any], points: Path | None, polygon: str | None, m
         Files as the user named them.
     polygon : str, optional
         Corners.
-    folder : Path
+    output : Path
         Where the plan will stand; files are named relative to it.
+    columns : str, optional
+        Names of the columns of the points, where their file has none.
+    rounding : bool
+        Whether to take the nearest pixels of points between pixels.
+    overwrite : bool
+        Whether a file of moved points beside the plan may be replaced.
+    warn : callable
+        Is told what was not read.
+
+    Returns
+    -------
+    MovedPoints or None
+        Points that the plan names in a file that is not there yet; it is to be written before the plan.
 
     Raises
     ------
@@ -116,14 +159,32 @@ def take_files(data: dict[str, Any], points: Path | None, polygon: str | None, m
         When a file is missing or not what it should be.
     """
     from stemscan.errors import UsageError
-    from stemscan.files.by_content import mask_sha256, points_sha256, read_mask, read_points, remember_place
+    from stemscan.files.by_content import (
+        hold_points,
+        mask_sha256,
+        points_sha256,
+        points_to_scan,
+        read_mask,
+        remember_place,
+    )
+    from stemscan.files.writing import check_output
 
+    folder, moved = output.parent, None
     shape = (data["shape"][0], data["shape"][1])
     pattern = data["pattern"]
     if pattern["kind"] == "list" and points is not None:
-        array = read_points(points, shape)
-        pattern.update(file=_relative(points, folder), sha256=points_sha256(array), samples=len(array))
-        remember_place(pattern["sha256"], points.absolute())
+        found = points_to_scan(points, shape, names=columns, pixel_size_nm=data["pixel_size_nm"], rounding=rounding)
+        if found.left_out:
+            warn(f"columns that tell no place were not read: {', '.join(found.left_out)}")
+        file, sha256 = points, points_sha256(found.points)
+        if found.furthest_px is None:
+            remember_place(sha256, points.absolute())
+        else:
+            file = output.with_name(f"{output.stem}-points.npy")
+            check_output(file, overwrite=overwrite)
+            moved = MovedPoints(file, found.points, found.furthest_px)
+            hold_points(found.points)
+        pattern.update(file=_relative(file, folder), sha256=sha256, samples=len(found.points))
     if pattern["kind"] == "lissajous":
         pattern["cycles"] = _cycles(str(pattern["cycles"]))
     if polygon is not None and mask is not None:
@@ -142,6 +203,7 @@ def take_files(data: dict[str, Any], points: Path | None, polygon: str | None, m
         remember_place(sha256, mask.absolute())
     if "region" in data:
         _count_samples(data)
+    return moved
 
 
 def _count_samples(data: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -103,3 +104,49 @@ def test_wrong_use(stemscan: Stemscan, options: tuple[str | float, ...], message
     assert done.code == 2
     assert message in done.err
     assert not Path("plan.yaml").exists()
+
+
+@pytest.mark.parametrize("options", [("--points", "xy.csv"), ("--points", "xy.npy", "--columns", "x,y")])
+def test_points_by_the_names_of_their_columns(stemscan: Stemscan, options: tuple[str, ...]) -> None:
+    Path("xy.csv").write_text("x,y\n20,3\n10,7\n")
+    np.save("xy.npy", np.array([[20, 3], [10, 7]]))
+    plan = ("plan", "-o", "p.yaml", "--pattern", "list", "--shape", "32x32", "--passes", 1)
+    assert stemscan(*plan, *options).code == 0
+    assert stemscan("plan", "export", "p.yaml", "--to", "csv", "-o", "back.csv").code == 0
+    assert Path("back.csv").read_text() == "row,column\n3,20\n7,10\n"
+
+
+def test_points_between_pixels_are_rounded_when_that_is_asked_for(stemscan: Stemscan) -> None:
+    np.save("atoms.npy", np.array([[4.0, 0.61], [1.98, 1.4]]))  # x, y in angstrom, as abTEM has positions
+    plan = (
+        "plan",
+        "-o",
+        "p.yaml",
+        "--pattern",
+        "list",
+        "--shape",
+        "32x32",
+        "--pixel-size",
+        "0.2A",
+        "--points",
+        "atoms.npy",
+    )
+    named = (*plan, "--columns", "x [A],y [A]")
+    refused = stemscan(*named)
+    assert (refused.code, "--round" in refused.err) == (1, True)
+    assert not list(Path().glob("p*"))
+    done = stemscan(*named, "--round")
+    assert (done.code, done.err) == (0, "")
+    assert "on pixels in p-points.npy, moved by at most 0.1 px" in done.out
+    assert np.load("p-points.npy").tolist() == [[3, 20], [7, 10]]
+    assert stemscan("info", "p.yaml").code == 0
+    again = stemscan(*named, "--round", "--overwrite", "--json")
+    assert json.loads(again.out)["moved_at_most_px"] == pytest.approx(0.1)
+    Path("p.yaml").unlink()
+    taken = stemscan(*named, "--round")
+    assert (taken.code, "p-points.npy" in taken.err) == (2, True) or "exists" in taken.err
+
+
+def test_rounding_needs_points(stemscan: Stemscan) -> None:
+    done = stemscan("plan", "-o", "p.yaml", "--round")
+    assert (done.code, "--points" in done.err) == (2, True)
