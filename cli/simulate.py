@@ -111,6 +111,7 @@ def simulate(
     }
     rows = [
         ("specimen", done.specimen.name),
+        *_taken_size(done.specimen.record),
         ("samples", f"{format_count(result.samples)} of {format_count(scan_plan.total_samples)}"),
     ]
     if result.resumed_from:
@@ -119,6 +120,12 @@ def simulate(
         rows.append(("exposed twice", f"at most {counted(result.exposed_twice_at_most, 'sample')}"))
     rows.append(("time", f"{result.seconds:.2f} s"))
     talk.result(data, [f"{output}: complete", *table(rows)])
+
+
+def _taken_size(record: dict[str, Any]) -> list[tuple[str, str]]:
+    """The pixel size that was taken from the specimen; nothing where the plan has one or none is known."""
+    size = record.get("pixel_size_taken_nm")
+    return [] if size is None else [("pixel size", f"{size:g} nm, as the specimen has it; the plan has none")]
 
 
 def _range(text: str | None) -> tuple[float, float] | None:

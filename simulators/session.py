@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -141,6 +141,7 @@ def virtual_microscope(
         scanned = specimen
     else:
         scanned = load_specimen(specimen, plan.shape, pixel_size_nm=plan.pixel_size_nm, **specimen_options)
+    scanned = _calibrated(scanned, plan)
     microscope = VirtualMicroscope(
         scanned,
         plan,
@@ -162,6 +163,18 @@ def virtual_microscope(
         "coil_waits": controller.waits_digest() if lags and controller is not None else None,
     }
     return microscope, identity
+
+
+def _calibrated(specimen: Specimen, plan: ScanPlan) -> Specimen:
+    """Note in the record, and so in the store, a pixel size that the specimen has and the plan has not.
+
+    The plan and its digest stay as they are: the same plan file resumes the scan, and runs on hardware. The size at
+    which a crystal is drawn when none is stated is no calibration.
+    """
+    record = specimen.record
+    if plan.pixel_size_nm is not None or specimen.pixel_size_nm is None or record.get("pixel_size_from") == "default":
+        return specimen
+    return replace(specimen, record={**record, "pixel_size_taken_nm": specimen.pixel_size_nm})
 
 
 def _check_place(output: Path, *, overwrite: bool) -> None:

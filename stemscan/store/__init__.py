@@ -284,7 +284,7 @@ class Acquisition(StoreAppender):
         resume: bool,
     ) -> Self:
         """Make the folder, its arrays and, last, its record."""
-        layout = Layout.of_plan(plan)
+        layout = Layout.of_plan(plan, record.specimen)
         truth32 = checked_truth(truth, layout.shape)
         dtype = counts_dtype(record.detector, record.noise, layout.electrons_per_sample)
         specs = array_specs(

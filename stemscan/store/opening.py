@@ -51,7 +51,7 @@ def plan_and_layout(record: StoreRecord, folder: Path) -> tuple[ScanPlan | None,
         raise StoreError(f"{where}, got a damaged plan ({problem}); restore it from a copy") from problem
     if plan.digest() != record.plan_digest:
         raise StoreError(f"{where}, got a plan that does not have its digest; restore it from a copy")
-    return plan, Layout.of_plan(plan)
+    return plan, Layout.of_plan(plan, record.specimen)
 
 
 def check_progress(record: StoreRecord, layout: Layout, folder: Path) -> None:

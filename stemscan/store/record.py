@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -72,6 +73,12 @@ class SpecimenRecord(_Part):
     name: str
     sha256: str
     record: Json
+
+    @property
+    def pixel_size_nm(self) -> float | None:
+        """The specimen's pixel size where it was taken, because the plan has none; not the plan's business."""
+        size = self.record.get("pixel_size_taken_nm")
+        return float(size) if isinstance(size, int | float) and 0 < size < math.inf else None
 
 
 class ChannelRecord(_Part):

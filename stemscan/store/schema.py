@@ -21,7 +21,7 @@ from stemscan.store.files import read_json
 
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
-    from stemscan.store.record import ImportedRecord
+    from stemscan.store.record import ImportedRecord, SpecimenRecord
 
 __all__ = [
     "DIGEST_BYTES",
@@ -84,14 +84,15 @@ class Layout:
     seconds_per_pass: float | None
 
     @classmethod
-    def of_plan(cls, plan: ScanPlan) -> Self:
-        """The layout of a planned scan."""
+    def of_plan(cls, plan: ScanPlan, specimen: SpecimenRecord | None = None) -> Self:
+        """The layout of a planned scan; where the plan has no pixel size, with that of a calibrated specimen."""
+        known = None if specimen is None else specimen.pixel_size_nm
         per_pass = plan.samples_per_pass
         return cls(
             shape=plan.shape,
             samples_per_pass=(per_pass,) * plan.passes,
             electrons_per_sample=plan.electrons_per_sample,
-            pixel_size_nm=plan.pixel_size_nm,
+            pixel_size_nm=known if plan.pixel_size_nm is None else plan.pixel_size_nm,
             seconds_per_pass=plan.dwell_ns * per_pass / 1e9,
         )
 

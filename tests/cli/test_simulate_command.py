@@ -12,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from stemscan.coil_lag import actual_positions
 from stemscan.path import ScanPath
 from stemscan.plan import ScanPlan
+from stemscan.recon.inputs import load_inputs
 from stemscan.simulators.api import load_specimen, sampled_frames
 from stemscan.store import Acquisition
 from tests.cli.conftest import Stemscan
@@ -210,3 +212,24 @@ def test_without_a_coil_lag_the_store_is_as_before(stemscan: Stemscan, plan: Sca
         assert done.code in (1, 2)
         assert "time constant" in done.err
         assert not Path("b.zarr").exists()
+
+
+def test_the_pixel_size_of_a_calibrated_specimen_is_taken_under_a_plan_without(stemscan: Stemscan) -> None:
+    picture = np.random.default_rng(1).integers(0, 255, (32, 32), dtype=np.uint8)
+    tifffile.imwrite("cal.tif", picture, imagej=True, resolution=(50, 50), metadata={"unit": "nm"})
+    assert stemscan("plan", "-o", "p.yaml", "--shape", "32x32", "--passes", 1).code == 0
+    done = stemscan("simulate", "p.yaml", "cal.tif", "-o", "a.zarr")
+    assert done.code == 0
+    assert "0.02 nm, as the specimen has it; the plan has none" in done.out
+    store, plan = Acquisition.open("a.zarr"), ScanPlan.load("p.yaml")
+    assert store.pixel_size_nm == pytest.approx(0.02)
+    assert (store.plan, store.plan_digest) == (plan, plan.digest())
+    assert load_inputs("a.zarr").pixel_size_nm == store.pixel_size_nm
+    assert "0.02 nm" in stemscan("info", "a.zarr").out
+    scale = json.loads(Path("a.zarr/zarr.json").read_text())["attributes"]["ome"]["multiscales"][0]["datasets"][0]
+    assert scale["coordinateTransformations"][0]["scale"][-2:] == pytest.approx([0.02, 0.02])
+    assert stemscan("simulate", "p.yaml", "cal.tif", "-o", "a.zarr", "--resume").code == 0
+    stated = stemscan("plan", "-o", "q.yaml", "--shape", "32x32", "--passes", 1, "--pixel-size", "0.03nm")
+    assert stated.code == 0
+    assert "as the specimen has it" not in stemscan("simulate", "q.yaml", "cal.tif", "-o", "b.zarr").out
+    assert Acquisition.open("b.zarr").pixel_size_nm == 0.03
