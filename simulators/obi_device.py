@@ -248,6 +248,7 @@ class VirtualObiDevice:
         if not len(pixels.x):
             return b""
         counts = self._counts.take(pixels.x, pixels.y, pixels.dwell, pixels.blanked, lit)
+        counts[pixels.dwell > obi.LONGEST_DWELL] = 0
         self.ledger.plan_samples = self._counts.plan_samples
         return self._answer(counts)
 

@@ -174,12 +174,14 @@ def test_time_is_booked_for_the_client_that_left_the_beam_on() -> None:
 
 def test_long_dwells_saturate_and_do_not_wrap() -> None:
     n = 1000
-    ends, field = np.full(n, 16383, np.uint16), np.full(n, 65535, np.int32)
+    ends, field = np.full(n, 16383, np.uint16), np.full(n, 65534, np.int32)
     bright = ScanPlan.from_dict({**PLAN.to_dict(), "dose": {"electrons_per_sample": 15000}})
     device = VirtualObiDevice(bright, PROFILE, SPECIMEN, seed=3)
     answer = device.execute(obi.VectorPixels(ends, ends, field, np.full(n, -1, np.int8)))
     assert (np.frombuffer(answer, ">u2") >> 2 == 16383).all()
     assert device.ledger.saturated == n
+    wrapped = device.execute(obi.VectorPixels(ends, ends, field + 1, np.full(n, -1, np.int8)))
+    assert not any(wrapped)  # the counter of readings is back at 0
 
 
 def test_another_plan_scans_the_specimen_and_the_server_says_so(served: Served) -> None:

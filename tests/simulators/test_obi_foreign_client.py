@@ -147,8 +147,8 @@ def test_dwell_fields_are_one_less_than_the_cycles(client: Client) -> None:
 
 
 def test_more_than_14_bits_hold_is_the_largest_number(client: Client, served: Served) -> None:
-    client.send(b"\xe0", words(*LAST, 65535))
-    assert client.samples(1) == 16383
+    client.send(b"\xe0", words(*LAST, 65534), b"\xe0", words(*LAST, 65535))
+    assert client.samples(2).tolist() == [16383, 0]
     client.close()
     served.wait_for("1 with more than 16383 counts")
 
