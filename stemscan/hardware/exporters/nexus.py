@@ -1,7 +1,7 @@
 """Format `nexus`: a NeXus file (HDF5) with an NXscan_controller and the points as NXdata; needs `stemscan[files]`.
 
     /entry                             NXentry, default "scan_path", program_name
-      instrument                       NXem_instrument
+      instrument/beams                 NXinstrument, NXcollection: NXinstrument itself knows no columns
         ebeam_column                   NXebeam_column (NXibeam_column, ibeam_column, for a profile of an ion beam)
           scan_controller              NXscan_controller: scan_schema, dwell_time (ns; as the controller of a profile
                                        dwells), flyback_time (ns, of a profile)
@@ -40,7 +40,9 @@ _CHUNK = 1 << 16
 _NS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 _NM = {"nm": 1.0, "angstrom": 0.1, "pm": 1e-3, "um": 1e3, "m": 1e9}
 _DATA = "entry/scan_path"
-_CONTROLLERS = tuple(f"entry/instrument/{place}scan_controller" for place in ("ebeam_column/", "ibeam_column/", ""))
+_CONTROLLERS = tuple(
+    f"entry/instrument/{place}scan_controller" for place in ("beams/ebeam_column/", "beams/ibeam_column/", "")
+)
 _MOST_DEFLATED = 1100  # times: gzip makes nothing smaller than this
 
 
@@ -91,6 +93,8 @@ def write_nexus(source: Source, path: Path) -> int:
         arrays = {name: _array(data, name, plan.total_samples, dtype) for name, dtype in _ARRAYS.items()}
         for name, what in (("x", "column (pixels)"), ("y", "row (pixels)"), ("pass", "number of the pass")):
             arrays[name].attrs["long_name"] = what
+        for axis in ("x", "y"):
+            arrays[axis].attrs["units"] = "pixel"
         if plan.pixel_size_nm is not None:
             for axis in ("x", "y"):
                 _value(data, f"{axis}_scaling_factor", plan.pixel_size_nm, "nm")
@@ -117,7 +121,8 @@ def _describe(source: Source, entry: Any) -> None:
     entry["program_name"] = "stemscan"
     entry["program_name"].attrs["version"] = __version__
     beam = "ebeam" if source.profile is None or source.profile.beam == "electron" else "ibeam"
-    column = _group(_group(entry, "instrument", "NXem_instrument"), f"{beam}_column", f"NX{beam}_column")
+    beams = _group(_group(entry, "instrument", "NXinstrument"), "beams", "NXcollection")
+    column = _group(beams, f"{beam}_column", f"NX{beam}_column")
     controller = _group(column, "scan_controller", "NXscan_controller")
     controller["scan_schema"] = f"{plan.pattern.kind}, {plan.order.kind}"
     told = plan.dwell_ns if source.program is None else source.program.quantisation.dwell_ns
