@@ -42,7 +42,10 @@ def data_of(kind: str, rng: np.random.Generator) -> bytes:
     if kind == "noise":
         return rng.bytes(int(rng.integers(1, 50_000)))
     if kind == "commands":
-        field = lambda top: int(rng.integers(top))  # noqa: E731
+
+        def field(top: int) -> int:
+            return int(rng.integers(top))
+
         some = [
             *(encode(obi.VectorPixel(field(16384), field(16384), field(65535))) for _ in range(50)),
             *(encode(obi.RasterPixelRun(1 + field(65536), field(65535))) for _ in range(5)),

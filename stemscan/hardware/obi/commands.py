@@ -79,7 +79,7 @@ class Synchronize:
 
 @dataclass(frozen=True)
 class Abort:
-    """End the region's raster, which begins anew, and send out what was measured; what came before it is still done."""
+    """Send out what was measured so far; whatever its name, nothing is dropped, and a raster goes on."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,14 @@ class Flush:
 
 @dataclass(frozen=True)
 class ExternalCtrl:
-    """Take or give back control of the microscope's scan."""
+    """Take or give back control of the microscope's scan; without it a device blanks nothing."""
 
     enable: bool
 
 
 @dataclass(frozen=True)
 class BeamSelect:
-    """Choose a beam."""
+    """Choose a beam, at once; the other is blanked."""
 
     beam: Beam
 
@@ -155,7 +155,7 @@ class RasterPixelFreeRun:
 
 @dataclass(frozen=True)
 class RasterPixelFill:
-    """Pixels up to the end of the region."""
+    """Pixels up to the end of the region; none without one."""
 
     dwell: int
 

@@ -162,7 +162,7 @@ class ObiLink:
         self._tasks = []
 
     async def abort(self, parking: Steps) -> None:
-        """Blank, drop what is under way, park, and wait until the device did so, but not for one that is lost."""
+        """Send no more, blank, park, and wait until the device did so, but not for one that is lost."""
         await self._cancel()
         self._blank(parking)
         async with asyncio.timeout(min(self._timeout, _ABORTING_S)):
@@ -187,7 +187,7 @@ class ObiLink:
             pass
 
     def _blank(self, parking: Steps | None) -> None:
-        """Blank first, drop what is queued, then park."""
+        """Blank, then park, behind what the device still has, for Abort drops nothing."""
         parked = b"" if parking is None else self._parked(parking)
         self._writer.write(encode(obi.Blank(True)) + encode(obi.Abort()) + parked)
 
