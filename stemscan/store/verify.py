@@ -182,6 +182,8 @@ class _Check:
             self._pictures(checks)
         if not sound:
             self._beyond_repair()
+        if (doubt := self._root.record.doubt) is not None:
+            report.unchecked.append(f"whether samples from {doubt.proven} on are at their positions: {doubt.reason}")
         if report.schema == 1:
             report.unchecked.append("whether record, counts and truth are what was written: schema 1 has no digests")
         return report

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from stemscan.plan import ScanPlan
+from stemscan.sample_block import SampleBlock
+from stemscan.simulators.session import virtual_microscope
+from stemscan.store import Acquisition
 from tests.cli.conftest import Stemscan
 
 
@@ -96,3 +100,29 @@ def test_what_is_no_store(stemscan: Stemscan, store: Path) -> None:
         done = stemscan("verify", path)
         assert done.code == code
         assert done.err.count("\n") == 1
+
+
+def test_doubt_is_said_by_info_verify_and_recon_and_ends_by_resuming(stemscan: Stemscan, store: Path) -> None:
+    identity = ("simulate", "plan.yaml", "crystal:Si")
+    assert stemscan(*identity, "-o", "b.zarr", "-q", "--seed", "1").code == 0
+    plan = ScanPlan.load("plan.yaml")
+    microscope, known = virtual_microscope(plan, "crystal:Si")
+    told = {"detector": microscope.detector, "actual_positions": False, **known}
+    with Acquisition.create("d.zarr", plan, **told) as begun:
+        begun.arm(100)
+        begun.append(SampleBlock(0, Acquisition.open("b.zarr").counts(0, 100)))
+        begun.commit()
+        begun.mark_doubt(60, "a reading is missing")
+    assert json.loads(stemscan("info", "d.zarr", "--json").out)["doubt"] == {
+        "proven": 60,
+        "reason": "a reading is missing",
+    }
+    done = stemscan("info", "d.zarr")
+    assert "in doubt         all samples after the first 60: a reading is missing" in done.out
+    warning = "samples of d.zarr from 60 on are in doubt (a reading is missing); resume it"
+    assert warning in done.err
+    assert warning in stemscan("recon", "d.zarr", "-o", "x.npy", "--method", "nearest").err
+    assert "samples from 60 on are at their positions" in stemscan("verify", "d.zarr").out
+    assert stemscan(*identity, "-o", "d.zarr", "--resume", "-q").code == 0
+    assert Acquisition.open("d.zarr").digest() == Acquisition.open("b.zarr").digest()
+    assert stemscan("info", "d.zarr").err == ""

@@ -27,13 +27,25 @@ class OtherCounts(ScriptedController):
         return None if block is None else SampleBlock(block.start, block.counts + 1, block.actual)
 
 
-def two_stores(folder: Path) -> None:
-    """Complete stores `a.zarr` and `other.zarr` of one plan with other counts, in several chunks."""
+NAMES = ("a.zarr", "part.zarr")
+"""Stores that are attacked."""
+
+
+def make_stores(folder: Path) -> None:
+    """Stores of one plan in several chunks: `a.zarr`, `other.zarr` with other counts, and the beginning of `a.zarr`."""
     plan = make_plan()
     with patch.multiple(schema, SAMPLE_CHUNK=5, FRAME_CHUNK=8):
         for name, kind in (("a.zarr", ScriptedController), ("other.zarr", OtherCounts)):
             with create(folder / name, plan, actual_positions=True) as store:
                 acquire(plan, kind(actual=True), store)
+        with create(folder / "part.zarr", plan, actual_positions=True) as store:
+            controller = ScriptedController(actual=True)
+            store.arm(18)
+            controller.arm(store.scan_path, 0, 18)
+            block = controller.read(18)
+            assert block is not None
+            store.append(block)
+            store.commit()
 
 
 def state_of(path: Path) -> str:
@@ -65,13 +77,15 @@ def places(path: Path) -> list[Path]:
     return sorted(file.relative_to(path) for file in path.rglob("*") if file.is_file() and file.stat().st_size)
 
 
-def attack(stores: Path, folder: Path, chance: random.Random, files: list[Path], whole: str) -> str:
-    """Change one thing in a copy of the store `a.zarr` and read it.
+def attack(stores: Path, name: str, folder: Path, chance: random.Random, files: list[Path], whole: str) -> str:
+    """Change one thing in a copy of a store and read it.
 
     Parameters
     ----------
     stores : Path
-        Where `a.zarr` and `other.zarr` are.
+        Where `make_stores` put them.
+    name : str
+        Of the store.
     folder : Path
         For the copy.
     chance : random.Random
@@ -85,8 +99,8 @@ def attack(stores: Path, folder: Path, chance: random.Random, files: list[Path],
     str
         "refused", "no difference", or "changed in silence".
     """
-    copy = folder / "a.zarr"
-    shutil.copytree(stores / "a.zarr", copy)
+    copy = folder / name
+    shutil.copytree(stores / name, copy)
     try:
         _change(copy, stores / "other.zarr", chance, files)
         try:
@@ -115,7 +129,7 @@ def _change(copy: Path, other: Path, chance: random.Random, files: list[Path]) -
         first_bytes, data = bytes(data), bytearray(second.read_bytes())
         second.write_bytes(first_bytes)
     elif kind == "foreign":
-        data = bytearray((other / name).read_bytes())
+        data = bytearray((other / name).read_bytes())  # which has all that the others have
     elif kind == "block":
         at = chance.randrange(len(data))
         data[at : at + chance.randint(1, 64)] = chance.randbytes(chance.randint(0, 64))
