@@ -10,7 +10,7 @@ import typer
 from stemscan.cli.common import JsonOption, QuietOption, Talk, table
 
 if TYPE_CHECKING:
-    from stemscan.store.verify import StoreReport
+    from stemscan.store.report import StoreReport
 
 __all__ = ["verify"]
 

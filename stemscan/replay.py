@@ -27,8 +27,9 @@ _PIECE: Final = 1 << 18
 class ReplayController:
     """Delivers what a store holds, sample for sample, with the actual positions where it has them.
 
-    Of a store that ends early it delivers what was committed when it was opened, and fails at the next sample, as a
-    microscope does that breaks down there. Where a rule ended the acquisition, `stop_rules` end the replay.
+    Of a store that ends early it delivers what was committed when it was opened, as far as that is beyond doubt, and
+    fails at the next sample, as a microscope does that breaks down there. Where a rule ended the acquisition,
+    `stop_rules` end the replay.
 
     Parameters
     ----------
@@ -50,7 +51,8 @@ class ReplayController:
                 f"expected a store with a plan to replay, got {str(self._store.path)!r}, which was imported; "
                 "simulate or acquire one"
             )
-        self._committed = self._store.samples_committed
+        doubt = self._store.doubt
+        self._committed = self._store.samples_committed if doubt is None else int(doubt["proven"])
         self._actual = self._store.actual(0, 0) is not None
         self._piece: tuple[int, NDArray[Any], NDArray[np.float32] | None] | None = None
         self._range: tuple[int, int] | None = None
@@ -139,8 +141,8 @@ class ReplayController:
             return None
         if start >= self._committed:
             raise ControllerError(
-                f"expected samples up to {stop} in {str(self._store.path)!r}, got {self._committed} committed; "
-                "acquire the rest there first"
+                f"expected samples up to {stop} in {str(self._store.path)!r}, got {self._committed} committed "
+                "beyond doubt; acquire the rest there first"
             )
         block = self._block(start, min(stop, start + max_samples))
         self._at = start + len(block.counts)

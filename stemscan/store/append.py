@@ -17,7 +17,8 @@ from stemscan.store.create import RootFile
 from stemscan.store.files import StoreLock
 from stemscan.store.pictures import PictureWriter
 from stemscan.store.read import StoreReader
-from stemscan.store.record import DigestsRecord, DoubtRecord, LedgerRecord, StoppedRecord, StoreRecord, event
+from stemscan.store.record import StoreRecord, event
+from stemscan.store.record_parts import DigestsRecord, DoubtRecord, LedgerRecord, StoppedRecord
 from stemscan.units import counted
 
 if TYPE_CHECKING:

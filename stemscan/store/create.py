@@ -32,7 +32,8 @@ from stemscan.store.files import (
     write_durably,
     writing,
 )
-from stemscan.store.record import ArrayRecord, DigestsRecord, StoreRecord
+from stemscan.store.record import StoreRecord
+from stemscan.store.record_parts import ArrayRecord, DigestsRecord
 from stemscan.store.schema import ArraySpec, Json, Layout, ome_attributes
 
 if TYPE_CHECKING:

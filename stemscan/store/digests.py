@@ -26,7 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.errors import StoreError
-from stemscan.store.record import DigestsRecord, StoreRecord
+from stemscan.store.record import StoreRecord
+from stemscan.store.record_parts import DigestsRecord
 from stemscan.store.schema import DIGEST_BYTES, PICTURES, SAMPLES, ArraySpec
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from pydantic import ValidationError
 from stemscan.errors import UsageError
 from stemscan.sample_block import DetectorInfo
 from stemscan.store.create import RootFile, checked_truth, claim_folder, fill_folder, with_arrays
-from stemscan.store.record import ImportedRecord, StoreRecord, plain_json
+from stemscan.store.record import StoreRecord, plain_json
+from stemscan.store.record_parts import ImportedRecord
 from stemscan.store.schema import (
     ArraySpec,
     Json,

@@ -21,7 +21,7 @@ from stemscan.errors import StoreError, UsageError
 from stemscan.sample_block import DetectorInfo
 from stemscan.store.create import RootFile
 from stemscan.store.opening import check_progress, plan_and_layout, specs_of
-from stemscan.store.record import DigestsRecord, State
+from stemscan.store.record_parts import DigestsRecord, State
 from stemscan.store.schema import Json, Layout, Noise
 from stemscan.units import counted
 

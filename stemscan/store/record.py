@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,29 +11,32 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from stemscan import __version__
 from stemscan.errors import StoreError, StoreMismatchError, UsageError
 from stemscan.plan_yaml import normalised
 from stemscan.sample_block import DetectorInfo
+from stemscan.store.record_parts import (
+    ArrayRecord,
+    ChannelRecord,
+    Count,
+    DigestsRecord,
+    DoubtRecord,
+    ImportedRecord,
+    LedgerRecord,
+    RecordPart,
+    SpecimenRecord,
+    State,
+    StoppedRecord,
+)
 from stemscan.store.schema import Json, Noise
 
 if TYPE_CHECKING:
-    from stemscan.ledger import BeamTime, BeamTimes
     from stemscan.plan import ScanPlan
 
 __all__ = [
     "SCHEMA",
-    "ArrayRecord",
-    "ChannelRecord",
-    "DigestsRecord",
-    "DoubtRecord",
-    "ImportedRecord",
-    "LedgerRecord",
-    "SpecimenRecord",
-    "State",
-    "StoppedRecord",
     "StoreRecord",
     "check_same",
     "event",
@@ -47,120 +49,8 @@ __all__ = [
 SCHEMA: Final = 2
 """Written by this release; schema 1, without channels and digests, is read and gone on with."""
 
-State = Literal["acquiring", "complete", "aborted"]
-Count = Annotated[int, Field(ge=0)]
 
-
-class _Part(BaseModel):
-    """Part of the record: strict; fields of later releases are kept, not understood."""
-
-    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False, populate_by_name=True)
-
-
-class ImportedRecord(_Part):
-    """What stands in the place of a plan for data measured elsewhere."""
-
-    shape: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
-    samples_per_pass: list[Count]
-    electrons_per_sample: Annotated[float, Field(gt=0)]
-    pixel_size_nm: Annotated[float, Field(gt=0)] | None
-    record: Json
-
-
-class SpecimenRecord(_Part):
-    """Ground truth of a simulation: its name, the digest of its signal, and what was done to it."""
-
-    name: str
-    sha256: str
-    record: Json
-
-    @property
-    def pixel_size_nm(self) -> float | None:
-        """The specimen's pixel size where it was taken, because the plan has none; not the plan's business."""
-        size = self.record.get("pixel_size_taken_nm")
-        return float(size) if isinstance(size, int | float) and 0 < size < math.inf else None
-
-
-class ChannelRecord(_Part):
-    """A channel of the counts: `DetectorInfo` as stored."""
-
-    name: str = "detector"
-    unit: Literal["electron", "adu"]
-    gain: float
-    offset: float
-    dtype: Literal["uint16", "uint32", "float32"]
-
-    def info(self) -> DetectorInfo:
-        """The public form."""
-        return DetectorInfo(unit=self.unit, gain=self.gain, offset=self.offset, dtype=self.dtype, name=self.name)
-
-
-class ArrayRecord(_Part):
-    """Type and chunks of an array."""
-
-    dtype: str
-    chunks: list[Annotated[int, Field(ge=1)]]
-
-
-class DigestsRecord(_Part):
-    """What binds the array `digests` to the record; see `stemscan.store.digests`."""
-
-    samples: str
-    tail: dict[str, str] = {}
-    pictures: str | None = None
-    truth: str | None = None
-
-
-class DoubtRecord(_Part):
-    """From which committed sample on the counts may belong to other positions, and why."""
-
-    proven: Count
-    reason: str
-
-
-class BeamTimeRecord(_Part):
-    """Time of one kind, of it with the beam on, and the incident electrons of that."""
-
-    time_ns: Count = 0
-    exposed_ns: Count = 0
-    electrons: Annotated[float, Field(ge=0)] = 0.0
-
-    def plus(self, time: BeamTime, rate: float) -> BeamTimeRecord:
-        """With more time, at `rate` electrons per exposed nanosecond."""
-        exposed = self.exposed_ns + time.exposed_ns
-        return BeamTimeRecord(time_ns=self.time_ns + time.time_ns, exposed_ns=exposed, electrons=exposed * rate)
-
-
-class LedgerRecord(_Part):
-    """What the beam did for the committed samples, and how many may have been exposed more than once."""
-
-    dwell: BeamTimeRecord = BeamTimeRecord()
-    settle: BeamTimeRecord = BeamTimeRecord()
-    transit: BeamTimeRecord = BeamTimeRecord()
-    park: BeamTimeRecord = BeamTimeRecord()
-    samples_exposed_again_at_most: Count = 0
-    times_exposed_again: Count = 0
-    samples_taken_back: Count = 0
-
-    def plus(self, times: BeamTimes, rate: float) -> LedgerRecord:
-        """With what the beam did besides, at `rate` incident electrons per exposed nanosecond."""
-        return self.model_copy(
-            update={
-                name: getattr(self, name).plus(getattr(times, name), rate)
-                for name in ("dwell", "settle", "transit", "park")
-            }
-        )
-
-
-class StoppedRecord(_Part):
-    """Why an acquisition is complete before the plan's last pass."""
-
-    passes: Annotated[int, Field(ge=1)]
-    samples: Annotated[int, Field(ge=1)]
-    reason: str
-
-
-class StoreRecord(_Part):
+class StoreRecord(RecordPart):
     """The `stemscan` attribute of the root."""
 
     schema_version: Literal[1, 2] = Field(default=SCHEMA, alias="schema")
@@ -177,7 +67,7 @@ class StoreRecord(_Part):
     truth: bool
     coil_tau_ns: Annotated[float, Field(gt=0)] | None = None
     coil_waits: str | None = None
-    arrays: dict[str, ArrayRecord] = {}
+    arrays: dict[str, ArrayRecord] = Field(default_factory=dict)
     digests: DigestsRecord | None = None
     samples_armed: Count
     samples_committed: Count

@@ -21,7 +21,7 @@ from stemscan.store.files import read_json
 
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
-    from stemscan.store.record import ImportedRecord, SpecimenRecord
+    from stemscan.store.record_parts import ImportedRecord, SpecimenRecord
 
 __all__ = [
     "DIGEST_BYTES",

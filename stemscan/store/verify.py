@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any, Final
@@ -25,78 +25,15 @@ from stemscan.store.digests import ChunkChecks, ChunkRows, DigestWriter, unbound
 from stemscan.store.files import GROUPS, ROOT, read_json
 from stemscan.store.opening import check_progress, open_root, plan_and_layout, recorded_specs
 from stemscan.store.pictures import draw_pass
+from stemscan.store.report import StoreReport
 from stemscan.store.schema import PICTURES, SAMPLES, ome_attributes, spec_on_disk
 
-__all__ = ["Problem", "StoreReport", "verify_store"]
+__all__ = ["verify_store"]
 
 Progress = Callable[[int, int], None]
 
 _COPY: Final = "restore it from a copy"
 _REDRAW: Final = "redraw it by --repair"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One file that is not as it was written.
-
-    Parameters
-    ----------
-    file : Path
-    what : str
-        One sentence, which names the file.
-    repairable : bool
-        Whether it can be made anew from sound samples.
-    """
-
-    file: Path
-    what: str
-    repairable: bool
-
-
-@dataclass
-class StoreReport:
-    """What was found in a store.
-
-    Parameters
-    ----------
-    path : Path
-    schema : int
-    state : str
-    samples : int
-        Committed.
-    chunks : int
-        Chunks that were read.
-    problems : list of Problem
-        One a file; empty for a sound store.
-    unchecked : list of str
-        What cannot be checked, one sentence each.
-    repaired : list of Path
-        Files that were made anew.
-    """
-
-    path: Path
-    schema: int
-    state: str
-    samples: int
-    chunks: int = 0
-    problems: list[Problem] = field(default_factory=list)
-    unchecked: list[str] = field(default_factory=list)
-    repaired: list[Path] = field(default_factory=list)
-
-    @property
-    def sound(self) -> bool:
-        """Whether nothing was found."""
-        return not self.problems
-
-    @property
-    def repairable(self) -> set[Path]:
-        """Files that can be made anew."""
-        return {problem.file for problem in self.problems if problem.repairable}
-
-    def add(self, file: Path, what: str | StoreError, *, repairable: bool = False) -> None:
-        """Note a problem of a file, unless one is known."""
-        if all(known.file != file for known in self.problems):
-            self.problems.append(Problem(file, str(what), repairable))
 
 
 def verify_store(path: str | Path, *, repair: bool = False, progress: Progress | None = None) -> StoreReport:
@@ -251,15 +188,12 @@ class _Check:
 
     def _computed(self, computed: DigestWriter) -> None:
         """Check digests computed anew, in the place of damaged ones, against what the record binds."""
-        if not self._sound_samples():
+        record, bound = self._root.record, self._root.record.digests
+        if bound is None or not self._sound_samples():
             return
         computed.forget(self._committed)
-        bound = self._root.record.model_copy(update={"digests": None})
-        if self._root.record.digests is not None:
-            bound = bound.model_copy(
-                update={"digests": self._root.record.digests.model_copy(update={"pictures": None})}
-            )
-        if (part := unbound(computed.table, computed.rows, bound)) is not None:
+        known = record.model_copy(update={"digests": bound.model_copy(update={"pictures": None})})
+        if (part := unbound(computed.table, computed.rows, known)) is not None:
             file = self._folder / part
             what = f"expected in {str(file)!r} what the record speaks of, got others; the damaged chunk cannot be told"
             self._report.add(file, f"{what} without the digests; {_COPY}")

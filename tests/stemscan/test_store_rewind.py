@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from stemscan.controller import acquire
-from stemscan.errors import StoreError, UsageError
+from stemscan.errors import ControllerError, StoreError, UsageError
 from stemscan.path import ScanPath
+from stemscan.replay import ReplayController
 from stemscan.sample_block import SampleBlock
 from stemscan.store import Acquisition, schema
 from tests.stemscan.store_kit import ScriptedController, contents, create, expected_counts, make_plan, pictures, resume
@@ -143,3 +144,16 @@ def test_what_is_kept_must_be_sound(tmp_path: Path) -> None:
     assert Acquisition.open(path).samples_committed == 18
     after = contents(path)
     assert {name for name in after if after[name] != before[name]} == set()
+
+
+def test_a_replay_ends_where_doubt_begins(tmp_path: Path) -> None:
+    with wrong_from(tmp_path / "a.zarr", 9, 18) as store:
+        store.mark_doubt(9, "they moved")
+    replay = ReplayController(tmp_path / "a.zarr")
+    replay.arm(ScanPath(PLAN), 0, 18)
+    replay.start()
+    block = replay.read(18)
+    assert block is not None
+    np.testing.assert_array_equal(block.counts, expected_counts(0, 9))
+    with pytest.raises(ControllerError, match="got 9 committed beyond doubt"):
+        replay.read(18)

@@ -1,0 +1,141 @@
+"""Parts of the record of a store, as its JSON has them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from stemscan.sample_block import DetectorInfo
+from stemscan.store.schema import Json
+
+if TYPE_CHECKING:
+    from stemscan.ledger import BeamTime, BeamTimes
+
+__all__ = [
+    "ArrayRecord",
+    "BeamTimeRecord",
+    "ChannelRecord",
+    "Count",
+    "DigestsRecord",
+    "DoubtRecord",
+    "ImportedRecord",
+    "LedgerRecord",
+    "RecordPart",
+    "SpecimenRecord",
+    "State",
+    "StoppedRecord",
+]
+
+State = Literal["acquiring", "complete", "aborted"]
+Count = Annotated[int, Field(ge=0)]
+
+
+class RecordPart(BaseModel):
+    """Part of the record: strict; fields of later releases are kept, not understood."""
+
+    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False, populate_by_name=True)
+
+
+class ImportedRecord(RecordPart):
+    """What stands in the place of a plan for data measured elsewhere."""
+
+    shape: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+    samples_per_pass: list[Count]
+    electrons_per_sample: Annotated[float, Field(gt=0)]
+    pixel_size_nm: Annotated[float, Field(gt=0)] | None
+    record: Json
+
+
+class SpecimenRecord(RecordPart):
+    """Ground truth of a simulation: its name, the digest of its signal, and what was done to it."""
+
+    name: str
+    sha256: str
+    record: Json
+
+    @property
+    def pixel_size_nm(self) -> float | None:
+        """The specimen's pixel size where it was taken, because the plan has none; not the plan's business."""
+        size = self.record.get("pixel_size_taken_nm")
+        return float(size) if isinstance(size, int | float) and 0 < size < math.inf else None
+
+
+class ChannelRecord(RecordPart):
+    """A channel of the counts: `DetectorInfo` as stored."""
+
+    name: str = "detector"
+    unit: Literal["electron", "adu"]
+    gain: float
+    offset: float
+    dtype: Literal["uint16", "uint32", "float32"]
+
+    def info(self) -> DetectorInfo:
+        """The public form."""
+        return DetectorInfo(unit=self.unit, gain=self.gain, offset=self.offset, dtype=self.dtype, name=self.name)
+
+
+class ArrayRecord(RecordPart):
+    """Type and chunks of an array."""
+
+    dtype: str
+    chunks: list[Annotated[int, Field(ge=1)]]
+
+
+class DigestsRecord(RecordPart):
+    """What binds the array `digests` to the record; see `stemscan.store.digests`."""
+
+    samples: str
+    tail: dict[str, str] = {}
+    pictures: str | None = None
+    truth: str | None = None
+
+
+class DoubtRecord(RecordPart):
+    """From which committed sample on the counts may belong to other positions, and why."""
+
+    proven: Count
+    reason: str
+
+
+class BeamTimeRecord(RecordPart):
+    """Time of one kind, of it with the beam on, and the incident electrons of that."""
+
+    time_ns: Count = 0
+    exposed_ns: Count = 0
+    electrons: Annotated[float, Field(ge=0)] = 0.0
+
+    def plus(self, time: BeamTime, rate: float) -> BeamTimeRecord:
+        """With more time, at `rate` electrons per exposed nanosecond."""
+        exposed = self.exposed_ns + time.exposed_ns
+        return BeamTimeRecord(time_ns=self.time_ns + time.time_ns, exposed_ns=exposed, electrons=exposed * rate)
+
+
+class LedgerRecord(RecordPart):
+    """What the beam did for the committed samples, and how many may have been exposed more than once."""
+
+    dwell: BeamTimeRecord = BeamTimeRecord()
+    settle: BeamTimeRecord = BeamTimeRecord()
+    transit: BeamTimeRecord = BeamTimeRecord()
+    park: BeamTimeRecord = BeamTimeRecord()
+    samples_exposed_again_at_most: Count = 0
+    times_exposed_again: Count = 0
+    samples_taken_back: Count = 0
+
+    def plus(self, times: BeamTimes, rate: float) -> LedgerRecord:
+        """With what the beam did besides, at `rate` incident electrons per exposed nanosecond."""
+        return self.model_copy(
+            update={
+                name: getattr(self, name).plus(getattr(times, name), rate)
+                for name in ("dwell", "settle", "transit", "park")
+            }
+        )
+
+
+class StoppedRecord(RecordPart):
+    """Why an acquisition is complete before the plan's last pass."""
+
+    passes: Annotated[int, Field(ge=1)]
+    samples: Annotated[int, Field(ge=1)]
+    reason: str
