@@ -29,7 +29,7 @@ from stemscan.errors import DataError, StemscanError
 from stemscan.files.images import Array, Loaded
 from stemscan.files.reading import Head
 
-__all__ = ["Worker", "ask_worker"]
+__all__ = ["Worker", "ask_worker", "the_worker"]
 
 _START = "import sys; sys.path.append(sys.argv[1]); from stemscan.files.worker_process import serve; serve()"
 _PATIENCE_S: Final = 600.0
@@ -63,6 +63,11 @@ class Worker:
     def is_usable(self) -> bool:
         """Whether it is alive and of this process, not of one that this was forked from."""
         return self._pid == os.getpid() and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
 
     def ask(self, path: Path, frame: int | str | None, *, every: bool) -> Iterator[Head | Loaded]:
         """Read a file; as of `stemscan.files.reading.answers`."""
@@ -157,6 +162,11 @@ def ask_worker(path: Path, frame: int | str | None, *, every: bool) -> Iterator[
         finally:
             if not finished:  # interrupted, or it ended: what is in its pipe is of no use
                 _close()
+
+
+def the_worker() -> int | None:
+    """The number of the worker process, where there is one."""
+    return _worker[0].pid if _worker else None
 
 
 def _close() -> None:
