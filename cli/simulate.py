@@ -42,7 +42,10 @@ def simulate(
         str, typer.Option(help="Image of another shape than the plan's: error, crop (top left) or resample.")
     ] = "error",
     value_range: Annotated[
-        str | None, typer.Option("--range", help="LO,HI: values that become 0 and 1.", show_default=False)
+        str | None,
+        typer.Option(
+            "--range", help="LO,HI: values, or percentiles like 0.1%,99.9%, that become 0 and 1.", show_default=False
+        ),
     ] = None,
     smooth: Annotated[
         str | None,
@@ -128,14 +131,14 @@ def _taken_size(record: dict[str, Any]) -> list[tuple[str, str]]:
     return [] if size is None else [("pixel size", f"{size:g} nm, as the specimen has it; the plan has none")]
 
 
-def _range(text: str | None) -> tuple[float, float] | None:
-    """Two numbers, as LO,HI."""
+def _range(text: str | None) -> tuple[float | str, float | str] | None:
+    """Two numbers or percentiles, as LO,HI."""
     from stemscan.errors import UsageError
 
     if text is None:
         return None
     try:
-        low, high = (float(part) for part in text.split(","))
+        low, high = (part.strip() if part.strip().endswith("%") else float(part) for part in text.split(","))
     except ValueError:
-        raise UsageError(f"--range: expected two numbers as LO,HI, got {text!r}") from None
+        raise UsageError(f"--range: expected two numbers or percentiles as LO,HI, got {text!r}") from None
     return low, high

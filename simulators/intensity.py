@@ -15,9 +15,15 @@ from numpy.typing import NDArray
 from stemscan.errors import SpecimenError, UsageError
 from stemscan.units import counted
 
-__all__ = ["Step", "check_range", "grey", "min_max", "real_values", "scaled"]
+__all__ = ["Range", "Step", "check_range", "grey", "min_max", "outliers", "real_values", "scaled"]
 
 Step = dict[str, Any]
+
+Range = tuple[float | str, float | str]
+"""Two values, or percentiles like "99.9%"."""
+
+_OUTER: Final = 0.001
+_DOMINATED: Final = 4
 
 LUMA: Final = (0.2125, 0.7154, 0.0721)
 """Weights of red, green and blue in grey (luma of ITU-R BT.709)."""
@@ -90,17 +96,66 @@ def real_values(plane: NDArray[Any], name: str) -> NDArray[np.float64]:
     return values
 
 
-def check_range(value_range: tuple[float, float] | None) -> None:
+def outliers(values: NDArray[np.float64]) -> tuple[int, float, float, float] | None:
+    """Pixels that hold most of the range of a picture although they are few.
+
+    Returns
+    -------
+    tuple or None
+        How many lie further from the others than these do from each other; least and greatest of the others; share of
+        the range that the others do not use. None where the middle 99.8 % of all pixels use a quarter of the range.
+    """
+    outer = max(1, int(values.size * _OUTER))
+    if values.size < 16 * outer:
+        return None
+    ordered = np.partition(values, (0, outer, values.size - 1 - outer, values.size - 1), axis=None)
+    least, low, high, most = (float(ordered[place]) for place in (0, outer, -1 - outer, -1))
+    if not (most - least) > _DOMINATED * (high - low):
+        return None
+    far = int(np.count_nonzero((values < 2 * low - high) | (values > 2 * high - low)))
+    return far, low, high, 1 - (high - low) / (most - least)
+
+
+def check_range(value_range: Range | None) -> None:
     """Refuse a range of values that is none."""
     if value_range is None:
         return
-    low, high = value_range
+    percentiles = [_percentile(end) for end in value_range]
+    if None not in percentiles:
+        low, high = (float(percentile or 0) for percentile in percentiles)
+    elif percentiles == [None, None]:
+        low, high = (float(end) for end in value_range)
+    else:
+        return
     if not (math.isfinite(low) and math.isfinite(high) and low < high and math.isfinite(high - low)):
-        raise UsageError(f"expected a range LO,HI of finite values with LO below HI, got {low:g},{high:g}")
+        raise UsageError(
+            f"expected a range LO,HI of finite values with LO below HI, got {value_range[0]},{value_range[1]}"
+        )
+
+
+def _percentile(end: float | str) -> float | None:
+    """The number of a percentile; None for a value."""
+    if not isinstance(end, str):
+        return None
+    try:
+        percentile = float(end.removesuffix("%"))
+    except ValueError:
+        percentile = math.nan
+    if not (end.endswith("%") and 0 <= percentile <= 100):
+        raise UsageError(f"expected a percentile from 0% to 100%, got {end!r}; write it like 99.9%")
+    return percentile
+
+
+def _value(values: NDArray[np.float64], end: float | str, *, upper: bool) -> float:
+    """The value of an end of a range; that of a percentile is a pixel's, on the side of the middle."""
+    percentile = _percentile(end)
+    if percentile is None:
+        return float(end)
+    return float(np.percentile(values, percentile, method="lower" if upper else "higher"))
 
 
 def scaled(
-    values: NDArray[np.float64], *, floating: bool, value_range: tuple[float, float] | None, name: str
+    values: NDArray[np.float64], *, floating: bool, value_range: Range | None, name: str
 ) -> tuple[NDArray[np.float64], Step]:
     """Bring intensities into [0, 1].
 
@@ -113,8 +168,8 @@ def scaled(
         Finite; changed in place.
     floating : bool
         Whether the source held floating-point numbers.
-    value_range : tuple of float, optional
-        Values that become 0 and 1; what lies outside is clipped.
+    value_range : tuple of float or str, optional
+        Values, or percentiles like "99.9%", that become 0 and 1; what lies outside is clipped.
     name : str
         For messages.
 
@@ -153,10 +208,16 @@ def min_max(values: NDArray[np.float64], name: str) -> tuple[NDArray[np.float64]
 
 
 def _scaled_by_range(
-    values: NDArray[np.float64], value_range: tuple[float, float], low: float, high: float, name: str
+    values: NDArray[np.float64], value_range: Range, low: float, high: float, name: str
 ) -> tuple[NDArray[np.float64], Step]:
     """Bring the stated range to 0 and 1 and clip what lies outside."""
-    bottom, top = value_range
+    bottom, top = _value(values, value_range[0], upper=False), _value(values, value_range[1], upper=True)
+    if not bottom < top:
+        raise SpecimenError(
+            f"expected a range with contrast, got {bottom:g} to {top:g} for {value_range[0]},{value_range[1]} of "
+            f"{name!r}"
+        )
+    stated = {"percentiles": list(value_range)} if any(isinstance(end, str) for end in value_range) else {}
     uniform_at_an_end = low == high and low in (bottom, top)
     if (high <= bottom or low >= top) and not uniform_at_an_end:
         raise SpecimenError(
@@ -172,4 +233,5 @@ def _scaled_by_range(
         "range": [float(bottom), float(top)],
         "values": [low, high],
         "clipped": outside,
+        **stated,
     }

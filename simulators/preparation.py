@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from stemscan.errors import SpecimenError
 from stemscan.files.images import Picture
 from stemscan.memory import require_memory
-from stemscan.simulators.intensity import grey, min_max, real_values, scaled
+from stemscan.simulators.intensity import Range, grey, min_max, outliers, real_values, scaled
 from stemscan.simulators.smoothing import PAPER_SIGMA, paper_smoothed, resampled
-from stemscan.units import counted
+from stemscan.units import counted, format_count
 
 __all__ = ["Fit", "Preparation"]
 
@@ -75,8 +75,15 @@ class Preparation:
         self.values = np.ascontiguousarray(self.values[: shape[0], : shape[1]])
         self.steps.append({"step": "crop", "corner": "top left", "from": list(have), "to": list(shape)})
 
-    def scale(self, value_range: tuple[float, float] | None) -> None:
+    def scale(self, value_range: Range | None) -> None:
         """Bring the values into [0, 1]."""
+        found = outliers(self.values) if value_range is None else None
+        if found is not None:
+            few, low, high, share = found
+            self.warnings.append(
+                f"{self.name}: {format_count(few)} of {counted(self.values.size, 'pixel')} hold {100 * share:.4g} % of "
+                f"the range, the others go from {low:g} to {high:g}; try --range 0.1%,99.9%"
+            )
         self.values, step = scaled(self.values, floating=self.floating, value_range=value_range, name=self.name)
         self.steps.append(step)
 

@@ -20,7 +20,7 @@ from stemscan.errors import InputNotFoundError, SpecimenError, UsageError
 from stemscan.files.images import Picture
 from stemscan.files.read import read_picture
 from stemscan.simulators.crystals import PREFIX
-from stemscan.simulators.intensity import check_range
+from stemscan.simulators.intensity import Range, check_range
 from stemscan.simulators.preparation import Fit, Preparation
 
 __all__ = ["SYNTHETIC", "Fit", "Smooth", "Specimen", "load_specimen", "resample_specimen", "specimen_from_array"]
@@ -94,7 +94,7 @@ def load_specimen(
     *,
     pixel_size_nm: float | None = None,
     fit: Fit = "error",
-    value_range: tuple[float, float] | None = None,
+    value_range: Range | None = None,
     smooth: Smooth | None = None,
     median: int = 1,
     frame: int | str | None = None,
@@ -113,9 +113,9 @@ def load_specimen(
         generated specimen without one chooses its own.
     fit : {"error", "crop", "resample"}
         What to do with a picture of another shape: refuse it, keep its top left corner, or resample it.
-    value_range : tuple of float, optional
-        Values that become 0 and 1. Without it, floating-point values in [0, 1] stay untouched and all else goes from
-        minimum and maximum to 0 and 1.
+    value_range : tuple of float or str, optional
+        Values, or percentiles like "99.9%", that become 0 and 1. Without it, floating-point values in [0, 1] stay
+        untouched and all else goes from minimum and maximum to 0 and 1.
     smooth : {"paper"}, optional
         Smooth a noisy micrograph so that it can serve as ground truth, and scale it again; see `paper_smoothed`.
     median : int

@@ -82,14 +82,17 @@ def _open_velox(path: Path) -> Iterator[Sequence[Signal]]:
 
     from stemscan.files.microscope import signal_of
 
-    kind = importlib.import_module("rsciio.emd._emd_velox").FeiEMDReader
     with h5py.File(path, "r") as file:
-        reader = kind(lazy=True, select_type="images", load_SI_image_stack=True)
+        chunked = all(one["Data"].chunks is not None for one in file["Data"].get("Image", {}).values())
+        reader = importlib.import_module("rsciio.emd._emd_velox").FeiEMDReader(
+            lazy=chunked, select_type="images", load_SI_image_stack=True
+        )
         try:
             reader.read_file(file)
-        except ModuleNotFoundError:  # what streams of spectra would need; the pictures were read before
+        except (ModuleNotFoundError, AttributeError, KeyError):  # of spectra, whose reader or description is not there
             if not reader.dictionaries:
-                raise
+                reader.load_images = True
+                reader._read_images()
         yield [one for one in map(signal_of, reader.dictionaries) if one is not None]
 
 

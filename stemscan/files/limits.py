@@ -40,7 +40,7 @@ SMALL: Final = 64 << 20
 """Bytes of pixels that are never too many."""
 
 _SLACK: Final = 64 << 20
-_SECONDS: Final = 4.0
+_SECONDS: Final = 3.0
 _SLOWEST: Final = 10e6
 """Bytes a second that any reader reaches on an idle machine."""
 

@@ -233,3 +233,19 @@ def test_the_pixel_size_of_a_calibrated_specimen_is_taken_under_a_plan_without(s
     assert stated.code == 0
     assert "as the specimen has it" not in stemscan("simulate", "q.yaml", "cal.tif", "-o", "b.zarr").out
     assert Acquisition.open("b.zarr").pixel_size_nm == 0.03
+
+
+def test_percentiles_as_a_range(stemscan: Stemscan, plan: ScanPlan) -> None:
+    np.save("a.npy", np.random.default_rng(0).integers(0, 999, plan.shape))
+    done = stemscan("simulate", "plan.yaml", "a.npy", "-o", "b.zarr", "--range", "1%,99%", "--json")
+    assert json.loads(done.out)["specimen_record"]["steps"][1]["percentiles"] == ["1%", "99%"]
+
+
+def test_frames_by_name(stemscan: Stemscan, plan: ScanPlan) -> None:
+    image = np.random.default_rng(0).integers(0, 999, plan.shape).astype(np.uint16)
+    np.savez("two.npz", haadf=image, bf=image[::-1])
+    done = stemscan("simulate", "plan.yaml", "two.npz", "-o", "a.zarr")
+    assert done.code == 2
+    assert "haadf, bf" in done.err
+    done = stemscan("simulate", "plan.yaml", "two.npz", "-o", "a.zarr", "--frame", "bf", "--json")
+    assert json.loads(done.out)["specimen_record"]["steps"][0]["signal"] == "bf"

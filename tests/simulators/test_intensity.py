@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from stemscan.errors import SpecimenError, UsageError
-from stemscan.simulators.intensity import check_range, grey, min_max, real_values, scaled
+from stemscan.simulators.intensity import check_range, grey, min_max, outliers, real_values, scaled
 from stemscan.simulators.smoothing import PAPER_SIGMA, paper_smoothed, resampled
 
 
@@ -184,3 +184,35 @@ def test_doubling_agrees_with_a_reference_and_keeps_the_mean() -> None:
 def test_coarser_grids_do_not_alias() -> None:
     checkered = np.indices((64, 64)).sum(axis=0) % 2.0
     assert np.abs(resampled(checkered, (16, 16))[1:-1, 1:-1] - 0.5).max() < 0.01
+
+
+def test_few_pixels_that_hold_the_range_are_found() -> None:
+    values = np.random.default_rng(0).uniform(300, 400, (32, 32))
+    assert outliers(values) is None
+    values[3, 4] = 1e6
+    found = outliers(values)
+    assert found is not None
+    few, low, high, share = found
+    assert few == 1
+    assert 300 <= low < high <= 400
+    assert share == pytest.approx(1, abs=1e-3)
+    assert outliers(np.zeros((2, 2))) is None
+
+
+def test_percentiles_as_a_range_leave_the_outlier_out() -> None:
+    values = np.random.default_rng(0).uniform(300, 400, (32, 32))
+    values[3, 4] = 1e6
+    inside = np.sort(values, axis=None)
+    got, step = scaled(values.copy(), floating=True, value_range=("0.1%", "99.9%"), name="x")
+    assert step["percentiles"] == ["0.1%", "99.9%"]
+    assert step["range"] == [inside[2], inside[1021]]
+    assert step["clipped"] == 4
+    assert (got.min(), got.max()) == (0, 1)
+    _, step = scaled(values.copy(), floating=True, value_range=(0, "99.9%"), name="x")
+    assert step["range"] == [0, inside[1021]]
+
+
+@pytest.mark.parametrize("ends", [("1%", "0.5%"), ("a%", "99%"), ("-1%", "99%"), ("1", "99%"), ("0%", "101%")])
+def test_percentiles_that_are_none(ends: tuple[str, str]) -> None:
+    with pytest.raises(UsageError, match="expected a (percentile|range)"):
+        check_range(ends)

@@ -150,6 +150,17 @@ def test_pixel_sizes_are_compared_with_the_plans(tmp_path: Path) -> None:
     assert unknown.warnings == ()
 
 
+def test_a_hot_pixel_is_reported_and_a_range_of_percentiles_mends_it(tmp_path: Path) -> None:
+    hot = IMAGE.astype(np.float32)
+    hot[3, 5] = 1e7
+    np.save(tmp_path / "a.npy", hot)
+    specimen = load_specimen(tmp_path / "a.npy", SHAPE)
+    assert "1 of 768 pixels hold 99.9" in specimen.warnings[0]
+    mended = load_specimen(tmp_path / "a.npy", SHAPE, value_range=("0.1%", "99.8%"))
+    assert mended.warnings == ()
+    assert 0.3 < float(mended.signal.mean()) < 0.7
+
+
 def test_resampling_changes_the_pixel_size_and_cropping_does_not(tmp_path: Path) -> None:
     path = tiff(tmp_path / "a.tif", 0.02, 0.02)
     doubled = load_specimen(path, (48, 64), fit="resample", pixel_size_nm=0.01)
