@@ -16,12 +16,14 @@ import argparse
 import json
 import os
 import resource
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tifffile
 
 from stemscan.errors import StemscanError
 from stemscan.files.read import read_picture
@@ -154,6 +156,17 @@ def _table(lines: list[dict[str, Any]]) -> Iterator[str]:
             yield f"{kind}: {total['read'] + total['refused'] + total['traceback']} mutants: {named}"
 
 
+def _start_ms(folder: Path) -> tuple[float, float]:
+    """Milliseconds for the first picture, a tif of 1024 x 1024, which starts the worker, and for the next."""
+    path = folder / "plain.tif"
+    tifffile.imwrite(path, np.random.default_rng(0).integers(0, 65535, (1024, 1024)).astype(np.uint16))
+    marks = [time.perf_counter()]
+    for _ in range(2):
+        read_picture(path)
+        marks.append(time.perf_counter())
+    return 1000 * (marks[1] - marks[0]), 1000 * (marks[2] - marks[1])
+
+
 def main(report: Callable[[str], None] = print) -> None:
     """Run what is left and print the counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -163,6 +176,8 @@ def main(report: Callable[[str], None] = print) -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     options.folder.mkdir(exist_ok=True)
+    first, following = _start_ms(options.folder)
+    report(f"a tif of 1024 x 1024: {first:.0f} ms with the start of the worker, then {following:.1f} ms")
     record = options.folder / "counts.jsonl"
     lines = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
     done = {(line["kind"], line["start"]) for line in lines}

@@ -51,6 +51,10 @@ def import_data(
             show_default=False,
         ),
     ] = None,
+    frame: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|N", help="Which signal of a file with several, or which frame.", show_default=False),
+    ] = None,
     pixel_size: Annotated[
         str | None, typer.Option(help="Distance of neighbouring pixels, with its unit.", show_default=False)
     ] = None,
@@ -87,6 +91,7 @@ def import_data(
         columns=columns,
         shape=None if shape is None else parse_shape(shape),
         pixel_size_nm=pixel_size_nm,
+        frame=frame,
     )
     if not_read:
         talk.warn(f"columns that tell neither place, pass nor counts were not read: {', '.join(not_read)}")

@@ -36,6 +36,7 @@ def read_samples(
     columns: str | None = None,
     shape: tuple[int, int] | None = None,
     pixel_size_nm: float | None = None,
+    frame: str | None = None,
 ) -> tuple[Samples, str, tuple[str, ...]]:
     """Read samples.
 
@@ -51,6 +52,8 @@ def read_samples(
         Rows and columns of the grid, for positions and tables.
     pixel_size_nm : float, optional
         For positions that are lengths.
+    frame : str, optional
+        Which signal, or which frame of one, of a file with several; for frames alone.
 
     Returns
     -------
@@ -68,11 +71,13 @@ def read_samples(
         require_file(data, "a file of data")
     if mask is not None and positions is not None:
         raise UsageError("expected --mask or --positions, got both; keep one")
+    if frame is not None and (positions is not None or columns is not None):
+        raise UsageError(f"expected --frame only for frames, got {frame!r} with positions or columns; leave it out")
     if positions is not None:
         if shape is None:
             raise UsageError("expected --shape with --positions, got none; add the grid as --shape ROWSxCOLUMNS")
         return _values(data, positions, columns, shape, pixel_size_nm)
-    if columns is not None or has_coordinates(data):
+    if columns is not None or (frame is None and has_coordinates(data)):
         if mask is not None:
             raise UsageError(
                 f"expected no --mask with a table of positions and counts, got {str(mask)!r}; leave it out"
@@ -87,13 +92,13 @@ def read_samples(
             f"expected --shape only with --positions or a table, got {str(data)!r}, which names no rows and columns; "
             "leave --shape out for frames, or name the columns of a table with --columns row,column,counts"
         )
-    return _frames(data, mask)
+    return _frames(data, mask, frame)
 
 
-def _frames(data: Path, mask: Path | None) -> tuple[Samples, str, tuple[str, ...]]:
+def _frames(data: Path, mask: Path | None, frame: str | None) -> tuple[Samples, str, tuple[str, ...]]:
     """Frames with a mask, or with NaN where nothing was visited."""
     if mask is None:
-        return samples_from_frames(read_array(data, _accept_frames)), "NaN", ()
+        return samples_from_frames(read_array(data, _accept_frames, frame=frame)), "NaN", ()
     claimed = _shape_of(data)
 
     def accept(mask_shape: Shape) -> None:
@@ -101,7 +106,7 @@ def _frames(data: Path, mask: Path | None) -> tuple[Samples, str, tuple[str, ...
             raise UsageError(f"expected a mask of shape {claimed[-2:]} or {claimed}, as the frames, got {mask_shape}")
 
     visited = read_array(mask, accept, mask=True)
-    return samples_from_frames(read_array(data, _accept_frames), visited), "mask", ()
+    return samples_from_frames(read_array(data, _accept_frames, frame=frame), visited), "mask", ()
 
 
 def _accept_frames(shape: Shape) -> None:

@@ -20,7 +20,7 @@ Array = npt.NDArray[Any]
 Accept = Callable[[tuple[int, ...]], None]
 
 
-def read_array(path: Path, accept: Accept | None = None, *, mask: bool = False) -> Array:
+def read_array(path: Path, accept: Accept | None = None, *, mask: bool = False, frame: str | None = None) -> Array:
     """Read an array from npy, csv or txt, or the frames of an image file of any format.
 
     Parameters
@@ -30,6 +30,8 @@ def read_array(path: Path, accept: Accept | None = None, *, mask: bool = False) 
         Gets the shape of a numpy array before memory is taken for it, and raises where it cannot be right.
     mask : bool
         Whether it is a mask, in which colours count.
+    frame : str, optional
+        Which signal or frame of an image file with several; see `stemscan.files.read.read_frames`.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def read_array(path: Path, accept: Accept | None = None, *, mask: bool = False) 
     if not path.is_dir():  # a store of OME-Zarr is one
         require_file(path, "a file of data")
     try:
-        return _read(path, accept, mask=mask)
+        return _read(path, accept, mask=mask, frame=frame)
     except StemscanError:
         raise
     except (OSError, ValueError, TypeError, EOFError, KeyError, IndexError) as problem:
@@ -55,9 +57,11 @@ def read_array(path: Path, accept: Accept | None = None, *, mask: bool = False) 
         ) from problem
 
 
-def _read(path: Path, accept: Accept | None, *, mask: bool) -> Array:
+def _read(path: Path, accept: Accept | None, *, mask: bool, frame: str | None) -> Array:
     """Read by the suffix."""
     suffix = path.suffix.lower()
+    if frame is not None:
+        return read_grey_frames(path, frame)
     if suffix == ".npy":
         return _read_npy(path, accept)
     if suffix in (".csv", ".txt", ".tsv", ".tab", ".dat", ".asc"):

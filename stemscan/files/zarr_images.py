@@ -88,7 +88,9 @@ def _signals(group: Any, image: dict[str, Any], ome: dict[str, Any], stored: int
     title = str(image.get("name") or "").strip("/ ")
     for number in range(1 if channel is None else array.shape[channel]):
         label = labels[number] if channel is not None and number < len(labels) else ""
-        name = label or (f"{title} channel {number}".strip() if channel is not None else title)
+        name = label or (
+            f"{title} channel {number}".strip() if channel is not None and array.shape[channel] > 1 else title
+        )
         yield _one_channel(array, name, channel, number, size, warnings, stored, file)
 
 

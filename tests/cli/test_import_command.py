@@ -183,3 +183,21 @@ def test_sparse_frames_are_refused_by_their_shape(stemscan: Stemscan, measured: 
         done = stemscan("import", *arguments, "--dose", 10, "-o", "a.zarr")
         assert done.code == 2, done.err
         assert "shape" in done.err
+
+
+def test_one_signal_of_several_is_chosen_and_none_taken_unsaid(stemscan: Stemscan) -> None:
+    frames = np.random.default_rng(0).integers(0, 50, (2, 12, 10)).astype(np.uint16)
+    np.savez("two.npz", haadf=frames, bf=frames + 100)
+    mask = np.zeros((12, 10), np.uint8)
+    mask[::3, ::2] = 1
+    np.save("m.npy", mask)
+    done = stemscan("import", "two.npz", "--mask", "m.npy", "--dose", "10", "-o", "a.zarr")
+    assert done.code == 2
+    assert "haadf, bf" in done.err
+    done = stemscan("import", "two.npz", "--mask", "m.npy", "--dose", "10", "-o", "a.zarr", "--frame", "bf")
+    assert done.code == 0, done.err
+    visited = Acquisition.open("a.zarr")
+    np.testing.assert_array_equal(visited.frames()[:, mask > 0], (frames + 100)[:, mask > 0])
+    done = stemscan("import", "two.npz", "--mask", "m.npy", "--dose", "10", "-o", "b.zarr", "--frame", "haadf:1")
+    assert done.code == 0, done.err
+    assert Acquisition.open("b.zarr").passes == 1
