@@ -23,7 +23,6 @@ ReadingFault = Literal["lose", "add", "shift", "hang"]
 READING_FAULTS: Final[tuple[ReadingFault, ...]] = get_args(ReadingFault)
 """All kinds."""
 
-_SIZE: Final = 2  # bytes of a reading
 _SPARED: Final = 2  # readings of a client's self-test, when no buffer is full
 
 
@@ -96,13 +95,19 @@ class FaultyObiDevice(VirtualObiDevice):
             return b""
         if isinstance(command, obi.Synchronize):
             if self._owed:
-                self._owed, answer = False, answer + b"\0\0"
+                self._owed, answer = False, answer + bytes(self._size)
             return answer
-        return self._spoilt(answer) if len(answer) > _SPARED * _SIZE else answer
+        return self._spoilt(answer) if len(answer) > _SPARED * self._size else answer
+
+    @property
+    def _size(self) -> int:
+        """Bytes of a reading."""
+        return 1 if self._output is obi.Output.EIGHT_BIT else 2
 
     def _spoilt(self, answer: bytes) -> bytes:
         """Readings, with the faults that strike among them."""
-        first, self._given = self._given, self._given + len(answer) // _SIZE
+        size = self._size
+        first, self._given = self._given, self._given + len(answer) // size
         parts, done = [], 0
         for number in range(first // self._every, (self._given - 1) // self._every + 1):
             words = random_words(np.uint64(self._fault_seed), Stream.FAULT, np.uint64(number), 1)
@@ -111,11 +116,11 @@ class FaultyObiDevice(VirtualObiDevice):
                 continue
             fault = self._faults[int(bounded(words[1], len(self._faults)))]
             self.struck.append(StruckReading(fault, at))
-            here = (at - first) * _SIZE
+            here = (at - first) * size
             parts.append(answer[done:here])
-            done = here if fault == "add" else here + _SIZE
+            done = here if fault == "add" else here + size
             if fault == "add":
-                parts.append(answer[here : here + _SIZE])
+                parts.append(answer[here : here + size])
             self._owed |= fault == "shift"
             if fault == "hang":
                 self._hangs = True
