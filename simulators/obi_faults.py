@@ -42,8 +42,8 @@ class FaultyObiDevice(VirtualObiDevice):
     lose    a reading is lost, and those after it come one pixel early
     add     a reading comes twice, and those after it one pixel late
     shift   a reading is lost, and another comes too many after the next Synchronize
-    hang    a reading is lost, and nothing is answered any more until a client connects anew: a gateware that
-            waits for the readings of all pixels before it answers a Synchronize
+    hang    a reading is lost, and from the next Synchronize on nothing is answered until a client connects anew: a
+            gateware that waits for the readings of all pixels before it answers
     ======  ==========================================================================================
 
     Parameters
@@ -53,7 +53,7 @@ class FaultyObiDevice(VirtualObiDevice):
     faults : sequence of str
         Kinds that may happen, each as likely as the others.
     every : int
-        Readings of a stretch, at least 1.
+        Readings of a stretch, at least 1; it strikes in the first half, so that faults are half a stretch apart.
     fault_seed : int
         0 to 2**64 - 1.
 
@@ -61,6 +61,8 @@ class FaultyObiDevice(VirtualObiDevice):
     ----------
     struck : list of StruckReading
         What happened so far.
+    cancelled : int
+        Pieces, from one Synchronize to the next, in which as many readings were lost as added: no number shows these.
 
     Raises
     ------
@@ -80,20 +82,25 @@ class FaultyObiDevice(VirtualObiDevice):
         self.struck: list[StruckReading] = []
         self._faults, self._every, self._fault_seed = tuple(faults), every, fault_seed
         self._given = 0
-        self._owed = self._hangs = False
+        self._owed = self._waits = self._hangs = False
+        self.cancelled = self._net = self._changes = 0
         super().__init__(*args, **options)
 
     def begin(self) -> None:
         """Forget what a client left, and answer again."""
-        self._owed = self._hangs = False
+        self._owed = self._waits = self._hangs = False
+        self._net = self._changes = 0
         super().begin()
 
     def execute(self, command: obi.Command | obi.VectorPixels) -> bytes:
         """Do one command; what the device answers to it, with faults."""
         answer = super().execute(command)
+        self._hangs |= self._waits and isinstance(command, obi.Synchronize)
         if self._hangs:
             return b""
         if isinstance(command, obi.Synchronize):
+            self.cancelled += int(self._changes > 0 and self._net == 0)
+            self._net = self._changes = int(self._owed)
             if self._owed:
                 self._owed, answer = False, answer + bytes(self._size)
             return answer
@@ -111,18 +118,17 @@ class FaultyObiDevice(VirtualObiDevice):
         parts, done = [], 0
         for number in range(first // self._every, (self._given - 1) // self._every + 1):
             words = random_words(np.uint64(self._fault_seed), Stream.FAULT, np.uint64(number), 1)
-            at = number * self._every + int(bounded(words[0], self._every))
+            at = number * self._every + int(bounded(words[0], (self._every + 1) // 2))
             if not first <= at < self._given:
                 continue
             fault = self._faults[int(bounded(words[1], len(self._faults)))]
             self.struck.append(StruckReading(fault, at))
+            self._changes, self._net = self._changes + 1, self._net + (1 if fault == "add" else -1)
             here = (at - first) * size
             parts.append(answer[done:here])
             done = here if fault == "add" else here + size
             if fault == "add":
                 parts.append(answer[here : here + size])
             self._owed |= fault == "shift"
-            if fault == "hang":
-                self._hangs = True
-                return b"".join(parts)
+            self._waits |= fault == "hang"
         return b"".join([*parts, answer[done:]])

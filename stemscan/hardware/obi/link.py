@@ -240,7 +240,7 @@ class ObiLink:
         """The readings of a piece, which are as many as its pixels."""
         pixels, size = len(piece.steps), self._reading * len(piece.steps)
         seconds = float(piece.steps.dwell.sum()) * quantum * 1e-9 * _CHUNKS_UNDER_WAY
-        first, silence = self._timeout + seconds, min(self._timeout, _SILENCE_S) + seconds
+        first, silence = self._timeout + seconds, self._silence + seconds
         try:
             data = await self._answers.until(piece.cookie, most=size + _TOO_MANY, first=first, silence=silence)
         except NoCookieError as problem:
@@ -264,9 +264,7 @@ class ObiLink:
         self._writer.write(b"".join(encode(command) for command in sent) + self._question(cookie))
         await self._writer.drain()
         try:
-            data = await self._answers.until(
-                cookie, most=_TOO_MANY, first=self._timeout, silence=min(self._timeout, _SILENCE_S)
-            )
+            data = await self._answers.until(cookie, most=_TOO_MANY, first=self._timeout, silence=self._silence)
             got = f"{len(data) / self._reading:g}"
         except (NoCookieError, TimeoutError):
             data, got = b"", "no such answer"
@@ -276,6 +274,11 @@ class ObiLink:
                 "reads Array otherwise, load one in which the number of commands less one follows the first byte"
             )
         self._numbers(data)
+
+    @property
+    def _silence(self) -> float:
+        """Longest wait in seconds for the rest of an answer; shorter than that of a caller who waits for samples."""
+        return min(self._timeout / 2, _SILENCE_S)
 
     @property
     def _reading(self) -> int:
