@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 import re
 from typing import Any, Final
 
@@ -24,12 +25,10 @@ _SMALLEST_NM, _LARGEST_NM = 1e-5, 1e6
 
 def nanometres(size: Any, unit: Any) -> float | None:
     """A length in nanometres; None where size or unit say nothing that can be one."""
-    factor = length_unit_nm(_text(unit))
-    try:
-        value = float(size) * float(factor or 0)
-    except (TypeError, ValueError):
+    factor, number = length_unit_nm(_text(unit)), _number(size)
+    if factor is None or number is None:
         return None
-    return value if 0 < value < math.inf else None
+    return float(Fraction(repr(number)) * factor) or None
 
 
 def pixel_size(rows: tuple[Any, Any], columns: tuple[Any, Any]) -> Sizes:
