@@ -23,7 +23,7 @@ from stemscan.sample_block import DetectorInfo
 from stemscan.store.append import StoreAppender
 from stemscan.store.create import RootFile, checked_truth, claim_folder, fill_folder, load_root, with_arrays
 from stemscan.store.files import StoreLock, folder_kind, refuse_links, require_space, size_on_disk, sweep_partials
-from stemscan.store.opening import open_root
+from stemscan.store.opening import check_newest, open_root
 from stemscan.store.record import StoreRecord, check_same, event, new_record, specimen_of
 from stemscan.store.schema import Layout, Noise, array_specs, counts_dtype, worst_case_bytes
 
@@ -311,6 +311,7 @@ class Acquisition(StoreAppender):
         """Sweep up after a killed writer and note the resumption."""
         need = worst_case_bytes(self._specs.values(), self.layout)
         require_space(self.path, need - size_on_disk(self.path))
+        check_newest(self._root.record, self._specs, self.path)
         refuse_links(self.path)
         sweep_partials(self.path)
         failpoint("resume:swept")

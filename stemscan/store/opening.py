@@ -11,13 +11,13 @@ import numpy as np
 from stemscan.errors import InputNotFoundError, PlanError, StoreError
 from stemscan.store.create import RootFile, load_root
 from stemscan.store.record import StoreRecord
-from stemscan.store.schema import ArraySpec, Layout, array_specs, counts_dtype, spec_on_disk
+from stemscan.store.schema import SAMPLES, ArraySpec, Layout, array_specs, counts_dtype, spec_on_disk
 from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
 
-__all__ = ["check_progress", "open_root", "plan_and_layout", "recorded_specs", "specs_of"]
+__all__ = ["check_newest", "check_progress", "open_root", "plan_and_layout", "recorded_specs", "specs_of"]
 
 
 def open_root(path: str | Path) -> RootFile:
@@ -101,3 +101,23 @@ def recorded_specs(record: StoreRecord, layout: Layout, folder: Path) -> dict[st
         name: replace(spec, dtype=np.dtype(record.arrays[name].dtype), chunks=tuple(record.arrays[name].chunks))
         for name, spec in usual.items()
     }
+
+
+def check_newest(record: StoreRecord, specs: dict[str, ArraySpec], folder: Path) -> None:
+    """Refuse a record that is older than the samples: a chunk that begins beyond what it says was armed is there.
+
+    Raises
+    ------
+    StoreError
+        Naming the chunk.
+    """
+    for name in (name for name in SAMPLES if name in specs):
+        spec = specs[name]
+        armed = -(-record.samples_armed // spec.chunks[0])
+        chunks = (int(entry.name) for entry in (folder / name / "c").glob("*") if entry.name.isdigit())
+        if (index := max(chunks, default=-1)) >= armed:
+            file = spec.chunk_file(folder, (index,) + (0,) * (len(spec.shape) - 1))
+            raise StoreError(
+                f"expected the newest record in {str(folder / 'zarr.json')!r}, got one older than the samples in "
+                f"{str(file)!r}; restore the newest from a copy, or overwrite the samples"
+            )

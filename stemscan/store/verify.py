@@ -23,7 +23,7 @@ from stemscan.store.arrays import ArrayReader, SampleReader, check_metadata
 from stemscan.store.create import RootFile
 from stemscan.store.digests import ChunkChecks, ChunkRows, DigestWriter, unbound
 from stemscan.store.files import GROUPS, ROOT, read_json
-from stemscan.store.opening import check_progress, open_root, plan_and_layout, recorded_specs
+from stemscan.store.opening import check_newest, check_progress, open_root, plan_and_layout, recorded_specs
 from stemscan.store.pictures import draw_pass
 from stemscan.store.report import StoreReport
 from stemscan.store.schema import PICTURES, SAMPLES, ome_attributes, spec_on_disk
@@ -103,6 +103,10 @@ class _Check:
         self._groups()
         self._arrays()
         self._ome()
+        try:
+            check_newest(self._root.record, self._specs, self._folder)
+        except StoreError as problem:
+            report.add(self._folder / ROOT, problem)
         checks, computed = self._digests()
         for name in (name for name in self._readers if name not in PICTURES):
             self._values(name, checks, computed)

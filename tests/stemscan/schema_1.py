@@ -26,10 +26,23 @@ def write_schema_1(path: Path, plan: ScanPlan, committed: int) -> None:
     tile = (1, *plan.shape)
     path.mkdir()
     (path / ".stemscan.lock").touch()
-    array(path / "frames", frames if complete else np.zeros_like(frames), tile, ["t", "y", "x"], fill=complete)
-    array(path / "visits", visits if complete else np.zeros_like(visits), tile, ["t", "y", "x"], fill=complete)
-    array(path / "samples" / "counts", counts, (chunk,), ["sample"])
-    array(path / "samples" / "position", positions, (chunk, 2), ["sample", "axis"])
+    array(
+        path / "frames",
+        frames if complete else np.zeros_like(frames),
+        tile,
+        ["t", "y", "x"],
+        rows=len(frames) if complete else 0,
+    )
+    array(
+        path / "visits",
+        visits if complete else np.zeros_like(visits),
+        tile,
+        ["t", "y", "x"],
+        rows=len(frames) if complete else 0,
+    )
+    written = -(-committed // chunk) * chunk
+    array(path / "samples" / "counts", counts, (chunk,), ["sample"], rows=written)
+    array(path / "samples" / "position", positions, (chunk, 2), ["sample", "axis"], rows=written)
     array(path / "truth", ramp(plan), plan.shape, ["y", "x"])
     group: dict[str, Any] = {"attributes": {}, "zarr_format": 3, "node_type": "group"}
     (path / "samples" / "zarr.json").write_text(json.dumps(group))
@@ -71,7 +84,7 @@ def write_schema_1(path: Path, plan: ScanPlan, committed: int) -> None:
 
 
 def array(
-    path: Path, data: np.ndarray[Any, Any], chunks: tuple[int, ...], names: list[str], *, fill: bool = True
+    path: Path, data: np.ndarray[Any, Any], chunks: tuple[int, ...], names: list[str], *, rows: int | None = None
 ) -> None:
     """One array."""
     codecs = BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle", typesize=data.dtype.itemsize), Crc32cCodec()
@@ -85,5 +98,5 @@ def array(
         fill_value=0,
         dimension_names=names,
     )
-    if fill:
-        made.with_config({"write_empty_chunks": True})[...] = data
+    if rows != 0:
+        made.with_config({"write_empty_chunks": True})[:rows] = data[:rows]

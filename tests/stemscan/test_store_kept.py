@@ -90,6 +90,23 @@ def test_a_lost_group_is_found_and_made_anew(tmp_path: Path) -> None:
     assert verify_store(path, repair=True).sound
 
 
+def test_an_older_record_does_not_replace_newer_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stemscan.store.schema.SAMPLE_CHUNK", 5)
+    path = begun(tmp_path / "a.zarr", 8)
+    older = (path / "zarr.json").read_bytes()
+    with resume(path, PLAN) as store:
+        acquire(PLAN, ScriptedController(), store)
+    newer = (path / "zarr.json").read_bytes()
+    (path / "zarr.json").write_bytes(older)
+    before = files_of(path)
+    with pytest.raises(StoreError, match="older than the samples in .*samples/counts/c/4/0.*; restore the newest"):
+        resume(path, PLAN)
+    assert files_of(path) == before
+    assert [problem.file for problem in verify_store(path, repair=True).problems] == [path / "zarr.json"]
+    (path / "zarr.json").write_bytes(newer)
+    assert verify_store(path).sound
+
+
 # ---------------------------------------------------------------------- links
 
 LINKED = ["frames", "samples", "samples/counts", "samples/counts/c", "frames/c", "frames/c/0", "truth", "digests"]
