@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 import re
+from fractions import Fraction
 from typing import Any, Final
 
 from stemscan.units import length_unit_nm
