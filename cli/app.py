@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from typing import Annotated, Any
@@ -26,6 +27,7 @@ from stemscan.cli import (
 from stemscan.cli.common import one_sentence
 from stemscan.errors import StemscanError
 from stemscan.openmp import wait_politely
+from stemscan.refusals import NO_THREAD, is_out_of_threads, refusal
 
 __all__ = ["app", "run_command"]
 
@@ -92,6 +94,10 @@ def run_command(arguments: list[str]) -> int:
     """
     wait_politely()
     try:
+        os.getcwd()
+    except OSError:
+        return _fail("expected a working folder, got one that was deleted; go to another", 1)
+    try:
         code = app(arguments, prog_name="stemscan", standalone_mode=False)
         if sys.stdout is not None:  # None where the caller closed it
             sys.stdout.flush()
@@ -102,13 +108,16 @@ def run_command(arguments: list[str]) -> int:
     except StemscanError as problem:
         return _fail(one_sentence(str(problem) or type(problem).__name__), problem.exit_code)
     except BrokenPipeError:
-        sys.stderr.close()
+        if sys.stderr is not None:
+            sys.stderr.close()
         return 1
     except OSError as problem:
         return _fail(one_sentence(_refusal(problem)), 1)
     except MemoryError as problem:
         return _fail(_too_little_memory(problem), 1)
-    except RuntimeError as problem:  # by which torch says so
+    except RuntimeError as problem:  # by which Python says that there is no thread, and torch that there is no memory
+        if is_out_of_threads(problem):
+            return _fail(NO_THREAD, 1)
         if type(problem).__name__ != "OutOfMemoryError" and "can't allocate memory" not in str(problem):
             raise
         return _fail(_too_little_memory(problem), 1)
@@ -126,10 +135,8 @@ def _misuse(problem: Any) -> str:
 
 def _refusal(problem: OSError) -> str:
     """What the system refused, in words."""
-    reason = problem.strerror or str(problem) or type(problem).__name__
-    if problem.filename is None:
-        return f"expected to write the result, got: {reason}; check where it goes"
-    return f"expected to open {str(problem.filename)!r}, got: {reason}; check the path and its permissions"
+    wanted = "to write the result" if problem.filename is None else f"to open {str(problem.filename)!r}"
+    return f"expected {wanted}, got: {refusal(problem)}"
 
 
 def _too_little_memory(problem: Exception) -> str:

@@ -58,6 +58,11 @@ OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace the 
 OutputOption = Annotated[Path, typer.Option("--output", "-o", help="Where to write.", show_default=False)]
 
 
+def _is_watched() -> bool:
+    """Whether stderr is a terminal; it is None where the caller closed it."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
 def one_sentence(text: str) -> str:
     """A message on one line."""
     return " ".join(text.split())
@@ -120,7 +125,7 @@ class Talk:
         callable
             Takes (done, in all).
         """
-        if self.quiet or not sys.stderr.isatty():
+        if self.quiet or not _is_watched():
             yield lambda done, total: None
             return
         from rich.console import Console
@@ -141,7 +146,7 @@ class Talk:
             Takes (done, in all, numbers by name).
         """
         shown: dict[str, float] = {}
-        if self.quiet or not sys.stderr.isatty():
+        if self.quiet or not _is_watched():
             yield lambda done, total, numbers: None
             return
         from rich.console import Console

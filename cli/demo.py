@@ -107,7 +107,9 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as problem:
-        raise StemscanError(f"expected to make the folder {str(folder)!r}, got: {problem.strerror}") from problem
+        from stemscan.refusals import refusal
+
+        raise StemscanError(f"expected to make the folder {str(folder)!r}, got: {refusal(problem)}") from problem
 
 
 def _check_folder(folder: Path, overwrite: bool) -> None:

@@ -48,7 +48,8 @@ def _warn(others: Any) -> Any:
 
     def show(message: Any, category: type[Warning], *place: Any, **more: Any) -> None:
         if issubclass(category, StemscanWarning):
-            sys.stderr.write(f"warning: {' '.join(str(message).split())}\n")
+            with suppress(OSError, AttributeError):  # full, or None where the caller closed it
+                sys.stderr.write(f"warning: {' '.join(str(message).split())}\n")
         else:
             others(message, category, *place, **more)
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 from stemscan.errors import WeightsError
 from stemscan.files.opening import require_file
 from stemscan.files.writing import write_file
+from stemscan.refusals import refusal
 from stemscan.units import counted
 
 if TYPE_CHECKING:
@@ -208,6 +209,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (SafetensorError, OSError) as problem:
+        if isinstance(problem, OSError) and problem.errno:
+            raise WeightsError(f"expected to read {str(path)!r}, got: {refusal(problem)}") from problem
         raise WeightsError(
             f"expected a whole safetensors file, got {str(path)!r}, which cannot be read ({problem}); "
             "copy or download it again"

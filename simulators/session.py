@@ -29,6 +29,10 @@ __all__ = ["Simulation", "simulate", "virtual_microscope"]
 _BYTES_A_PIXEL: Final = 17
 """Memory of a specimen, the virtual microscope and the store for a pixel of the grid, by `benchmarks/memory.py`."""
 
+_BUFFERS: Final = 8e7
+_SMALL_GRID: Final = 30
+"""Bytes of samples on their way, at most, and for a pixel of a small grid."""
+
 
 @dataclass(frozen=True)
 class Simulation:
@@ -136,7 +140,9 @@ def virtual_microscope(
     """
     controller = None if profile is None else load_profile(profile)
     rows, columns = plan.shape
-    require_memory(_BYTES_A_PIXEL * rows * columns, f"to simulate a scan of {rows} x {columns} pixels")
+    pixels = rows * columns
+    needed = _BYTES_A_PIXEL * pixels + min(_BUFFERS, _SMALL_GRID * pixels)
+    require_memory(needed, f"to simulate a scan of {rows} x {columns} pixels")
     if isinstance(specimen, Specimen):
         scanned = specimen
     else:

@@ -24,6 +24,7 @@ from stemscan.patterns import FAMILIES, AreaPattern, Pattern, PointList
 from stemscan.plan_errors import describe
 from stemscan.plan_rules import OverLimit, check_combination, check_doses, check_limits
 from stemscan.plan_yaml import normalised, written
+from stemscan.refusals import refusal
 from stemscan.region import ImageRegion, Region
 from stemscan.strict_yaml import MAX_BYTES, YamlProblem, parse
 from stemscan.yaml_model import with_line
@@ -236,7 +237,7 @@ class ScanPlan(BaseModel):
                 f"{path}: expected a text file in UTF-8, got other bytes at offset {problem.start}"
             ) from problem
         except OSError as problem:
-            raise PlanError(f"{path}: expected a readable plan file, got: {problem.strerror}") from problem
+            raise PlanError(f"{path}: expected a readable plan file, got: {refusal(problem)}") from problem
         plan.check_files(path.parent)
         return plan
 

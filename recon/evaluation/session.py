@@ -26,6 +26,7 @@ from stemscan.recon.evaluation.images import ImageSource
 from stemscan.recon.evaluation.implementation import implementation_digest
 from stemscan.recon.evaluation.rows import Row, row_of, to_csv
 from stemscan.recon.evaluation.schedule import Scheduler, Task
+from stemscan.refusals import refusal
 from stemscan.units import counted
 
 __all__ = ["Evaluation", "Request", "check_folder", "evaluate", "note_figures", "prepare_folder"]
@@ -145,7 +146,7 @@ def prepare_folder(folder: Path, *, overwrite: bool = False) -> None:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as problem:
-        raise StemscanError(f"expected to make the folder {str(folder)!r}, got: {problem.strerror}") from problem
+        raise StemscanError(f"expected to make the folder {str(folder)!r}, got: {refusal(problem)}") from problem
 
 
 def _is_evaluation(folder: Path) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from stemscan.errors import StoreError
+from stemscan.refusals import refusal
 
 __all__ = ["read_image_record"]
 
@@ -34,6 +35,8 @@ def read_image_record(path: str | Path) -> dict[str, Any]:
     try:
         record = json.loads(_png_text(path) if path.suffix.lower() == ".png" else _tiff_text(path))
     except Exception as problem:  # readers of damaged files raise whatever they stumble over
+        if isinstance(problem, OSError) and problem.errno:
+            raise StoreError(f"expected to read {str(path)!r}, got: {refusal(problem)}") from problem
         raise _no_record(path) from problem
     if not isinstance(record, dict) or record.get("kind") != "reconstruction":
         raise _no_record(path)

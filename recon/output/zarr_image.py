@@ -24,6 +24,7 @@ import numpy as np
 
 from stemscan.errors import InputNotFoundError, StemscanError, StoreError
 from stemscan.interrupts import Interrupts
+from stemscan.refusals import refusal
 
 if TYPE_CHECKING:
     from stemscan.recon.reconstruction import Reconstruction
@@ -142,7 +143,7 @@ def write_zarr(reconstruction: Reconstruction, record: Mapping[str, Any], path: 
         except OSError as problem:
             if isinstance(problem, StemscanError):
                 raise
-            raise StemscanError(f"expected to write {str(path)!r}, got: {problem.strerror or problem}") from problem
+            raise StemscanError(f"expected to write {str(path)!r}, got: {refusal(problem)}") from problem
         finally:
             if old.is_symlink():
                 old.unlink()

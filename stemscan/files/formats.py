@@ -10,6 +10,7 @@ from typing import Final
 
 from stemscan.errors import DataError, UsageError
 from stemscan.files.images import Signal
+from stemscan.refusals import refusal
 
 __all__ = ["IN_PROCESS", "Opener", "format_of", "opener_of"]
 
@@ -88,7 +89,7 @@ def format_of(path: Path) -> str:
         with path.open("rb") as file:
             head = file.read(4096)
     except OSError as problem:
-        raise DataError(f"expected a readable file, got {str(path)!r}: {problem.strerror or problem}") from problem
+        raise DataError(f"expected a readable file, got {str(path)!r}: {refusal(problem)}") from problem
     if not head:
         raise DataError(f"expected a file with data, got {str(path)!r}, which is empty")
     found = _by_mark(head, path) or _by_suffix(path)

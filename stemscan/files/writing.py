@@ -12,6 +12,7 @@ from pathlib import Path
 
 from stemscan.errors import InputNotFoundError, OutputExistsError, StemscanError
 from stemscan.interrupts import Interrupts
+from stemscan.refusals import refusal
 
 __all__ = ["check_output", "is_partial", "require_folder", "write_file", "write_folder", "write_text"]
 
@@ -82,7 +83,7 @@ def write_file(path: Path, write: Callable[[Path], None], *, overwrite: bool = F
         except OSError as problem:
             if isinstance(problem, StemscanError):
                 raise
-            raise StemscanError(f"expected to write {str(path)!r}, got: {problem.strerror or problem}") from problem
+            raise StemscanError(f"expected to write {str(path)!r}, got: {refusal(problem)}") from problem
         finally:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -145,7 +146,7 @@ def write_folder(
         except OSError as problem:
             if isinstance(problem, StemscanError):
                 raise
-            raise StemscanError(f"expected to write {str(path)!r}, got: {problem.strerror or problem}") from problem
+            raise StemscanError(f"expected to write {str(path)!r}, got: {refusal(problem)}") from problem
         finally:
             if old.exists() and not path.exists():
                 os.rename(old, path)

@@ -25,6 +25,7 @@ from zarr.storage import LocalStore, MemoryStore
 
 from stemscan.errors import StemscanError, StoreError
 from stemscan.memory import require_memory
+from stemscan.refusals import NO_THREAD, is_out_of_threads, refusal
 from stemscan.store.files import ROOT, sync_folder, write_durably, writing
 from stemscan.store.schema import ArraySpec
 
@@ -283,6 +284,10 @@ async def _settle() -> None:
 
 def _damaged(where: Path, problem: Exception) -> StoreError:
     """One sentence of what zarr and its codecs raise on damaged data."""
+    if is_out_of_threads(problem):
+        return StoreError(NO_THREAD)
+    if isinstance(problem, OSError) and problem.errno:
+        return StoreError(f"expected to read {str(where)!r}, got: {refusal(problem)}")
     reason = " ".join(str(problem).split()) or type(problem).__name__
     return StoreError(f"expected sound data in {str(where)!r}, got: {reason}; restore it from a copy")
 

@@ -21,6 +21,7 @@ from typing import Any, Final, Literal
 
 from stemscan.errors import DiskSpaceError, StemscanError, StoreError
 from stemscan.failpoints import failpoint
+from stemscan.refusals import refusal
 
 __all__ = [
     "ROOT",
@@ -136,7 +137,7 @@ def writing(path: Path) -> Iterator[None]:
             raise DiskSpaceError(
                 f"expected room to write {str(path)!r}, got a full disk; free some space and resume"
             ) from problem
-        raise StoreError(f"expected to write {str(path)!r}, got: {problem.strerror or problem}") from problem
+        raise StoreError(f"expected to write {str(path)!r}, got: {refusal(problem)}") from problem
 
 
 def write_durably(path: Path, data: bytes | memoryview) -> None:
@@ -183,9 +184,7 @@ def read_json(path: Path) -> Any:
             f"expected JSON in {str(path)!r}, got damaged text ({problem}); restore it from a copy"
         ) from problem
     except OSError as problem:
-        raise StoreError(
-            f"expected to read {str(path)!r}, got: {problem.strerror}; restore it from a copy"
-        ) from problem
+        raise StoreError(f"expected to read {str(path)!r}, got: {refusal(problem)}") from problem
 
 
 def folder_kind(path: Path) -> FolderKind:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from stemscan.errors import DataError, StemscanError
 from stemscan.files.opening import require_file
+from stemscan.refusals import refusal
 from stemscan.units import counted
 
 __all__ = ["open_data", "read_header_line", "read_table"]
@@ -40,7 +41,7 @@ def open_data(path: Path) -> Iterator[BinaryIO]:
     except StemscanError:
         raise
     except OSError as problem:
-        raise DataError(f"{path}: expected a readable file, got: {problem.strerror or problem}") from problem
+        raise DataError(f"{path}: expected a readable file, got: {refusal(problem)}") from problem
 
 
 def read_header_line(file: BinaryIO, path: Path, number: int, what: str) -> str:
