@@ -73,6 +73,10 @@ def _run(arguments: list[str]) -> int:
         code = run_command(arguments)
     except KeyboardInterrupt:
         return _interrupted(arguments)
+    except Exception:
+        if received() is None:
+            raise
+        return _interrupted(arguments)  # which some library has made something else of
     return code if code or received() is None else _interrupted(arguments)
 
 

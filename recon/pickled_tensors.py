@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from stemscan.units import counted
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -102,7 +104,8 @@ def _view(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _View
     numbers = math.prod(shape)
     if numbers and (last >= storage.numbers or numbers > storage.numbers):
         raise PickledFileError(
-            f"a tensor of {numbers} numbers in a storage of {storage.numbers}, which would take memory for more"
+            f"a tensor of {counted(numbers, 'number')} in a storage of {storage.numbers}, which would take "
+            "memory for more"
         )
     return _View(storage, offset, shape, strides)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Simulation", "simulate", "virtual_microscope"]
 
 
-_BYTES_A_PIXEL: Final = 17
+_BYTES_A_PIXEL: Final = 20
 """Memory of a specimen, the virtual microscope and the store for a pixel of the grid, by `benchmarks/memory.py`."""
 
 _BUFFERS: Final = 8e7

@@ -34,7 +34,7 @@ Progress = Callable[[int, int], None]
 
 MOST_SAMPLES: Final = 100_000_000
 
-_BYTES_A_PIXEL: Final = 26
+_BYTES_A_PIXEL: Final = 32
 """Memory of the maps and their statistics, by `benchmarks/memory.py`."""
 
 _BATCH: Final = 1 << 18

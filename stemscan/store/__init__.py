@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from stemscan.errors import StoreError
 from stemscan.failpoints import failpoint
 from stemscan.files.writing import require_folder
+from stemscan.interrupts import Interrupts
 from stemscan.sample_block import DetectorInfo
 from stemscan.store.append import StoreAppender
 from stemscan.store.create import RootFile, checked_truth, claim_folder, fill_folder, load_root, with_arrays
@@ -298,9 +299,11 @@ class Acquisition(StoreAppender):
         created = event("created", session)
         lock = claim_folder(path, worst_case_bytes(specs.values(), layout), overwrite=overwrite, resume=resume)
         try:
-            digests = fill_folder(path, specs, truth32)
-            root = RootFile.new(path, layout, with_arrays(record, specs, digests))
-            root.save(history=[created])
+            with Interrupts(polite=True) as interrupts:  # zarr writes in a thread, which would go on
+                digests = fill_folder(path, specs, truth32)
+                root = RootFile.new(path, layout, with_arrays(record, specs, digests))
+                root.save(history=[created])
+            interrupts.check()
             failpoint("create:done")
             return cls(root, lock)
         except BaseException:

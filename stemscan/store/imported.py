@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from stemscan.errors import UsageError
+from stemscan.interrupts import Interrupts
 from stemscan.sample_block import DetectorInfo
 from stemscan.store.create import RootFile, checked_truth, claim_folder, fill_folder, with_arrays
 from stemscan.store.record import StoreRecord, plain_json
@@ -193,11 +194,13 @@ def write_imported(
     )
     lock = claim_folder(path, worst_case_bytes(specs.values(), layout), overwrite=overwrite, resume=False)
     try:
-        digests = fill_folder(path, specs, truth32)
-        _write_arrays(path, layout, specs, measured, digests)
-        root = RootFile.new(path, layout, with_arrays(record, specs, digests, complete=True))
-        total = layout.total_samples
-        root.save(state="complete", samples_armed=total, samples_committed=total, history=history)
+        with Interrupts(polite=True) as interrupts:  # zarr writes in a thread, which would go on
+            digests = fill_folder(path, specs, truth32)
+            _write_arrays(path, layout, specs, measured, digests)
+            root = RootFile.new(path, layout, with_arrays(record, specs, digests, complete=True))
+            total = layout.total_samples
+            root.save(state="complete", samples_armed=total, samples_committed=total, history=history)
+        interrupts.check()
     finally:
         lock.release()
     return root
