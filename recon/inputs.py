@@ -228,7 +228,7 @@ class Inputs:
         )
 
 
-_BYTES_A_FRAME_PIXEL: Final = 11
+_BYTES_A_FRAME_PIXEL: Final = 10
 _BYTES_A_PIXEL: Final = 8
 """Memory of inputs while they are read, for a pixel of each frame and one of the grid; by `benchmarks/memory.py`."""
 

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["Simulation", "simulate", "virtual_microscope"]
 
 
-_BYTES_A_PIXEL: Final = 20
+_BYTES_A_PIXEL: Final = 10
 """Memory of a specimen, the virtual microscope and the store for a pixel of the grid, by `benchmarks/memory.py`."""
 
-_BUFFERS: Final = 8e7
+_BUFFERS: Final = 1.5e8
 _SMALL_GRID: Final = 30
 """Bytes of samples on their way, at most, and for a pixel of a small grid."""
 
