@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from stemscan.errors import InputNotFoundError
+from stemscan.errors import DataError, InputNotFoundError
+from stemscan.files.formats import format_of
 from stemscan.files.read import read_picture
 from stemscan.simulators.specimen import Specimen, load_specimen
 
@@ -14,15 +15,17 @@ __all__ = ["CORNER", "image_paths", "load_corner"]
 CORNER: Final = 512
 """Rows and columns of a corner at most: those of the FSHNet paper's images."""
 
-_SUFFIXES: Final = frozenset({".tif", ".tiff", ".png", ".jpg", ".npy", ".dm3", ".dm4", ".emd", ".mrc", ".ser", ".hspy"})
 
+def image_paths(folder: str | Path, *, others: bool = False) -> list[Path]:
+    """Files of a folder that are pictures by their first bytes or suffix, in the order of their names.
 
-def image_paths(folder: str | Path) -> list[Path]:
-    """Files of a folder that are pictures by their suffix, in the order of their names.
+    Text is no picture here, even where its lines are numbers; hidden files and folders are passed over.
 
     Parameters
     ----------
     folder : str or Path
+    others : bool
+        Whether to list the files that are none instead.
 
     Returns
     -------
@@ -36,7 +39,16 @@ def image_paths(folder: str | Path) -> list[Path]:
     place = Path(folder)
     if not place.is_dir():
         raise InputNotFoundError(f"expected a folder of images, got {str(place)!r}, which is none; check the name")
-    return sorted(file for file in place.iterdir() if file.suffix.lower() in _SUFFIXES and file.is_file())
+    files = sorted(file for file in place.iterdir() if file.is_file() and not file.name.startswith("."))
+    return [file for file in files if _is_picture(file) != others]
+
+
+def _is_picture(file: Path) -> bool:
+    """Whether a file is of a format of pictures."""
+    try:
+        return format_of(file) != "text"
+    except DataError:
+        return False
 
 
 def load_corner(path: str | Path, side: int = CORNER) -> Specimen:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from stemscan.errors import SpecimenError, StemscanError, UsageError
 from stemscan.simulators.api import image_paths, load_corner, resample_specimen, synthetic_specimen
+from stemscan.units import counted
 
 __all__ = ["TEST_SEED", "ImageSource", "LoadedImage", "folder_images", "loaded", "synthetic_images"]
 
@@ -147,7 +148,7 @@ def folder_images(
         if name not in stems:
             raise UsageError(f"expected names of images in {str(folder)!r}, got {name!r}; leave out folder and suffix")
     wanted = [file for file in files if not names or file.stem in names]
-    found, left_out = [], []
+    found, left_out = [], [] if names else _no_pictures(folder)
     for file in wanted:
         name = file.stem if stems.count(file.stem) == 1 else file.name
         try:
@@ -158,6 +159,15 @@ def folder_images(
         why = left_out[0] if left_out else "none is there by its suffix; name another folder"
         raise UsageError(f"expected at least one usable image in {str(folder)!r}, got none; {why}")
     return found, left_out
+
+
+def _no_pictures(folder: Path) -> list[str]:
+    """A sentence on the files that are no pictures, where there are any."""
+    others = [file.name for file in image_paths(folder, others=True)]
+    if not others:
+        return []
+    more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+    return [f"left out {counted(len(others), 'file')} of no format of pictures: {', '.join(others[:5])}{more}"]
 
 
 def _described(

@@ -97,8 +97,9 @@ def test_folder_of_images(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no image")
     found, left_out = folder_images(tmp_path)
     assert [one.name for one in found] == ["a"]
-    assert len(left_out) == 1
-    assert left_out[0].startswith("flat.npy was left out")
+    assert left_out[0] == "left out 1 file of no format of pictures: notes.txt"
+    assert left_out[1].startswith("flat.npy was left out")
+    assert len(left_out) == 2
     image = loaded(found[0])
     assert (image.fine.shape, image.coarse.shape, found[0].shape) == ((80, 96), (40, 48), (80, 96))
     corner = loaded(folder_images(tmp_path, ["a"], 16)[0][0])
