@@ -128,6 +128,11 @@ def _columns_of(values: Numbers, names: Sequence[str] | None, path: Path) -> Col
             f"expected a row and a column for each point in {str(path)!r}, got {values.dtype} of shape {values.shape}"
             + ("; name the columns, as in a first line row,column,counts" if values.ndim == 2 else "")
         )
+    if names is None and path.name.endswith("scan_coordinates.csv"):
+        raise UsageError(
+            f"expected names of the columns of {str(path)!r}, which DE-Freescan writes as x,y without a line of names; "
+            "add --columns x,y"
+        )
     if names is None:
         return Columns({"row": values[..., 0], "column": values[..., 1]}, named=False)
     if len(names) != count:

@@ -48,8 +48,8 @@ def pixel_size(rows: tuple[Any, Any], columns: tuple[Any, Any]) -> Sizes:
 
     Examples
     --------
-    >>> pixel_size((0.2, "Angstroms"), (20, "pm"))
-    ((0.02, 0.02), ())
+    >>> pixel_size((0.5, "Angstroms"), (50, "pm"))
+    ((0.05, 0.05), ())
     >>> pixel_size((1, "furlong"), (1, "furlong"))[1]
     ("its unit of length, 'furlong', is not understood: its pixel size is taken as unknown",)
     """

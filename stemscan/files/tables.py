@@ -120,13 +120,15 @@ class _Reader:
         DataError
         """
         first = 1
+        waiting: list[tuple[int, str]] = []
         for batch in batches_of_lines(self.path):
-            lines = self._content(batch, first)
+            lines = waiting + self._content(batch, first)
             first += len(batch)
-            if lines and not self._columns:
-                lines = self._begin(lines)
-            if lines:
-                yield self._numbers(lines)
+            waiting = lines if not self._columns and len(lines) < 2 else []  # names, maybe, and their numbers to come
+            if lines and not waiting:
+                yield self._numbers(lines if self._columns else self._begin(lines))
+        if waiting:
+            yield self._numbers(self._begin(waiting))
         if self._commas and not self._is_decimal:
             raise self._error(
                 f"got {self._grouped!r}, whose comma may be a decimal sign or stand between thousands; write decimal "

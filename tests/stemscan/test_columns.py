@@ -95,6 +95,14 @@ def test_pictures_and_damaged_tables_have_no_coordinates(tmp_path: Path) -> None
     assert not has_coordinates(table(tmp_path, "?"))
 
 
+def test_the_nameless_table_of_de_freescan_is_not_transposed(tmp_path: Path) -> None:
+    file = tmp_path / "20260102_00003_scan_coordinates.csv"
+    file.write_text("20,3\n10,7\n")
+    with pytest.raises(UsageError, match="--columns x,y"):
+        read_columns(file)
+    assert read_columns(file, "x,y").positions.tolist() == [[3, 20], [7, 10]]
+
+
 def test_the_nearest_pixel_is_inside(tmp_path: Path) -> None:
     file = table(tmp_path, "-0.5,7.49\n")
     assert points_to_scan(file, (8, 8), rounding=True).points.tolist() == [[0, 7]]

@@ -43,6 +43,7 @@ def field(number: float, *, comma: bool, quotes: bool) -> str:
     quotes=st.booleans(),
     header=st.booleans(),
     trailing=st.booleans(),
+    ended=st.booleans(),
     end=st.sampled_from(["\n", "\r\n", "\r"]),
     encoding=st.sampled_from(ENCODINGS),
     remark=st.sampled_from(["", "# über x\n", "% made by hand\n\n"]),
@@ -55,6 +56,7 @@ def test_what_is_written_in_any_dialect_is_read_back(
     quotes: bool,
     header: bool,
     trailing: bool,
+    ended: bool,
     end: str,
     encoding: str,
     remark: str,
@@ -66,7 +68,7 @@ def test_what_is_written_in_any_dialect_is_read_back(
         lines.insert(0, separator.join(f'"{name}"' if quotes else name for name in names))
     if trailing and len(rows[0]) > 1:
         lines = [line + separator for line in lines]
-    text = remark + "\n".join(lines) + "\n"
+    text = remark + "\n".join(lines) + "\n" * ended
     path = saved(tmp_path / "a.csv", text.replace("\n", end), encoding)
     try:
         table = read_table(path)
@@ -142,6 +144,12 @@ def test_dialects_of_the_wild(tmp_path: Path, text: str) -> None:
 def test_what_is_no_table_is_refused(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(DataError, match=f"a.csv'.*{words}"):
         read_table(saved(tmp_path / "a.csv", text))
+
+
+def test_a_last_line_needs_no_end(tmp_path: Path) -> None:
+    table = read_table(saved(tmp_path / "a.csv", "x,y\n1.5,2"))
+    assert (table.names, table.values.tolist()) == (("x", "y"), [[1.5, 2]])
+    assert read_table(saved(tmp_path / "a.csv", "7")).values.tolist() == [[7]]
 
 
 def test_names_of_columns() -> None:
