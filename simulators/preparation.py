@@ -81,8 +81,9 @@ class Preparation:
         if found is not None:
             few, low, high, share = found
             self.warnings.append(
-                f"{self.name}: {format_count(few)} of {counted(self.values.size, 'pixel')} hold {100 * share:.4g} % of "
-                f"the range, the others go from {low:g} to {high:g}; try --range 0.1%,99.9%"
+                f"{self.name}: {format_count(few)} of {counted(self.values.size, 'pixel')} "
+                f"{'holds' if few == 1 else 'hold'} {100 * share:.4g} % "
+                f"of the range, the others go from {low:g} to {high:g}; try --range 0.1%,99.9%"
             )
         self.values, step = scaled(self.values, floating=self.floating, value_range=value_range, name=self.name)
         self.steps.append(step)

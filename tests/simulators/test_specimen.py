@@ -155,7 +155,7 @@ def test_a_hot_pixel_is_reported_and_a_range_of_percentiles_mends_it(tmp_path: P
     hot[3, 5] = 1e7
     np.save(tmp_path / "a.npy", hot)
     specimen = load_specimen(tmp_path / "a.npy", SHAPE)
-    assert "1 of 768 pixels hold 99.9" in specimen.warnings[0]
+    assert "1 of 768 pixels holds 99.9" in specimen.warnings[0]
     mended = load_specimen(tmp_path / "a.npy", SHAPE, value_range=("0.1%", "99.8%"))
     assert mended.warnings == ()
     assert 0.3 < float(mended.signal.mean()) < 0.7
