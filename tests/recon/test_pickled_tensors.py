@@ -91,7 +91,7 @@ def test_calls_are_refused_and_not_made(tmp_path: Path, call: Call, zipped: bool
 
 def test_a_tensor_of_more_numbers_than_its_storage_is_refused(tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(1).expand(1 << 15, 1 << 16)}, tmp_path / "w.pth")
-    refused(tmp_path / "w.pth", "a tensor of 2147483648 numbers in a storage of 1")
+    refused(tmp_path / "w.pth", "a tensor of 2,147,483,648 numbers in a storage of 1")
 
 
 def of_pickle(path: Path, data: bytes) -> Path:
