@@ -76,7 +76,7 @@ def import_data(
     from stemscan.measured_files import read_samples
     from stemscan.sample_block import DetectorInfo
     from stemscan.store import Acquisition
-    from stemscan.units import counted, format_count, parse_length_nm, parse_shape
+    from stemscan.units import counted, format_count, format_length, parse_length_nm, parse_shape
 
     talk = Talk(quiet, as_json)
     if gain is None and offset is not None:
@@ -84,7 +84,7 @@ def import_data(
             f"--offset: expected --gain beside it, got {offset:g} alone; add --gain (1 if the data count electrons)"
         )
     pixel_size_nm = None if pixel_size is None else parse_length_nm(pixel_size)
-    samples, told_apart_by, not_read = read_samples(
+    found = read_samples(
         data,
         mask=mask,
         positions=positions,
@@ -93,8 +93,14 @@ def import_data(
         pixel_size_nm=pixel_size_nm,
         frame=frame,
     )
-    if not_read:
-        talk.warn(f"columns that tell neither place, pass nor counts were not read: {', '.join(not_read)}")
+    samples = found.samples
+    for warning in found.warnings:
+        talk.warn(f"{data}: {warning}")
+    if found.left_out:
+        talk.warn(f"columns that tell neither place, pass nor counts were not read: {', '.join(found.left_out)}")
+    taken = found.pixel_size_nm is not None and pixel_size_nm is None
+    if found.pixel_size_nm is not None:
+        pixel_size_nm = _pixel_size(found.pixel_size_nm, pixel_size_nm, talk, data)
     detector = DetectorInfo() if gain is None else DetectorInfo(unit="adu", gain=gain, offset=offset or 0.0)
     if samples.left_out:
         talk.warn(f"left out {counted(samples.left_out, 'number')} other than zero where the mask says not visited")
@@ -112,7 +118,7 @@ def import_data(
             pixel_size_nm=pixel_size_nm,
             detector=detector,
             noise=choice("--noise", noise, ("poisson", "eq5")),  # type: ignore[arg-type]
-            record={"source": data.name, "told apart by": told_apart_by},
+            record={"source": data.name, "told apart by": found.told_apart_by},
             overwrite=overwrite,
         )
     ratio = store.total_samples / (store.passes * store.shape[0] * store.shape[1])
@@ -123,6 +129,7 @@ def import_data(
         "samples": store.total_samples,
         "sampling_ratio": ratio,
         "plan_digest": store.plan_digest,
+        "pixel_size_nm": pixel_size_nm,
     }
     if samples.actual is not None:
         report["between_pixels_at_most_px"] = samples.furthest_px
@@ -130,6 +137,19 @@ def import_data(
         ("grid", f"{store.shape[0]} x {store.shape[1]} pixels, {counted(store.passes, 'pass')}"),
         ("samples", f"{format_count(store.total_samples)}, {100 * ratio:.4g} % a pass"),
     ]
+    if taken and pixel_size_nm is not None:
+        rows.append(("pixel size", f"{format_length(pixel_size_nm)}, from the file"))
     if samples.actual is not None:
         rows.append(("positions", f"between pixels, kept; at most {samples.furthest_px:.3g} px from the nearest"))
     talk.result(report, [f"{output}: complete", *table(rows)])
+
+
+def _pixel_size(stated: tuple[float, float], given: float | None, talk: Talk, data: Path) -> float | None:
+    """The pixel size to take: the one that is given, else the file's where it is one for rows and columns."""
+    down, across = stated
+    if given is None and abs(down - across) > 1e-3 * across:
+        talk.warn(f"{data}: its pixels are {down:.4g} x {across:.4g} nm and not square: no pixel size taken")
+        return None
+    if given is not None and abs(given - across) > 0.01 * given:
+        talk.warn(f"{data}: its pixel size is {across:.4g} nm, --pixel-size says {given:.4g} nm, which is taken")
+    return across if given is None else given

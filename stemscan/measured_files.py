@@ -5,16 +5,18 @@ Shapes are compared before memory is taken for arrays, as far as the files state
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
 from stemscan.errors import UsageError
-from stemscan.files.arrays import read_array
+from stemscan.files.arrays import read_array, read_measured
 from stemscan.files.columns import has_coordinates, in_pixels, read_columns
 from stemscan.files.numpy_files import npy_layout
 from stemscan.files.opening import require_file
+from stemscan.files.pixel_size import PixelSize
 from stemscan.measured import (
     Samples,
     check_shapes,
@@ -23,9 +25,33 @@ from stemscan.measured import (
     samples_from_positions,
 )
 
-__all__ = ["read_samples"]
+__all__ = ["Found", "read_samples"]
 
 Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Samples of files, and what the files tell of them.
+
+    Attributes
+    ----------
+    samples : Samples
+    told_apart_by : {"mask", "NaN", "positions", "table"}
+        What tells pixels that were visited from those that were not.
+    left_out : tuple of str
+        Names of columns that were not read.
+    pixel_size_nm : tuple of float or None
+        Distance of neighbouring rows and of neighbouring columns in nm, where the file of frames states it.
+    warnings : tuple of str
+        What a user should be told of the file, one clause each.
+    """
+
+    samples: Samples
+    told_apart_by: str
+    left_out: tuple[str, ...] = ()
+    pixel_size_nm: PixelSize | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def read_samples(
@@ -37,7 +63,7 @@ def read_samples(
     shape: tuple[int, int] | None = None,
     pixel_size_nm: float | None = None,
     frame: str | None = None,
-) -> tuple[Samples, str, tuple[str, ...]]:
+) -> Found:
     """Read samples.
 
     Parameters
@@ -57,10 +83,7 @@ def read_samples(
 
     Returns
     -------
-    samples : Samples
-    told_apart_by : {"mask", "NaN", "positions", "table"}
-    left_out : tuple of str
-        Names of columns that were not read.
+    Found
 
     Raises
     ------
@@ -95,18 +118,23 @@ def read_samples(
     return _frames(data, mask, frame)
 
 
-def _frames(data: Path, mask: Path | None, frame: str | None) -> tuple[Samples, str, tuple[str, ...]]:
+def _frames(data: Path, mask: Path | None, frame: str | None) -> Found:
     """Frames with a mask, or with NaN where nothing was visited."""
-    if mask is None:
-        return samples_from_frames(read_array(data, _accept_frames, frame=frame)), "NaN", ()
-    claimed = _shape_of(data)
+    visited = None
+    if mask is not None:
+        claimed = _shape_of(data)
 
-    def accept(mask_shape: Shape) -> None:
-        if claimed is not None and mask_shape[-2:] != claimed[-2:]:
-            raise UsageError(f"expected a mask of shape {claimed[-2:]} or {claimed}, as the frames, got {mask_shape}")
+        def accept(mask_shape: Shape) -> None:
+            if claimed is not None and mask_shape[-2:] != claimed[-2:]:
+                raise UsageError(
+                    f"expected a mask of shape {claimed[-2:]} or {claimed}, as the frames, got {mask_shape}"
+                )
 
-    visited = read_array(mask, accept, mask=True)
-    return samples_from_frames(read_array(data, _accept_frames, frame=frame), visited), "mask", ()
+        visited = read_array(mask, accept, mask=True)
+    picture = read_measured(data, _accept_frames, frame)
+    samples = samples_from_frames(picture.values, visited)
+    told_apart_by = "NaN" if mask is None else "mask"
+    return Found(samples, told_apart_by, (), picture.pixel_size_nm, picture.warnings)
 
 
 def _accept_frames(shape: Shape) -> None:
@@ -117,7 +145,7 @@ def _accept_frames(shape: Shape) -> None:
 
 def _values(
     data: Path, positions: Path, names: str | None, shape: tuple[int, int], pixel_size_nm: float | None
-) -> tuple[Samples, str, tuple[str, ...]]:
+) -> Found:
     """Values with positions in a file of their own."""
     claimed = _shape_of(data)
     values = read_array(data) if claimed is None else None
@@ -129,12 +157,10 @@ def _values(
     where = in_pixels(columns, pixel_size_nm, positions)
     if values is None:
         values = read_array(data, lambda found: check_shapes(found, where.shape))
-    return samples_from_positions(values, where, shape), "positions", columns.left_out
+    return Found(samples_from_positions(values, where, shape), "positions", columns.left_out)
 
 
-def _table(
-    data: Path, names: str | None, shape: tuple[int, int], pixel_size_nm: float | None
-) -> tuple[Samples, str, tuple[str, ...]]:
+def _table(data: Path, names: str | None, shape: tuple[int, int], pixel_size_nm: float | None) -> Found:
     """One table of positions and counts."""
     columns = read_columns(data, names, accept=_accept_table)
     if "counts" not in columns.numbers:
@@ -142,7 +168,7 @@ def _table(
             f"expected a column of counts beside row and column in {str(data)!r}, got none; name it counts or value"
         )
     positions: npt.NDArray[Any] = in_pixels(columns, pixel_size_nm, data)
-    return samples_from_columns(columns, positions, shape), "table", columns.left_out
+    return Found(samples_from_columns(columns, positions, shape), "table", columns.left_out)
 
 
 def _accept_table(shape: Shape) -> None:

@@ -9,19 +9,21 @@ from typing import Any
 import numpy.typing as npt
 
 from stemscan.errors import DataError, StemscanError
-from stemscan.files.frames import read_grey_frames, read_mask_frames
+from stemscan.files.formats import measured_kind
+from stemscan.files.frames import read_grey_picture, read_mask_frames
+from stemscan.files.images import Picture
 from stemscan.files.numpy_files import read_npy_file
 from stemscan.files.opening import require_file
 from stemscan.files.tables import read_table
 
-__all__ = ["read_array"]
+__all__ = ["read_array", "read_measured"]
 
 Array = npt.NDArray[Any]
 Accept = Callable[[tuple[int, ...]], None]
 
 
-def read_array(path: Path, accept: Accept | None = None, *, mask: bool = False, frame: str | None = None) -> Array:
-    """Read an array from npy, csv or txt, or the frames of an image file of any format.
+def read_array(path: Path, accept: Accept | None = None, *, mask: bool = False) -> Array:
+    """Read an array from npy or a table of numbers, or the frames of an image file of any format.
 
     Parameters
     ----------
@@ -30,8 +32,6 @@ def read_array(path: Path, accept: Accept | None = None, *, mask: bool = False, 
         Gets the shape of a numpy array before memory is taken for it, and raises where it cannot be right.
     mask : bool
         Whether it is a mask, in which colours count.
-    frame : str, optional
-        Which signal or frame of an image file with several; see `stemscan.files.read.read_frames`.
 
     Raises
     ------
@@ -44,10 +44,36 @@ def read_array(path: Path, accept: Accept | None = None, *, mask: bool = False, 
     MissingDependencyError
         When an optional package would be needed and is not installed.
     """
-    if not path.is_dir():  # a store of OME-Zarr is one
-        require_file(path, "a file of data")
+    _require(path)
+    if mask and measured_kind(path) == "image":
+        return read_mask_frames(path)
+    return read_measured(path, accept).values
+
+
+def read_measured(path: Path, accept: Accept | None = None, frame: str | None = None) -> Picture:
+    """Read an array as `read_array` does, with the pixel size and the warnings of an image file.
+
+    Parameters
+    ----------
+    path, accept
+        As of `read_array`.
+    frame : str, optional
+        Which signal or frame of an image file with several; see `stemscan.files.read.read_frames`.
+
+    Raises
+    ------
+    StemscanError
+        As `read_array`.
+    """
+    _require(path)
+    kind = measured_kind(path)
     try:
-        return _read(path, accept, mask=mask, frame=frame)
+        if frame is not None or kind == "image":
+            return read_grey_picture(path, frame)
+        if kind == "npy":
+            return Picture(_read_npy(path, accept))
+        values = read_table(path).values
+        return Picture(values[:, 0] if values.shape[1] == 1 else values)
     except StemscanError:
         raise
     except (OSError, ValueError, TypeError, EOFError, KeyError, IndexError) as problem:
@@ -57,17 +83,10 @@ def read_array(path: Path, accept: Accept | None = None, *, mask: bool = False, 
         ) from problem
 
 
-def _read(path: Path, accept: Accept | None, *, mask: bool, frame: str | None) -> Array:
-    """Read by the suffix."""
-    suffix = path.suffix.lower()
-    if frame is not None:
-        return read_grey_frames(path, frame)
-    if suffix == ".npy":
-        return _read_npy(path, accept)
-    if suffix in (".csv", ".txt", ".tsv", ".tab", ".dat", ".asc"):
-        values = read_table(path).values
-        return values[:, 0] if values.shape[1] == 1 else values
-    return read_mask_frames(path) if mask else read_grey_frames(path)
+def _require(path: Path) -> None:
+    """Refuse what is neither a file nor a folder, as a store of OME-Zarr is one."""
+    if not path.is_dir():
+        require_file(path, "a file of data")
 
 
 def _read_npy(path: Path, accept: Accept | None) -> Array:

@@ -6,13 +6,13 @@ import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from stemscan.errors import DataError, UsageError
 from stemscan.files.images import Signal
 from stemscan.refusals import refusal
 
-__all__ = ["IN_PROCESS", "Opener", "format_of", "opener_of"]
+__all__ = ["IN_PROCESS", "Opener", "format_of", "measured_kind", "opener_of"]
 
 Opener = Callable[[Path], AbstractContextManager[Sequence[Signal]]]
 
@@ -59,7 +59,7 @@ _PILLOW_SUFFIXES: Final = {
     ".flc": "FLI",
     ".dcx": "DCX",
 }
-_TEXT: Final = frozenset({".csv", ".txt", ".tsv", ".dat", ".asc"})
+_TEXT: Final = frozenset({".csv", ".txt", ".tsv", ".tab", ".dat", ".asc"})
 _HDF5: Final = b"\x89HDF\r\n\x1a\n"
 _HDF5_SUFFIXES: Final = frozenset({".h5", ".hdf5", ".hspy", ".emd", ".de5", ".nxs"})
 _NO_PICTURES: Final = {"eps": "a PostScript page", "pdf": "a PDF page"}
@@ -103,6 +103,27 @@ def format_of(path: Path) -> str:
             'or with pip install "stemscan[files]" dm3, dm4, emd, mrc, ser, hspy'
         )
     return found
+
+
+def measured_kind(path: Path) -> Literal["npy", "text", "image"]:
+    """How numbers that were measured are to be read: by the first bytes, and where they tell nothing by the suffix.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be read.
+    """
+    if path.is_dir():
+        return "image"
+    try:
+        with path.open("rb") as file:
+            found = _by_mark(file.read(4096), path)
+    except OSError as problem:
+        raise DataError(f"expected a readable file, got {str(path)!r}: {refusal(problem)}") from problem
+    suffix = path.suffix.lower()
+    if found == "npy" or (found is None and suffix == ".npy"):
+        return "npy"
+    return "text" if found is None and suffix in _TEXT else "image"
 
 
 def _by_mark(head: bytes, path: Path) -> str | None:

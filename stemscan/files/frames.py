@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from stemscan.errors import DataError
-from stemscan.files.images import Array
+from stemscan.files.images import Array, Picture
 from stemscan.files.read import read_frames
 
-__all__ = ["read_grey_frames", "read_mask_frames"]
+__all__ = ["read_grey_picture", "read_mask_frames"]
 
 
-def read_grey_frames(path: Path, frame: int | str | None = None) -> Array:
-    """Read the frames of one signal as numbers.
+def read_grey_picture(path: Path, frame: int | str | None = None) -> Picture:
+    """Read the frames of one signal as numbers, with what the file tells of them.
 
     Parameters
     ----------
@@ -24,7 +25,8 @@ def read_grey_frames(path: Path, frame: int | str | None = None) -> Array:
 
     Returns
     -------
-    ndarray, (T, H, W), or (H, W) where there is one frame
+    Picture
+        Values are (T, H, W), or (H, W) where there is one frame.
 
     Raises
     ------
@@ -33,7 +35,8 @@ def read_grey_frames(path: Path, frame: int | str | None = None) -> Array:
     StemscanError
         As `stemscan.files.read.read_frames`.
     """
-    values = read_frames(path, frame).values
+    picture = read_frames(path, frame)
+    values = picture.values
     if values.ndim == 4:
         first = values[..., 0]
         if any((values[..., channel] != first).any() for channel in range(1, _colours(values))):
@@ -41,7 +44,7 @@ def read_grey_frames(path: Path, frame: int | str | None = None) -> Array:
                 f"expected grey frames of numbers, got colours in {str(path)!r}; save the numbers themselves"
             )
         values = first
-    return values[0] if len(values) == 1 else values
+    return replace(picture, values=values[0] if len(values) == 1 else values)
 
 
 def read_mask_frames(path: Path) -> Array:

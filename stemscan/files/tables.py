@@ -244,7 +244,11 @@ def split_names(line: str, columns: int, first: Separator = None) -> tuple[str, 
     --------
     >>> split_names("x [nm], y [nm]", 2), split_names("x [nm] y [nm]", 2), split_names("x;y;z", 2)
     (('x [nm]', 'y [nm]'), ('x [nm]', 'y [nm]'), None)
+    >>> split_names("mean signal", 1), split_names("x, y", 1)
+    (('mean signal',), None)
     """
+    if columns == 1 and any(len(fields_of(line, separator)) > 1 for separator in SEPARATORS if separator is not None):
+        return None
     for separator in (first, *SEPARATORS):
         names = _NAME.findall(line.replace('"', " ")) if separator is None else fields_of(line, separator)
         names = [name.strip(" ,;'\"") for name in names]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from stemscan.store import Acquisition
 from tests.cli.conftest import Stemscan
@@ -201,3 +202,21 @@ def test_one_signal_of_several_is_chosen_and_none_taken_unsaid(stemscan: Stemsca
     done = stemscan("import", "two.npz", "--mask", "m.npy", "--dose", "10", "-o", "b.zarr", "--frame", "haadf:1")
     assert done.code == 0, done.err
     assert Acquisition.open("b.zarr").passes == 1
+
+
+@pytest.mark.parametrize("name", ["frames.tif", "frames.csv", "frames"])
+def test_the_pixel_size_of_frames_is_taken_whatever_they_are_called(stemscan: Stemscan, name: str) -> None:
+    """A TIFF is one by its first bytes, and tells its own pixel size."""
+    frames = np.arange(1, 33 * 32 + 1, dtype=np.uint16).reshape(33, 32)
+    frames[frames % 3 != 0] = 0
+    tifffile.imwrite(name, frames, imagej=True, resolution=(50.0, 50.0), metadata={"unit": "nm"})
+    np.save("mask.npy", frames > 0)
+    done = stemscan("import", name, "--mask", "mask.npy", "--dose", "10", "-o", "a.zarr", "--json")
+    assert (done.code, done.err) == (0, "")
+    assert json.loads(done.out)["pixel_size_nm"] == pytest.approx(0.02)
+    assert Acquisition.open("a.zarr").pixel_size_nm == pytest.approx(0.02)
+    given = ("--pixel-size", "0.05nm", "--overwrite")
+    done = stemscan("import", name, "--mask", "mask.npy", "--dose", "10", "-o", "a.zarr", *given)
+    assert done.code == 0
+    assert "its pixel size is 0.02 nm, --pixel-size says 0.05 nm" in done.err
+    assert Acquisition.open("a.zarr").pixel_size_nm == pytest.approx(0.05)

@@ -109,7 +109,7 @@ def test_info_of_damaged_exports_and_other_things(planned: Stemscan) -> None:
     planned("plan", "export", "p.yaml", "--to", "fei-stream", "-o", "a.str")
     Path("a.str").write_bytes(Path("a.str").read_bytes()[:-20])
     os.mkfifo("pipe")
-    for name, words, code in (("a.str", "a.str: expected", 1), ("pipe", "which is neither", 2)):
+    for name, words, code in (("a.str", "a.str: expected", 1), ("pipe", "which is a pipe", 2)):
         done = planned("info", name)
         assert (done.code, done.out, done.err.count("\n")) == (code, "", 1)
         assert words in done.err

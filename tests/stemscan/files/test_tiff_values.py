@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rsciio.tiff import file_reader
 
 from stemscan.errors import DataError, UsageError
-from stemscan.files.frames import read_grey_frames, read_mask_frames
+from stemscan.files.frames import read_grey_picture, read_mask_frames
 from stemscan.files.read import read_frames, read_picture
 from stemscan.files.reading import Answer, answers
 
@@ -163,11 +163,11 @@ def test_frames_of_one_signal_and_masks(tmp_path: Path) -> None:
     stack = np.stack([numbers("u2"), numbers("u2")[::-1]])
     tifffile.imwrite(path, stack, photometric="minisblack", compression="lzw")
     np.testing.assert_array_equal(read_frames(path).values, stack)
-    np.testing.assert_array_equal(read_grey_frames(path, 1), stack[1])
+    np.testing.assert_array_equal(read_grey_picture(path, 1).values, stack[1])
     colour = np.zeros((ROWS, COLUMNS, 4), np.uint8)
     colour[..., 3] = 255
     colour[2:5, 3:7, 1] = 9
     tifffile.imwrite(path, colour, photometric="rgb", extrasamples=["unassalpha"], compression="zlib")
     assert np.count_nonzero(read_mask_frames(path)) == 12
     with pytest.raises(DataError, match="got colours"):
-        read_grey_frames(path)
+        read_grey_picture(path)
