@@ -299,7 +299,7 @@ def test_a_lagging_beam_s_store_is_the_same_however_it_was_interrupted(tmp_path:
         seed=2,
         specimen_name=SPECIMEN.name,
         specimen_sha256=SPECIMEN.sha256,
-        specimen_record=SPECIMEN.record,
+        specimen_record={**SPECIMEN.record, "pixel_size_taken_nm": SPECIMEN.pixel_size_nm},
         truth=SPECIMEN.signal,
         actual_positions=True,
         coil_tau_ns=5000.0,

@@ -228,7 +228,7 @@ def test_files(tmp_path: Path) -> None:
         plan.save(tmp_path / "nowhere" / "plan.yaml")
     with pytest.raises(InputNotFoundError, match="missing.yaml"):
         ScanPlan.load(tmp_path / "missing.yaml")
-    with pytest.raises(PlanError, match="readable"):
+    with pytest.raises(PlanError, match="which is a folder"):
         ScanPlan.load(tmp_path)
     (tmp_path / "binary.yaml").write_bytes(b"version: \xff\xfe")
     with pytest.raises(PlanError, match="UTF-8"):
