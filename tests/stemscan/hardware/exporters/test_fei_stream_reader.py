@@ -82,7 +82,7 @@ def test_wrong_files(tmp_path: Path, text: str | bytes, words: str) -> None:
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(InputNotFoundError, match=r"b\.str"):
         read_fei_stream(tmp_path / "b.str")
-    with pytest.raises(DataError, match="expected a readable file"):
+    with pytest.raises(DataError, match="which is a folder"):
         read_fei_stream(tmp_path)
 
 
