@@ -38,7 +38,7 @@ def folded_sites(
     sigma : float
         Width of a column in pixels.
     least : float
-        Mean amplitude below which a column is none, of either sign.
+        Mean amplitude below which a column is none.
 
     Returns
     -------
@@ -59,8 +59,8 @@ def folded_sites(
     z = total / np.sqrt(np.maximum(known, 1e-12))
     amplitude = total / np.maximum(known, 1e-12)
     threshold = float(-ndtri(_FALSE_ALARMS / z.size))
-    peaks = np.abs(z) == maximum_filter(np.abs(z), 2 * int(_STEPS_PER_SIGMA) + 1, mode="wrap")
-    chosen = np.argwhere(peaks & (np.abs(z) > threshold) & (np.abs(amplitude) > least))
-    order = np.argsort(-np.abs(z[tuple(chosen.T)]), kind="stable")
+    peaks = z == maximum_filter(z, 2 * int(_STEPS_PER_SIGMA) + 1, mode="wrap")
+    chosen = np.argwhere(peaks & (z > threshold) & (amplitude > least))
+    order = np.argsort(-(z[tuple(chosen.T)]), kind="stable")
     place = tuple(chosen[order].T)
     return np.asarray(offsets[place]).reshape(-1, 2), np.asarray(amplitude[place]).ravel()

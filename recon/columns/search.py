@@ -47,7 +47,7 @@ def search(points: Observations, image: npt.NDArray[np.floating]) -> tuple[Colum
     beginning = _beginning(points, sign * np.asarray(image, np.float64), sign)
     strict = score_threshold(points.shape, beginning.profiles[0].sigma)
     model, errors = _settled(beginning, points, _Support(np.empty((0, 3)), _A_PEAK, strict), sign)
-    sites = expected_sites(model, errors, points)
+    sites = expected_sites(model, errors, points, sign)
     model = model.extended(*_unoccupied(model, sites))
     model, errors = _settled(model, points, _Support(sites, strict, strict), sign)
     return _by_class(model, errors, points)
@@ -81,7 +81,7 @@ def _settled(model: ColumnModel, points: Observations, support: _Support, sign: 
     for turn in range(_TURNS):
         model = fit(model, points, profiles=len(model.rows) > 0, rounds=8)
         errors = joint_errors(model, points)
-        kept = _needed(model, errors, points, support)
+        kept = _needed(model, errors, points, support, sign)
         extra = _lacking(model.only(kept), points, support.proposed, sign)
         if (kept.all() and not len(extra)) or turn == _TURNS - 1:
             break
@@ -90,7 +90,7 @@ def _settled(model: ColumnModel, points: Observations, support: _Support, sign: 
     return model.only(kept), Errors(errors.columns[kept])
 
 
-def expected_sites(model: ColumnModel, errors: Errors, points: Observations) -> Floats:
+def expected_sites(model: ColumnModel, errors: Errors, points: Observations, sign: int) -> Floats:
     """Where lattices, or the counts folded into their cell, expect a column: (row, column, amplitude), (n, 3)."""
     places = np.stack([model.rows, model.columns], axis=1)
     if not len(places):
@@ -105,9 +105,9 @@ def expected_sites(model: ColumnModel, errors: Errors, points: Observations) -> 
         typical = float(np.median(model.amplitudes[lattice.members]))
         parts.append(np.column_stack([own, np.full(len(own), typical)]))
         for offset, amplitude in zip(
-            *folded_sites(slope, information, own, lattice.basis, model.profiles[0].sigma, least), strict=True
+            *folded_sites(sign * slope, information, own, lattice.basis, model.profiles[0].sigma, least), strict=True
         ):
-            parts.append(np.column_stack([own + offset, np.full(len(own), amplitude)]))
+            parts.append(np.column_stack([own + offset, np.full(len(own), sign * amplitude)]))
     sites = np.concatenate(parts) if parts else np.empty((0, 3))
     return sites[((sites[:, :2] >= 0) & (sites[:, :2] <= np.array(points.shape) - 1)).all(axis=1)]
 
@@ -163,12 +163,14 @@ def _beginning(points: Observations, image: Floats, sign: int) -> ColumnModel:
     )
 
 
-def _needed(model: ColumnModel, errors: Errors, points: Observations, support: _Support) -> npt.NDArray[np.bool_]:
-    """Which columns the counts call for: significant where they stand, inside the image, and not on top of another."""
+def _needed(
+    model: ColumnModel, errors: Errors, points: Observations, support: _Support, sign: int
+) -> npt.NDArray[np.bool_]:
+    """Which columns the counts call for: of the right sign and significant, inside the image, not on top of another."""
     sigma = model.profiles[0].sigma
     places = np.stack([model.rows, model.columns], axis=1)
     inside = ((places > -0.5) & (places < np.array(points.shape) - 0.5)).all(axis=1)
-    significant = np.abs(model.amplitudes) / errors.std[:, 2] > support.thresholds(
+    significant = sign * model.amplitudes / errors.std[:, 2] > support.thresholds(
         places, errors.std[:, 2], _APART * sigma
     )
     kept: npt.NDArray[np.bool_] = significant & inside
