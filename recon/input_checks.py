@@ -37,20 +37,19 @@ def _real(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float32]:
     return converted
 
 
-def checked_frames(values: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """Frames as (T, H, W) float32, finite and at least 0."""
+def checked_frames(values: npt.ArrayLike, analogue: bool) -> npt.NDArray[np.float32]:
+    """Frames as (T, H, W) float32, finite, and at least 0 unless of an analogue detector."""
     frames = _real(values, "frames")
     if frames.ndim != 3 or frames.size == 0:
         raise ReconError(
             f"expected frames of shape (passes, rows, columns), got shape {frames.shape}; "
             "give one pass as (1, rows, columns)"
         )
-    lowest = frames.min()
-    if lowest < 0:
+    if not analogue and frames.min() < 0:
         where = tuple(int(i) for i in np.argwhere(frames < 0)[0])
         raise ReconError(
             f"expected counts of at least 0 electrons, got {frames[where]} at index {where}; "
-            "subtract no background from counts"
+            "subtract no background from counts, or say that the detector is analogue (analogue=True)"
         )
     return frames
 

@@ -54,7 +54,8 @@ class Inputs:
     Attributes
     ----------
     frames : ndarray of float32, (T, H, W)
-        Electrons summed per pass and pixel, not divided by the dose; zero where not visited.
+        Electrons summed per pass and pixel, not divided by the dose; zero where not visited. Below 0 only of an
+        analogue detector, whose read noise goes both ways in the dark.
     visits : ndarray of uint16 or float32, (T, H, W)
         Samples per pass and pixel; float32 where samples are shared among pixels.
     electrons_per_sample : float
@@ -90,13 +91,15 @@ class Inputs:
         pixel_size_nm: float | None = None,
         truth: npt.ArrayLike | None = None,
         source: Mapping[str, Any] | None = None,
+        analogue: bool = False,
     ) -> Inputs:
         """Validate arrays and make an `Inputs` of them.
 
         Parameters
         ----------
         frames : array_like of real numbers, (T, H, W)
-            Electrons summed per pass and pixel: finite, at least 0, and 0 where not visited. May be 0 everywhere.
+            Electrons summed per pass and pixel: finite, at least 0 unless `analogue`, and 0 where not visited.
+            May be 0 everywhere.
         visits : array_like of integers or bool, (T, H, W)
             Samples per pass and pixel, 0..65535, not 0 everywhere.
         electrons_per_sample : float
@@ -107,6 +110,8 @@ class Inputs:
         truth : array_like of real numbers, (H, W), optional
             Finite.
         source : mapping, optional
+        analogue : bool
+            The electrons are readings of an analogue detector less its offset, and may be below 0.
 
         Returns
         -------
@@ -126,7 +131,7 @@ class Inputs:
         dose = positive(electrons_per_sample, "electrons per sample")
         if noise not in get_args(Noise):
             raise ReconError(f"expected the noise model to be 'poisson' or 'eq5', got {noise!r}; give one of the two")
-        counted = checked_frames(frames)
+        counted = checked_frames(frames, analogue)
         visited = checked_visits(visits, counted.shape)
         check_unvisited(counted, visited)
         return cls(
@@ -143,8 +148,7 @@ class Inputs:
     def from_samples(cls, samples: PlacedSamples, electrons_per_sample: float, **known: Any) -> Inputs:
         """Make an `Inputs` of samples at any positions, by bilinear deposit of counts and visits.
 
-        Samples that lie outside of the grid are left out, and pixels whose electrons come out below 0 (raw values below
-        the detector's offset) are taken as 0; ``source["warnings"]`` says so.
+        Samples that lie outside of the grid are left out; ``source["warnings"]`` says so.
 
         Parameters
         ----------
@@ -152,7 +156,7 @@ class Inputs:
         electrons_per_sample : float
             Lambda, above 0.
         **known
-            `noise`, `pixel_size_nm`, `truth` and `source` of `from_arrays`.
+            `noise`, `pixel_size_nm`, `truth`, `source` and `analogue` of `from_arrays`.
 
         Returns
         -------
@@ -177,13 +181,12 @@ class Inputs:
             left_out = given - len(samples.electrons)
             warnings.append(f"{left_out} of {counted(given, 'sample')} left out, outside of the grid")
         frames, shares = samples.bilinear()
-        _clip_below(frames, warnings)
         known["source"] = dict(known.get("source") or {}) | {"warnings": warnings}
         whole = cls.from_arrays(frames, np.ceil(shares).astype(np.int64), electrons_per_sample, **known)
 
         def nearest() -> Inputs:
             counted, visits = samples.nearest()
-            return cls.from_arrays(np.maximum(counted, 0), visits, electrons_per_sample, **known)
+            return cls.from_arrays(counted, visits, electrons_per_sample, **known)
 
         return replace(whole, visits=shares, _nearest=nearest)
 
@@ -280,6 +283,7 @@ def load_inputs(path: str | Path, positions: Positions | None = None) -> Inputs:
         "noise": acquisition.noise,
         "pixel_size_nm": acquisition.pixel_size_nm,
         "truth": acquisition.truth,
+        "analogue": acquisition.detector.unit != "electron",
     }
     warnings = list(acquisition.warnings)
     source: dict[str, Any] = {
@@ -295,7 +299,7 @@ def load_inputs(path: str | Path, positions: Positions | None = None) -> Inputs:
         _warn_of_gaps(acquisition, places, warnings)
         return Inputs.from_samples(_placed(acquisition, places), dose, source=source, **known)
     visits = acquisition.visits()
-    frames = _electrons(acquisition.frames(), visits, acquisition.detector, warnings)
+    frames = _electrons(acquisition.frames(), visits, acquisition.detector)
     return Inputs.from_arrays(frames, visits, dose, source=source, **known)
 
 
@@ -322,18 +326,9 @@ def _warn_of_gaps(acquisition: Acquisition, places: npt.NDArray[np.float32], war
         )
 
 
-def _electrons(raw: npt.NDArray[Any], visits: npt.NDArray[Any], detector: Any, warnings: list[str]) -> npt.NDArray[Any]:
-    """Raw sums in electrons: every visit adds the detector's offset once; below it lies no electron."""
+def _electrons(raw: npt.NDArray[Any], visits: npt.NDArray[Any], detector: Any) -> npt.NDArray[Any]:
+    """Raw sums in electrons: every visit adds the detector's offset once."""
     if detector.unit == "electron":
         return raw
     electrons: npt.NDArray[Any] = (raw - detector.offset * visits.astype(np.float32)) / detector.gain
-    _clip_below(electrons, warnings)
     return electrons
-
-
-def _clip_below(electrons: npt.NDArray[Any], warnings: list[str]) -> None:
-    """Take pixels below zero as zero, and say so."""
-    below = int(np.count_nonzero(electrons < 0))
-    if below:
-        warnings.append(f"{counted(below, 'pixel')} below the detector's offset taken as zero electrons")
-        np.maximum(electrons, 0, out=electrons)

@@ -6,10 +6,11 @@ estimate e misses it by
 
     E (y - e)^2 = Var y + (x - e)^2,
 
-and its variance is known without x: y / lambda for Poisson counts. So the mean of (y - e)^2 - y / lambda over held-out
-samples is the mean squared error of the estimate, and the difference between those from n / 2 and n samples is known
-much better than each, for the sample's own noise is the same in both. Errors fall as a power of the number of samples,
-n^-a; the two give a, and one more pass after t of them gains 10 a log10((t + 1) / t) dB.
+and its variance is known without x: y / lambda for Poisson counts, and the read noise that readings below zero show. So
+the mean of (y - e)^2 less that variance over held-out samples is the mean squared error of the estimate, and the
+difference between those from n / 2 and n samples is known much better than each, for the sample's own noise is the same
+in both. Errors fall as a power of the number of samples, n^-a; the two give a, and one more pass after t of them gains
+10 a log10((t + 1) / t) dB.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from stemscan.random import Stream, random_words
 from stemscan.recon.gridding import PlacedSamples
 from stemscan.recon.inputs import Inputs
 from stemscan.recon.methods import reconstruct
+from stemscan.recon.read_noise import read_variance
 
 if TYPE_CHECKING:
     from stemscan.store.read import StoreReader
@@ -128,16 +130,18 @@ def _squared_error(acquisition: StoreReader, image: Image, values: npt.NDArray[n
 
     dose = acquisition.electrons_per_sample
     signal = values / dose
-    variance = signal / dose if acquisition.noise == "poisson" else signal**2 / (dose + 1)
+    variance = signal**2 / (dose + 1)
+    if acquisition.noise == "poisson":
+        variance = signal / dose + read_variance(signal, np.ones_like(signal))
     there = map_coordinates(image, places.T.astype(np.float64), order=1, mode="nearest")
     return float(np.sum((signal - there) ** 2 - variance))
 
 
 def _reconstructed(acquisition: StoreReader, values: npt.NDArray[np.float64], places: Places) -> Image:
     """The image from some samples, where the beam was if that is known, as `load_inputs` puts them on the grid."""
-    counts = np.maximum(values, 0.0)
-    placed = PlacedSamples.of(counts, places, (0, len(counts)), acquisition.shape)
-    inputs = Inputs.from_samples(placed, acquisition.electrons_per_sample, noise=acquisition.noise)
+    placed = PlacedSamples.of(values, places, (0, len(values)), acquisition.shape)
+    analogue = acquisition.detector.unit != "electron"
+    inputs = Inputs.from_samples(placed, acquisition.electrons_per_sample, noise=acquisition.noise, analogue=analogue)
     whole = places.dtype.kind == "i"
     return reconstruct(inputs.whole if whole else inputs, _METHOD).image
 

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from stemscan.errors import UsageError
 from stemscan.recon.classical.left_out import BACKGROUND, LeftOut, gaussian_weights
+from stemscan.recon.read_noise import read_variance
 from stemscan.recon.reconstruction import Estimate
 from stemscan.recon.threads import workers
 
@@ -101,8 +102,12 @@ def _variance(inputs: Inputs, estimate: Image, summed: Image, weight: Image, squ
     total = weight + np.float32(BACKGROUND)
     variance: Image = squares.copy()
     variance /= total * total * np.float32(inputs.electrons_per_sample)
-    # Under Poisson noise N counts leave a variance of N + 1/2 (Jeffreys): no counts do not mean certainty.
-    variance *= estimate + np.float32(0.5) * variance if inputs.noise == "poisson" else estimate * estimate
+    if inputs.noise == "poisson":
+        # N counts leave a variance of N + 1/2 (Jeffreys): no counts do not mean certainty.
+        read = np.float32(inputs.electrons_per_sample * read_variance(inputs.S, inputs.V))
+        variance *= np.maximum(estimate, 0) + np.float32(0.5) * variance + read
+    else:
+        variance *= estimate * estimate
     variance += np.where(inputs.V > 0, own, foreign)
     variance += (signal + np.float32(_variance_of_mean(inputs))) * (np.float32(BACKGROUND) / total) ** 2
     return variance
@@ -111,7 +116,10 @@ def _variance(inputs: Inputs, estimate: Image, summed: Image, weight: Image, squ
 def _variance_of_mean(inputs: Inputs) -> float:
     """Noise of the mean of all samples, to which the image goes over far from them."""
     share = 1.0 / (inputs.electrons_per_sample * inputs.samples)
-    return share * (inputs.mean + 0.5 * share if inputs.noise == "poisson" else inputs.mean**2)
+    if inputs.noise != "poisson":
+        return share * inputs.mean**2
+    read = inputs.electrons_per_sample * read_variance(inputs.S, inputs.V)
+    return share * (max(inputs.mean, 0.0) + 0.5 * share + read)
 
 
 def _biases(
@@ -125,13 +133,21 @@ def _biases(
     visited = inputs.V > 0
     v, w, g = inputs.V[visited], weight[visited], squares[visited]
     measured, dose = inputs.S[visited] / v, inputs.electrons_per_sample
-    noise: Image = measured / dose if inputs.noise == "poisson" else measured**2 * v / (dose * v + 1)
+    # Linear in the reading, and so unbiased also where readings are below zero; read noise comes on top of it.
+    noise: Image = (
+        measured / dose + np.float32(read_variance(inputs.S, inputs.V))
+        if inputs.noise == "poisson"
+        else measured**2 * v / (dose * v + 1)
+    )
 
     def excess(predicted: Image, expected: Image) -> np.float32:
         return np.float32(max(0.0, np.average((measured - predicted) ** 2 - expected, weights=v.astype(np.float64))))
 
     others = np.maximum(w - v, 0)
-    left_out = _mean(np.maximum(summed[visited] - inputs.S[visited], 0), others, inputs.mean)
+    rest = summed[visited] - inputs.S[visited]
+    if inputs.S.min() >= 0:
+        np.maximum(rest, 0, out=rest)  # of rounding
+    left_out = _mean(rest, others, inputs.mean)
     spread = np.maximum(g - v, 0) / (others + np.float32(BACKGROUND)) ** 2
     return (
         excess(estimate[visited], noise * (1 / v - 2 / w + g / w**2)),

@@ -56,7 +56,7 @@ def find_columns(inputs: Inputs, image: npt.NDArray[np.floating[Any]] | None = N
     if min(inputs.shape) < _SMALLEST:
         return _table(inputs, _no_rows(), f"the scan has fewer than {_SMALLEST} rows or columns", {})
     points = Observations.of(inputs.whole)
-    if points.signal.sum() == 0:
+    if points.signal.sum() <= 0:
         return _table(inputs, _no_rows(), "no electron was counted", {})
     model, errors = search(points, image)
     if not len(model.rows):
@@ -108,7 +108,7 @@ class _Finding:
         rows = _rows(count)
         rows["kind"] = np.full(count, "column", dtype="<U8")
         rows["row"], rows["col"], rows["amplitude"] = model.rows, model.columns, model.amplitudes
-        rows["background"] = model.background(model.rows, model.columns)
+        rows["background"] = model.background(model.rows, model.columns) - self.points.raised
         for position, name in enumerate(("row_std", "col_std", "amplitude_std", "background_std")):
             rows[name] = std[:, position]
         rows["class"] = self.classes.best
@@ -175,7 +175,7 @@ class _Finding:
         rows = _rows(len(places))
         rows["kind"] = np.full(len(places), "empty", dtype="<U8")
         rows["amplitude"], rows["amplitude_std"] = amplitude, std
-        rows["background"] = self.model.background(places[:, 0], places[:, 1])
+        rows["background"] = self.model.background(places[:, 0], places[:, 1]) - self.points.raised
         rows["class"][:], rows["lattice"][:] = kind, number
         rows["llr_absent"] = 0.5 * (amplitude / std) ** 2
         expected, spread = float(self.classes.means[kind]), float(self.classes.spreads[kind])

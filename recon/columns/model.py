@@ -231,8 +231,9 @@ def linearise(model: ColumnModel, points: Observations, links: Links) -> System:
 
 
 def least_signal(points: Observations) -> float:
-    """The signal below which a model is not taken to fall: a fiftieth of the mean."""
-    return _FLOOR * points.mean
+    """The signal below which a model is not taken to fall: a fiftieth of the mean, which is at least one electron."""
+    one = 1.0 / (points.electrons_per_sample * float(points.visits.sum()))
+    return _FLOOR * max(points.mean, one)
 
 
 def signal_at(model: ColumnModel, points: Observations) -> Floats:

@@ -6,13 +6,14 @@ pixels. Points are sorted into square bins, so that those around a column are fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from stemscan.recon.inputs import Inputs, Noise
+from stemscan.recon.read_noise import read_variance
 
 __all__ = ["Observations"]
 
@@ -38,6 +39,9 @@ class Observations:
         Rows and columns of the grid.
     electrons_per_sample : float
     noise : {"poisson", "eq5"}
+    raised : float
+        What was added to the signal of every sample: dose times the variance of the detector's read noise, 0 where no
+        reading is below zero. A signal of u + raised has Poisson's variance, (u + raised) / lambda.
     """
 
     rows: Floats
@@ -48,13 +52,16 @@ class Observations:
     shape: tuple[int, int]
     electrons_per_sample: float
     noise: Noise
+    raised: float = 0.0
 
     @classmethod
     def of(cls, inputs: Inputs) -> Observations:
         """Points of the visited pixels of `inputs`."""
         rows, columns = np.nonzero(inputs.V)
         signal, visits = inputs.S[rows, columns], inputs.V[rows, columns]
-        return cls.at(rows, columns, signal, visits, inputs)
+        points = cls.at(rows, columns, signal, visits, inputs)
+        raised = inputs.electrons_per_sample * read_variance(signal, visits) if inputs.noise == "poisson" else 0.0
+        return replace(points, signal=points.signal + raised * points.visits, raised=raised) if raised else points
 
     @classmethod
     def at(

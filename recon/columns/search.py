@@ -44,7 +44,7 @@ def search(points: Observations, image: npt.NDArray[np.floating]) -> tuple[Colum
     ColumnModel, Errors
     """
     sign = polarity(image)
-    beginning = _beginning(points, sign * np.asarray(image, np.float64), sign)
+    beginning = _beginning(points, sign * (np.asarray(image, np.float64) + points.raised), sign)
     strict = score_threshold(points.shape, beginning.profiles[0].sigma)
     model, errors = _settled(beginning, points, _Support(np.empty((0, 3)), _A_PEAK, strict), sign)
     sites = expected_sites(model, errors, points, sign)

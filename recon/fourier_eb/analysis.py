@@ -34,6 +34,7 @@ from stemscan.recon.fourier_eb.samples import Samples, as_tensor, check_samples,
 from stemscan.recon.fourier_eb.spectrum import SpectrumEstimator
 from stemscan.recon.fourier_eb.uncertainty import standard_deviation
 from stemscan.recon.fourier_eb.windows import WindowPrior, has_windows
+from stemscan.recon.read_noise import read_variance
 
 __all__ = ["ROUNDS", "SHARED_STEPS", "STEPS", "FourierAnalysis", "analyse"]
 
@@ -143,7 +144,7 @@ def analyse(
         as_tensor(domain.embed(visits), place),
         mean,
         variance + band.bin_variances[chosen],
-        band.bin_variances[chosen],
+        band.bin_variances[chosen] + (read_variance(summed, visits) if noise == "poisson" else 0.0),
         electrons_per_sample,
         noise,
     )

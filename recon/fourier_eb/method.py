@@ -61,6 +61,7 @@ def fourier_eb(
         inputs.V,
         inputs.electrons_per_sample,
         noise=inputs.noise,
+        signed=inputs.noise == "eq5" and bool(inputs.S.min() < 0),
         device=device,
         windows=windows,
         factor=factor,
@@ -84,7 +85,8 @@ def estimate_signal(
     Parameters
     ----------
     summed, visits, electrons_per_sample, noise, signed
-        As for `stemscan.recon.fourier_eb.analysis.analyse`. The estimate is clipped at 0 unless `signed`.
+        As for `stemscan.recon.fourier_eb.analysis.analyse`. The estimate is clipped at 0 unless `signed`
+        or Poisson samples have read noise below 0: to clip noise about zero would raise its mean.
     **settings
         As for `fourier_eb`, ``device`` included.
 
@@ -98,5 +100,6 @@ def estimate_signal(
         When an argument is out of range.
     """
     found = analyse(summed, visits, electrons_per_sample, noise=noise, signed=signed, **settings)
-    image = found.image if signed else np.maximum(found.image, np.float32(0))
+    unclipped = signed or (noise == "poisson" and summed.min() < 0)
+    image = found.image if unclipped else np.maximum(found.image, np.float32(0))
     return Estimate(image=image, std=found.std, factor=found.factor, settings=found.settings)

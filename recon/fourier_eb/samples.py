@@ -1,7 +1,8 @@
 """What Fourier empirical Bayes is given: sums and visits on its torus, and the noise model.
 
 A sample of a pixel with signal x has the variance x / lambda (Poisson counts over lambda) or x^2 / lambda (equation 5
-of He et al., ICCV 2021). On a binned grid the signal's variance inside a bin is added.
+of He et al., ICCV 2021). On a binned grid the signal's variance inside a bin is added, and to Poisson counts the read
+noise that readings below zero show.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import torch
 from stemscan.errors import ReconError
 from stemscan.recon.fourier_eb.band_limit import FACTORS
 from stemscan.recon.fourier_eb.domain import Domain
+from stemscan.recon.read_noise import read_variance
 
 __all__ = ["Samples", "as_tensor", "check_samples", "mean_and_variance"]
 
@@ -32,7 +34,7 @@ class Samples:
     visits: torch.Tensor
     mean: float
     variance: float  # of one sample, bins included
-    binning: float  # variance inside bins
+    extra: float  # of it what does not depend on the signal: variance inside bins, read noise
     dose: float
     noise: str
 
@@ -43,10 +45,7 @@ class Samples:
 
     def sample_variance(self, image: torch.Tensor) -> torch.Tensor:
         """Variance of one sample at each pixel, floored at a fraction of its mean."""
-        if self.noise == "poisson":
-            variance = image / self.dose + self.binning
-        else:
-            variance = image**2 / self.dose + self.binning
+        variance = (image if self.noise == "poisson" else image**2) / self.dose + self.extra
         return variance.clamp_(min=_FLOOR * self.variance)
 
 
@@ -91,7 +90,7 @@ def mean_and_variance(summed: Image, visits: Image, dose: float, noise: str) -> 
     number = float(visits.sum(dtype=np.float64))
     mean = float(summed.sum(dtype=np.float64)) / number
     if noise == "poisson":
-        return mean, max(mean, 1 / (dose * number)) / dose
+        return mean, max(mean, 1 / (dose * number)) / dose + read_variance(summed, visits)
     squares = float(np.vdot(summed.astype(np.float64), summed.astype(np.float64)))
     per_square = float(np.sum(visits.astype(np.float64) * (visits + 1 / dose)))
     return mean, max(squares / per_square, 1e-12) / dose

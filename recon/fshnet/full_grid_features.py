@@ -25,6 +25,7 @@ from torch.nn import functional
 from stemscan.recon.fourier_eb import FourierAnalysis, analyse
 from stemscan.recon.fshnet.low_pass_analysis import low_pass_analysis
 from stemscan.recon.grids import bin_mean, coarse_shape, upsample, upsample_linear
+from stemscan.recon.read_noise import read_variance
 
 __all__ = ["CHANNELS", "MULTIPLE", "PHASES", "VISIT_CHANNELS", "Features", "Initial", "features"]
 
@@ -123,7 +124,11 @@ def features(
     estimate = _continued(torch.from_numpy(upsample(found.image, found.factor, shape)).to(device))
     std = _halved(_at_half(found.std, found.factor, shape, linear=True), device)
     sums, times = (_continued(torch.from_numpy(one).to(device), zero=True) for one in (summed, visits))
-    residual, precision, snr = _of_samples(sums, times, estimate, found.variance, electrons_per_sample, noise, unit)
+    spread = (estimate.clamp(min=0) if noise == "poisson" else estimate**2) / electrons_per_sample
+    if noise == "poisson":
+        spread += read_variance(summed, visits)
+    spread = spread.clamp_(min=_FLOOR * found.variance)
+    residual, precision, snr = _of_samples(sums, times, estimate, spread, unit)
     inside = estimate[: shape[0], : shape[1]]
     mean, contrast = float(inside.mean()), math.sqrt(float(inside.var(correction=0)) + unit**2)
     differences = [_halved(_at_half(part - found.image, found.factor, shape), device) / unit for part in _four(found)]
@@ -148,15 +153,13 @@ def _four(found: FourierAnalysis) -> list[Image]:
 
 
 def _of_samples(
-    sums: Tensor, times: Tensor, estimate: Tensor, variance: float, dose: float, noise: str, unit: float
+    sums: Tensor, times: Tensor, estimate: Tensor, spread: Tensor, unit: float
 ) -> tuple[Tensor, Tensor, float]:
     """Residual of the samples weighted by their precision, their precision, and the mean ratio of signal to noise.
 
     All on the scan grid: q = unit sqrt(V / var) over its mean where visited, and q times the residual in its own
     standard deviations.
     """
-    spread = (estimate.clamp(min=0) if noise == "poisson" else estimate**2) / dose
-    spread = spread.clamp_(min=_FLOOR * variance)
     certain = torch.sqrt(times / spread)
     visited = times.clamp(max=1).sum(dtype=torch.float64).float()
     mean = float(certain.sum() / visited)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from stemscan.recon.fourier_eb import FourierAnalysis
 from stemscan.recon.fshnet.initial_reconstruction import initial_reconstruction, low_pass
+from stemscan.recon.read_noise import read_variance
 
 __all__ = ["low_pass_analysis"]
 
@@ -46,6 +47,8 @@ def low_pass_analysis(
     smooth = low_pass(summed, visits)
     level = max(float(summed.sum(dtype=np.float64) / visits.sum(dtype=np.float64)), _LEAST)
     variance = max((level if noise == "poisson" else level**2) / electrons_per_sample, _LEAST)
+    if noise == "poisson":
+        variance += read_variance(summed, visits)
     visited = visits > 0
     times = visits[visited].astype(np.float64)
     scatter = np.sum(times * (summed[visited] / times - smooth[visited]) ** 2) - np.minimum(times, 1).sum() * variance

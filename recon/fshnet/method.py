@@ -132,7 +132,9 @@ def _on_full_grid(
     if nonlocal_step:
         image, used = _enhanced(inputs, image, 1, neighbours, h, patch)
         settings |= used
-    return Estimate(image=np.maximum(image, np.float32(0)), std=std, settings=settings)
+    if inputs.S.min() >= 0:
+        np.maximum(image, 0, out=image)
+    return Estimate(image=image, std=std, settings=settings)
 
 
 def _prior(inputs: Inputs, frames: npt.NDArray[np.float32], scale: Scale, convention: Convention) -> Image:

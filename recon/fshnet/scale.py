@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import ReconError
+from stemscan.recon.read_noise import read_variance
 from stemscan.units import counted
 
 if TYPE_CHECKING:
@@ -51,12 +52,15 @@ def sample_scale(inputs: Inputs) -> Scale:
     times = inputs.visits.reshape(-1)[visited].astype(np.float64)
     values = inputs.frames.reshape(-1)[visited] / (dose * times)
     total = times.sum()
+    read = read_variance(values * times, times)
     mean = float((times * values).sum() / total)
     spread = float((times * (values - mean) ** 2).sum() / total)
     noise = float(np.minimum(times, 1).sum()) / (
         total * dose
     )  # of one visit, over those averaged in a pixel of a frame
-    signal = (spread - noise * mean**2) / (1 + noise) if inputs.noise == "eq5" else spread - noise * mean
+    signal = (
+        (spread - noise * mean**2) / (1 + noise) if inputs.noise == "eq5" else spread - noise * (mean + dose * read)
+    )
     variance = max(signal, 0.01 * spread)
     return Scale(mean, float(np.sqrt(variance)) if variance > 0 else 1.0)
 

@@ -151,11 +151,11 @@ def test_an_incomplete_store_of_raw_values(tmp_path: Path) -> None:
         store.commit()
     inputs = load_inputs(tmp_path / "a.zarr")
     assert inputs.samples == 5
-    assert sorted(inputs.frames[inputs.visits > 0]) == [0, 10, 10, 10, 10]
-    assert sorted(inputs.whole.frames[inputs.visits > 0]) == [0, 10, 10, 10, 10]
+    assert sorted(inputs.frames[inputs.visits > 0]) == [-2.5, 10, 10, 10, 10]
+    assert sorted(inputs.whole.frames[inputs.visits > 0]) == [-2.5, 10, 10, 10, 10]
     assert not inputs.visits[1].any()
     assert "5 of 24 samples committed" in inputs.source["warnings"][0]
-    assert "1 pixel below the detector's offset" in inputs.source["warnings"][1]
+    assert len(inputs.source["warnings"]) == 1
 
 
 # ---------------------------------------------------------------------- methods
