@@ -136,7 +136,7 @@ def _memory(*, reset: bool = False) -> int:
 
 
 def _batches(kinds: list[str], mutants: int, done: set[tuple[str, int]]) -> Iterator[tuple[str, range]]:
-    """What is left to do."""
+    """Work that is left."""
     for start in range(0, mutants, BATCH):
         for kind in kinds:
             if (kind, start) not in done:

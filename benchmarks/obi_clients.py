@@ -37,7 +37,7 @@ ENDS = ("leaves", "is cut off", "stays")
 
 
 def data_of(kind: str, rng: np.random.Generator) -> bytes:
-    """What a client of a kind sends."""
+    """Bytes that a client of a kind sends."""
     mode = encode(obi.Synchronize(2, output=obi.Output(int(rng.integers(3)))))
     if kind == "noise":
         return rng.bytes(int(rng.integers(1, 50_000)))

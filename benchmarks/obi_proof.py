@@ -75,7 +75,7 @@ def begun(place: Path, plan: ScanPlan, controller: ScanController) -> Acquisitio
 
 
 def counts_of(place: Path, plan: ScanPlan, controller: ScanController) -> NDArray[np.uint16]:
-    """What an undisturbed controller gives."""
+    """Counts of an undisturbed controller."""
     with begun(place, plan, controller) as store:
         acquire(plan, controller, store)
     counts: NDArray[np.uint16] = Acquisition.open(place).counts()

@@ -157,7 +157,7 @@ def train(run: Path, configuration: Path, threads: str) -> None:
 
 
 def _unfinished(run: Path, configuration: Path) -> bool:
-    """Whether steps are left of a run."""
+    """Tell whether steps are left of a run."""
     from stemscan.recon.training.config import TrainingConfig
 
     with (run / "metrics.csv").open(encoding="utf-8") as file:

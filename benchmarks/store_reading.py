@@ -1,4 +1,4 @@
-"""What the digests of a store cost those who read it: seconds with and without them, in one run.
+"""Cost of a store's digests to those who read it: seconds with and without them, in one run.
 
 python -m benchmarks.store_reading [--samples 50000000] [--folder .]
 """

@@ -164,7 +164,7 @@ def _noted(talk: Talk) -> Iterator[None]:
 
 
 def _is_complete(output: Path) -> bool:
-    """Whether a store is there that needs no controller any more."""
+    """Tell whether a store is there that needs no controller any more."""
     from stemscan.errors import StemscanError
     from stemscan.store import Acquisition
 

@@ -127,20 +127,20 @@ def run_command(arguments: list[str]) -> int:
 
 
 def _misuse(problem: Any) -> str:
-    """What typer found wrong with the command, and where to read what is right."""
+    """Fault that typer found in the command, and where to read what is right."""
     message = one_sentence(problem.format_message()).rstrip(".")
     context = getattr(problem, "ctx", None)
     return message if context is None else f"{message}; see {context.command_path} --help"
 
 
 def _refusal(problem: OSError) -> str:
-    """What the system refused, in words."""
+    """Refusal of the system in words."""
     wanted = "to write the result" if problem.filename is None else f"to open {str(problem.filename)!r}"
     return f"expected {wanted}, got: {refusal(problem)}"
 
 
 def _too_little_memory(problem: Exception) -> str:
-    """What to do where memory does not suffice."""
+    """Advice where memory does not suffice."""
     return one_sentence(f"expected enough memory, got too little ({problem}); take a smaller grid or batch")
 
 

@@ -59,7 +59,7 @@ OutputOption = Annotated[Path, typer.Option("--output", "-o", help="Where to wri
 
 
 def _is_watched() -> bool:
-    """Whether stderr is a terminal; it is None where the caller closed it."""
+    """Tell whether stderr is a terminal; it is None where the caller closed it."""
     return sys.stderr is not None and sys.stderr.isatty()
 
 

@@ -66,7 +66,7 @@ def _refuse_numbers(path: Path) -> None:
 
 
 def _export(path: Path, exported: Exported) -> Description:
-    """What a file in another program's format holds."""
+    """Contents of a file in another program's format."""
     files = [path] if path.is_file() else list(path.iterdir())
     size = sum(file.stat().st_size for file in files)
     data = {"type": "export", "format": exported.format, **exported.facts, "size_bytes": size}

@@ -180,7 +180,7 @@ def ready_methods(weights_for: Collection[str] = ()) -> list[str]:
 
 
 def remedy_for(method: str) -> str:
-    """What to do where there is too little memory for a method."""
+    """Advice where there is too little memory for a method."""
     lighter = "" if method in ("lowpass", "constant") else "a method that needs less memory, such as lowpass, "
     return f"take {lighter}a smaller grid, or a machine with more"
 

@@ -1,4 +1,4 @@
-"""What a whole reconstruction takes of memory, from a store to a written image, asked for before it begins."""
+"""Memory of a whole reconstruction, from a store to a written image, asked for before it begins."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class _Unpickler(pickle.Unpickler):
     """Builds dicts of `_View`, and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """What stands for a name of torch's."""
+        """Stand-in for a name of torch's."""
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if module == "torch._utils" and name in ("_rebuild_tensor_v2", "_rebuild_tensor"):
@@ -95,7 +95,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _view(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> _View:
-    """What stands for a tensor; refused where it reaches out of its storage or has more numbers."""
+    """Stand-in for a tensor; refused where it reaches out of its storage or has more numbers."""
     sizes = (*shape, *strides) if isinstance(shape, tuple) and isinstance(strides, tuple) else (None,)
     whole = all(type(number) is int and 0 <= number < 2**48 for number in (offset, *sizes))
     if not (isinstance(storage, _Storage) and whole and len(shape) == len(strides) <= 16):

@@ -1,4 +1,4 @@
-"""Whether another pass pays: the PSNR that it would add, estimated without a truth from samples that were held out.
+"""Worth of another pass: the PSNR that it would add, estimated without a truth from samples that were held out.
 
 The samples of all passes are dealt into eight groups at random. Four times, two groups are held out, and the image is
 reconstructed from the other six and from three of them. A held-out sample y of a pixel with the true signal x and the

@@ -176,7 +176,7 @@ def check_exists(path: Path) -> None:
 
 
 def is_pickle(path: Path) -> bool:
-    """Whether a file is one of torch's: a zip archive or a bare pickle."""
+    """Tell whether a file is one of torch's: a zip archive or a bare pickle."""
     with path.open("rb") as file:
         start = file.read(9)
     if start[4:] == b"\0\0\0\0{":  # safetensors: length of the header in 8 bytes, then JSON; may begin like a pickle

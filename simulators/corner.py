@@ -44,7 +44,7 @@ def image_paths(folder: str | Path, *, others: bool = False) -> list[Path]:
 
 
 def _is_picture(file: Path) -> bool:
-    """Whether a file is of a format of pictures."""
+    """Tell whether a file is of a format of pictures."""
     try:
         return format_of(file) != "text"
     except DataError:

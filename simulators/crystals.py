@@ -59,7 +59,7 @@ class Crystal:
 
     @property
     def hexagonal(self) -> bool:
-        """Whether zone axes may be given with four indices."""
+        """Tell whether zone axes may be given with four indices."""
         return self.cell[5] == 120
 
 

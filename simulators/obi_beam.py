@@ -106,14 +106,14 @@ class DeviceBeam:
         self._began = self._busy_until = self._clock()
         self._dwelling = False
         self.lit_at_last: bool | None = None
-        """Whether the beam was on in the last ADC cycle of the latest pixel, where it was switched in that."""
+        """Tell whether the beam was on in the last ADC cycle of the latest pixel, where it was switched in that."""
         self._control = self._blanked = False
         self._next_blank: bool | None = None
         self._chosen = Beam.NONE
 
     @property
     def on(self) -> bool:
-        """Whether the specimen's beam meets it."""
+        """Tell whether the specimen's beam meets it."""
         return not self._control or (self._chosen is self._met and not self._blanked)
 
     @property

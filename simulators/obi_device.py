@@ -84,7 +84,7 @@ class VirtualObiDevice:
     ) -> None:
         self.ledger = DeviceLedger()
         self.keeps_back = False
-        """Whether the answer of a last pixel waits for the next command, which may switch the beam before its end."""
+        """Tell whether the last pixel's answer waits for the next command, which may switch the beam before its end."""
         self._clock = clock
         self._moment: int | None = None
         self._counts = PixelCounts(plan, profile, specimen, seed=seed, round_dwell=round_dwell)
@@ -107,7 +107,7 @@ class VirtualObiDevice:
         self._free_run: int | None = None
         self._open: _Pixels | None = None
         self.hung: str | None = None
-        """What a device hangs at until it is reset: nothing that comes after it is done."""
+        """Command at which a device hangs until it is reset: nothing that comes after it is done."""
 
     @contextmanager
     def arrived(self) -> Iterator[None]:
@@ -125,7 +125,7 @@ class VirtualObiDevice:
 
     @property
     def beam_on(self) -> bool:
-        """Whether electrons meet the specimen, as far as the device goes."""
+        """Tell whether electrons meet the specimen, as far as the device goes."""
         return self._beam.on
 
     @property
@@ -140,7 +140,7 @@ class VirtualObiDevice:
 
     @property
     def running_free(self) -> bool:
-        """Whether pixels go on until the next command."""
+        """Tell whether pixels go on until the next command."""
         return self._free_run is not None
 
     @property

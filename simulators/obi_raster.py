@@ -27,7 +27,7 @@ class Raster:
 
     @property
     def told(self) -> bool:
-        """Whether there was a region."""
+        """Tell whether there was a region."""
         return self._region is not _NEVER_TOLD
 
     @property

@@ -91,14 +91,14 @@ class Session:
         decoder.finish()
 
     def left_over(self) -> bytes:
-        """What the device measures of an interrupted run until its buffer is full, and nobody takes."""
+        """Readings of an interrupted run that fill the device's buffer, and that nobody takes."""
         if (run := self._filling) is None:
             return b""
         few = obi.RasterPixelRun(min(run.length, _LEFT_OVER), run.dwell)
         return self._device.execute(few)[:_LEFT_OVER]
 
     async def _next(self) -> bytes:
-        """What comes next, with pixels of a free run meanwhile."""
+        """Next command, with pixels of a free run meanwhile."""
         device = self._device
         waiting = asyncio.ensure_future(self._reader.read(READ))
         try:
@@ -171,7 +171,7 @@ class Session:
 
 
 def _other_plan(sample: int) -> str:
-    """What to say of a client whose pixels are not those of the plan."""
+    """Report of a client whose pixels are not those of the plan."""
     return (
         f"scans something else than the plan served: where it said that sample {sample} comes, codes, dwell or "
         "blanking are others; from there on its counts are those of the specimen under its codes, drawn anew"
@@ -179,5 +179,5 @@ def _other_plan(sample: int) -> str:
 
 
 def _hangs(what: str) -> str:
-    """What to say of a client that lets the device hang."""
+    """Report of a client that lets the device hang."""
     return f"asked for {what}, at which a device hangs until it is reset: nothing that it sends from here on is done"

@@ -140,5 +140,5 @@ class Preparation:
 
 
 def _differ(first: float, second: float) -> bool:
-    """Whether two lengths differ by more than a hundredth."""
+    """Tell whether two lengths differ by more than a hundredth."""
     return abs(first - second) > _TOLERANCE * max(abs(first), abs(second))

@@ -150,7 +150,7 @@ class Committer:
             return self._queue.popleft() if self._queue else None
 
     def _due(self) -> bool:
-        """Whether the samples up to a multiple of the commit size, or all, are there."""
+        """Tell whether the samples up to a multiple of the commit size, or all, are there."""
         appended, committed = self._store.samples_appended, self._store.samples_committed
         return appended // self._size > committed // self._size or appended == self._store.total_samples
 

@@ -109,7 +109,7 @@ def _report(problem: Exception) -> None:
 
 
 def _in_words(problem: Exception) -> str:
-    """What went wrong with a file of the cache."""
+    """Fault of a file of the cache."""
     if isinstance(problem, OSError) and problem.strerror:
         return f"{problem.filename}: {problem.strerror}" if problem.filename else problem.strerror
     return f"a damaged file: {str(problem) or type(problem).__name__}"

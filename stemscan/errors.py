@@ -70,7 +70,7 @@ class DiskSpaceError(StemscanError, OSError):
 
 
 class TooLittleMemoryError(StemscanError, MemoryError):
-    """What is asked for takes more memory than there is."""
+    """More memory was asked for than there is."""
 
 
 class InputNotFoundError(StemscanError, FileNotFoundError):

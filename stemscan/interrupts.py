@@ -94,7 +94,7 @@ def _raise(signum: int, frame: FrameType | None) -> None:
 
 
 def _importing(frame: FrameType | None) -> bool:
-    """Whether a module is being imported."""
+    """Tell whether a module is being imported."""
     while frame is not None:
         if frame.f_code.co_filename == _IMPORT:
             return True
@@ -160,7 +160,7 @@ class Interrupts:
         self._before.clear()
 
     def _takes(self, handler: Any) -> bool:
-        """Whether to take the place of a handler."""
+        """Tell whether to take the place of a handler."""
         if self._polite:
             return handler in (signal.SIG_DFL, signal.default_int_handler, _raise)
         return handler not in (signal.SIG_IGN, None)
@@ -176,7 +176,7 @@ class Interrupts:
 
     @property
     def pending(self) -> bool:
-        """Whether a signal came since the context was entered."""
+        """Tell whether a signal came since the context was entered."""
         return self._signum is not None
 
     def check(self) -> None:

@@ -94,7 +94,7 @@ class Lattice:
 
     @property
     def whole(self) -> bool:
-        """Whether the controller has codes for all pixels."""
+        """Tell whether the controller has codes for all pixels."""
         return self._extent[0] <= self._grid.rows and self._extent[1] <= self._grid.columns
 
     def _told(self, positions: npt.NDArray[np.int32]) -> tuple[Codes, Codes]:

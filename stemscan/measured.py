@@ -55,7 +55,7 @@ class Samples:
 
     @property
     def whole(self) -> bool:
-        """Whether all counts are whole numbers, as counted electrons are."""
+        """Tell whether all counts are whole numbers, as counted electrons are."""
         return self.counts.dtype.kind != "f" or bool((self.counts == np.trunc(self.counts)).all())
 
 
@@ -156,7 +156,7 @@ def check_shapes(values: tuple[int, ...], positions: tuple[int, ...]) -> None:
 
 
 def _pass_by_pass(values: tuple[int, ...], positions: tuple[int, ...]) -> bool:
-    """Whether positions of each pass belong to values of each, or to flat ones of all."""
+    """Tell whether positions of each pass belong to values of each, or to flat ones of all."""
     return positions[:2] == values or (len(values) == 1 and positions[0] * positions[1] == values[0])
 
 

@@ -23,7 +23,7 @@ _NO_LIMIT: Final = 1 << 60
 """Limits from here on are none."""
 
 _SMALL: Final = 64 << 20
-"""What is smaller than this is not asked for: the interpreter itself varies by as much."""
+"""Least amount that is asked for: the interpreter itself varies by as much."""
 
 
 class Room(NamedTuple):
@@ -71,14 +71,14 @@ def room(root: Path = Path("/")) -> Room | None:
 
 
 def _machine(root: Path) -> Iterator[Room]:
-    """What the machine has: available memory and free swap."""
+    """Memory of the machine: what is available, and free swap."""
     with suppress(OSError, ValueError, KeyError, IndexError):
         fields = _fields(root / "proc/meminfo")
         yield Room(1024 * (fields["MemAvailable"] + fields.get("SwapFree", 0)), "of the whole machine")
 
 
 def _groups(root: Path) -> Iterator[Room]:
-    """What the control groups leave, from the process's own up to the uppermost."""
+    """Memory that the control groups leave, from the process's own up to the uppermost."""
     with suppress(OSError, ValueError):
         for line in (root / "proc/self/cgroup").read_text().splitlines():
             _, controllers, path = line.split(":", 2)
@@ -104,7 +104,7 @@ _VERSION_2: Final = _Names("memory.max", "memory.current", "inactive_file", "mem
 
 
 def _of_group(mount: Path, path: str, names: _Names) -> Iterator[Room]:
-    """What a control group and those above it leave; inside a container its own one is at the mount itself."""
+    """Memory that a control group and those above it leave; inside a container its own one is at the mount itself."""
     parts = [part for part in path.split("/") if part not in ("", "..")]
     for count in range(len(parts), -1, -1):
         group = mount.joinpath(*parts[:count])
@@ -129,7 +129,7 @@ def _swap(group: Path, names: _Names) -> int:
 
 
 def _process(root: Path) -> Iterator[Room]:
-    """What the process's own limits of address space and of data leave."""
+    """Memory that the process's own limits of address space and of data leave."""
     with suppress(ImportError, OSError, ValueError, KeyError, IndexError):
         import resource
 

@@ -26,7 +26,7 @@ class MovedReadings:
         self._readings = self._last = SampleBlock(start, np.empty(0))
 
     def take(self, block: SampleBlock | None, most: int) -> SampleBlock | None:
-        """What comes when the controller gave this block, or its end; None where nothing is left."""
+        """Segment that follows this block of the controller, or its end; None where nothing is left."""
         if block is not None:
             self._readings = _joined(self._readings, block)
         elif self._owes:

@@ -130,7 +130,7 @@ class ScanPlan(BaseModel):
 
     @property
     def repeats_pixels(self) -> bool:
-        """Whether a pass may visit a pixel several times."""
+        """Tell whether a pass may visit a pixel several times."""
         return self.pattern.repeats_pixels
 
     @property

@@ -1,4 +1,4 @@
-"""What the system refuses, in words: the true cause, and what to do about it."""
+"""Refusals of the system in words: the true cause, and the remedy."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def refusal(problem: OSError) -> str:
 
 
 def is_out_of_threads(problem: BaseException) -> bool:
-    """Whether an error, or one that led to it, says that no thread can be started."""
+    """Tell whether an error, or one that led to it, says that no thread can be started."""
     seen: BaseException | None = problem
     while seen is not None:
         if isinstance(seen, RuntimeError) and "can't start new thread" in str(seen):

@@ -18,7 +18,7 @@ __all__ = ["Segment"]
 
 
 class Segment:
-    """What came of samples start .. stop - 1.
+    """Outcome of samples start .. stop - 1.
 
     Parameters
     ----------

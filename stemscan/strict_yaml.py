@@ -106,7 +106,7 @@ def parse(text: str) -> tuple[Any, dict[Path, int]]:
 
 
 def looks_like_number(value: object) -> bool:
-    """Whether a text is what most people would call a number, such as 1.0e3, which YAML 1.1 reads as text."""
+    """Tell whether a text is what most people would call a number, such as 1.0e3, which YAML 1.1 reads as text."""
     return isinstance(value, str) and _NUMBER.fullmatch(value.strip()) is not None
 
 

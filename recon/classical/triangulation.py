@@ -88,7 +88,7 @@ def _turn(vertices: npt.NDArray[np.int64], a: int, b: int, c: int) -> np.int64:
 
 @compiled(inline=True)
 def _in_circle(vertices: npt.NDArray[np.int64], a: int, b: int, c: int, d: int) -> bool:
-    """Whether d lies within the circle through a, b, c, which turn counter-clockwise."""
+    """Tell whether d lies within the circle through a, b, c, which turn counter-clockwise."""
     ar, ac = float(vertices[a, 0] - vertices[d, 0]), float(vertices[a, 1] - vertices[d, 1])
     br, bc = float(vertices[b, 0] - vertices[d, 0]), float(vertices[b, 1] - vertices[d, 1])
     cr, cc = float(vertices[c, 0] - vertices[d, 0]), float(vertices[c, 1] - vertices[d, 1])

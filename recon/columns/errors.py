@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.recon.columns.kernels import local_covariances
-from stemscan.recon.columns.model import ColumnModel, Links, linearise, node_weights, solve
+from stemscan.recon.columns.links import ColumnModel, Links, node_weights
+from stemscan.recon.columns.model import linearise, solve
 from stemscan.recon.columns.observations import Observations
 
 __all__ = ["Errors", "joint_errors"]

@@ -12,7 +12,7 @@ from stemscan.errors import UsageError
 from stemscan.recon.columns.classes import Classes, find_classes
 from stemscan.recon.columns.errors import Errors
 from stemscan.recon.columns.lattice import Lattice, find_lattices
-from stemscan.recon.columns.model import ColumnModel, Floats
+from stemscan.recon.columns.links import ColumnModel, Floats
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.prior import shrink
 from stemscan.recon.columns.ratios import absent, added, at_sites
@@ -65,7 +65,7 @@ def find_columns(inputs: Inputs, image: npt.NDArray[np.floating[Any]] | None = N
 
 
 class _Finding:
-    """What is known of fitted columns, field by field."""
+    """Fields of fitted columns, one after the other."""
 
     def __init__(self, inputs: Inputs, points: Observations, model: ColumnModel, errors: Errors) -> None:
         self.inputs, self.points, self.model, self.errors = inputs, points, model, errors

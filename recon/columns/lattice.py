@@ -44,10 +44,6 @@ class Lattice:
     indices: Integers
     basis: Floats
 
-    def affine(self, places: Floats) -> Floats:
-        """Robust affine map (3, 2) from (1, i, j) to (row, column) of the members' places."""
-        return _robust_affine(self.indices, places[self.members])
-
 
 def find_lattices(places: Floats, classes: Integers) -> list[Lattice]:
     """Group columns into lattices.

@@ -110,7 +110,7 @@ def _arrows(axes: Any, table: ColumnTable, shown: npt.NDArray[np.int64], factor:
 
 
 def _legend(table: ColumnTable, factor: float, bar: str) -> str:
-    """What the picture shows."""
+    """Legend of the picture."""
     empty = int(table.of_kind("empty").sum())
     doubt = int(doubtful(table).sum()) - empty
     parts = [f"bar {bar}", f"{len(table) - empty} columns in {len(np.unique(table['class']))} classes (colours)"]

@@ -13,7 +13,7 @@ from scipy.ndimage import maximum_filter
 from scipy.signal import oaconvolve
 from scipy.special import ndtri
 
-from stemscan.recon.columns.model import Floats
+from stemscan.recon.columns.links import Floats
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import Profile, tabulated
 

@@ -65,7 +65,7 @@ class Averages:
         self.images = len(images)
 
     def has(self, contender: str) -> bool:
-        """Whether there are rows of a contender."""
+        """Tell whether there are rows of a contender."""
         return contender in self._all
 
     def mean(self, contender: str, samples_per_block: int, dose: float, field: str) -> Mean | None:

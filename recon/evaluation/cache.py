@@ -112,7 +112,7 @@ class Cache:
         return None
 
     def has_image(self, case: Case) -> bool:
-        """Whether an image of the case is kept."""
+        """Tell whether an image of the case is kept."""
         return self._path(case, "npy").is_file()
 
     def _path(self, case: Case, suffix: str) -> Path:

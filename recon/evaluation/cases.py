@@ -175,7 +175,7 @@ def all_cases(
 
 
 def _uses_torch(contender: Contender) -> bool:
-    """Whether a contender can use another device than the CPU."""
+    """Tell whether a contender can use another device than the CPU."""
     return contender.method != ORACLE and METHODS[contender.method].uses_torch
 
 

@@ -68,7 +68,7 @@ class Contender:
 
     @property
     def is_ablation(self) -> bool:
-        """Whether it belongs to the table of ablations alone."""
+        """Tell whether it belongs to the table of ablations alone."""
         return self.label.startswith(ABLATION)
 
 

@@ -77,5 +77,5 @@ def _box(name: str, x: float, y: float, aligned: str) -> Box:
 
 
 def _overlap(one: Box, other: Box) -> bool:
-    """Whether two boxes share anything."""
+    """Tell whether two boxes share anything."""
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -77,7 +77,7 @@ class Request:
         return Cell(noise, ratio, 10.0 if 10.0 in doses else doses[0])
 
     def shown(self, case: Case) -> bool:
-        """Whether a case's image is needed for a picture."""
+        """Tell whether a case's image is needed for a picture."""
         return case.image in self.panel_images() and case.cell == self.panel_cell(case.cell.noise)
 
 
@@ -150,7 +150,7 @@ def prepare_folder(folder: Path, *, overwrite: bool = False) -> None:
 
 
 def _is_evaluation(folder: Path) -> bool:
-    """Whether an evaluation was begun in a folder."""
+    """Tell whether an evaluation was begun in a folder."""
     try:
         return bool(json.loads((folder / MARK).read_text(encoding="utf-8"))["format"] == _FORMAT)
     except (OSError, ValueError, KeyError, TypeError):

@@ -126,7 +126,7 @@ def bin_sum(values: Image, factor: int) -> Image:
 
 
 def _is_smooth(number: int) -> bool:
-    """Whether 2, 3, 5 and 7 are its only prime factors."""
+    """Tell whether 2, 3, 5 and 7 are its only prime factors."""
     for prime in (2, 3, 5, 7):
         while number % prime == 0:
             number //= prime

@@ -33,7 +33,7 @@ _SHORTEST = 24  # strides are not divided below this: narrower windows lose more
 
 
 def has_windows(domain: Domain) -> bool:
-    """Whether the image is long enough for windows in at least one direction."""
+    """Tell whether the image is long enough for windows in at least one direction."""
     return bool(domain.rows.stride or domain.columns.stride)
 
 

@@ -168,7 +168,7 @@ def _write_png(reconstruction: Reconstruction, record: Mapping[str, Any], path: 
 
 
 def is_ome_tiff(path: Path) -> bool:
-    """Whether the name of a file means OME-TIFF.
+    """Tell whether the name of a file means OME-TIFF.
 
     Examples
     --------

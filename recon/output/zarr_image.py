@@ -36,7 +36,7 @@ _CHUNK = 1024
 
 
 def is_reconstruction(path: str | Path) -> bool:
-    """Whether a path is a reconstruction in the zarr form."""
+    """Tell whether a path is a reconstruction in the zarr form."""
     try:
         return isinstance(read_record(path), dict)
     except (StemscanError, OSError):

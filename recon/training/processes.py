@@ -36,7 +36,7 @@ class Processes:
 
     @property
     def leads(self) -> bool:
-        """Whether this one writes files and speaks."""
+        """Tell whether this one writes files and speaks."""
         return self.rank == 0
 
     def share(self, batch: int) -> float:
@@ -67,7 +67,7 @@ class Processes:
         return joint
 
     def any(self, flag: bool, device: torch.device) -> bool:
-        """Whether it is true in any process."""
+        """Tell whether it is true in any process."""
         if self.count == 1:
             return flag
         found = torch.tensor(float(flag), device=device)

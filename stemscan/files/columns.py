@@ -109,7 +109,7 @@ def read_columns(
 
 
 def has_coordinates(path: Path) -> bool:
-    """Whether a file is a table of text whose columns are named as rows and columns."""
+    """Tell whether a file is a table of text whose columns are named as rows and columns."""
     if path.is_dir() or not is_text(path):
         return False
     try:
@@ -165,7 +165,7 @@ def _columns_of(values: Numbers, names: Sequence[str] | None, path: Path) -> Col
 
 
 def _meaning(name: str, path: Path) -> tuple[str | None, float | None]:
-    """What a column is, from its name, and nanometres in its unit; None of pixels."""
+    """Meaning of a column, from its name, and nanometres in its unit; None of pixels."""
     bare = name.strip().strip("\"'")
     match = _BRACKETED.fullmatch(bare)
     base, unit = match.groups() if match else (bare, "")

@@ -83,7 +83,7 @@ def fields_of(line: str, separator: Separator) -> list[str]:
 
 
 def is_number(field: str, *, comma: bool) -> bool:
-    """Whether a field is a number with that decimal sign; a decimal comma has digits on both sides."""
+    """Tell whether a field is a number with that decimal sign; a decimal comma has digits on both sides."""
     if "," in field:
         if not comma or "." in field or _WITH_COMMA.fullmatch(field) is None:
             return False
@@ -99,5 +99,5 @@ def number_of(field: str, *, comma: bool) -> float:
 
 
 def may_be_thousands(field: str) -> bool:
-    """Whether a comma in a field may stand between thousands."""
+    """Tell whether a comma in a field may stand between thousands."""
     return _GROUPED.fullmatch(field) is not None

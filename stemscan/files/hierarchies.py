@@ -1,4 +1,4 @@
-"""What files of groups and arrays have in common, HDF5 and Zarr alike: HyperSpy's layout, and plain arrays."""
+"""Files of groups and arrays, HDF5 and Zarr alike: HyperSpy's layout, and plain arrays."""
 
 from __future__ import annotations
 

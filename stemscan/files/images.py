@@ -189,7 +189,7 @@ def _named(
 
 
 def _choices(names: Sequence[str], frames: int) -> str:
-    """What can be given for a frame."""
+    """Choices of a frame."""
     given = list(_shortened([name for name in names if name]))
     numbers = f"a number from 0 to {frames - 1}" if frames > 1 else "the number 0"
     return f"a frame's name ({', '.join(given)}) or {numbers}" if given else f"{numbers} for a frame"

@@ -10,7 +10,7 @@ __all__ = ["brighter_is_more", "swaps_axes", "upright", "with_palette"]
 
 
 def swaps_axes(orientation: int) -> bool:
-    """Whether rows become columns; orientation as of TIFF's tag 274 and of EXIF, 1 to 8."""
+    """Tell whether rows become columns; orientation as of TIFF's tag 274 and of EXIF, 1 to 8."""
     return orientation in (5, 6, 7, 8)
 
 

@@ -48,7 +48,7 @@ def _plugins() -> list[dict[str, Any]]:
 
 
 def rosettasciio_reads(suffix: str) -> bool:
-    """Whether files of a suffix are for RosettaSciIO, or would be if it were installed."""
+    """Tell whether files of a suffix are for RosettaSciIO, or would be if it were installed."""
     return suffix in _ALWAYS or bool(_modules(suffix))
 
 
@@ -152,7 +152,7 @@ def signals_of(reader: Reader, path: Path, **options: Any) -> list[Signal]:
 
 
 def is_length_axis(axis: dict[str, Any]) -> bool:
-    """Whether an axis is not one of energies."""
+    """Tell whether an axis is not one of energies."""
     named = str(axis.get("name", "")).casefold()
     return str(axis.get("units", "")).strip().casefold() not in _SPECTRAL and not named.startswith("energy")
 

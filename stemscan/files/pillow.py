@@ -67,7 +67,7 @@ def _signal(image: Any, name: str, path: Path) -> Signal:
 
 
 def _is_deep_colour(path: Path) -> bool:
-    """Whether a PNG has 16 bits a sample and more than grey."""
+    """Tell whether a PNG has 16 bits a sample and more than grey."""
     with path.open("rb") as file:
         head = file.read(26)
     return len(head) == 26 and head[24] == 16 and head[25] != 0

@@ -83,7 +83,7 @@ def _number(size: Any) -> float | None:
 
 
 def _is_foreign(unit: Any) -> bool:
-    """Whether a unit is one, and neither a length nor anything that needs no report."""
+    """Tell whether a unit is one, and neither a length nor anything that needs no report."""
     text = _text(unit).strip().strip("[]()<>").strip("\0 ")
     if length_unit_nm(text) is not None or _NO_UNIT.fullmatch(text):
         return False

@@ -21,7 +21,7 @@ __all__ = ["Answer", "Head", "answers", "stored_bytes"]
 
 @dataclass(frozen=True)
 class Head:
-    """What is known of a picture before it is decoded; fields as of `stemscan.files.images.Picture`."""
+    """Head of a picture, known before it is decoded; fields as of `stemscan.files.images.Picture`."""
 
     frames: int
     frame: int
@@ -128,7 +128,7 @@ def stored_bytes(path: Path) -> int:
 
 
 def _cause(problem: BaseException) -> str:
-    """What went wrong, as far as a library's error tells."""
+    """Reason in a library's error, as far as it tells."""
     if isinstance(problem, PermissionError):
         return "which may not be read; change its permissions"
     said = " ".join(str(problem).split()) or type(problem).__name__

@@ -44,7 +44,7 @@ Numbers = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """What a text file holds.
+    """Contents of a text file.
 
     Attributes
     ----------
@@ -214,7 +214,7 @@ class _Reader:
         return text.replace(",", ".")
 
     def _blame(self, lines: Sequence[tuple[int, str]], separator: Separator) -> DataError:
-        """What is wrong with the first line that is."""
+        """Fault of the first line that has one."""
         columns = self._columns or len(fields_of(lines[0][1], separator))
         by = _in_words(separator)
         for number, line in lines:
@@ -258,7 +258,7 @@ def split_names(line: str, columns: int, first: Separator = None) -> tuple[str, 
 
 
 def _has_no_number(line: str) -> bool:
-    """Whether no field of a line is a number, however they are separated."""
+    """Tell whether no field of a line is a number, however they are separated."""
     return not any(
         is_number(field, comma=comma)
         for separator in SEPARATORS
@@ -268,7 +268,7 @@ def _has_no_number(line: str) -> bool:
 
 
 def _likely(lines: Sequence[str]) -> Separator:
-    """What seems to separate the columns of lines that are no numbers."""
+    """Likely separator of the columns of lines that are no numbers."""
     return next((one for one in SEPARATORS if one is not None and one in lines[0]), None)
 
 

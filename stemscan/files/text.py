@@ -80,7 +80,7 @@ def _encoding(start: bytes) -> str:
 
 
 def is_text(path: Path) -> bool:
-    """Whether a file begins as text does.
+    """Tell whether a file begins as text does.
 
     Raises
     ------

@@ -93,7 +93,7 @@ def _tag(page: Any, code: int, default: int) -> int:
 
 
 def _are_frames(page: Any) -> bool:
-    """Whether the samples of a pixel are pictures of their own: grey ones, beyond a channel of opacity."""
+    """Tell whether the samples of a pixel are pictures of their own: grey ones, beyond a channel of opacity."""
     if page.samplesperpixel < 2 or page.photometric.name not in ("MINISBLACK", "MINISWHITE"):
         return False
     tag = page.tags.get(_EXTRA_SAMPLES)
@@ -147,7 +147,7 @@ def _by_library(source: Any, path: Path) -> Array:
 
 
 def _is_whole_bytes(page: Any) -> bool:
-    """Whether samples are stored as they are in memory."""
+    """Tell whether samples are stored as they are in memory."""
     return page.bitspersample in (8, 16, 32, 64, 128)
 
 

@@ -61,7 +61,7 @@ class Worker:
 
     @property
     def is_usable(self) -> bool:
-        """Whether it is alive and of this process, not of one that this was forked from."""
+        """Tell whether it is alive and of this process, not of one that this was forked from."""
         return self._pid == os.getpid() and self._process.poll() is None
 
     @property

@@ -91,7 +91,7 @@ def write_file(path: Path, write: Callable[[Path], None], *, overwrite: bool = F
 
 
 def is_partial(name: str) -> bool:
-    """Whether a name is that of a file which `write_file` had not put in place when its process was killed.
+    """Tell whether a name is that of a file which `write_file` had not put in place when its process was killed.
 
     Examples
     --------

@@ -152,5 +152,5 @@ def load_profile(name: str | Path) -> ControllerProfile:
 
 
 def _is_file(name: str) -> bool:
-    """Whether a name is that of a file, be it there or not."""
+    """Tell whether a name is that of a file, be it there or not."""
     return name.endswith((".yaml", ".yml")) or Path(name).is_file()

@@ -25,10 +25,10 @@ class PatternBase(BaseModel):
     """Kind of the order in which the pattern is visited unless the plan says otherwise."""
 
     repeats_pixels: ClassVar[bool] = False
-    """Whether a pass may visit a pixel several times."""
+    """Tell whether a pass may visit a pixel several times."""
 
     exclusive: ClassVar[bool] = True
-    """Whether passes can avoid the pixels of earlier ones."""
+    """Tell whether passes can avoid the pixels of earlier ones."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 

@@ -29,7 +29,7 @@ So many pixels of a tile are shuffled for a sample, too: in exclusive passes as 
 
 
 def has_small_tiles(plan: ScanPlan) -> bool:
-    """Whether `DelocalisedTiles` is for the pattern."""
+    """Tell whether `DelocalisedTiles` is for the pattern."""
     return isinstance(plan.pattern, BlockRandom | LineHop) and shuffled_pixels(plan) <= _MOST_SAMPLES_OF_TILE
 
 

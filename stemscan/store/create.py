@@ -104,7 +104,7 @@ class RootFile:
         self.save()
 
     def is_current(self) -> bool:
-        """Whether the file still speaks of the same store, as far as it was read, or further."""
+        """Tell whether the file still speaks of the same store, as far as it was read, or further."""
         try:
             now = load_root(self.folder).record
         except StoreError:
@@ -157,7 +157,7 @@ def load_root(folder: Path) -> RootFile:
 
 
 def without_record(folder: Path) -> str:
-    """What a store without its record lacks."""
+    """Report of a store that lacks its record."""
     return (
         f"expected an acquisition store at {str(folder)!r}, got samples without their record, {str(folder / ROOT)!r}; "
         "restore that file from a copy, or overwrite the samples"

@@ -169,15 +169,15 @@ class DigestWriter:
             self._dirty = set(range(self.rows.spec.grid[0]))
 
     def samples(self, committed: int) -> str:
-        """What the record is to hold of the whole chunks of samples."""
+        """Entry of the record for the whole chunks of samples."""
         return hashlib.sha256(self.table[: self.rows.whole_rows(committed)].tobytes()).hexdigest()
 
     def pictures(self) -> str:
-        """What the record is to hold of the pictures."""
+        """Entry of the record for the pictures."""
         return hashlib.sha256(self.table[self.rows.pictures].tobytes()).hexdigest()
 
     def truth(self) -> str:
-        """What the record is to hold of the truth."""
+        """Entry of the record for the truth."""
         return hashlib.sha256(self.table[self.rows.truth].tobytes()).hexdigest()
 
 
@@ -268,7 +268,7 @@ class ChunkChecks:
             raise StoreError(f"expected in {str(file)!r} the values that were written there, got others; {how}")
 
     def holds(self, name: str, index: tuple[int, ...], values: NDArray[Any]) -> bool:
-        """Whether a chunk is the one that was written there."""
+        """Tell whether a chunk is the one that was written there."""
         in_part = name in self.rows.samples and index[0] >= self.rows.whole(self.committed)
         expected = bytes.fromhex(self._bound.tail.get(name, "")) if in_part else self.table[self.rows.row(name, index)]
         return chunk_digest(name, index, values) == bytes(expected)

@@ -88,7 +88,7 @@ class StoreLock:
 
     @staticmethod
     def is_held(folder: Path) -> bool:
-        """Whether a writer is at work on a store, as far as that can be found out."""
+        """Tell whether a writer is at work on a store, as far as that can be found out."""
         try:
             handle = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
@@ -188,7 +188,7 @@ def read_json(path: Path) -> Any:
 
 
 def folder_kind(path: Path) -> FolderKind:
-    """What is at a path: nothing, an empty folder, a store (whole, half made, damaged), or something not ours.
+    """Kind of a path: nothing, an empty folder, a store (whole, half made, damaged), or something not ours.
 
     A store whose record is missing counts as half made only where it holds no samples.
     """
@@ -212,7 +212,7 @@ def folder_kind(path: Path) -> FolderKind:
 
 
 def _has_samples(folder: Path) -> bool:
-    """Whether there is a chunk of samples."""
+    """Tell whether there is a chunk of samples."""
     return any(
         name.rpartition(".")[2] != "partial"
         for array in ARRAYS
@@ -274,7 +274,7 @@ def remove_store(folder: Path) -> None:
 
 
 def partials(folder: Path) -> list[Path]:
-    """What killed writers left of unfinished files."""
+    """Unfinished files that killed writers left."""
     found = [path for name in ("", *GROUPS) for path in (folder / name).glob(f"{ROOT}.*.partial")]
     return found + [path for name in ARRAYS for path in (folder / name).rglob("*.partial")]
 

@@ -124,7 +124,7 @@ class PictureWriter:
         self._drawn = 0
 
     def is_due(self, committed: int) -> bool:
-        """Whether a pass is committed whole that this writer has not drawn yet."""
+        """Tell whether a pass is committed whole that this writer has not drawn yet."""
         return self._drawn < self._layout.passes and self._layout.pass_starts[self._drawn + 1] <= committed
 
     def draw(self, committed: int, digests: DigestWriter | None, checks: ChunkChecks | None) -> None:

@@ -114,12 +114,12 @@ class StoreReader:
 
     @property
     def detector(self) -> DetectorInfo:
-        """What the counts of the first channel mean."""
+        """Meaning of the counts of the first channel."""
         return self._root.record.detector
 
     @property
     def channels(self) -> tuple[DetectorInfo, ...]:
-        """What the counts of each channel mean, with its name."""
+        """Meaning of the counts of each channel, with its name."""
         return tuple(channel.info() for channel in self._root.record.channels)
 
     @property
@@ -174,7 +174,7 @@ class StoreReader:
 
     @property
     def warnings(self) -> list[str]:
-        """What a user of the data must know, one sentence each; empty for a complete store of this schema."""
+        """Warnings to a user of the data, one sentence each; empty for a complete store of this schema."""
         record, said = self._root.record, list[str]()
         if record.state != "complete":
             said.append(
@@ -243,7 +243,7 @@ class StoreReader:
             raise UsageError(f"expected a channel of 0 .. {len(self._root.record.channels) - 1}, got {channel}")
 
     def _checks(self) -> ChunkChecks | None:
-        """What chunks must hash to, as the record has it now; None where the schema has no digests."""
+        """Digests that chunks must have, as the record states them now; None where the schema has none."""
         record = self._root.record
         if record.digests is None:
             return None

@@ -78,7 +78,7 @@ class StoreRecord(RecordPart):
 
     @property
     def detector(self) -> DetectorInfo:
-        """What the counts of the first channel mean."""
+        """Meaning of the counts of the first channel."""
         return self.channels[0].info()
 
     def to_json(self) -> Json:

@@ -39,7 +39,7 @@ class RecordPart(BaseModel):
 
 
 class ImportedRecord(RecordPart):
-    """What stands in the place of a plan for data measured elsewhere."""
+    """Stand-in for a plan, of data measured elsewhere."""
 
     shape: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
     samples_per_pass: list[Count]
@@ -84,7 +84,7 @@ class ArrayRecord(RecordPart):
 
 
 class DigestsRecord(RecordPart):
-    """What binds the array `digests` to the record; see `stemscan.store.digests`."""
+    """Binding of the array `digests` to the record; see `stemscan.store.digests`."""
 
     samples: str
     tail: dict[str, str] = {}
@@ -113,7 +113,7 @@ class BeamTimeRecord(RecordPart):
 
 
 class LedgerRecord(RecordPart):
-    """What the beam did for the committed samples, and how many may have been exposed more than once."""
+    """Ledger of the beam for the committed samples, and how many may have been exposed more than once."""
 
     dwell: BeamTimeRecord = BeamTimeRecord()
     settle: BeamTimeRecord = BeamTimeRecord()

@@ -1,4 +1,4 @@
-"""What was found in a store that was checked."""
+"""Findings of a checked store."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Problem:
 
 @dataclass
 class StoreReport:
-    """What was found in a store.
+    """Findings of a check of a store.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class StoreReport:
 
     @property
     def sound(self) -> bool:
-        """Whether nothing was found."""
+        """Tell whether nothing was found."""
         return not self.problems
 
     @property

@@ -130,7 +130,7 @@ class _Check:
         return report
 
     def _sound_samples(self) -> bool:
-        """Whether there is nothing to be said against the samples."""
+        """Tell whether there is nothing to be said against the samples."""
         samples, group = self._folder / "samples", self._folder / "samples" / ROOT
         damaged = (one.file for one in self._report.problems if one.file != group)
         return not any(samples in (file, *file.parents) for file in damaged)

@@ -83,7 +83,7 @@ def test_workers_end_with_a_run_that_is_killed(tmp_path: Path) -> None:
 
 
 def _runs(process: str) -> bool:
-    """Whether a process is there and no zombie."""
+    """Tell whether a process is there and no zombie."""
     told = subprocess.run(["ps", "-o", "stat=", "-p", process], capture_output=True, text=True, check=False)
     return told.stdout.strip()[:1] not in ("", "Z")
 

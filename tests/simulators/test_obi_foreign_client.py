@@ -109,7 +109,7 @@ def client(served: Served) -> Iterator[Client]:
 
 
 def close_to(counts: NDArray[np.int64], signal: NDArray[np.float64], *, dose: float = DOSE) -> None:
-    """Whether counts are those of a signal, within six standard deviations."""
+    """Tell whether counts are those of a signal, within six standard deviations."""
     expected = signal * dose
     assert (np.abs(counts - expected) < 6 * np.sqrt(expected)).all()
 

@@ -1,4 +1,4 @@
-"""What a profile says of a device beyond its grid: the beam, the bits of its readings, the switch of the scan."""
+"""Settings of a device beyond its grid: the beam, the bits of its readings, the switch of the scan."""
 
 from __future__ import annotations
 

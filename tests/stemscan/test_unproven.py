@@ -1,4 +1,4 @@
-"""What cannot be proven is not kept, and exposed again a few times; what was kept of it is marked, and taken back."""
+"""Samples without proof are not kept but exposed again a few times; those that were kept are marked, and taken back."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def read_de_freescan(folder: Path) -> Freescan:
 
 
 def is_freescan_file(name: str) -> bool:
-    """Whether a file of this name is one that `write_de_freescan` writes."""
+    """Tell whether a file of this name is one that `write_de_freescan` writes."""
     return name in (COORDINATES, INFO) or _PASS_FILE.fullmatch(name) is not None
 
 

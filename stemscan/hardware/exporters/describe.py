@@ -1,4 +1,4 @@
-"""What a file or folder of a format that plans are exported to holds, told by its content and not by its name."""
+"""Contents of a file or folder of an export format, told by its first bytes and not by its name."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NOT_SAID: Final = "not in the file"
 
 @dataclass(frozen=True)
 class Exported:
-    """What there is.
+    """Samples, positions, times and plan of an export, as far as it states them.
 
     Parameters
     ----------

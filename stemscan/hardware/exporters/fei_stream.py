@@ -181,7 +181,7 @@ def _and_then(steps: Iterator[Steps], ending: Steps) -> Iterator[Steps]:
 
 
 def is_stream_line(line: str) -> bool:
-    """Whether a stream file may begin with this line."""
+    """Tell whether a stream file may begin with this line."""
     return _FIRST_LINE.fullmatch(line) is not None
 
 

@@ -135,7 +135,7 @@ def _parse(block: bytes, path: Path, separator: str, width: int, first_line: int
 
 
 def _is_plain(block: bytes, gap: bytes, width: int) -> bool:
-    """Whether a block is nothing but lines of `width` runs of 1 to 18 digits with one separator between them."""
+    """Tell whether a block is nothing but lines of `width` runs of 1 to 18 digits with one separator between them."""
     if block.translate(None, b"0123456789\n" + gap):
         return False
     characters = np.frombuffer(block, np.uint8)

@@ -1,4 +1,4 @@
-"""What an Open Beam Interface device answers, cut at its cookies.
+"""Answers of an Open Beam Interface device, cut at its cookies.
 
 A device may lose a reading, or give one too many, when its host does not keep up; what follows then belongs to other
 pixels. Only a cookie that comes after exactly as many readings as there were pixels proves which is which. Readings end

@@ -109,7 +109,7 @@ class Decoder:
             )
 
     def _vector_next(self, head: int) -> bool:
-        """Whether a vector pixel may stand here, perhaps after a Blank."""
+        """Tell whether a vector pixel may stand here, perhaps after a Blank."""
         return self._kind in _VECTOR if self._left else head in (0x52, 0x53, 0x8E, 0x8F, 0xE0, 0xF0)
 
     def _vectors(self, data: bytes, at: int, found: list[obi.Command | obi.VectorPixels]) -> int:

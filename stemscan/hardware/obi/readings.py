@@ -1,4 +1,4 @@
-"""What a reading of an Open Beam Interface device may look like: 14 bits, shifted left by 2."""
+"""Form of a reading of an Open Beam Interface device: 14 bits, shifted left by 2."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def steps_of(pixels: list[PIXEL]) -> Steps:
 
 
 def exposed(data: bytes, *, blanked: bool) -> list[PIXEL]:
-    """What a device exposes, by the words of the protocol alone: (x, y, cycles, blanked) of each pixel."""
+    """Exposures of a device by the words of the protocol alone: (x, y, cycles, blanked) of each pixel."""
     pixels: list[PIXEL] = []
     inline: bool | None = None
     region, at = obi.RasterRegion(0, 0, 0, 0, 0, 0), 0
