@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, Literal
 
 from stemscan.errors import DataError, UsageError
-from stemscan.files.images import Signal
+from stemscan.files.images import Opener
 from stemscan.refusals import refusal
 
-__all__ = ["IN_PROCESS", "Opener", "format_of", "measured_kind", "opener_of"]
-
-Opener = Callable[[Path], AbstractContextManager[Sequence[Signal]]]
+__all__ = ["IN_PROCESS", "format_of", "measured_kind", "opener_of"]
 
 IN_PROCESS: Final = frozenset({"npy", "text"})
 """Formats whose readers are our own and bound by the file's size: they need no worker process."""

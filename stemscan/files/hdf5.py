@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from stemscan.errors import DataError, MissingDependencyError
-from stemscan.files.formats import Opener
 from stemscan.files.hierarchies import hyperspy_signals, plain_signal
-from stemscan.files.images import Signal
+from stemscan.files.images import Opener, Signal
 from stemscan.files.microscope import microscope_opener
 
 __all__ = ["hdf5_opener"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from stemscan.errors import DataError, UsageError
 from stemscan.files.pixel_size import PixelSize
 from stemscan.units import counted
 
-__all__ = ["Loaded", "Picture", "Signal", "choose", "uniquely_named"]
+__all__ = ["Loaded", "Opener", "Picture", "Signal", "choose", "uniquely_named"]
 
 Array = npt.NDArray[Any]
 Loaded = tuple[Array, tuple[str, ...]]
@@ -87,6 +89,10 @@ class Signal:
     def frames(self) -> int:
         """Number of frames."""
         return int(np.prod(self.stack, dtype=np.int64))
+
+
+Opener = Callable[[Path], AbstractContextManager[Sequence[Signal]]]
+"""Opens a file for as long as frames of its signals are decoded."""
 
 
 def uniquely_named(signals: Sequence[Signal]) -> list[str]:

@@ -20,8 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import DataError, MissingDependencyError, StemscanError
-from stemscan.files.formats import Opener
-from stemscan.files.images import Loaded, Signal
+from stemscan.files.images import Loaded, Opener, Signal
 from stemscan.files.pixel_size import Sizes, pixel_size
 from stemscan.units import counted
 

@@ -15,8 +15,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from stemscan.errors import DataError, MissingDependencyError
-from stemscan.files.formats import Opener
-from stemscan.files.images import Array, Loaded, Signal
+from stemscan.files.images import Array, Loaded, Opener, Signal
 from stemscan.files.limits import check_claim, check_size
 from stemscan.files.meaning import swaps_axes, upright
 

@@ -21,6 +21,7 @@ from stemscan.files.writing import require_folder
 from stemscan.store.files import (
     ROOT,
     FolderKind,
+    Json,
     StoreLock,
     folder_kind,
     read_json,
@@ -34,7 +35,7 @@ from stemscan.store.files import (
 )
 from stemscan.store.record import StoreRecord
 from stemscan.store.record_parts import ArrayRecord, DigestsRecord
-from stemscan.store.schema import ArraySpec, Json, Layout, ome_attributes
+from stemscan.store.schema import ArraySpec, Layout, ome_attributes
 
 if TYPE_CHECKING:
     from stemscan.store.digests import DigestWriter

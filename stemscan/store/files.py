@@ -26,6 +26,7 @@ from stemscan.refusals import refusal
 __all__ = [
     "ROOT",
     "FolderKind",
+    "Json",
     "StoreLock",
     "folder_kind",
     "partials",
@@ -39,6 +40,8 @@ __all__ = [
     "write_durably",
     "writing",
 ]
+
+Json = dict[str, Any]
 
 _ATTEMPTS: Final = 3
 _PAUSE_S: Final = 0.02

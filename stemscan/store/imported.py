@@ -19,11 +19,11 @@ from stemscan.errors import UsageError
 from stemscan.interrupts import Interrupts
 from stemscan.sample_block import DetectorInfo
 from stemscan.store.create import RootFile, checked_truth, claim_folder, fill_folder, with_arrays
+from stemscan.store.files import Json
 from stemscan.store.record import StoreRecord, plain_json
 from stemscan.store.record_parts import ImportedRecord
 from stemscan.store.schema import (
     ArraySpec,
-    Json,
     Layout,
     Noise,
     array_specs,

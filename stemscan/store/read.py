@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from stemscan.errors import StoreError, UsageError
 from stemscan.sample_block import DetectorInfo
 from stemscan.store.create import RootFile
+from stemscan.store.files import Json
 from stemscan.store.opening import check_progress, plan_and_layout, specs_of
 from stemscan.store.record_parts import DigestsRecord, State
-from stemscan.store.schema import Json, Layout, Noise
+from stemscan.store.schema import Layout, Noise
 from stemscan.units import counted
 
 if TYPE_CHECKING:

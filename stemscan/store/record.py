@@ -17,6 +17,7 @@ from stemscan import __version__
 from stemscan.errors import StoreError, StoreMismatchError, UsageError
 from stemscan.plan_yaml import normalised
 from stemscan.sample_block import DetectorInfo
+from stemscan.store.files import Json
 from stemscan.store.record_parts import (
     ArrayRecord,
     ChannelRecord,
@@ -30,7 +31,7 @@ from stemscan.store.record_parts import (
     State,
     StoppedRecord,
 )
-from stemscan.store.schema import Json, Noise
+from stemscan.store.schema import Noise
 
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan

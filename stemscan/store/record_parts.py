@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from stemscan.sample_block import DetectorInfo
-from stemscan.store.schema import Json
+from stemscan.store.files import Json
 
 if TYPE_CHECKING:
     from stemscan.ledger import BeamTime, BeamTimes

@@ -17,7 +17,7 @@ import numpy as np
 
 from stemscan.errors import StoreError
 from stemscan.sample_block import DetectorInfo
-from stemscan.store.files import read_json
+from stemscan.store.files import Json, read_json
 
 if TYPE_CHECKING:
     from stemscan.plan import ScanPlan
@@ -57,7 +57,6 @@ _KINDS = {
 }
 
 Noise = Literal["poisson", "eq5"]
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
