@@ -137,6 +137,8 @@ def import_data(
         ("grid", f"{store.shape[0]} x {store.shape[1]} pixels, {counted(store.passes, 'pass')}"),
         ("samples", f"{format_count(store.total_samples)}, {100 * ratio:.4g} % a pass"),
     ]
+    if found.notes:
+        rows.append(("frames", ", ".join(found.notes)))
     if taken and pixel_size_nm is not None:
         rows.append(("pixel size", f"{format_length(pixel_size_nm)}, from the file"))
     if samples.actual is not None:

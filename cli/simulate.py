@@ -114,6 +114,7 @@ def simulate(
     }
     rows = [
         ("specimen", done.specimen.name),
+        *_read_as(done.specimen.record),
         *_taken_size(done.specimen.record),
         ("samples", f"{format_count(result.samples)} of {format_count(scan_plan.total_samples)}"),
     ]
@@ -123,6 +124,12 @@ def simulate(
         rows.append(("exposed twice", f"at most {counted(result.exposed_twice_at_most, 'sample')}"))
     rows.append(("time", f"{result.seconds:.2f} s"))
     talk.result(data, [f"{output}: complete", *table(rows)])
+
+
+def _read_as(record: dict[str, Any]) -> list[tuple[str, str]]:
+    """Changes that the reader of a picture made to it: turned, inverted, summed."""
+    notes = [note for step in record.get("steps", []) for note in step.get("notes", [])]
+    return [("picture", ", ".join(notes))] if notes else []
 
 
 def _taken_size(record: dict[str, Any]) -> list[tuple[str, str]]:

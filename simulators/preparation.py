@@ -61,7 +61,8 @@ class Preparation:
         have = self.values.shape
         if have == tuple(shape) or fit == "resample":
             return
-        known = f"got {have[0]} x {have[1]} pixels in {self.name!r}"
+        done = "".join(f", {note}" for note in self.steps[0].get("notes", ()))
+        known = f"got {have[0]} x {have[1]} pixels in {self.name!r}{done}"
         if fit == "error":
             raise SpecimenError(
                 f"expected the plan's grid of {shape[0]} x {shape[1]} pixels, {known}; choose fit 'crop' or "

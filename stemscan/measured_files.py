@@ -44,7 +44,9 @@ class Found:
     pixel_size_nm : tuple of float or None
         Distance of neighbouring rows and of neighbouring columns in nm, where the file of frames states it.
     warnings : tuple of str
-        What a user should be told of the file, one clause each.
+        Faults of the file that a user should know, one clause each.
+    notes : tuple of str
+        Changes that its reader made to frames: turned, inverted, summed.
     """
 
     samples: Samples
@@ -52,6 +54,7 @@ class Found:
     left_out: tuple[str, ...] = ()
     pixel_size_nm: PixelSize | None = None
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def read_samples(
@@ -134,7 +137,7 @@ def _frames(data: Path, mask: Path | None, frame: str | None) -> Found:
     picture = read_measured(data, _accept_frames, frame)
     samples = samples_from_frames(picture.values, visited)
     told_apart_by = "NaN" if mask is None else "mask"
-    return Found(samples, told_apart_by, (), picture.pixel_size_nm, picture.warnings)
+    return Found(samples, told_apart_by, (), picture.pixel_size_nm, picture.warnings, picture.notes)
 
 
 def _accept_frames(shape: Shape) -> None:

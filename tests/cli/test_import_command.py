@@ -220,3 +220,19 @@ def test_the_pixel_size_of_frames_is_taken_whatever_they_are_called(stemscan: St
     assert done.code == 0
     assert "its pixel size is 0.02 nm, --pixel-size says 0.05 nm" in done.err
     assert Acquisition.open("a.zarr").pixel_size_nm == pytest.approx(0.05)
+
+
+def test_a_turned_picture_is_turned_and_reported(stemscan: Stemscan) -> None:
+    """Frames and specimens alike, also where the turned picture does not fit the plan."""
+    frames = np.random.default_rng(2).integers(0, 50, (20, 32)).astype(np.uint16)
+    tifffile.imwrite("turned.tif", frames, extratags=[(274, "H", 1, 6, True)])
+    np.save("mask.npy", np.ones((32, 20), bool))
+    done = stemscan("import", "turned.tif", "--mask", "mask.npy", "--dose", "10", "-o", "a.zarr")
+    assert (done.code, done.err) == (0, "")
+    assert "turned as the file says (orientation 6)" in done.out
+    np.testing.assert_array_equal(Acquisition.open("a.zarr").frames()[0], np.rot90(frames, -1))
+    for shape, code in (("32x20", 0), ("20x32", 1)):
+        assert stemscan("plan", "-o", "p.yaml", "--shape", shape, "--block", "4", "--overwrite").code == 0
+        done = stemscan("simulate", "p.yaml", "turned.tif", "-o", "b.zarr", "--overwrite")
+        assert done.code == code
+        assert "turned as the file says (orientation 6)" in done.out + done.err
