@@ -23,7 +23,6 @@ __all__ = [
     "QuietOption",
     "Talk",
     "choice",
-    "count_of_passes",
     "ledger_rows",
     "one_sentence",
     "stopped_rows",
@@ -170,13 +169,6 @@ class Talk:
             yield report
 
 
-def count_of_passes(passes: int) -> str:
-    """A number of passes for people."""
-    from stemscan.units import counted
-
-    return counted(passes, "pass")
-
-
 def ledger_rows(ledger: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the beam did, for people: times and incident electrons."""
     from stemscan.units import counted, format_duration
@@ -195,9 +187,11 @@ def ledger_rows(ledger: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def stopped_rows(store: StoreReader) -> list[tuple[str, str]]:
     """Why an acquisition ended before its last pass, for people; nothing where it did not."""
+    from stemscan.units import counted
+
     if (stopped := store.stopped) is None:
         return []
-    return [("stopped", f"after {stopped['passes']} of {count_of_passes(store.passes)}: {stopped['reason']}")]
+    return [("stopped", f"after {stopped['passes']} of {counted(store.passes, 'pass')}: {stopped['reason']}")]
 
 
 def table(rows: Sequence[tuple[str, str]]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stemscan.cli.common import JsonOption, QuietOption, Talk, count_of_passes, ledger_rows, stopped_rows, table
+from stemscan.cli.common import JsonOption, QuietOption, Talk, ledger_rows, stopped_rows, table
 from stemscan.cli.plan import summary_lines
 from stemscan.units import counted
 
@@ -129,7 +129,7 @@ def _store(path: Path, talk: Talk) -> Description:
         *_doubt_row(store),
         ("origin", store.origin),
         ("samples", f"{format_count(store.samples_committed)} of {format_count(store.total_samples)}"),
-        ("grid", f"{store.shape[0]} x {store.shape[1]} pixels, {count_of_passes(store.passes)}"),
+        ("grid", f"{store.shape[0]} x {store.shape[1]} pixels, {counted(store.passes, 'pass')}"),
         ("pixel size", pixel),
         ("dose per sample", f"{store.electrons_per_sample:g} e- detected at signal 1"),
         ("noise", store.noise),

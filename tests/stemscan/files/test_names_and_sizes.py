@@ -250,3 +250,16 @@ def test_names_of_vendors_files(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_picture(tmp_path / "a.dm3", "test:1").values, OTHER)
     with pytest.raises(UsageError, match="test:0 to test:1"):
         read_picture(tmp_path / "a.dm3", "test")
+
+
+def test_the_pixel_size_of_an_olympus_tiff(tmp_path: Path) -> None:
+    """A structure SIS0 with one entry that points to exponent and sizes: 0.02 nm a column, 0.03 nm a row."""
+    path = tmp_path / "olympus.tif"
+    head = struct.pack("<4s6xhhhhh6x32sH", b"SIS0", 1, 2, 3, 4, 120, b"image", 1) + struct.pack("<hhI", 1, 1, 0)
+    tifffile.imwrite(path, ONE, extratags=[(33560, "B", len(head), head, True)])
+    general = struct.pack("<10xhdd8xd2x34s32s", -9, 0.02, 0.03, 5e6, b"camera", b"dark field")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"SIS0")
+    struct.pack_into("<I", data, at + len(head) - 4, len(data))
+    path.write_bytes(bytes(data) + general)
+    assert read_picture(path).pixel_size_nm == (0.03, 0.02)
