@@ -192,7 +192,7 @@ def take_files(
     if polygon is not None:
         data["region"] = {"kind": "polygon", "points": [_corner(corner) for corner in polygon.split()]}
     if mask is not None:
-        image = read_mask(mask, shape)
+        image = read_mask(mask, shape, lambda note: warn(f"mask {mask.name}: {note}"))
         sha256 = mask_sha256(image)
         data["region"] = {
             "kind": "image",

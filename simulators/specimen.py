@@ -160,7 +160,7 @@ def load_specimen(
         raise InputNotFoundError(
             f"expected an image file, crystal:NAME or synthetic:SEED/INDEX, got {str(spec)!r}, which does not exist"
         )
-    picture = read_picture(spec, frame)
+    picture = _picture(Path(spec), frame)
     maker = Preparation(Path(spec).name)
     maker.read(picture)
     maker.crop(shape, fit)
@@ -169,6 +169,13 @@ def load_specimen(
         maker.smooth(median)
     maker.resample(shape)
     return _finished(maker, pixel_size_nm)
+
+
+def _picture(path: Path, frame: int | str | None) -> Picture:
+    """Read a picture from an image file or from a store of ours."""
+    from stemscan.acquired import acquired_picture, is_acquisition
+
+    return acquired_picture(path, frame) if is_acquisition(path) else read_picture(path, frame)
 
 
 def specimen_from_array(array: NDArray[Any], *, name: str = "array", pixel_size_nm: float | None = None) -> Specimen:

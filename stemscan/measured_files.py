@@ -11,12 +11,15 @@ from typing import Any
 
 import numpy.typing as npt
 
+from stemscan.acquired import acquired_frames, is_acquisition
 from stemscan.errors import UsageError
 from stemscan.files.arrays import read_array, read_measured
 from stemscan.files.columns import has_coordinates, in_pixels, read_columns
 from stemscan.files.numpy_files import npy_layout
 from stemscan.files.opening import require_file
 from stemscan.files.pixel_size import PixelSize
+from stemscan.files.tables import read_table
+from stemscan.files.text import is_text
 from stemscan.measured import (
     Samples,
     check_shapes,
@@ -37,7 +40,7 @@ class Found:
     Attributes
     ----------
     samples : Samples
-    told_apart_by : {"mask", "NaN", "positions", "table"}
+    told_apart_by : {"mask", "NaN", "visits", "positions", "table"}
         What tells pixels that were visited from those that were not.
     left_out : tuple of str
         Names of columns that were not read.
@@ -114,6 +117,7 @@ def read_samples(
             )
         return _table(data, columns, shape, pixel_size_nm)
     if shape is not None:
+        _check_table(data)
         raise UsageError(
             f"expected --shape only with --positions or a table, got {str(data)!r}, which names no rows and columns; "
             "leave --shape out for frames, or name the columns of a table with --columns row,column,counts"
@@ -121,9 +125,15 @@ def read_samples(
     return _frames(data, mask, frame)
 
 
+def _check_table(path: Path) -> None:
+    """Refuse a table that cannot be read by what is wrong with it, not by what it then seems to lack."""
+    if not path.is_dir() and is_text(path) and read_table(path).names:
+        read_columns(path)
+
+
 def _frames(data: Path, mask: Path | None, frame: str | None) -> Found:
     """Frames with a mask, or with NaN where nothing was visited."""
-    visited = None
+    visited, notes = None, list[str]()
     if mask is not None:
         claimed = _shape_of(data)
 
@@ -133,11 +143,21 @@ def _frames(data: Path, mask: Path | None, frame: str | None) -> Found:
                     f"expected a mask of shape {claimed[-2:]} or {claimed}, as the frames, got {mask_shape}"
                 )
 
-        visited = read_array(mask, accept, mask=True)
-    picture = read_measured(data, _accept_frames, frame)
-    samples = samples_from_frames(picture.values, visited)
+        visited = read_array(mask, accept, mask=True, note=lambda note: notes.append(f"mask {note}"))
     told_apart_by = "NaN" if mask is None else "mask"
-    return Found(samples, told_apart_by, (), picture.pixel_size_nm, picture.warnings, picture.notes)
+    if is_acquisition(data):
+        picture, visits = acquired_frames(data, frame)
+        if visits.max() > 1:
+            raise UsageError(
+                f"expected frames in which each pixel was visited once a pass, got {int(visits.max())} visits in "
+                f"{str(data)!r}; take the store as it is, without importing it"
+            )
+        if visited is None:
+            visited, told_apart_by = visits > 0, "visits"
+    else:
+        picture = read_measured(data, _accept_frames, frame)
+    samples = samples_from_frames(picture.values, visited)
+    return Found(samples, told_apart_by, (), picture.pixel_size_nm, picture.warnings, (*picture.notes, *notes))
 
 
 def _accept_frames(shape: Shape) -> None:

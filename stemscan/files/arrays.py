@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from stemscan.errors import DataError, StemscanError
 from stemscan.files.formats import measured_kind
-from stemscan.files.frames import read_grey_picture, read_mask_frames
+from stemscan.files.frames import read_grey_picture, read_mask_picture
 from stemscan.files.images import Picture
 from stemscan.files.numpy_files import read_npy_file
 from stemscan.files.opening import require_file
@@ -20,9 +20,10 @@ __all__ = ["read_array", "read_measured"]
 
 Array = npt.NDArray[Any]
 Accept = Callable[[tuple[int, ...]], None]
+Note = Callable[[str], None]
 
 
-def read_array(path: Path, accept: Accept | None = None, *, mask: bool = False) -> Array:
+def read_array(path: Path, accept: Accept | None = None, *, mask: bool = False, note: Note | None = None) -> Array:
     """Read an array from npy or a table of numbers, or the frames of an image file of any format.
 
     Parameters
@@ -31,7 +32,9 @@ def read_array(path: Path, accept: Accept | None = None, *, mask: bool = False) 
     accept : callable, optional
         Gets the shape of a numpy array before memory is taken for it, and raises where it cannot be right.
     mask : bool
-        Whether it is a mask, in which colours count.
+        Take it as a mask, in which colours count.
+    note : callable, optional
+        Gets each change that the reader made to the image of a mask: turned, inverted.
 
     Raises
     ------
@@ -46,7 +49,11 @@ def read_array(path: Path, accept: Accept | None = None, *, mask: bool = False) 
     """
     _require(path)
     if mask and measured_kind(path) == "image":
-        return read_mask_frames(path)
+        picture = read_mask_picture(path)
+        if note is not None:
+            for text in picture.notes:
+                note(text)
+        return picture.values
     return read_measured(path, accept).values
 
 

@@ -8,6 +8,7 @@ that plan in this process (in a store, say) find the file by its content.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -170,8 +171,10 @@ def points_to_scan(
     return PointsToScan(points, None if plain else furthest, left_out)
 
 
-def read_mask(path: Path, shape: tuple[int, int]) -> Mask:
+def read_mask(path: Path, shape: tuple[int, int], note: Callable[[str], None] | None = None) -> Mask:
     """Read the mask of an image or npy file: every pixel that is not zero, in any channel but alpha.
+
+    `note` gets each change that the reader made to it: turned, inverted.
 
     Raises
     ------
@@ -190,7 +193,7 @@ def read_mask(path: Path, shape: tuple[int, int]) -> Mask:
                 f"expected a mask on the plan's grid, {shape[0]} x {shape[1]}, in {name}, got shape {claimed}"
             )
 
-    values = read_array(path, accept, mask=True)
+    values = read_array(path, accept, mask=True, note=note)
     if values.ndim == 3 and values.shape[2] in (2, 3, 4) and values.dtype == np.uint8:
         values = values[:, :, : 3 if values.shape[2] > 2 else 1].max(axis=2)
     if values.ndim == 1 and shape == (len(values), 1):  # a text file has no other way to say it

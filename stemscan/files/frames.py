@@ -11,7 +11,7 @@ from stemscan.errors import DataError
 from stemscan.files.images import Array, Picture
 from stemscan.files.read import read_frames
 
-__all__ = ["read_grey_picture", "read_mask_frames"]
+__all__ = ["read_grey_picture", "read_mask_picture"]
 
 
 def read_grey_picture(path: Path, frame: int | str | None = None) -> Picture:
@@ -47,22 +47,24 @@ def read_grey_picture(path: Path, frame: int | str | None = None) -> Picture:
     return replace(picture, values=values[0] if len(values) == 1 else values)
 
 
-def read_mask_frames(path: Path) -> Array:
+def read_mask_picture(path: Path) -> Picture:
     """Read a mask: a pixel counts where it is not zero in any channel but alpha, and is the largest of its channels.
 
     Returns
     -------
-    ndarray, (T, H, W), or (H, W) where there is one frame
+    Picture
+        Values are (T, H, W), or (H, W) where there is one frame.
 
     Raises
     ------
     StemscanError
         As `stemscan.files.read.read_frames`.
     """
-    values = read_frames(path).values
+    picture = read_frames(path)
+    values = picture.values
     if values.ndim == 4:
         values = np.asarray(values[..., : _colours(values)].max(axis=-1))
-    return values[0] if len(values) == 1 else values
+    return replace(picture, values=values[0] if len(values) == 1 else values)
 
 
 def _colours(values: Array) -> int:

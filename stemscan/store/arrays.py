@@ -27,7 +27,7 @@ from stemscan.errors import StemscanError, StoreError
 from stemscan.memory import require_memory
 from stemscan.refusals import NO_THREAD, is_out_of_threads, refusal
 from stemscan.store.files import ROOT, sync_folder, write_durably, writing
-from stemscan.store.schema import ArraySpec
+from stemscan.store.schema import ArraySpec, remedy
 
 if TYPE_CHECKING:
     from stemscan.store.digests import ChunkChecks, DigestWriter
@@ -80,7 +80,8 @@ class _StrictStore(LocalStore):
 
     def _present(self, key: str, value: Buffer | None) -> Buffer | None:
         if value is None and key.startswith("c/"):
-            raise StoreError(f"expected a chunk at {str(self.root / key)!r}, got none; restore it from a copy")
+            where = self.root / key
+            raise StoreError(f"expected a chunk at {str(where)!r}, got none; {remedy(where)}")
         return value
 
 
@@ -289,7 +290,9 @@ def _damaged(where: Path, problem: Exception) -> StoreError:
     if isinstance(problem, OSError) and problem.errno:
         return StoreError(f"expected to read {str(where)!r}, got: {refusal(problem)}")
     reason = " ".join(str(problem).split()) or type(problem).__name__
-    return StoreError(f"expected sound data in {str(where)!r}, got: {reason}; restore it from a copy")
+    if "checksum" in reason:
+        reason = "bytes that do not match their checksum"
+    return StoreError(f"expected sound data in {str(where)!r}, got {reason}; {remedy(where)}")
 
 
 @contextmanager

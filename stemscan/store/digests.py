@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from stemscan.errors import StoreError
 from stemscan.store.record import StoreRecord
 from stemscan.store.record_parts import DigestsRecord
-from stemscan.store.schema import DIGEST_BYTES, PICTURES, SAMPLES, ArraySpec
+from stemscan.store.schema import DIGEST_BYTES, PICTURES, SAMPLES, ArraySpec, remedy
 
 if TYPE_CHECKING:
     from stemscan.store.arrays import ArrayWriter
@@ -264,8 +264,9 @@ class ChunkChecks:
         """Refuse a chunk that is not the one that was written there."""
         if not self.holds(name, index, values):
             file = self._specs[name].chunk_file(self._folder, index)
-            how = "redraw it by stemscan verify --repair" if name in PICTURES else "restore it from a copy"
-            raise StoreError(f"expected in {str(file)!r} the values that were written there, got others; {how}")
+            raise StoreError(
+                f"expected in {str(file)!r} the values that were written there, got others; {remedy(file)}"
+            )
 
     def holds(self, name: str, index: tuple[int, ...], values: NDArray[Any]) -> bool:
         """Tell whether a chunk is the one that was written there."""

@@ -233,7 +233,7 @@ def check_same(begun: StoreRecord, now: StoreRecord, path: Path) -> None:
         "noise": (begun.noise, now.noise),
         "seed": (begun.seed, now.seed),
         "specimen": (_specimen(begun), _specimen(now)),
-        "detector": (begun.detector, now.detector),
+        "detector": (_detector(begun.detector), _detector(now.detector)),
         "coil lag in ns": (begun.coil_tau_ns or "none", now.coil_tau_ns or "none"),
         "waits of the beam before its dwells": (_short(begun.coil_waits), _short(now.coil_waits)),
         "actual positions": (begun.actual_positions, now.actual_positions),
@@ -245,6 +245,12 @@ def check_same(begun: StoreRecord, now: StoreRecord, path: Path) -> None:
                 f"expected the {name} with which {str(path)!r} was begun ({old}), got another ({new}); give the same, "
                 "or choose another store"
             )
+
+
+def _detector(detector: DetectorInfo) -> str:
+    """A detector in words, other words for any other."""
+    meaning = "electrons" if detector.unit == "electron" else f"gain {detector.gain!r}, offset {detector.offset!r}"
+    return f"{meaning}, {detector.dtype}"
 
 
 def _specimen(record: StoreRecord) -> str:

@@ -6,6 +6,7 @@ A `Layout` says what was or will be scanned; `array_specs` which arrays there ar
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -35,6 +36,7 @@ __all__ = [
     "array_specs",
     "counts_dtype",
     "ome_attributes",
+    "remedy",
     "spec_on_disk",
     "worst_case_bytes",
 ]
@@ -43,6 +45,7 @@ FRAME_CHUNK = 1024
 SAMPLE_CHUNK = 1 << 18
 SAMPLES: Final = ("samples/counts", "samples/position", "samples/actual")
 PICTURES: Final = ("frames", "visits")
+_OF_A_PICTURE: Final = re.compile(r"/(frames|visits)(/zarr\.json|/c(/\d+)+)?$")
 DIGEST_BYTES: Final = 32
 UINT16_LIMIT: Final = 60000.0
 """Electrons per sample up to which counts are uint16."""
@@ -223,19 +226,19 @@ def spec_on_disk(folder: Path, spec: ArraySpec, *, exactly: bool = False) -> Arr
     """
     where = folder / spec.path / "zarr.json"
     if not where.exists():
-        raise StoreError(f"expected an array at {str(where.parent)!r}, got none; restore it from a copy")
+        raise StoreError(f"expected an array at {str(where.parent)!r}, got none; {remedy(where)}")
     try:
         found = read_json(where)
         shape, dtype = tuple(found["shape"]), found["data_type"]
         chunks = tuple(found["chunk_grid"]["configuration"]["chunk_shape"])
     except (KeyError, TypeError) as problem:
-        raise StoreError(f"expected array metadata in {str(where)!r}, got none; restore it from a copy") from problem
+        raise StoreError(f"expected array metadata in {str(where)!r}, got none; {remedy(where)}") from problem
     types = (spec.dtype.name,) if exactly else _KINDS[spec.path]
     fits = len(chunks) == len(shape) and all(isinstance(side, int) and side > 0 for side in chunks)
     if shape != spec.shape or dtype not in types or not fits or (exactly and chunks != spec.chunks):
         raise StoreError(
             f"expected an array of shape {spec.shape} and type {' or '.join(types)} in {str(where)!r}, got shape "
-            f"{shape} and type {dtype} in chunks {chunks}; restore it from a copy"
+            f"{shape} and type {dtype} in chunks {chunks}; {remedy(where)}"
         )
     return replace(spec, chunks=chunks, dtype=np.dtype(dtype))
 
@@ -253,6 +256,12 @@ def worst_case_bytes(specs: Iterable[ArraySpec], layout: Layout) -> int:
             size = min(size, 4 * spec.dtype.itemsize * layout.total_samples + size // 64)
         need += size + size // 128 + (4096 + DIGEST_BYTES) * math.prod(spec.grid)
     return need
+
+
+def remedy(where: Path) -> str:
+    """Advice where a file or array of a store is damaged: pictures follow from samples, all else is copied."""
+    drawn = _OF_A_PICTURE.search(where.as_posix())
+    return "redraw it by stemscan verify --repair" if drawn else "restore it from a copy"
 
 
 def ome_attributes(layout: Layout, *, channels: bool = True) -> Json:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rsciio.tiff import file_reader
 
 from stemscan.errors import DataError, UsageError
-from stemscan.files.frames import read_grey_picture, read_mask_frames
+from stemscan.files.frames import read_grey_picture, read_mask_picture
 from stemscan.files.read import read_frames, read_picture
 from stemscan.files.reading import Answer, answers
 
@@ -168,6 +168,6 @@ def test_frames_of_one_signal_and_masks(tmp_path: Path) -> None:
     colour[..., 3] = 255
     colour[2:5, 3:7, 1] = 9
     tifffile.imwrite(path, colour, photometric="rgb", extrasamples=["unassalpha"], compression="zlib")
-    assert np.count_nonzero(read_mask_frames(path)) == 12
+    assert np.count_nonzero(read_mask_picture(path).values) == 12
     with pytest.raises(DataError, match="got colours"):
         read_grey_picture(path)
