@@ -1,5 +1,5 @@
 """Measurements: figures and ratios for docs/, printed by commands that anyone can run."""
 
-from stemscan.openmp import wait_politely
+from stemscan.runtime.openmp import wait_politely
 
 wait_politely()  # as the command line does

@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.files.read import read_picture
-from stemscan.recon.grids import bin_mean
-from stemscan.recon.inputs import Inputs
-from stemscan.recon.methods import reconstruct
+from stemscan.recon.inputs.grids import bin_mean
+from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.metrics import absolute_psnr
+from stemscan.recon.registry import reconstruct
 
 Image = npt.NDArray[np.float32]
 

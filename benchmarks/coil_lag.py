@@ -14,14 +14,14 @@ import argparse
 
 import numpy as np
 
-from stemscan.coil_lag import actual_positions
-from stemscan.path import ScanPath
-from stemscan.plan import ScanPlan
-from stemscan.recon.gridding import PlacedSamples
-from stemscan.recon.inputs import Inputs
-from stemscan.recon.methods import reconstruct
+from stemscan.hardware.coil_lag import actual_positions
+from stemscan.path.scan_path import ScanPath
+from stemscan.plan.scan_plan import ScanPlan
+from stemscan.recon.inputs.gridding import PlacedSamples
+from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.metrics import compare
 from stemscan.recon.reconstruction import Reconstruction
+from stemscan.recon.registry import reconstruct
 from stemscan.simulators.api import Specimen, VirtualMicroscope, render_specimen
 
 TAUS_US = (0, 5, 30, 220)

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from stemscan.hardware.exporters import FORMATS, export
-from stemscan.plan import ScanPlan
+from stemscan.plan.scan_plan import ScanPlan
 
 SIDE = 16384
 SMALLER = {"fei-stream-12": 3816, "de-freescan": 8192}

@@ -16,15 +16,15 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from stemscan.plan import ScanPlan
+from stemscan.plan.scan_plan import ScanPlan
 from stemscan.recon.evaluation.images import TEST_SEED
 from stemscan.recon.fshnet.full_grid import FullGridNet, correct
 from stemscan.recon.fshnet.full_grid_features import features
 from stemscan.recon.fshnet.network import FSHNet
-from stemscan.recon.inputs import Inputs
-from stemscan.recon.methods import reconstruct
+from stemscan.recon.inputs.inputs import Inputs
+from stemscan.recon.registry import reconstruct
 from stemscan.recon.weights import find_weights
-from stemscan.recon.weights_file import load_weights
+from stemscan.recon.weights.file import load_weights
 from stemscan.simulators.api import sampled_frames, synthetic_specimen
 
 

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.recon.fshnet.network import FACTOR, MULTIPLE, RECEPTIVE_RADIUS, infer
-from stemscan.recon.fshnet.published import prior_input
-from stemscan.recon.fshnet.published_protocol import published_scan
-from stemscan.recon.tiling import tiled
-from stemscan.recon.weights_file import load_fshnet
+from stemscan.recon.networks.tiling import tiled
+from stemscan.recon.paper.protocol import published_scan
+from stemscan.recon.paper.published_weights import prior_input
+from stemscan.recon.weights.file import load_fshnet
 from stemscan.simulators.api import load_corner
 
 COVERING = -(-RECEPTIVE_RADIUS // MULTIPLE) * MULTIPLE

@@ -3,7 +3,7 @@
     python -m benchmarks.iht [--specimens crystal:SrTiO3 synthetic:11/0 ...] [--per-block 1 3] [--dose 10]
 
 Noise-free specimens of 512 x 512 are standardised, doubled and sampled as the published code does
-(`stemscan.recon.fshnet.published_protocol`); affine PSNR in dB against what was sampled, 1024 x 1024. The width of
+(`stemscan.recon.paper.protocol`); affine PSNR in dB against what was sampled, 1024 x 1024. The width of
 normalised convolution is the one that the truth likes best (oracle); IHT chooses its number of coefficients by itself.
 """
 
@@ -15,10 +15,10 @@ import time
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.recon.fshnet.published_protocol import PublishedScan, published_scan
-from stemscan.recon.inputs import Inputs
-from stemscan.recon.methods import reconstruct
+from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.metrics import affine_fit
+from stemscan.recon.paper.protocol import PublishedScan, published_scan
+from stemscan.recon.registry import reconstruct
 from stemscan.simulators.api import render_specimen, synthetic_specimen
 
 SIZE = 512

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from stemscan import memory
+from stemscan.runtime import memory
 
 _PASSES = 4
 _PERIOD = 16
@@ -30,7 +30,7 @@ Part = Callable[[int, Path], Callable[[], object]]
 
 def _inputs(size: int, period: float = _PERIOD) -> object:
     """A sparse scan of waves, of some sampling ratio."""
-    from stemscan.recon.inputs import Inputs
+    from stemscan.recon.inputs.inputs import Inputs
 
     random = np.random.default_rng(0)
     wave = np.cos(2 * np.pi * np.arange(size) / period)
@@ -46,7 +46,7 @@ def _inputs(size: int, period: float = _PERIOD) -> object:
 
 def _method(name: str, period: float = _PERIOD) -> Part:
     def part(size: int, folder: Path) -> Callable[[], object]:
-        from stemscan.recon.methods import reconstruct
+        from stemscan.recon.registry import reconstruct
 
         weights = _untrained(name, folder) if name in _TRAINED else None
         inputs = _inputs(size, period)
@@ -57,8 +57,8 @@ def _method(name: str, period: float = _PERIOD) -> Part:
 
 def _untrained(name: str, folder: Path) -> Path:
     """Weights of a network as it was built."""
-    from stemscan.recon.networks import build
-    from stemscan.recon.weights_file import WeightsInfo, save_weights
+    from stemscan.recon.networks.registry import build
+    from stemscan.recon.weights.file import WeightsInfo, save_weights
 
     path = folder / f"{name}.safetensors"
     if not path.exists():
@@ -67,7 +67,7 @@ def _untrained(name: str, folder: Path) -> Path:
 
 
 def _plan(size: int) -> object:
-    from stemscan.plan import ScanPlan
+    from stemscan.plan.scan_plan import ScanPlan
 
     values = {"pattern": {"kind": "block-random", "block": 8, "samples_per_block": 3}, "shape": [size, size]}
     return ScanPlan.from_dict(
@@ -96,15 +96,15 @@ def _simulate(specimen: str) -> Part:
 
 
 def _read(size: int, folder: Path) -> Callable[[], object]:
-    from stemscan.recon.inputs import load_inputs
+    from stemscan.recon.inputs.inputs import load_inputs
 
     _simulate("crystal:SrTiO3")(size, folder)()
     return lambda: load_inputs(folder / f"{size}.zarr")
 
 
 def _import(size: int, folder: Path) -> Callable[[], object]:
-    from stemscan.measured import samples_from_frames
     from stemscan.store import Acquisition
+    from stemscan.store.importing.measured import samples_from_frames
 
     frames = np.ones((2, size, size), np.uint16)
 
@@ -124,9 +124,9 @@ def _import(size: int, folder: Path) -> Callable[[], object]:
 
 
 def _check(size: int, folder: Path) -> Callable[[], object]:
+    from stemscan.hardware.preflight.walk import check_flight
     from stemscan.hardware.profile import load_profile
-    from stemscan.preflight.walk import check_flight
-    from stemscan.program import Program
+    from stemscan.hardware.program import Program
 
     return lambda: check_flight(Program(_plan(size), load_profile("obi")))  # type: ignore[arg-type]
 

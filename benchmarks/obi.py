@@ -22,12 +22,12 @@ from stemscan.hardware.obi.controller import ObiController
 from stemscan.hardware.obi.decoder import Decoder
 from stemscan.hardware.obi.encoder import StepEncoder
 from stemscan.hardware.profile import load_profile
-from stemscan.path import ScanPath
-from stemscan.plan import ScanPlan
-from stemscan.program import Program
+from stemscan.hardware.program import Program
+from stemscan.path.scan_path import ScanPath
+from stemscan.plan.scan_plan import ScanPlan
 from stemscan.simulators.api import specimen_from_array
-from stemscan.simulators.obi_device import VirtualObiDevice
-from stemscan.simulators.obi_server import ObiServer
+from stemscan.simulators.obi.device import VirtualObiDevice
+from stemscan.simulators.obi.server import ObiServer
 
 
 def plan_of(samples: int) -> ScanPlan:

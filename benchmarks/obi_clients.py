@@ -24,10 +24,10 @@ import numpy as np
 from stemscan.hardware.obi import commands as obi
 from stemscan.hardware.obi.encoder import encode
 from stemscan.hardware.profile import load_profile
-from stemscan.plan import ScanPlan
+from stemscan.plan.scan_plan import ScanPlan
 from stemscan.simulators.api import specimen_from_array
-from stemscan.simulators.obi_device import VirtualObiDevice
-from stemscan.simulators.obi_server import ObiServer
+from stemscan.simulators.obi.device import VirtualObiDevice
+from stemscan.simulators.obi.server import ObiServer
 
 PATIENCE_S = 10.0
 COOKIE = 0x5A3C

@@ -22,17 +22,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stemscan.controller import ScanController, acquire
+from stemscan.acquisition.acquire import ScanController, acquire
 from stemscan.errors import ControllerError
 from stemscan.hardware.obi import link
 from stemscan.hardware.obi.controller import ObiController
 from stemscan.hardware.profile import ControllerProfile, load_profile
-from stemscan.plan import ScanPlan
-from stemscan.sample_block import DetectorInfo
+from stemscan.plan.scan_plan import ScanPlan
 from stemscan.simulators.api import VirtualMicroscope, specimen_from_array
-from stemscan.simulators.obi_faults import READING_FAULTS, FaultyObiDevice
-from stemscan.simulators.obi_server import ObiServer
+from stemscan.simulators.obi.faults import READING_FAULTS, FaultyObiDevice
+from stemscan.simulators.obi.server import ObiServer
 from stemscan.store import Acquisition
+from stemscan.store.batch import DetectorInfo
 
 SPECIMEN = specimen_from_array(np.random.default_rng(0).random((128, 128)).astype(np.float32))
 DWELLS_NS = (250, 375, 500, 625, 1125, 2000)

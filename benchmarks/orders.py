@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from stemscan.path import ScanPath
-from stemscan.plan import ScanPlan
-from stemscan.preflight.kernels import BEFORE, distances_before
+from stemscan.hardware.preflight.kernels import BEFORE, distances_before
+from stemscan.path.scan_path import ScanPath
+from stemscan.plan.scan_plan import ScanPlan
 
 PATTERNS: dict[str, dict[str, Any]] = {
     "block-random": {"kind": "block-random", "block": 8, "samples_per_block": 3},

@@ -10,8 +10,8 @@ import resource
 import time
 from typing import Any
 
-from stemscan.path import DEFAULT_BATCH, ScanPath
-from stemscan.plan import ScanPlan
+from stemscan.path.scan_path import DEFAULT_BATCH, ScanPath
+from stemscan.plan.scan_plan import ScanPlan
 
 CASES: list[tuple[dict[str, Any], str]] = [
     ({"kind": "block-random", "block": 8, "samples_per_block": 3}, "serpentine-blocks"),

@@ -12,10 +12,10 @@ import resource
 import time
 from collections.abc import Callable
 
+from stemscan.hardware.preflight import check_flight
 from stemscan.hardware.profile import load_profile
-from stemscan.plan import ScanPlan
-from stemscan.preflight import check_flight
-from stemscan.program import Program
+from stemscan.hardware.program import Program
+from stemscan.plan.scan_plan import ScanPlan
 
 PART = 4_000_000
 

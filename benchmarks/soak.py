@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from stemscan.controller import acquire
-from stemscan.plan import ScanPlan
+from stemscan.acquisition.acquire import acquire
+from stemscan.plan.scan_plan import ScanPlan
 from stemscan.simulators.api import VirtualMicroscope, specimen_from_array
 from stemscan.store import Acquisition
 

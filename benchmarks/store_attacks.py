@@ -13,7 +13,7 @@ import argparse
 import random
 from collections import Counter
 
-from tests.stemscan.store_attacks import NAMES, attack, make_stores, places, state_of
+from tests.stemscan.store.store_attacks import NAMES, attack, make_stores, places, state_of
 from tests.stemscan.store_kit import memory_folder
 
 

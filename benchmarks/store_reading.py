@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from stemscan.recon.inputs import load_inputs
+from stemscan.recon.inputs.inputs import load_inputs
 from stemscan.store import Acquisition
 
 ROUNDS = 3

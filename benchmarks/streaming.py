@@ -15,7 +15,7 @@ import time
 from typing import Any
 
 from benchmarks.orders import ORDERS, plan_of
-from stemscan.path import ScanPath
+from stemscan.path.scan_path import ScanPath
 
 BATCH = 100_000
 _BLOCKS: dict[str, Any] = {"kind": "block-random", "block": 8, "samples_per_block": 3}

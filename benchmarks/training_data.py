@@ -15,7 +15,7 @@ from pathlib import Path
 
 from torch.utils.flop_counter import FlopCounterMode
 
-from stemscan.recon.networks import network_class
+from stemscan.recon.networks.registry import network_class
 from stemscan.recon.training.batches import batches
 from stemscan.recon.training.config import TrainingConfig
 from stemscan.recon.training.tasks import task_of

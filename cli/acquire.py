@@ -23,8 +23,8 @@ from stemscan.cli.common import (
 from stemscan.cli.controllers import opened_controller
 
 if TYPE_CHECKING:
-    from stemscan.plan import ScanPlan
-    from stemscan.stopping import StopRule
+    from stemscan.acquisition.stopping import StopRule
+    from stemscan.plan.scan_plan import ScanPlan
 
 __all__ = ["acquire"]
 
@@ -91,9 +91,9 @@ def acquire(
     quiet: QuietOption = False,
 ) -> None:
     """Acquire a plan with a controller into a store; Ctrl-C blanks the beam and keeps what came."""
-    from stemscan.acquire_session import acquire_into
+    from stemscan.acquisition.session import acquire_into
     from stemscan.errors import UsageError
-    from stemscan.plan import ScanPlan
+    from stemscan.plan.scan_plan import ScanPlan
 
     if resume and overwrite:
         raise UsageError("expected --resume or --overwrite, got both; keep one")
@@ -176,8 +176,8 @@ def _is_complete(output: Path) -> bool:
 
 def _patience(text: str) -> float:
     """Longest silence in seconds."""
+    from stemscan.acquisition.timed_controller import check_seconds
     from stemscan.errors import UsageError
-    from stemscan.timed_controller import check_seconds
     from stemscan.units import parse_seconds
 
     try:
@@ -190,8 +190,8 @@ def _patience(text: str) -> float:
 
 def _rule(text: str) -> StopRule:
     """A rule that ends an acquisition."""
+    from stemscan.acquisition.stopping import MaxDose
     from stemscan.errors import UsageError
-    from stemscan.stopping import MaxDose
     from stemscan.units import parse_area_dose, parse_decibel
 
     name, equals, value = text.partition("=")

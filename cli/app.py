@@ -25,9 +25,8 @@ from stemscan.cli import (
     weights,
 )
 from stemscan.cli.common import one_sentence
-from stemscan.errors import StemscanError
-from stemscan.openmp import wait_politely
-from stemscan.refusals import NO_THREAD, is_out_of_threads, refusal
+from stemscan.errors import NO_THREAD, StemscanError, is_out_of_threads, refusal
+from stemscan.runtime.openmp import wait_politely
 
 __all__ = ["app", "run_command"]
 

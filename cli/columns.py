@@ -39,9 +39,9 @@ def columns(
     from stemscan.files.writing import check_output, write_file
     from stemscan.recon.columns.find import find_columns
     from stemscan.recon.columns.table import check_table_name, write_table
-    from stemscan.recon.inputs import load_inputs
-    from stemscan.recon.methods import reconstruct
+    from stemscan.recon.inputs.inputs import load_inputs
     from stemscan.recon.output import read_reconstruction
+    from stemscan.recon.registry import reconstruct
     from stemscan.recon.threads import limit_threads
 
     talk = Talk(quiet, as_json)

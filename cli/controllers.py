@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from stemscan.cli.common import Talk, choice
 
 if TYPE_CHECKING:
-    from stemscan.plan import ScanPlan
-    from stemscan.scan_controller import ScanController
+    from stemscan.acquisition.scan_controller import ScanController
+    from stemscan.plan.scan_plan import ScanPlan
 
 __all__ = ["opened_controller"]
 
@@ -104,13 +104,13 @@ def _obi(
     connect: bool,
 ) -> tuple[ScanController, dict[str, Any]]:
     """A device of the Open Beam Interface."""
-    from stemscan.coil_lag import CoilLag
+    from stemscan.hardware.coil_lag import CoilLag
+    from stemscan.hardware.lagged_controller import LaggedController
     from stemscan.hardware.obi.address import parse_address
     from stemscan.hardware.obi.controller import ObiController
+    from stemscan.hardware.preflight.findings import dwell_findings
     from stemscan.hardware.profile import load_profile
-    from stemscan.lagged_controller import LaggedController
-    from stemscan.preflight.findings import dwell_findings
-    from stemscan.program import Program
+    from stemscan.hardware.program import Program
     from stemscan.units import parse_time_constant_ns
 
     host, port = parse_address(address)
@@ -131,7 +131,7 @@ def _obi(
 def _detector(text: str) -> Any:
     """A detector from GAIN,OFFSET."""
     from stemscan.errors import UsageError
-    from stemscan.sample_block import DetectorInfo
+    from stemscan.store.batch import DetectorInfo
 
     try:
         gain, offset = (float(part) for part in text.split(","))
@@ -142,6 +142,6 @@ def _detector(text: str) -> Any:
 
 def _replay(store: str) -> ScanController:
     """The samples of a store once more."""
-    from stemscan.replay import ReplayController
+    from stemscan.acquisition.replay import ReplayController
 
     return ReplayController(store)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from stemscan.recon.inputs import Inputs
+    from stemscan.recon.inputs.inputs import Inputs
     from stemscan.recon.metrics import Metrics
     from stemscan.recon.reconstruction import Reconstruction
 
@@ -39,12 +39,12 @@ def demo(
     quiet: QuietOption = False,
 ) -> None:
     """Plan, simulate and reconstruct a crystal by every method; write a picture and a table."""
-    from stemscan.plan import ScanPlan
-    from stemscan.recon.inputs import load_inputs
+    from stemscan.path.summary import summarise
+    from stemscan.plan.scan_plan import ScanPlan
+    from stemscan.recon.inputs.inputs import load_inputs
     from stemscan.recon.pictures import panel
     from stemscan.simulators.session import simulate
-    from stemscan.simulators.specimen import load_specimen
-    from stemscan.summary import summarise
+    from stemscan.simulators.specimens.specimen import load_specimen
     from stemscan.units import parse_length_nm, parse_shape
 
     talk = Talk(quiet, as_json)
@@ -95,7 +95,7 @@ def _check_weights(weights: str | None) -> None:
     """See that the weights can be used before anything is written."""
     if weights is not None:
         from stemscan.recon.weights import find_weights
-        from stemscan.recon.weights_file import load_weights
+        from stemscan.recon.weights.file import load_weights
 
         load_weights(find_weights(weights, "fshnet"))
 
@@ -107,7 +107,7 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as problem:
-        from stemscan.refusals import refusal
+        from stemscan.errors import refusal
 
         raise StemscanError(f"expected to make the folder {str(folder)!r}, got: {refusal(problem)}") from problem
 
@@ -115,7 +115,7 @@ def _make_folder(folder: Path) -> None:
 def _check_folder(folder: Path, overwrite: bool) -> None:
     """See that the folder can be made, or that nothing in it is overwritten unasked."""
     from stemscan.files.writing import check_output
-    from stemscan.recon.methods import METHODS
+    from stemscan.recon.registry import METHODS
 
     if not folder.is_dir():
         check_output(folder, overwrite=False)
@@ -128,9 +128,9 @@ def _reconstruct_all(
     folder: Path, inputs: Inputs, truth: NDArray[np.float32], weights: str | None, talk: Talk
 ) -> Results:
     """Reconstruct by every method that has what it needs, and write each image."""
-    from stemscan.recon.methods import ready_methods, reconstruct
     from stemscan.recon.metrics import compare
     from stemscan.recon.output import write_reconstruction
+    from stemscan.recon.registry import ready_methods, reconstruct
 
     names = ready_methods()
     results: Results = []

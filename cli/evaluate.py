@@ -86,12 +86,12 @@ def evaluate(
     """Evaluate methods side by side; what an earlier run computed is not computed again."""
     from stemscan.errors import ReconError, UsageError
     from stemscan.recon.evaluation.cases import Grid
-    from stemscan.recon.evaluation.parquet import require_pyarrow
     from stemscan.recon.evaluation.report import means, write_report
     from stemscan.recon.evaluation.schedule import LOCAL, scheduler_for
     from stemscan.recon.evaluation.session import Request, check_folder, prepare_folder
     from stemscan.recon.evaluation.session import evaluate as run
-    from stemscan.recon.methods import check_device
+    from stemscan.recon.output.parquet import require_pyarrow
+    from stemscan.recon.registry import check_device
 
     talk = Talk(quiet, as_json)
     if threads < 1:
@@ -156,7 +156,7 @@ def _contenders(texts: list[str], names: str | None, weights: list[str]) -> list
     """What is compared, and what stands beside."""
     from stemscan.errors import UsageError
     from stemscan.recon.evaluation.contenders import all_contenders, parse_contender, with_those_beside
-    from stemscan.recon.methods import METHODS
+    from stemscan.recon.registry import METHODS
 
     files: dict[str, Path] = {}
     for text in weights:

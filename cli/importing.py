@@ -73,9 +73,9 @@ def import_data(
 ) -> None:
     """Bring sparse data measured elsewhere into an acquisition store."""
     from stemscan.errors import UsageError
-    from stemscan.measured_files import read_samples
-    from stemscan.sample_block import DetectorInfo
     from stemscan.store import Acquisition
+    from stemscan.store.batch import DetectorInfo
+    from stemscan.store.importing.measured_files import read_samples
     from stemscan.units import counted, format_count, format_length, parse_length_nm, parse_shape
 
     talk = Talk(quiet, as_json)

@@ -14,8 +14,8 @@ from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.hardware.exporters.describe import Exported
-    from stemscan.sample_block import DetectorInfo
     from stemscan.store import Acquisition
+    from stemscan.store.batch import DetectorInfo
 
 __all__ = ["info"]
 
@@ -76,8 +76,8 @@ def _export(path: Path, exported: Exported) -> Description:
 
 def _plan(path: Path, talk: Talk) -> Description:
     """A plan's figures."""
-    from stemscan.plan import ScanPlan
-    from stemscan.summary import summarise
+    from stemscan.path.summary import summarise
+    from stemscan.plan.scan_plan import ScanPlan
 
     plan = ScanPlan.load(path)
     with talk.progress("walking the path") as progress:

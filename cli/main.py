@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from stemscan.errors import StemscanWarning
-from stemscan.interrupts import begin, end_at_signals, raise_interrupts, received
+from stemscan.runtime.interrupts import begin, end_at_signals, raise_interrupts, received
 
 __all__ = ["run"]
 

@@ -13,7 +13,7 @@ from stemscan.cli.plan_export import export
 from stemscan.cli.plan_options import order_of, take_files
 
 if TYPE_CHECKING:
-    from stemscan.summary import PlanSummary
+    from stemscan.path.summary import PlanSummary
 
 __all__ = ["app", "summary_lines"]
 
@@ -167,8 +167,8 @@ def plan(
         return
     from stemscan.errors import DoseLimitError, PlanError, UsageError
     from stemscan.files.writing import check_output
-    from stemscan.plan import ScanPlan
-    from stemscan.summary import summarise
+    from stemscan.path.summary import summarise
+    from stemscan.plan.scan_plan import ScanPlan
     from stemscan.units import parse_current_pa, parse_dwell_ns, parse_length_nm, parse_shape
 
     talk = Talk(quiet, as_json)

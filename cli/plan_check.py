@@ -10,9 +10,9 @@ import typer
 from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk, table
 
 if TYPE_CHECKING:
+    from stemscan.hardware.preflight import Preflight
     from stemscan.hardware.profile import ControllerProfile
-    from stemscan.plan import ScanPlan
-    from stemscan.preflight import Preflight
+    from stemscan.plan.scan_plan import ScanPlan
 
 __all__ = ["check"]
 
@@ -39,9 +39,9 @@ def check(
     """Tell what a plan costs on a controller, before the sample pays; exit code 1 where it cannot or must not run."""
     from stemscan.errors import ProfileError, UsageError
     from stemscan.files.writing import check_output
+    from stemscan.hardware.preflight.picture import check_name
     from stemscan.hardware.profile import TEMPLATE, load_profile, profile_names, profile_text
-    from stemscan.plan import ScanPlan
-    from stemscan.preflight.picture import check_name
+    from stemscan.plan.scan_plan import ScanPlan
 
     talk = Talk(quiet, as_json)
     if template:
@@ -81,9 +81,9 @@ def _fly(
     overwrite: bool,
 ) -> Preflight:
     """Walk the program; draw it where that is asked for."""
-    from stemscan.preflight import MOST_SAMPLES, check_flight
-    from stemscan.preflight.picture import draw_flight
-    from stemscan.program import Program
+    from stemscan.hardware.preflight import MOST_SAMPLES, check_flight
+    from stemscan.hardware.preflight.picture import draw_flight
+    from stemscan.hardware.program import Program
 
     program = Program(plan, profile, round_dwell=round_dwell)
     with talk.progress("walking the program") as progress:

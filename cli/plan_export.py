@@ -41,7 +41,7 @@ def export(
 ) -> None:
     """Write a plan in another format and print what its grid of positions and times loses."""
     from stemscan.hardware.exporters import export as run
-    from stemscan.plan import ScanPlan
+    from stemscan.plan.scan_plan import ScanPlan
 
     talk = Talk(quiet, as_json)
     scan_plan = ScanPlan.load(plan)

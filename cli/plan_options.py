@@ -210,8 +210,8 @@ def _count_samples(data: dict[str, Any]) -> None:
     """State how many samples of a way lie inside the region, where that does not follow from its pixels."""
     if data["pattern"]["kind"] in ("spiral", "lissajous", "list"):
         from stemscan.errors import PlanError, UsageError
-        from stemscan.patterns.sampling import samples_inside
-        from stemscan.plan import ScanPlan
+        from stemscan.path.engine import samples_inside
+        from stemscan.plan.scan_plan import ScanPlan
 
         data["region"]["samples"] = 1
         try:

@@ -10,7 +10,7 @@ import typer
 from stemscan.cli.common import JsonOption, OutputOption, OverwriteOption, QuietOption, Talk, choice, table
 
 if TYPE_CHECKING:
-    from stemscan.recon.inputs import Positions
+    from stemscan.recon.inputs.inputs import Positions
     from stemscan.recon.metrics import Metrics
 
 __all__ = ["metric_text", "recon"]
@@ -63,11 +63,11 @@ def recon(
     quiet: QuietOption = False,
 ) -> None:
     """Reconstruct the specimen from a store: .zarr, .tif, .ome.tif, .npy or .png, by the suffix."""
-    from stemscan.recon.inputs import load_inputs
-    from stemscan.recon.methods import reconstruct
+    from stemscan.recon.inputs.inputs import load_inputs
     from stemscan.recon.metrics import compare
     from stemscan.recon.needs import require_memory_for
     from stemscan.recon.output import check_destination, record_of, write_reconstruction
+    from stemscan.recon.registry import reconstruct
 
     talk = Talk(quiet, as_json)
     weights = _weights_of(variant, method, weights)
@@ -130,7 +130,7 @@ def metric_text(metrics: Metrics) -> list[tuple[str, str]]:
 def _settings(texts: list[str]) -> dict[str, Any]:
     """A method's settings from KEY=VALUE, each value read as YAML."""
     from stemscan.errors import UsageError
-    from stemscan.strict_yaml import YamlProblem, parse
+    from stemscan.files.strict_yaml import YamlProblem, parse
 
     settings: dict[str, Any] = {}
     for text in texts:

@@ -38,10 +38,10 @@ def serve(
     from stemscan.errors import UsageError
     from stemscan.hardware.obi.address import format_address
     from stemscan.hardware.profile import load_profile
-    from stemscan.plan import ScanPlan
+    from stemscan.plan.scan_plan import ScanPlan
     from stemscan.simulators.api import load_specimen
-    from stemscan.simulators.obi_device import VirtualObiDevice
-    from stemscan.simulators.obi_server import ObiServer, check_host
+    from stemscan.simulators.obi.device import VirtualObiDevice
+    from stemscan.simulators.obi.server import ObiServer, check_host
     from stemscan.units import parse_seconds
 
     choice("--protocol", protocol, ("obi",))

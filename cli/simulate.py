@@ -68,7 +68,7 @@ def simulate(
 ) -> None:
     """Scan a virtual specimen by a plan and write the acquisition store."""
     from stemscan.errors import UsageError
-    from stemscan.plan import ScanPlan
+    from stemscan.plan.scan_plan import ScanPlan
     from stemscan.simulators.session import simulate as run
     from stemscan.units import counted, format_count, parse_time_constant_ns
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from stemscan.memory import require_memory
-from stemscan.recon.inputs import input_bytes
-from stemscan.recon.methods import METHODS, remedy_for
+from stemscan.recon.inputs.inputs import input_bytes
 from stemscan.recon.metrics import BYTES_A_PIXEL as COMPARED
+from stemscan.recon.registry import METHODS, remedy_for
+from stemscan.runtime.memory import require_memory
 
 __all__ = ["require_memory_for"]
 
@@ -24,7 +24,7 @@ def require_memory_for(
     Parameters
     ----------
     method : str
-        A name in `stemscan.recon.methods.METHODS`.
+        A name in `stemscan.recon.registry.METHODS`.
     shape : tuple of int
         Rows and columns of the grid.
     output : Path

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from stemscan.recon.inputs import Inputs, load_inputs
-from stemscan.recon.methods import DEFAULT_METHOD, reconstruct
+from stemscan.recon.inputs.inputs import Inputs, load_inputs
 from stemscan.recon.needs import require_memory_for
 from stemscan.recon.output import write_reconstruction
+from stemscan.recon.registry import DEFAULT_METHOD, reconstruct
 
 if TYPE_CHECKING:
     from stemscan.recon.reconstruction import Reconstruction
@@ -39,7 +39,7 @@ def make_ready(shape: tuple[int, int], output: str | Path, method: str = DEFAULT
     output : str or Path
         Of the image to come; only its suffix matters.
     method : str
-        A name in `stemscan.recon.methods.METHODS` that needs no settings.
+        A name in `stemscan.recon.registry.METHODS` that needs no settings.
     passes : int
         Of the scan that is to be reconstructed.
 
@@ -68,7 +68,7 @@ def reconstruct_store(
     store, output : str or Path
         The image's format goes by its suffix.
     method : str
-        A name in `stemscan.recon.methods.METHODS`.
+        A name in `stemscan.recon.registry.METHODS`.
     overwrite : bool
         Whether an image that is there may be replaced.
 

@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.compiled import compiled
 from stemscan.errors import UsageError
 from stemscan.random import Stream, random_words
-from stemscan.recon.gridding import PlacedSamples
-from stemscan.recon.inputs import Inputs
-from stemscan.recon.methods import reconstruct
-from stemscan.recon.read_noise import read_variance
+from stemscan.recon.inputs.gridding import PlacedSamples
+from stemscan.recon.inputs.inputs import Inputs
+from stemscan.recon.inputs.read_noise import read_variance
+from stemscan.recon.registry import reconstruct
+from stemscan.runtime.compiled import compiled
 
 if TYPE_CHECKING:
     from stemscan.store.read import StoreReader

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from stemscan.simulators.corner import image_paths, load_corner
-from stemscan.simulators.crystal_specimen import render_crystal
-from stemscan.simulators.crystals import CRYSTALS
-from stemscan.simulators.detector import Noise, detect, poisson
 from stemscan.simulators.frames import sampled_frames
+from stemscan.simulators.instrument.detector import Noise, detect, poisson
+from stemscan.simulators.instrument.probe import Probe
 from stemscan.simulators.microscope import VirtualMicroscope
-from stemscan.simulators.probe import Probe
-from stemscan.simulators.smoothing import paper_smoothed, resampled
-from stemscan.simulators.specimen import Specimen, load_specimen, resample_specimen, specimen_from_array
-from stemscan.simulators.synthetic.generator import synthetic_specimen
+from stemscan.simulators.specimens.corner import image_paths, load_corner
+from stemscan.simulators.specimens.crystal_specimen import render_crystal
+from stemscan.simulators.specimens.crystals import CRYSTALS
+from stemscan.simulators.specimens.smoothing import paper_smoothed, resampled
+from stemscan.simulators.specimens.specimen import Specimen, load_specimen, resample_specimen, specimen_from_array
+from stemscan.simulators.specimens.synthetic.generator import synthetic_specimen
 
 __all__ = [
     "CRYSTALS",

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stemscan.compiled import compiled
 from stemscan.errors import SpecimenError
-from stemscan.path import ScanPath
-from stemscan.simulators.detector import Noise
+from stemscan.path.scan_path import ScanPath
+from stemscan.runtime.compiled import compiled
+from stemscan.simulators.instrument.detector import Noise
 from stemscan.simulators.microscope import expose
 
 if TYPE_CHECKING:
-    from stemscan.plan import ScanPlan
+    from stemscan.plan.scan_plan import ScanPlan
 
 __all__ = ["sampled_frames"]
 
@@ -32,7 +32,7 @@ def sampled_frames(
         Relative intensity, at least 0, on the plan's grid; used as float32.
     plan : ScanPlan
     noise : {"poisson", "eq5"}
-        See `stemscan.simulators.detector.detect`.
+        See `stemscan.simulators.instrument.detector.detect`.
     seed : int
         Of the detector, 0 to 2**64 - 1.
     threads : int

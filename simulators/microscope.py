@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stemscan.coil_lag import CoilLag, LaggedPath
+from stemscan.acquisition.scan_controller import Capabilities
 from stemscan.errors import ControllerError, SpecimenError
-from stemscan.ledger import BeamTimes
-from stemscan.program import Program
-from stemscan.sample_block import DetectorInfo, SampleBlock
-from stemscan.scan_controller import Capabilities
-from stemscan.simulators.detector import Noise, check_means, check_settings, count_dtype, detect
+from stemscan.hardware.coil_lag import CoilLag, LaggedPath
+from stemscan.hardware.program import Program
+from stemscan.simulators.instrument.detector import Noise, check_means, check_settings, count_dtype, detect
+from stemscan.store.batch import DetectorInfo, SampleBatch
+from stemscan.store.ledger import BeamTimes
 
 if TYPE_CHECKING:
     from stemscan.hardware.profile import ControllerProfile
-    from stemscan.path import ScanPath
-    from stemscan.plan import ScanPlan
-    from stemscan.simulators.specimen import Specimen
+    from stemscan.path.scan_path import ScanPath
+    from stemscan.plan.scan_plan import ScanPlan
+    from stemscan.simulators.specimens.specimen import Specimen
 
 __all__ = ["VirtualMicroscope", "expose"]
 
@@ -57,7 +57,7 @@ def expose(
     Returns
     -------
     counts : uint16, uint32 or float32 (n,)
-        See `stemscan.simulators.detector.detect`.
+        See `stemscan.simulators.instrument.detector.detect`.
     pixels : int64 (n,)
         row * W + column of each sample.
     """
@@ -84,15 +84,15 @@ class VirtualMicroscope:
     plan : ScanPlan
         What will be scanned; its dose sets the type of the counts.
     noise : {"poisson", "eq5"}
-        Statistics of the counts, see `stemscan.simulators.detector.detect`.
+        Statistics of the counts, see `stemscan.simulators.instrument.detector.detect`.
     seed : int
         Of the detector, 0 to 2**64 - 1; the path has the plan's own.
     threads : int
         Threads of the detector; the counts do not depend on it.
     coil_tau_ns : float, optional
         Time constant of the scan coils in ns, at least 0. With one above 0 the beam lags behind its path
-        (`stemscan.coil_lag`): a sample counts the mean of the specimen's signal along the beam's way during the dwell
-        (`stemscan.simulators.lagging_beam`), and blocks carry the mean positions. None is 0.
+        (see `coil_lag`): a sample counts the mean of the specimen's signal along the beam's way during the dwell
+        (see `lagging_beam`), and blocks carry the mean positions. None is 0.
     profile : ControllerProfile, optional
         Of a controller for whose settle times and flyback the beam waits before its dwells, and as whose beam the
         ledger counts it; it does not wait unless given.
@@ -145,7 +145,7 @@ class VirtualMicroscope:
     def capabilities(self) -> Capabilities:
         """What it can do: any range of any path on its grid; positions other than the commanded with a lag only."""
         lags = self.lag.tau_ns > 0
-        return Capabilities(name="the virtual microscope", max_block=_MAX_BLOCK, actual_positions=lags, resumable=True)
+        return Capabilities(name="the virtual microscope", max_batch=_MAX_BLOCK, actual_positions=lags, resumable=True)
 
     @property
     def detector(self) -> DetectorInfo:
@@ -178,7 +178,7 @@ class VirtualMicroscope:
             raise ControllerError("expected an armed range before the start, got none, call arm first")
         self._running = True
 
-    def read(self, max_samples: int) -> SampleBlock | None:
+    def read(self, max_samples: int) -> SampleBatch | None:
         """The next 1 .. max_samples samples; None when the armed range was delivered."""
         path = self._path  # another thread may abort
         if path is None or not self._running:
@@ -195,7 +195,7 @@ class VirtualMicroscope:
         counts, _ = expose(
             self.specimen.signal, path, start, stop, noise=self.noise, seed=self.seed, threads=self._threads
         )
-        return SampleBlock(start, counts)
+        return SampleBatch(start, counts)
 
     @property
     def reached(self) -> int:
@@ -208,9 +208,9 @@ class VirtualMicroscope:
             return BeamTimes.dwells(stop - start, path.plan.dwell_ns)
         return self._program.beam_times(start, stop)
 
-    def _behind(self, lagged: LaggedPath, path: ScanPath, start: int, stop: int) -> SampleBlock:
+    def _behind(self, lagged: LaggedPath, path: ScanPath, start: int, stop: int) -> SampleBatch:
         """Samples of a beam that lags behind its path."""
-        from stemscan.simulators.lagging_beam import mean_signal
+        from stemscan.simulators.instrument.lagging_beam import mean_signal
 
         begins, means = lagged.ways(start, stop)
         counts = detect(
@@ -221,7 +221,7 @@ class VirtualMicroscope:
             start=start,
             threads=self._threads,
         )
-        return SampleBlock(start, counts, means)
+        return SampleBatch(start, counts, means)
 
     def abort(self) -> None:
         """Drop the armed range."""

@@ -8,20 +8,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from stemscan.acquire_session import acquire_into
-from stemscan.controller import AcquireResult
+from stemscan.acquisition.acquire import AcquireResult
+from stemscan.acquisition.session import acquire_into
 from stemscan.errors import OutputExistsError
 from stemscan.files.writing import check_output
 from stemscan.hardware.profile import load_profile
-from stemscan.memory import require_memory
-from stemscan.simulators.detector import Noise
+from stemscan.runtime.memory import require_memory
+from stemscan.simulators.instrument.detector import Noise
 from stemscan.simulators.microscope import VirtualMicroscope
-from stemscan.simulators.specimen import Specimen, load_specimen
+from stemscan.simulators.specimens.specimen import Specimen, load_specimen
 from stemscan.store.create import without_record
 from stemscan.store.files import folder_kind
 
 if TYPE_CHECKING:
-    from stemscan.plan import ScanPlan
+    from stemscan.plan.scan_plan import ScanPlan
 
 __all__ = ["Simulation", "simulate", "virtual_microscope"]
 
@@ -131,7 +131,7 @@ def virtual_microscope(
     -------
     microscope : VirtualMicroscope
     identity : dict
-        What `stemscan.acquire_session.acquire_into` is told of its data.
+        What `stemscan.acquisition.session.acquire_into` is told of its data.
 
     Raises
     ------

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from stemscan.compiled import compiled
+from stemscan.runtime.compiled import compiled
 
 __all__ = ["Stream", "bounded", "philox4x32", "random_words", "uniform53"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from stemscan.openmp import wait_politely
+from stemscan.runtime.openmp import wait_politely
 
 wait_politely()  # as the command line does
 settings.register_profile(

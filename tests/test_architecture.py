@@ -1,11 +1,10 @@
-"""The rooms and the direction of the arrows between them, the list of packages, and what importing costs."""
+"""The rooms and the direction of the arrows between them, and what importing costs."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -63,15 +62,52 @@ def test_arrows(room: str) -> None:
             assert allowed, f"{file.relative_to(ROOT)} imports {name}"
 
 
-def test_list_of_packages_is_what_is_on_disk() -> None:
-    """A forgotten package works in an editable install and is missing from the wheel."""
-    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
-    found = set()
-    for room, folder in ROOMS.items():
+FLOORS = ("testing", "hardware", "acquisition", "store", "path", "plan", "files", "random", "runtime", "base")
+"""Rooms of `stemscan/`, each of which imports none before it; `base` is errors, units and the like."""
+
+
+def floor_of(name: str) -> str:
+    """Room of `stemscan/` of a dotted name."""
+    parts = name.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] in FLOORS else "base"
+
+
+def test_rooms_of_stemscan_import_downwards() -> None:
+    for file in modules("stemscan"):
+        if file.parent == ROOMS["stemscan"] and file.name in ("__init__.py", "__main__.py"):
+            continue
+        own = floor_of(dotted(file))
+        for name in imported(file):
+            if room_of(name) == "stemscan":
+                assert FLOORS.index(floor_of(name)) >= FLOORS.index(own), f"{file.relative_to(ROOT)} imports {name}"
+
+
+def dotted(file: Path) -> str:
+    """Name by which a file of a room is imported."""
+    parts = list(file.relative_to(ROOT).with_suffix("").parts)
+    parts = parts if parts[0] == "stemscan" else ["stemscan", *parts]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    files = {dotted(file): file for room in ROOMS for file in modules(room)}
+    arrows = {}
+    for name, file in files.items():
+        targets = {found if found in files else found.rpartition(".")[0] for found in imported(file)}
+        arrows[name] = (targets & files.keys()) - {name}
+    while ends := {name for name, targets in arrows.items() if not targets}:
+        arrows = {name: targets - ends for name, targets in arrows.items() if name not in ends}
+    circles = sorted(arrows)
+    while starts := set(circles) - {target for name in circles for target in arrows[name]}:
+        circles = [name for name in circles if name not in starts]
+    assert not circles
+
+
+def test_every_folder_of_code_is_a_package() -> None:
+    """A folder without `__init__.py` works in an editable install and is missing from the wheel."""
+    for room in ROOMS:
         for file in modules(room):
-            inner = file.parent.relative_to(folder).parts
-            found.add(".".join(("stemscan", *(() if room == "stemscan" else (room,)), *inner)))
-    assert listed == found
+            assert (file.parent / "__init__.py").exists(), file.parent
 
 
 def test_rooms_are_linked() -> None:
@@ -102,7 +138,7 @@ def test_imports_are_lazy(statement: str) -> None:
 def test_the_default_reconstruction_does_not_wait_for_numba() -> None:
     """Its kernels belong to the non-local step alone."""
     code = (
-        "import sys; from stemscan.recon.inputs import Inputs; from stemscan.recon.methods import reconstruct; "
+        "import sys; from stemscan.recon.inputs.inputs import Inputs; from stemscan.recon.registry import reconstruct; "
         "reconstruct(Inputs.from_arrays([[[4.0, 0.0, 8.0]]], [[[1, 0, 1]]], 10.0)); print('numba' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

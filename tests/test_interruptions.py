@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 
 from benchmarks.interruptions import struck
-from stemscan import interrupts
 from stemscan.files.writing import write_text
-from stemscan.interrupts import Interrupted, Interrupts, begin, blocked, raise_interrupts, received, unblocked
 from stemscan.recon.output import zarr_image
 from stemscan.recon.output.zarr_image import write_zarr
 from stemscan.recon.reconstruction import Reconstruction
+from stemscan.runtime import interrupts
+from stemscan.runtime.interrupts import Interrupted, Interrupts, begin, blocked, raise_interrupts, received, unblocked
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from stemscan.recon.reconstruction import Estimate
 
 if TYPE_CHECKING:
-    from stemscan.recon.inputs import Inputs
+    from stemscan.recon.inputs.inputs import Inputs
 
 __all__ = ["constant", "linear", "nearest"]
 

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.compiled import compiled
 from stemscan.random import Stream, bounded, random_words
 from stemscan.recon.threads import workers
+from stemscan.runtime.compiled import compiled
 
 if TYPE_CHECKING:
-    from stemscan.recon.inputs import Inputs
+    from stemscan.recon.inputs.inputs import Inputs
 
 __all__ = ["BACKGROUND", "LeftOut", "gaussian_weights"]
 

@@ -14,7 +14,7 @@ from stemscan.recon.fshnet.initial_reconstruction import RADIUS, initial_reconst
 from stemscan.recon.reconstruction import Estimate
 
 if TYPE_CHECKING:
-    from stemscan.recon.inputs import Inputs
+    from stemscan.recon.inputs.inputs import Inputs
 
 __all__ = ["lowpass"]
 

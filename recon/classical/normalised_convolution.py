@@ -20,12 +20,12 @@ import numpy.typing as npt
 
 from stemscan.errors import UsageError
 from stemscan.recon.classical.left_out import BACKGROUND, LeftOut, gaussian_weights
-from stemscan.recon.read_noise import read_variance
+from stemscan.recon.inputs.read_noise import read_variance
 from stemscan.recon.reconstruction import Estimate
 from stemscan.recon.threads import workers
 
 if TYPE_CHECKING:
-    from stemscan.recon.inputs import Inputs
+    from stemscan.recon.inputs.inputs import Inputs
 
 __all__ = ["normconv"]
 

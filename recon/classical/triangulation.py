@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.compiled import compiled
+from stemscan.runtime.compiled import compiled
 
 __all__ = ["interpolate_linear", "triangulate"]
 

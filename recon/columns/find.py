@@ -21,7 +21,7 @@ from stemscan.recon.columns.sites import adopted, empty_indices, predict
 from stemscan.recon.columns.table import FIELDS, ColumnTable
 
 if TYPE_CHECKING:
-    from stemscan.recon.inputs import Inputs
+    from stemscan.recon.inputs.inputs import Inputs
 
 __all__ = ["find_columns"]
 
@@ -48,7 +48,7 @@ def find_columns(inputs: Inputs, image: npt.NDArray[np.floating[Any]] | None = N
         When the image is of another shape.
     """
     if image is None:
-        from stemscan.recon.methods import reconstruct
+        from stemscan.recon.registry import reconstruct
 
         image = reconstruct(inputs, "fourier-eb").image
     if image.shape != inputs.shape:

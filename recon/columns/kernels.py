@@ -8,9 +8,9 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.compiled import compiled
 from stemscan.recon.columns.observations import BIN
 from stemscan.recon.columns.profile import shape_and_slopes
+from stemscan.runtime.compiled import compiled
 
 __all__ = ["add_columns", "link", "local_covariances", "normal_matrix", "own_blocks", "slopes", "without_each"]
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.recon.inputs import Inputs, Noise
-from stemscan.recon.read_noise import read_variance
+from stemscan.recon.inputs.inputs import Inputs, Noise
+from stemscan.recon.inputs.read_noise import read_variance
 
 __all__ = ["Observations"]
 

@@ -15,7 +15,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.compiled import compiled
+from stemscan.runtime.compiled import compiled
 
 __all__ = ["PARAMETERS", "Profile", "shape_and_slopes", "tabulated"]
 

@@ -116,7 +116,7 @@ def check_table_name(path: Path) -> None:
     if suffix not in (".csv", ".parquet"):
         raise UsageError(f"expected a table .csv or .parquet, got {path.name!r}; choose one of the two")
     if suffix == ".parquet":
-        from stemscan.recon.evaluation.parquet import require_pyarrow
+        from stemscan.recon.output.parquet import require_pyarrow
 
         require_pyarrow()
 

@@ -17,10 +17,10 @@ from stemscan import __version__
 from stemscan.errors import UsageError
 from stemscan.recon.evaluation.contenders import ORACLE, Contender
 from stemscan.recon.evaluation.images import ImageSource
-from stemscan.recon.methods import METHODS
+from stemscan.recon.registry import METHODS
 
 if TYPE_CHECKING:
-    from stemscan.plan import ScanPlan
+    from stemscan.plan.scan_plan import ScanPlan
 
 __all__ = ["BLOCK", "NOISES", "PUBLISHED", "Case", "Cell", "Grid", "all_cases", "percent"]
 
@@ -182,7 +182,7 @@ def _uses_torch(contender: Contender) -> bool:
 @lru_cache(maxsize=64)
 def _plan(shape: tuple[int, int], samples_per_block: int, dose: float, passes: int, seed: int) -> ScanPlan:
     """A plan; the last ones are kept, for all contenders share them."""
-    from stemscan.plan import ScanPlan
+    from stemscan.plan.scan_plan import ScanPlan
 
     return ScanPlan.from_dict(
         {

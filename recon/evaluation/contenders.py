@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from stemscan.errors import UsageError, WeightsError
-from stemscan.recon.methods import METHODS, check_settings, ready_methods
+from stemscan.files.strict_yaml import YamlProblem, parse
+from stemscan.recon.registry import METHODS, check_settings, ready_methods
 from stemscan.recon.weights import find_weights
-from stemscan.strict_yaml import YamlProblem, parse
 
 __all__ = [
     "ABLATION",
@@ -51,7 +51,7 @@ class Contender:
     label : str
         Its name in tables and figures.
     method : str
-        A name in `stemscan.recon.methods.METHODS`, or `ORACLE`.
+        A name in `stemscan.recon.registry.METHODS`, or `ORACLE`.
     weights : Path or None
         File of weights.
     weights_sha256 : str
@@ -127,7 +127,7 @@ def _checked(label: str, method: str, weights: Path | None, settings: dict[str, 
     if METHODS[method].needs_weights:
         weights = find_weights(weights, method)
     if weights is not None:
-        from stemscan.recon.weights_file import load_weights
+        from stemscan.recon.weights.file import load_weights
 
         load_weights(weights, method)  # what is wrong with a file is said before anything is computed
     digest = "" if weights is None else hashlib.sha256(weights.read_bytes()).hexdigest()

@@ -15,9 +15,9 @@ from stemscan.files.writing import write_file
 from stemscan.recon.evaluation.averages import KINDS, Averages, Kind
 from stemscan.recon.evaluation.cases import percent
 from stemscan.recon.evaluation.contenders import BESIDE, ORACLE, Contender
-from stemscan.recon.evaluation.paper_numbers import TABLE_1
 from stemscan.recon.evaluation.point_names import name_points
 from stemscan.recon.evaluation.session import Evaluation
+from stemscan.recon.paper.numbers import TABLE_1
 from stemscan.units import counted
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from stemscan.recon.evaluation.contenders import ORACLE
-from stemscan.recon.methods import METHODS
+from stemscan.recon.registry import METHODS
 
 __all__ = ["implementation_digest"]
 
@@ -28,7 +28,7 @@ def implementation_digest(method: str) -> str:
     Parameters
     ----------
     method : str
-        A name in `stemscan.recon.methods.METHODS`, or the oracle's.
+        A name in `stemscan.recon.registry.METHODS`, or the oracle's.
 
     Returns
     -------

@@ -14,13 +14,13 @@ import numpy.typing as npt
 
 from stemscan.recon.evaluation.cases import PUBLISHED, Case
 from stemscan.recon.evaluation.images import loaded
-from stemscan.recon.evaluation.published import shifted_inputs
 from stemscan.recon.evaluation.rows import Measured, Row
 from stemscan.recon.evaluation.run import normalised, published_draw, scanned
 from stemscan.recon.evaluation.session import Evaluation
-from stemscan.recon.fshnet.published_protocol import FACTOR
-from stemscan.recon.inputs import Inputs
+from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.metrics import Metrics
+from stemscan.recon.paper.contender import shifted_inputs
+from stemscan.recon.paper.protocol import FACTOR
 from stemscan.recon.pictures import panel
 from stemscan.recon.reconstruction import Reconstruction
 

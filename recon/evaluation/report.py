@@ -12,9 +12,9 @@ from stemscan.files.writing import write_text
 from stemscan.recon.evaluation.averages import KINDS, Averages
 from stemscan.recon.evaluation.curves import draw_curves
 from stemscan.recon.evaluation.panels import draw_panels
-from stemscan.recon.evaluation.parquet import write_parquet
 from stemscan.recon.evaluation.session import Evaluation, note_figures
 from stemscan.recon.evaluation.tables import markdown
+from stemscan.recon.output.parquet import write_parquet
 
 __all__ = ["means", "write_report"]
 

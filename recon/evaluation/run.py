@@ -15,12 +15,12 @@ from stemscan.errors import StemscanError
 from stemscan.recon.evaluation.cases import PUBLISHED, Case
 from stemscan.recon.evaluation.contenders import ORACLE, Contender
 from stemscan.recon.evaluation.images import ImageSource, loaded
-from stemscan.recon.evaluation.published import reconstruct_published
 from stemscan.recon.evaluation.rows import Measured, measure
-from stemscan.recon.fshnet.published_protocol import PublishedScan, published_scan
-from stemscan.recon.inputs import Inputs, input_bytes
-from stemscan.recon.methods import METHODS, reconstruct
+from stemscan.recon.inputs.inputs import Inputs, input_bytes
 from stemscan.recon.metrics import BYTES_A_PIXEL as COMPARED
+from stemscan.recon.paper.contender import reconstruct_published
+from stemscan.recon.paper.protocol import PublishedScan, published_scan
+from stemscan.recon.registry import METHODS, reconstruct
 from stemscan.recon.threads import limit_threads
 from stemscan.simulators.api import sampled_frames
 

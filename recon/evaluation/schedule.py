@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 from stemscan.errors import MissingDependencyError, ReconError, UsageError
-from stemscan.interrupts import blocked, unblocked
-from stemscan.memory import require_memory
 from stemscan.recon.children import end_with_parent
 from stemscan.recon.evaluation.cases import Case
 from stemscan.recon.evaluation.rows import Measured
 from stemscan.recon.evaluation.run import Outcome, case_bytes, run_case
 from stemscan.recon.threads import workers
+from stemscan.runtime.interrupts import blocked, unblocked
+from stemscan.runtime.memory import require_memory
 from stemscan.units import counted
 
 __all__ = ["LOCAL", "Dask", "Here", "Processes", "Scheduler", "dask_cluster", "scheduler_for"]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from stemscan import __version__
-from stemscan.errors import OutputExistsError, StemscanError
+from stemscan.errors import OutputExistsError, StemscanError, refusal
 from stemscan.files.writing import require_folder, write_text
 from stemscan.recon.evaluation.cache import Cache, Kept
 from stemscan.recon.evaluation.cases import Case, Cell, Grid, all_cases
@@ -26,7 +26,6 @@ from stemscan.recon.evaluation.images import ImageSource
 from stemscan.recon.evaluation.implementation import implementation_digest
 from stemscan.recon.evaluation.rows import Row, row_of, to_csv
 from stemscan.recon.evaluation.schedule import Scheduler, Task
-from stemscan.refusals import refusal
 from stemscan.units import counted
 
 __all__ = ["Evaluation", "Request", "check_folder", "evaluate", "note_figures", "prepare_folder"]

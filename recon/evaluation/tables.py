@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 from stemscan.recon.evaluation.averages import KINDS, Averages, Kind, Mean
 from stemscan.recon.evaluation.cases import PUBLISHED, percent
 from stemscan.recon.evaluation.contenders import BESIDE, ORACLE, Contender, parameter_count
-from stemscan.recon.evaluation.paper_numbers import (
+from stemscan.recon.evaluation.session import Evaluation
+from stemscan.recon.paper.numbers import (
     METHOD_NAMES,
     PARAMETERS,
     SECONDS,
@@ -23,7 +24,6 @@ from stemscan.recon.evaluation.paper_numbers import (
     TABLE_4,
     Score,
 )
-from stemscan.recon.evaluation.session import Evaluation
 from stemscan.units import counted
 
 __all__ = ["markdown"]

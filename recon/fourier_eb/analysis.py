@@ -26,7 +26,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from stemscan.memory import require_memory
 from stemscan.recon.fourier_eb.band_limit import FACTORS, Band, find_band
 from stemscan.recon.fourier_eb.conjugate_gradients import half_weights, posterior_mean
 from stemscan.recon.fourier_eb.domain import Domain
@@ -34,7 +33,8 @@ from stemscan.recon.fourier_eb.samples import Samples, as_tensor, check_samples,
 from stemscan.recon.fourier_eb.spectrum import SpectrumEstimator
 from stemscan.recon.fourier_eb.uncertainty import standard_deviation
 from stemscan.recon.fourier_eb.windows import WindowPrior, has_windows
-from stemscan.recon.read_noise import read_variance
+from stemscan.recon.inputs.read_noise import read_variance
+from stemscan.runtime.memory import require_memory
 
 __all__ = ["ROUNDS", "SHARED_STEPS", "STEPS", "FourierAnalysis", "analyse"]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.recon.grids import coarse_shape
+from stemscan.recon.inputs.grids import coarse_shape
 
 __all__ = ["Axis", "Domain", "bin_sum", "smooth_size"]
 

@@ -11,7 +11,7 @@ from stemscan.recon.fourier_eb.analysis import ROUNDS, analyse
 from stemscan.recon.reconstruction import Estimate
 
 if TYPE_CHECKING:
-    from stemscan.recon.inputs import Inputs
+    from stemscan.recon.inputs.inputs import Inputs
 
 __all__ = ["estimate_signal", "fourier_eb"]
 

@@ -16,7 +16,7 @@ import torch
 from stemscan.errors import ReconError
 from stemscan.recon.fourier_eb.band_limit import FACTORS
 from stemscan.recon.fourier_eb.domain import Domain
-from stemscan.recon.read_noise import read_variance
+from stemscan.recon.inputs.read_noise import read_variance
 
 __all__ = ["Samples", "as_tensor", "check_samples", "mean_and_variance"]
 

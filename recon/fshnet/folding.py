@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from stemscan.recon.fshnet.bands import Convolved, Given, Image, Repeated, affine, convolve, whole
 from stemscan.recon.fshnet.network import FACTOR, MULTIPLE, ConvBlock, FSHNet
-from stemscan.recon.padding import mirrored
+from stemscan.recon.networks.padding import mirrored
 
 __all__ = ["FoldedFSHNet", "folded"]
 

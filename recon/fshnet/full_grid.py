@@ -22,8 +22,8 @@ from torch.nn import functional
 
 from stemscan.recon.fshnet.full_grid_features import CHANNELS, PHASES, Features, Initial
 from stemscan.recon.fshnet.network import exact_convolutions
-from stemscan.recon.grids import upsample_linear
-from stemscan.recon.tiling import tiled
+from stemscan.recon.inputs.grids import upsample_linear
+from stemscan.recon.networks.tiling import tiled
 
 __all__ = ["WIDTHS", "Correction", "FullGridNet", "correct"]
 

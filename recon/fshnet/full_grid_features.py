@@ -24,8 +24,8 @@ from torch.nn import functional
 
 from stemscan.recon.fourier_eb import FourierAnalysis, analyse
 from stemscan.recon.fshnet.low_pass_analysis import low_pass_analysis
-from stemscan.recon.grids import bin_mean, coarse_shape, upsample, upsample_linear
-from stemscan.recon.read_noise import read_variance
+from stemscan.recon.inputs.grids import bin_mean, coarse_shape, upsample, upsample_linear
+from stemscan.recon.inputs.read_noise import read_variance
 
 __all__ = ["CHANNELS", "MULTIPLE", "PHASES", "VISIT_CHANNELS", "Features", "Initial", "features"]
 

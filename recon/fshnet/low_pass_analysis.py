@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from stemscan.recon.fourier_eb import FourierAnalysis
 from stemscan.recon.fshnet.initial_reconstruction import initial_reconstruction, low_pass
-from stemscan.recon.read_noise import read_variance
+from stemscan.recon.inputs.read_noise import read_variance
 
 __all__ = ["low_pass_analysis"]
 

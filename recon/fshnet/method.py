@@ -29,16 +29,16 @@ from stemscan.recon.fshnet.network import FACTOR, FSHNet, infer
 from stemscan.recon.fshnet.nonlocal_step import bandwidth
 from stemscan.recon.fshnet.nonlocal_step import nonlocal_step as enhance
 from stemscan.recon.fshnet.patch_size import patch_size
-from stemscan.recon.fshnet.published import prior_input
 from stemscan.recon.fshnet.scale import Scale, refit, sample_scale, standardised_frames, standardised_sum
-from stemscan.recon.grids import upsample
+from stemscan.recon.inputs.grids import upsample
+from stemscan.recon.paper.published_weights import prior_input
 from stemscan.recon.reconstruction import Estimate
 from stemscan.recon.weights import find_weights
-from stemscan.recon.weights_file import load_weights
+from stemscan.recon.weights.file import load_weights
 
 if TYPE_CHECKING:
-    from stemscan.recon.inputs import Inputs
-    from stemscan.recon.weights_file import Convention
+    from stemscan.recon.inputs.inputs import Inputs
+    from stemscan.recon.weights.file import Convention
 
 __all__ = ["fshnet"]
 

@@ -7,7 +7,7 @@ convolution block is convolution, LeakyReLU 0.2, batch norm, in this order, with
 
 Only every second pixel in each direction is put out (and was supervised): pixel (i, j) of the output is the network's
 pixel (2 i, 2 j), and shows what lies at the middle of the 2 x 2 block that begins there, for it was trained against
-images of half the size. So the output is a grid of factor 2 in the sense of `stemscan.recon.grids`.
+images of half the size. So the output is a grid of factor 2 in the sense of `stemscan.recon.inputs.grids`.
 
 Grids that 16 does not divide are continued by their mirror image for the pass, on the far sides.
 """
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stemscan.errors import ReconError
-from stemscan.recon.padding import mirrored
+from stemscan.recon.networks.padding import mirrored
 
 __all__ = [
     "FACTOR",

@@ -17,7 +17,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.compiled import compiled
+from stemscan.runtime.compiled import compiled
 
 __all__ = ["average_all", "average_nearest", "nearest_patches"]
 

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import ReconError
-from stemscan.recon.read_noise import read_variance
+from stemscan.recon.inputs.read_noise import read_variance
 from stemscan.units import counted
 
 if TYPE_CHECKING:
-    from stemscan.recon.inputs import Inputs
+    from stemscan.recon.inputs.inputs import Inputs
 
 __all__ = ["Scale", "refit", "sample_scale", "standardised_frames", "standardised_sum"]
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from stemscan.errors import StoreError
-from stemscan.refusals import refusal
+from stemscan.errors import StoreError, refusal
 
 __all__ = ["read_image_record"]
 

@@ -22,9 +22,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from stemscan.errors import InputNotFoundError, StemscanError, StoreError
-from stemscan.interrupts import Interrupts
-from stemscan.refusals import refusal
+from stemscan.errors import InputNotFoundError, StemscanError, StoreError, refusal
+from stemscan.runtime.interrupts import Interrupts
 
 if TYPE_CHECKING:
     from stemscan.recon.reconstruction import Reconstruction

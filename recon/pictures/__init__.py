@@ -39,7 +39,7 @@ from stemscan.units import counted
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from stemscan.recon.inputs import Inputs
+    from stemscan.recon.inputs.inputs import Inputs
     from stemscan.recon.metrics import Metrics
     from stemscan.recon.reconstruction import Reconstruction
 

@@ -16,14 +16,14 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from stemscan.errors import StemscanError, TrainingError
-from stemscan.interrupts import blocked, unblocked
-from stemscan.memory import require_memory
 from stemscan.recon.children import end_with_parent
-from stemscan.recon.inputs import input_bytes
+from stemscan.recon.inputs.inputs import input_bytes
 from stemscan.recon.threads import limit_threads
 from stemscan.recon.training.config import TrainingConfig
 from stemscan.recon.training.scans import crop_origin, training_scan
 from stemscan.recon.training.tasks import Batch, Task, crop, stack, task_of
+from stemscan.runtime.interrupts import blocked, unblocked
+from stemscan.runtime.memory import require_memory
 
 __all__ = ["batches", "scan_indices"]
 

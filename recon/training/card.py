@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from stemscan import __version__
-from stemscan.recon.networks import ARCHITECTURES
+from stemscan.recon.networks.registry import ARCHITECTURES
 
 if TYPE_CHECKING:
     from stemscan.recon.training.checkpoint import State

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from stemscan.errors import TrainingError, WeightsError
 from stemscan.files.writing import write_file
-from stemscan.recon.weights_file import read_tensors
+from stemscan.recon.weights.file import read_tensors
 
 __all__ = ["NAME", "State", "load_checkpoint", "save_checkpoint"]
 

@@ -13,9 +13,9 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from stemscan.errors import TrainingError
-from stemscan.recon.networks import ARCHITECTURES
+from stemscan.files.yaml_model import model_from_file, model_from_yaml
+from stemscan.recon.networks.registry import ARCHITECTURES
 from stemscan.units import counted
-from stemscan.yaml_model import model_from_file, model_from_yaml
 
 __all__ = ["TEST_SEEDS_FROM", "DataSettings", "LossSettings", "OptimiserSettings", "TrainingConfig"]
 
@@ -145,7 +145,7 @@ class TrainingConfig(_Settings):
     version : int
         Of this format: 1.
     network : str
-        In `stemscan.recon.networks.ARCHITECTURES`.
+        In `stemscan.recon.networks.registry.ARCHITECTURES`.
     seed : int
         Drives specimens, scans and initial weights; 0 to 2**63 - 1, so that test sets (`TEST_SEEDS_FROM` and beyond)
         are disjoint from every training set.

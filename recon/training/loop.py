@@ -19,9 +19,8 @@ import torch
 
 from stemscan.errors import StemscanError, TrainingError, UsageError
 from stemscan.files.writing import write_text
-from stemscan.interrupts import Interrupts
-from stemscan.recon.methods import check_device
-from stemscan.recon.networks import ARCHITECTURES, build
+from stemscan.recon.networks.registry import ARCHITECTURES, build
+from stemscan.recon.registry import check_device
 from stemscan.recon.training.batches import batches, scan_indices
 from stemscan.recon.training.card import card
 from stemscan.recon.training.checkpoint import NAME, State, load_checkpoint, save_checkpoint
@@ -32,7 +31,8 @@ from stemscan.recon.training.processes import Processes, joined, own_device
 from stemscan.recon.training.sync_norm import synchronised
 from stemscan.recon.training.tasks import Batch, Losses, Task, task_of
 from stemscan.recon.training.validation import Validation, validation_specimens
-from stemscan.recon.weights_file import WeightsInfo, save_weights
+from stemscan.recon.weights.file import WeightsInfo, save_weights
+from stemscan.runtime.interrupts import Interrupts
 
 __all__ = ["WEIGHTS", "Pace", "Report", "train"]
 

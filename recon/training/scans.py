@@ -9,10 +9,10 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.plan import ScanPlan
+from stemscan.plan.scan_plan import ScanPlan
 from stemscan.random import Stream, random_words
-from stemscan.recon.grids import bin_mean
-from stemscan.recon.inputs import Inputs
+from stemscan.recon.inputs.grids import bin_mean
+from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.training.config import DataSettings
 from stemscan.simulators.api import paper_smoothed, resampled, sampled_frames, synthetic_specimen
 

@@ -17,15 +17,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stemscan.recon.baselines.network_inputs import network_input
 from stemscan.recon.fshnet.full_grid import FullGridNet
 from stemscan.recon.fshnet.full_grid_features import features
 from stemscan.recon.fshnet.initial_reconstruction import initial_reconstruction
 from stemscan.recon.fshnet.losses import fshnet_loss
 from stemscan.recon.fshnet.scale import sample_scale, standardised_frames, standardised_sum
 from stemscan.recon.fshnet.structure import global_structure
-from stemscan.recon.grids import bin_mean
-from stemscan.recon.networks import network_class
+from stemscan.recon.inputs.grids import bin_mean
+from stemscan.recon.networks.registry import network_class
+from stemscan.recon.paper.network_inputs import network_input
 from stemscan.recon.training.config import TrainingConfig
 from stemscan.recon.training.scans import Scan
 

@@ -6,9 +6,8 @@ import zipfile
 from pathlib import Path
 from typing import Final, Literal
 
-from stemscan.errors import DataError, UsageError
+from stemscan.errors import DataError, UsageError, refusal
 from stemscan.files.images import Opener
-from stemscan.refusals import refusal
 
 __all__ = ["IN_PROCESS", "format_of", "measured_kind", "opener_of"]
 

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from stemscan.errors import DataError
 from stemscan.files.images import Loaded, Signal
 from stemscan.files.limits import check_claim
-from stemscan.memory import require_memory
+from stemscan.runtime.memory import require_memory
 from stemscan.units import counted
 
 __all__ = ["array_signal", "npy_layout", "open_npy", "open_npz", "read_npy_file"]

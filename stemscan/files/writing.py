@@ -10,9 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from stemscan.errors import InputNotFoundError, OutputExistsError, StemscanError
-from stemscan.interrupts import Interrupts
-from stemscan.refusals import refusal
+from stemscan.errors import InputNotFoundError, OutputExistsError, StemscanError, refusal
+from stemscan.runtime.interrupts import Interrupts
 
 __all__ = ["check_output", "is_partial", "require_folder", "write_file", "write_folder", "write_text"]
 

@@ -1,7 +1,7 @@
 """Controller profiles: what a scan generator can do, in a YAML file of its own.
 
 A profile says on which grid of codes the beam can be placed, in which steps it can dwell, how it is blanked, what a
-move costs and how fast it can be told. `stemscan.program` turns a plan into what a controller is told by its profile.
+move costs and how fast it can be told. `program` turns a plan into what a controller is told by its profile.
 Those that come with the package are named; a file of the user's own is read from its path.
 """
 
@@ -15,8 +15,8 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from stemscan.errors import InputNotFoundError, ProfileError
+from stemscan.files.yaml_model import model_from_file, model_from_yaml
 from stemscan.hardware.profile_parts import DwellSteps, Grid, Link, Nanoseconds, Part, ProgramLimits, Settle, pairs
-from stemscan.yaml_model import model_from_file, model_from_yaml
 
 __all__ = [
     "TEMPLATE",

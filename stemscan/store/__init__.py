@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.errors import StoreError
-from stemscan.failpoints import failpoint
 from stemscan.files.writing import require_folder
-from stemscan.interrupts import Interrupts
-from stemscan.sample_block import DetectorInfo
+from stemscan.runtime.failpoints import failpoint
+from stemscan.runtime.interrupts import Interrupts
 from stemscan.store.append import StoreAppender
+from stemscan.store.batch import DetectorInfo
 from stemscan.store.create import RootFile, checked_truth, claim_folder, fill_folder, load_root, with_arrays
 from stemscan.store.files import StoreLock, folder_kind, refuse_links, require_space, size_on_disk, sweep_partials
 from stemscan.store.opening import check_newest, open_root
@@ -29,7 +29,7 @@ from stemscan.store.record import StoreRecord, check_same, event, new_record, sp
 from stemscan.store.schema import Layout, Noise, array_specs, counts_dtype, worst_case_bytes
 
 if TYPE_CHECKING:
-    from stemscan.plan import ScanPlan
+    from stemscan.plan.scan_plan import ScanPlan
 
 __all__ = ["Acquisition"]
 
@@ -259,7 +259,7 @@ class Acquisition(StoreAppender):
         InputNotFoundError, OutputExistsError, DiskSpaceError, StoreError
             As `create`.
         """
-        from stemscan.store.imported import checked_import, checked_measurement, write_imported
+        from stemscan.store.importing.imported import checked_import, checked_measurement, write_imported
 
         detector = detector or DetectorInfo()
         imported = checked_import(shape, samples_per_pass, electrons_per_sample, pixel_size_nm, record)

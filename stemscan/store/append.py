@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from stemscan.errors import StoreError, UsageError
-from stemscan.failpoints import failpoint
-from stemscan.ledger import BeamTimes, electrons_per_ns
-from stemscan.sample_block import SampleBlock, check_block
+from stemscan.runtime.failpoints import failpoint
+from stemscan.store.batch import SampleBatch, check_batch
 from stemscan.store.create import RootFile
 from stemscan.store.files import StoreLock
+from stemscan.store.ledger import BeamTimes, electrons_per_ns
 from stemscan.store.pictures import PictureWriter
 from stemscan.store.read import StoreReader
 from stemscan.store.record import StoreRecord, event
@@ -22,7 +22,7 @@ from stemscan.store.record_parts import DigestsRecord, DoubtRecord, LedgerRecord
 from stemscan.units import counted
 
 if TYPE_CHECKING:
-    from stemscan.path import ScanPath
+    from stemscan.path.scan_path import ScanPath
     from stemscan.store.digests import DigestWriter
     from stemscan.store.writer import SampleWriter
 
@@ -51,7 +51,7 @@ class StoreAppender(StoreReader):
             When there is no plan, as for data measured elsewhere.
         """
         if self._path is None:
-            from stemscan.path import ScanPath
+            from stemscan.path.scan_path import ScanPath
 
             if self.plan is None:
                 raise StoreError(f"expected a store with a plan, got {str(self.path)!r}, which was imported")
@@ -107,7 +107,7 @@ class StoreAppender(StoreReader):
         if armed < self.samples_armed:
             self._root.update(lambda _: {"samples_armed": armed})
 
-    def append(self, block: SampleBlock) -> None:
+    def append(self, block: SampleBatch) -> None:
         """Add the next samples in scan order; they last only after `commit`.
 
         Raises
@@ -119,7 +119,7 @@ class StoreAppender(StoreReader):
             When the store cannot be written.
         """
         writer = self._samples()
-        check_block(block, writer.appended, self._armed, writer.dtype, actual=writer.has_actual)
+        check_batch(block, writer.appended, self._armed, writer.dtype, actual=writer.has_actual)
         writer.append(block.counts, block.actual)
 
     def commit(self, times: BeamTimes | None = None) -> None:

@@ -23,9 +23,8 @@ from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.core.sync import sync
 from zarr.storage import LocalStore, MemoryStore
 
-from stemscan.errors import StemscanError, StoreError
-from stemscan.memory import require_memory
-from stemscan.refusals import NO_THREAD, is_out_of_threads, refusal
+from stemscan.errors import NO_THREAD, StemscanError, StoreError, is_out_of_threads, refusal
+from stemscan.runtime.memory import require_memory
 from stemscan.store.files import ROOT, sync_folder, write_durably, writing
 from stemscan.store.schema import ArraySpec, remedy
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.errors import OutputExistsError, StoreError, UsageError
-from stemscan.failpoints import failpoint
 from stemscan.files.writing import require_folder
+from stemscan.runtime.failpoints import failpoint
 from stemscan.store.files import (
     ROOT,
     FolderKind,

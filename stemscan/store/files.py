@@ -19,9 +19,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from stemscan.errors import DiskSpaceError, StemscanError, StoreError
-from stemscan.failpoints import failpoint
-from stemscan.refusals import refusal
+from stemscan.errors import DiskSpaceError, StemscanError, StoreError, refusal
+from stemscan.runtime.failpoints import failpoint
 
 __all__ = [
     "ROOT",

@@ -15,7 +15,7 @@ from stemscan.store.schema import SAMPLES, ArraySpec, Layout, array_specs, count
 from stemscan.units import counted
 
 if TYPE_CHECKING:
-    from stemscan.plan import ScanPlan
+    from stemscan.plan.scan_plan import ScanPlan
 
 __all__ = ["check_newest", "check_progress", "open_root", "plan_and_layout", "recorded_specs", "specs_of"]
 
@@ -38,7 +38,7 @@ def open_root(path: str | Path) -> RootFile:
 
 def plan_and_layout(record: StoreRecord, folder: Path) -> tuple[ScanPlan | None, Layout]:
     """The plan, and what follows from it or from the record of an import."""
-    from stemscan.plan import ScanPlan
+    from stemscan.plan.scan_plan import ScanPlan
 
     where = f"expected a sound record in {str(folder / 'zarr.json')!r}"
     if record.origin == "imported":

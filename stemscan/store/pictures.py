@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.errors import StoreError
-from stemscan.failpoints import failpoint
+from stemscan.runtime.failpoints import failpoint
 from stemscan.store.schema import ArraySpec, Layout
 
 if TYPE_CHECKING:

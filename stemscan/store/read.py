@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.errors import StoreError, UsageError
-from stemscan.sample_block import DetectorInfo
+from stemscan.store.batch import DetectorInfo
 from stemscan.store.create import RootFile
 from stemscan.store.files import Json
 from stemscan.store.opening import check_progress, plan_and_layout, specs_of
@@ -27,7 +27,7 @@ from stemscan.store.schema import Layout, Noise
 from stemscan.units import counted
 
 if TYPE_CHECKING:
-    from stemscan.plan import ScanPlan
+    from stemscan.plan.scan_plan import ScanPlan
     from stemscan.store.digests import ChunkChecks
 
 __all__ = ["StoreReader"]

@@ -15,8 +15,8 @@ from pydantic import Field, ValidationError
 
 from stemscan import __version__
 from stemscan.errors import StoreError, StoreMismatchError, UsageError
-from stemscan.plan_yaml import normalised
-from stemscan.sample_block import DetectorInfo
+from stemscan.plan.yaml_text import normalised
+from stemscan.store.batch import DetectorInfo
 from stemscan.store.files import Json
 from stemscan.store.record_parts import (
     ArrayRecord,
@@ -34,7 +34,7 @@ from stemscan.store.record_parts import (
 from stemscan.store.schema import Noise
 
 if TYPE_CHECKING:
-    from stemscan.plan import ScanPlan
+    from stemscan.plan.scan_plan import ScanPlan
 
 __all__ = [
     "SCHEMA",

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from stemscan.sample_block import DetectorInfo
+from stemscan.store.batch import DetectorInfo
 from stemscan.store.files import Json
 
 if TYPE_CHECKING:
-    from stemscan.ledger import BeamTime, BeamTimes
+    from stemscan.store.ledger import BeamTime, BeamTimes
 
 __all__ = [
     "ArrayRecord",

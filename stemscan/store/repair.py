@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stemscan.failpoints import failpoint
+from stemscan.runtime.failpoints import failpoint
 from stemscan.store.arrays import ArrayReader, create_array
 from stemscan.store.create import GROUP_DOCUMENT, RootFile, load_root
 from stemscan.store.digests import ChunkChecks, ChunkRows, DigestWriter

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 import numpy as np
 
 from stemscan.errors import StoreError
-from stemscan.sample_block import DetectorInfo
+from stemscan.store.batch import DetectorInfo
 from stemscan.store.files import Json, read_json
 
 if TYPE_CHECKING:
-    from stemscan.plan import ScanPlan
+    from stemscan.plan.scan_plan import ScanPlan
     from stemscan.store.record_parts import ImportedRecord, SpecimenRecord
 
 __all__ = [

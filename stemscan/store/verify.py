@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.errors import StoreError
-from stemscan.path import ScanPath
+from stemscan.path.scan_path import ScanPath
 from stemscan.store.arrays import ArrayReader, SampleReader, check_metadata
 from stemscan.store.create import RootFile
 from stemscan.store.digests import ChunkChecks, ChunkRows, DigestWriter, unbound

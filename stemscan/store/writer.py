@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stemscan.failpoints import failpoint
+from stemscan.runtime.failpoints import failpoint
 from stemscan.store.arrays import ArrayReader, ArrayWriter
 from stemscan.store.digests import ChunkChecks, DigestWriter, chunk_digest
 from stemscan.store.schema import SAMPLES, ArraySpec

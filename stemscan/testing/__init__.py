@@ -3,7 +3,7 @@
 `plans`, its parts and `profiles` are hypothesis strategies; `ControllerConformance` checks a scan controller.
 """
 
-from stemscan.testing.conformance import ControllerConformance
+from stemscan.acquisition.conformance import ControllerConformance
 from stemscan.testing.strategies import orders, patterns, plans, profiles, regions
 
 __all__ = ["ControllerConformance", "orders", "patterns", "plans", "profiles", "regions"]

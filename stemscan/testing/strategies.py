@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from stemscan.hardware.profile import ControllerProfile
-from stemscan.plan import ScanPlan
+from stemscan.plan.scan_plan import ScanPlan
 
 __all__ = ["orders", "patterns", "plans", "profiles", "regions"]
 

@@ -10,13 +10,13 @@ import pytest
 
 from stemscan.hardware.obi import chunks, link
 from stemscan.hardware.profile import load_profile
-from stemscan.plan import ScanPlan
+from stemscan.plan.scan_plan import ScanPlan
 from stemscan.recon.output import read_reconstruction
 from stemscan.simulators.api import load_specimen
-from stemscan.simulators.obi_faults import FaultyObiDevice, ReadingFault
+from stemscan.simulators.obi.faults import FaultyObiDevice, ReadingFault
 from stemscan.store import Acquisition
 from tests.cli.conftest import Stemscan
-from tests.simulators.obi_kit import Served
+from tests.simulators.obi.obi_kit import Served
 
 SPECIMEN = "crystal:SrTiO3[001]"
 

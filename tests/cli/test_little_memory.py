@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stemscan import memory
-from stemscan.memory import Room
-from stemscan.recon.methods import METHODS
+from stemscan.recon.registry import METHODS
+from stemscan.runtime import memory
+from stemscan.runtime.memory import Room
 from tests.cli.conftest import Stemscan
 from tests.cli.test_train_command import CONFIG
 
@@ -60,8 +60,8 @@ def test_commands(
 @pytest.mark.parametrize("method", sorted(METHODS))
 def test_methods(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from stemscan.errors import TooLittleMemoryError
-    from stemscan.recon.inputs import Inputs
-    from stemscan.recon.methods import reconstruct
+    from stemscan.recon.inputs.inputs import Inputs
+    from stemscan.recon.registry import reconstruct
 
     inputs = Inputs.from_arrays(np.ones((4, 16, 16)), np.ones((4, 16, 16), int), 10.0)
     monkeypatch.setattr(memory, "room", lambda: Room(1, "of the whole machine"))

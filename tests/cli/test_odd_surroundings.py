@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from stemscan.refusals import NO_THREAD, is_out_of_threads, refusal
+from stemscan.errors import NO_THREAD, is_out_of_threads, refusal
 from tests.cli.conftest import Stemscan
 
 STEMSCAN = f"{sys.executable} -m stemscan"
@@ -129,7 +129,7 @@ def test_what_is_no_file(stemscan: Stemscan, make: Callable[[Path], Any], said: 
 
 def test_too_many_open_files(plan: Path) -> None:
     program = "import resource, sys; import stemscan.cli.app as app; from pathlib import Path; "
-    program += "import stemscan.plan, stemscan.summary, stemscan.cli.info; "
+    program += "import stemscan.plan.scan_plan, stemscan.path.summary, stemscan.cli.info; "
     program += "app.run_command(['info', 'plan.yaml', '-q']); files = []\n"
     program += "resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))\n"
     program += "try:\n    while True: files.append(open('plan.yaml'))\nexcept OSError: pass\n"

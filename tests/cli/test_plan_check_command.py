@@ -43,7 +43,7 @@ def test_a_report_for_people_and_for_programs(stemscan: Stemscan, plan: str) -> 
 
 
 def test_plans_beyond_what_is_walked(stemscan: Stemscan, plan: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stemscan.preflight.MOST_SAMPLES", 190)  # less than a pass
+    monkeypatch.setattr("stemscan.hardware.preflight.MOST_SAMPLES", 190)  # less than a pass
     part = stemscan("plan", "check", plan)
     assert "190 of them walked" in part.out
     assert "of the samples walked" in part.out

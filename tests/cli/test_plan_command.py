@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stemscan import __version__
-from stemscan.plan import ScanPlan
+from stemscan.plan.scan_plan import ScanPlan
 from tests.cli.conftest import Stemscan
 
 

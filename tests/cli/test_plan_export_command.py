@@ -10,7 +10,7 @@ import pytest
 
 from stemscan.hardware.exporters import FORMATS, read_csv, read_fei_stream, read_nexus
 from stemscan.hardware.profile import profile_text
-from stemscan.plan import ScanPlan
+from stemscan.plan.scan_plan import ScanPlan
 from tests.cli.conftest import Stemscan
 
 PLAN = ("plan", "-o", "p.yaml", "--shape", "32x48", "--quiet", "--pixel-size", "0.02nm")

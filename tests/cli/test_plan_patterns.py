@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stemscan.path import ScanPath
-from stemscan.plan import ScanPlan
+from stemscan.path.scan_path import ScanPath
+from stemscan.plan.scan_plan import ScanPlan
 from tests.cli.conftest import Stemscan
 
 SMALL = ("plan", "-o", "plan.yaml", "--shape", "64x64", "--passes", 1)

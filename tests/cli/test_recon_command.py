@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from stemscan.recon.inputs import load_inputs
-from stemscan.recon.methods import DEFAULT_METHOD, ready_methods, reconstruct
+from stemscan.recon.inputs.inputs import load_inputs
 from stemscan.recon.output import read_reconstruction
+from stemscan.recon.registry import DEFAULT_METHOD, ready_methods, reconstruct
 from stemscan.store import Acquisition
 from tests.cli.conftest import Stemscan
 

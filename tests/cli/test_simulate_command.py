@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from stemscan.coil_lag import actual_positions
-from stemscan.path import ScanPath
-from stemscan.plan import ScanPlan
-from stemscan.recon.inputs import load_inputs
+from stemscan.hardware.coil_lag import actual_positions
+from stemscan.path.scan_path import ScanPath
+from stemscan.plan.scan_plan import ScanPlan
+from stemscan.recon.inputs.inputs import load_inputs
 from stemscan.simulators.api import load_specimen, sampled_frames
 from stemscan.store import Acquisition
 from tests.cli.conftest import Stemscan

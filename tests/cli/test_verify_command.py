@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from stemscan.plan import ScanPlan
-from stemscan.sample_block import SampleBlock
+from stemscan.plan.scan_plan import ScanPlan
 from stemscan.simulators.session import virtual_microscope
 from stemscan.store import Acquisition
+from stemscan.store.batch import SampleBatch
 from tests.cli.conftest import Stemscan
 
 
@@ -110,7 +110,7 @@ def test_doubt_is_said_by_info_verify_and_recon_and_ends_by_resuming(stemscan: S
     told = {"detector": microscope.detector, "actual_positions": False, **known}
     with Acquisition.create("d.zarr", plan, **told) as begun:
         begun.arm(100)
-        begun.append(SampleBlock(0, Acquisition.open("b.zarr").counts(0, 100)))
+        begun.append(SampleBatch(0, Acquisition.open("b.zarr").counts(0, 100)))
         begun.commit()
         begun.mark_doubt(60, "a reading is missing")
     assert json.loads(stemscan("info", "d.zarr", "--json").out)["doubt"] == {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.recon.inputs import Inputs
+from stemscan.recon.inputs.inputs import Inputs
 
 Image = npt.NDArray[np.float32]
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from stemscan.errors import ReconError, UsageError
-from stemscan.recon import methods
-from stemscan.recon.grids import upsample
-from stemscan.recon.inputs import Inputs
-from stemscan.recon.methods import DEFAULT_METHOD, METHODS, Method, reconstruct, settings_of
+from stemscan.recon import registry as methods
+from stemscan.recon.inputs.grids import upsample
+from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.reconstruction import Estimate
+from stemscan.recon.registry import DEFAULT_METHOD, METHODS, Method, reconstruct, settings_of
 from stemscan.recon.threads import limit_threads, workers
 from tests.recon.sampling_kit import lattice, scan
 
@@ -67,7 +67,8 @@ def test_the_registry_is_complete() -> None:
 
 def test_nothing_heavy_is_imported_before_it_is_used() -> None:
     code = (
-        "import sys, stemscan.recon.methods, stemscan.recon.inputs, stemscan.recon.output, stemscan.recon.metrics;"
+        "import sys, stemscan.recon.registry, stemscan.recon.inputs.inputs, stemscan.recon.output;"
+        "import stemscan.recon.metrics;"
         "heavy = {'torch', 'numba', 'scipy', 'skimage', 'matplotlib', 'zarr', 'tifffile'} & set(sys.modules);"
         "sys.exit(str(heavy) if heavy else 0)"
     )

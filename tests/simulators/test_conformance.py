@@ -14,22 +14,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stemscan.controller import Capabilities, ScanController, acquire
+from stemscan.acquisition.acquire import Capabilities, ScanController, acquire
+from stemscan.acquisition.faulty import FaultyController
+from stemscan.acquisition.replay import ReplayController
 from stemscan.errors import ControllerError, UnprovenError
-from stemscan.faulty import FaultyController
 from stemscan.hardware.obi.controller import ObiController
 from stemscan.hardware.profile import load_profile
-from stemscan.ledger import BeamTime, BeamTimes
-from stemscan.path import ScanPath
-from stemscan.plan import ScanPlan
-from stemscan.recon.inputs import load_inputs
-from stemscan.replay import ReplayController
-from stemscan.sample_block import SampleBlock
+from stemscan.path.scan_path import ScanPath
+from stemscan.plan.scan_plan import ScanPlan
+from stemscan.recon.inputs.inputs import load_inputs
 from stemscan.simulators.api import VirtualMicroscope, specimen_from_array
 from stemscan.simulators.microscope import expose
-from stemscan.simulators.obi_device import VirtualObiDevice
-from stemscan.simulators.obi_server import ObiServer
+from stemscan.simulators.obi.device import VirtualObiDevice
+from stemscan.simulators.obi.server import ObiServer
 from stemscan.store import Acquisition
+from stemscan.store.batch import SampleBatch
+from stemscan.store.ledger import BeamTime, BeamTimes
 from stemscan.testing import ControllerConformance
 
 PROFILE = load_profile("obi")
@@ -119,13 +119,13 @@ class Broken(VirtualMicroscope):
 
 
 class NoTurn(Broken):
-    def read(self, max_samples: int) -> SampleBlock | None:
+    def read(self, max_samples: int) -> SampleBatch | None:
         self._running = True
         return super().read(max_samples)
 
 
 class TooLarge(Broken):
-    def read(self, max_samples: int) -> SampleBlock | None:
+    def read(self, max_samples: int) -> SampleBatch | None:
         return super().read(max_samples + 1)
 
 
@@ -143,18 +143,18 @@ class AnyRange(Broken):
 class OneBuffer(Broken):
     buffer = np.zeros(1000, np.uint16)
 
-    def read(self, max_samples: int) -> SampleBlock | None:
+    def read(self, max_samples: int) -> SampleBatch | None:
         block = super().read(max_samples)
         if block is None:
             return None
         self.buffer[: len(block.counts)] = block.counts
-        return SampleBlock(block.start, self.buffer[: len(block.counts)])
+        return SampleBatch(block.start, self.buffer[: len(block.counts)])
 
 
 class AlwaysFromTheBeginning(Broken):
-    def read(self, max_samples: int) -> SampleBlock | None:
+    def read(self, max_samples: int) -> SampleBatch | None:
         block = super().read(max_samples)
-        return None if block is None else SampleBlock(block.start, block.counts * 0 + self._reads())
+        return None if block is None else SampleBatch(block.start, block.counts * 0 + self._reads())
 
     reads = 0
 
@@ -190,7 +190,7 @@ class SaysPositions(Broken):
 
 
 class OtherErrors(Broken):
-    def read(self, max_samples: int) -> SampleBlock | None:
+    def read(self, max_samples: int) -> SampleBatch | None:
         try:
             return super().read(max_samples)
         except ControllerError as error:
@@ -200,7 +200,7 @@ class OtherErrors(Broken):
 class Hangs(Broken):
     silence = threading.Event()
 
-    def read(self, max_samples: int) -> SampleBlock | None:
+    def read(self, max_samples: int) -> SampleBatch | None:
         self.silence.wait()
         return None
 
@@ -225,13 +225,13 @@ class LosesWhenCallersStall(Broken):
         super().arm(path, start, stop)
         self.last, self.lost = 0.0, 0
 
-    def read(self, max_samples: int) -> SampleBlock | None:
+    def read(self, max_samples: int) -> SampleBatch | None:
         now = time.monotonic()
         if self.last and now - self.last > 0.15:
             self._lose()
         block = super().read(max_samples)
         self.last = time.monotonic()
-        return None if block is None else SampleBlock(block.start - self.lost, block.counts)
+        return None if block is None else SampleBatch(block.start - self.lost, block.counts)
 
     def _lose(self) -> None:
         self._at += 1
@@ -249,24 +249,24 @@ class SaysWhenItLost(LosesWhenCallersStall):
 class ShiftsWhenCallersStall(LosesWhenCallersStall):
     """The same, with as many samples as there should be."""
 
-    def read(self, max_samples: int) -> SampleBlock | None:
+    def read(self, max_samples: int) -> SampleBatch | None:
         if self.lost < 0:
             return None
         block = super().read(max_samples)
         if block is None and self.lost:
-            block, self.lost = SampleBlock(self._stop - self.lost, np.zeros(self.lost, np.uint16)), -1
+            block, self.lost = SampleBatch(self._stop - self.lost, np.zeros(self.lost, np.uint16)), -1
         return block
 
 
 class AddsAfterMany(Broken):
     """One reading too many after 30,000 of a range; the last sample is not delivered."""
 
-    def read(self, max_samples: int) -> SampleBlock | None:
+    def read(self, max_samples: int) -> SampleBatch | None:
         block = super().read(max_samples)
         if block is None or self._at - self._began < 30_000:
             return block
         counts, _ = expose(SPECIMEN.signal, self.long, block.start - 1, block.start - 1 + len(block.counts), seed=3)
-        return SampleBlock(block.start, counts)
+        return SampleBatch(block.start, counts)
 
     def arm(self, path: ScanPath, start: int, stop: int) -> None:
         super().arm(path, start, stop)
@@ -276,13 +276,13 @@ class AddsAfterMany(Broken):
 class Doubles(Broken):
     """Every tenth sample has the counts of the one before; nothing in it looks wrong."""
 
-    def read(self, max_samples: int) -> SampleBlock | None:
+    def read(self, max_samples: int) -> SampleBatch | None:
         path, block = self._path, super().read(max_samples)
         if block is None or path is None:
             return block
         index = np.arange(block.start, block.start + len(block.counts))
         counts = [right_counts(path, at - (at % 10 == 9)) for at in index.tolist()]
-        return SampleBlock(block.start, np.array(counts, np.uint16))
+        return SampleBatch(block.start, np.array(counts, np.uint16))
 
 
 class TimesDoNotAddUp(Broken):
@@ -365,11 +365,11 @@ class Noisy(Broken):
 
     generator = np.random.default_rng(1)
 
-    def read(self, max_samples: int) -> SampleBlock | None:
+    def read(self, max_samples: int) -> SampleBatch | None:
         block = super().read(max_samples)
         if block is None:
             return None
-        return SampleBlock(block.start, self.generator.integers(0, 100, len(block.counts)).astype(np.uint16))
+        return SampleBatch(block.start, self.generator.integers(0, 100, len(block.counts)).astype(np.uint16))
 
 
 class TestRealNoise(Conformance):
@@ -382,14 +382,14 @@ class TestRealNoise(Conformance):
 class WholeScansOnly(Broken):
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities("whole scans", max_block=1000, resumable=False)
+        return Capabilities("whole scans", max_batch=1000, resumable=False)
 
     def arm(self, path: ScanPath, start: int, stop: int) -> None:
         if (start, stop) != (0, len(path)):
             raise ControllerError(f"expected a whole scan, got samples {start} to {stop}")
         super().arm(path, start, stop)
 
-    def read(self, max_samples: int) -> SampleBlock | None:
+    def read(self, max_samples: int) -> SampleBatch | None:
         return super().read(min(max_samples, 1000))
 
 

@@ -11,14 +11,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from stemscan.coil_lag import actual_positions
-from stemscan.controller import ScanController, acquire
+from stemscan.acquisition.acquire import ScanController, acquire
 from stemscan.errors import ControllerError, ProfileError, SpecimenError, StoreMismatchError, UsageError
+from stemscan.hardware.coil_lag import actual_positions
 from stemscan.hardware.profile import load_profile, profile_text
-from stemscan.ledger import BeamTimes
-from stemscan.path import ScanPath
-from stemscan.plan import ScanPlan
-from stemscan.program import Program
+from stemscan.hardware.program import Program
+from stemscan.path.scan_path import ScanPath
+from stemscan.plan.scan_plan import ScanPlan
 from stemscan.simulators.api import (
     Specimen,
     VirtualMicroscope,
@@ -28,6 +27,7 @@ from stemscan.simulators.api import (
 )
 from stemscan.simulators.session import simulate
 from stemscan.store import Acquisition
+from stemscan.store.ledger import BeamTimes
 from stemscan.testing import plans
 from tests.stemscan.store_kit import contents
 
@@ -162,7 +162,7 @@ def test_misuse_is_refused() -> None:
 def test_frames_without_a_store_are_those_of_a_store(tmp_path: Path, noise: Any) -> None:
     microscope = VirtualMicroscope(SPECIMEN, PLAN, noise=noise, seed=9)
     store = Acquisition.create(tmp_path / "a.zarr", PLAN, detector=microscope.detector, seed=9, noise=noise)
-    acquire(PLAN, microscope, store, block_samples=17, commit_samples=50)
+    acquire(PLAN, microscope, store, batch_samples=17, commit_samples=50)
     frames, visits = sampled_frames(SPECIMEN.signal, PLAN, noise=noise, seed=9)
     opened = Acquisition.open(tmp_path / "a.zarr")
     np.testing.assert_array_equal(frames, opened.frames())

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from stemscan.files.by_content import points_sha256, read_points
-from stemscan.path import ScanPath
-from stemscan.plan import ScanPlan
-from stemscan.recon.inputs import load_inputs
-from stemscan.recon.methods import reconstruct
+from stemscan.path.scan_path import ScanPath
+from stemscan.plan.scan_plan import ScanPlan
+from stemscan.recon.inputs.inputs import load_inputs
+from stemscan.recon.registry import reconstruct
 from stemscan.simulators.session import simulate
-from stemscan.simulators.specimen import Specimen
+from stemscan.simulators.specimens.specimen import Specimen
 from stemscan.store import Acquisition
-from tests.stemscan.test_path import make
+from tests.stemscan.path.test_path import make
 
 SHAPE = (64, 64)
 TRIANGLE = {"kind": "polygon", "points": [[4, 3], [4, 60.5], [60, 31]]}

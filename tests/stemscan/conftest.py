@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stemscan.controller import acquire
+from stemscan.acquisition.acquire import acquire
 from stemscan.store import schema
 from tests.stemscan.store_kit import ScriptedController, contents, create, make_plan, memory_folder
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stemscan.controller import Capabilities, DetectorInfo, SampleBlock
-from stemscan.path import ScanPath
-from stemscan.plan import ScanPlan
+from stemscan.acquisition.acquire import Capabilities, DetectorInfo, SampleBatch
+from stemscan.path.scan_path import ScanPath
+from stemscan.plan.scan_plan import ScanPlan
 from stemscan.store import Acquisition
 
 
@@ -50,8 +50,8 @@ def expected_counts(start: int, stop: int, dtype: str = "uint16") -> NDArray[Any
 class ScriptedController:
     """Counts that depend on the sample alone; remembers what it exposed."""
 
-    def __init__(self, *, max_block: int = 1 << 18, resumable: bool = True, actual: bool = False) -> None:
-        self.capabilities = Capabilities("scripted", max_block, actual_positions=actual, resumable=resumable)
+    def __init__(self, *, max_batch: int = 1 << 18, resumable: bool = True, actual: bool = False) -> None:
+        self.capabilities = Capabilities("scripted", max_batch, actual_positions=actual, resumable=resumable)
         self.detector = DetectorInfo()
         self.armed: list[tuple[int, int]] = []
         self.exposed: list[tuple[int, int]] = []
@@ -66,7 +66,7 @@ class ScriptedController:
     def start(self) -> None:
         """Nothing to do."""
 
-    def read(self, max_samples: int) -> SampleBlock | None:
+    def read(self, max_samples: int) -> SampleBatch | None:
         """The next samples."""
         if self._at == self._stop:
             return None
@@ -76,7 +76,7 @@ class ScriptedController:
         actual = None
         if self.capabilities.actual_positions:
             actual = self._path.positions(start, stop).astype(np.float32) + np.float32(0.25)
-        return SampleBlock(start, expected_counts(start, stop), actual)
+        return SampleBatch(start, expected_counts(start, stop), actual)
 
     def abort(self) -> None:
         """Drop the armed range."""

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from stemscan.compiled import compiled
 from stemscan.random import Stream, bounded, philox4x32, random_words, uniform53
+from stemscan.runtime.compiled import compiled
 
 ONES = 0xFFFFFFFF
 KNOWN = [

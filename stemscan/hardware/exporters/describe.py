@@ -126,7 +126,7 @@ def _freescan(path: Path) -> Exported:
 
 def _nexus(path: Path) -> Exported:
     """A NeXus file of a plan."""
-    from stemscan.plan import ScanPlan
+    from stemscan.plan.scan_plan import ScanPlan
 
     scan = read_nexus(path)
     try:

@@ -22,13 +22,13 @@ import numpy.typing as npt
 from stemscan.errors import DataError, ProfileError, UsageError
 from stemscan.hardware.exporters.decimal_text import decimal_lines
 from stemscan.hardware.exporters.text_reader import open_data, read_header_line, read_table
-from stemscan.program import Steps
+from stemscan.hardware.program import Steps
 from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.hardware.exporters.source import Source
     from stemscan.hardware.profile import ControllerProfile
-    from stemscan.program import Program
+    from stemscan.hardware.program import Program
 
 __all__ = ["StreamFile", "is_stream_line", "read_fei_stream", "write_fei_stream"]
 

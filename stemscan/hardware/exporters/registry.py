@@ -22,7 +22,7 @@ from stemscan.hardware.exporters.report import ExportReport, report_on
 from stemscan.hardware.exporters.source import Progress, Source
 
 if TYPE_CHECKING:
-    from stemscan.plan import ScanPlan
+    from stemscan.plan.scan_plan import ScanPlan
 
 __all__ = ["FORMATS", "Format", "export"]
 
@@ -187,7 +187,7 @@ def _source(plan: ScanPlan, format_: Format, profile: str | Path | None, progres
     program = None
     if chosen is not None:
         from stemscan.hardware.profile import load_profile
-        from stemscan.program import Program
+        from stemscan.hardware.program import Program
 
         program = Program(plan, load_profile(chosen))
     return Source(plan, program) if progress is None else Source(plan, program, progress)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.path import ScanPath
+from stemscan.path.scan_path import ScanPath
 
 if TYPE_CHECKING:
     from stemscan.hardware.profile import ControllerProfile
-    from stemscan.plan import ScanPlan
-    from stemscan.program import Program, Steps
+    from stemscan.hardware.program import Program, Steps
+    from stemscan.plan.scan_plan import ScanPlan
 
 __all__ = ["BATCH", "Progress", "Source"]
 

@@ -11,9 +11,8 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.errors import DataError, StemscanError
+from stemscan.errors import DataError, StemscanError, refusal
 from stemscan.files.opening import require_file
-from stemscan.refusals import refusal
 from stemscan.units import counted
 
 __all__ = ["open_data", "read_header_line", "read_table"]

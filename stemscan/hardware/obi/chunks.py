@@ -12,8 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from stemscan.ledger import BeamTime, BeamTimes
-from stemscan.program import Program, Steps
+from stemscan.hardware.program import Program, Steps
+from stemscan.store.ledger import BeamTime, BeamTimes
 
 __all__ = ["LARGEST_CHUNK", "approach", "chunks", "joined", "parking_times"]
 

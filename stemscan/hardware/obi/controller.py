@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from stemscan.acquisition.scan_controller import Capabilities
 from stemscan.errors import ControllerError, ProfileError, StemscanError, UsageError
 from stemscan.hardware.obi.address import format_address
 from stemscan.hardware.obi.chunks import parking_times
@@ -24,14 +25,13 @@ from stemscan.hardware.obi.commands import CYCLE_NS, LONGEST_DWELL
 from stemscan.hardware.obi.cookies import LARGEST_INDEX
 from stemscan.hardware.obi.encoder import StepEncoder
 from stemscan.hardware.obi.link import DeviceSetup, ObiLink
-from stemscan.ledger import BeamTimes
-from stemscan.program import Program
-from stemscan.sample_block import DetectorInfo, SampleBlock
-from stemscan.scan_controller import Capabilities
+from stemscan.hardware.program import Program
+from stemscan.store.batch import DetectorInfo, SampleBatch
+from stemscan.store.ledger import BeamTimes
 
 if TYPE_CHECKING:
     from stemscan.hardware.profile import ControllerProfile
-    from stemscan.path import ScanPath
+    from stemscan.path.scan_path import ScanPath
 
 __all__ = ["ObiController"]
 
@@ -57,7 +57,7 @@ class ObiController:
     timeout : float
         Longest wait in seconds beyond the dwells themselves, above 0 and up to 1e6.
     round_dwell : bool
-        See `stemscan.program.Program`.
+        See `stemscan.hardware.program.Program`.
     most_unread : int
         Samples that may wait for `read` before the beam is blanked.
     connect : bool
@@ -118,7 +118,7 @@ class ObiController:
     @property
     def capabilities(self) -> Capabilities:
         """Any range of any path that its profile can represent."""
-        return Capabilities(name=self._name, max_block=_MAX_BLOCK, actual_positions=False, resumable=True)
+        return Capabilities(name=self._name, max_batch=_MAX_BLOCK, actual_positions=False, resumable=True)
 
     @property
     def detector(self) -> DetectorInfo:
@@ -165,7 +165,7 @@ class ObiController:
         self._running = asyncio.run_coroutine_threadsafe(run, self._loop)
         self._running.add_done_callback(self._wake)
 
-    def read(self, max_samples: int) -> SampleBlock | None:
+    def read(self, max_samples: int) -> SampleBatch | None:
         """Wait for the next 1 .. max_samples samples; None when the armed range was delivered.
 
         Raises
@@ -184,7 +184,7 @@ class ObiController:
                 raise ControllerError("expected a running scan to read from, got an abort, call arm and start again")
             counts = self._take(min(max_samples, _MAX_BLOCK))
         if counts is not None:
-            block = SampleBlock(self._at, counts)
+            block = SampleBatch(self._at, counts)
             self._at += len(counts)
             return block
         self._running, self._range = None, None

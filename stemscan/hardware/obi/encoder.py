@@ -19,7 +19,7 @@ from stemscan.hardware.obi.rectangles import Rectangle, rectangles
 
 if TYPE_CHECKING:
     from stemscan.hardware.profile import ControllerProfile
-    from stemscan.program import Steps
+    from stemscan.hardware.program import Steps
 
 __all__ = ["StepEncoder", "encode", "largest_array"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stemscan.compiled import compiled
+from stemscan.runtime.compiled import compiled
 
 __all__ = ["read_pixels", "write_pixels"]
 

@@ -24,7 +24,7 @@ from stemscan.hardware.obi.chunks import approach, chunks, joined
 from stemscan.hardware.obi.cookies import NUMBERS, cookies_of, numbered
 from stemscan.hardware.obi.encoder import StepEncoder, encode, largest_array
 from stemscan.hardware.obi.readings import check_readings
-from stemscan.program import Program, Steps
+from stemscan.hardware.program import Program, Steps
 from stemscan.units import counted
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 from stemscan.hardware.raster_runs import LARGEST_STEP, row_runs
 
 if TYPE_CHECKING:
-    from stemscan.program import Steps
+    from stemscan.hardware.program import Steps
 
 __all__ = ["Rectangle", "rectangles"]
 

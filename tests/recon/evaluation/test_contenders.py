@@ -15,9 +15,9 @@ from stemscan.recon.evaluation.contenders import (
     parse_contender,
     with_those_beside,
 )
-from stemscan.recon.methods import METHODS
-from stemscan.recon.weights_file import WeightsInfo, save_weights
-from tests.recon.fshnet_kit import seeded_network
+from stemscan.recon.registry import METHODS
+from stemscan.recon.weights.file import WeightsInfo, save_weights
+from tests.recon.fshnet.fshnet_kit import seeded_network
 
 
 @pytest.fixture

@@ -12,17 +12,17 @@ import pytest
 from stemscan.recon.evaluation.cases import Case, Cell
 from stemscan.recon.evaluation.contenders import parse_contender
 from stemscan.recon.evaluation.images import folder_images
-from stemscan.recon.evaluation.published import binned, reconstruct_published, shifted_inputs
 from stemscan.recon.evaluation.run import run_case
 from stemscan.recon.fshnet.network import infer
-from stemscan.recon.fshnet.published import prior_input
-from stemscan.recon.fshnet.published_protocol import published_scan
 from stemscan.recon.metrics import compare
+from stemscan.recon.paper.contender import binned, reconstruct_published, shifted_inputs
+from stemscan.recon.paper.protocol import published_scan
+from stemscan.recon.paper.published_weights import prior_input
 from stemscan.recon.threads import limit_threads
-from stemscan.recon.weights_file import WeightsInfo, save_weights
-from stemscan.recon.weights_import import import_published
+from stemscan.recon.weights.file import WeightsInfo, save_weights
+from stemscan.recon.weights.published import import_published
 from tests.recon.evaluation.kit import images
-from tests.recon.fshnet_kit import seeded_network
+from tests.recon.fshnet.fshnet_kit import seeded_network
 from tests.recon.sampling_kit import lattice
 
 DRAWN = published_scan(lattice((64, 64)), 6, 10.0, seed=1)

@@ -14,11 +14,11 @@ from stemscan.recon.evaluation.averages import Averages
 from stemscan.recon.evaluation.cache import Cache
 from stemscan.recon.evaluation.cases import Grid, all_cases
 from stemscan.recon.evaluation.contenders import parse_contender
-from stemscan.recon.evaluation.paper_numbers import PARAMETERS, SECONDS, TABLE_1, TABLE_3, TABLE_4
 from stemscan.recon.evaluation.report import means, write_report
 from stemscan.recon.evaluation.rows import Measured, row_of
 from stemscan.recon.evaluation.session import Evaluation, Request
 from stemscan.recon.evaluation.tables import markdown
+from stemscan.recon.paper.numbers import PARAMETERS, SECONDS, TABLE_1, TABLE_3, TABLE_4
 from tests.recon.evaluation.kit import images, request, run
 
 LABELS = ("fourier-eb", "narrow=normconv,width=1", "ablation:flat=lowpass", "spectral-oracle", "constant", "normconv")

@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 
 from stemscan.errors import MissingDependencyError, OutputExistsError, ReconError, UsageError
-from stemscan.recon import methods
+from stemscan.recon import registry as methods
 from stemscan.recon.evaluation import implementation, schedule, session
 from stemscan.recon.evaluation.cache import Cache
 from stemscan.recon.evaluation.cases import Case
 from stemscan.recon.evaluation.contenders import parse_contender
 from stemscan.recon.evaluation.schedule import Dask, Here, Processes, dask_cluster, scheduler_for
-from stemscan.recon.inputs import Inputs
-from stemscan.recon.methods import Method
+from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.reconstruction import Estimate
+from stemscan.recon.registry import Method
 from tests.recon.evaluation.kit import Counting, request, run, without_seconds
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.hardware.exporters import ExportReport, export
-from stemscan.path import ScanPath
-from stemscan.plan import ScanPlan
+from stemscan.path.scan_path import ScanPath
+from stemscan.plan.scan_plan import ScanPlan
 
 
 def plan_of(**changes: Any) -> ScanPlan:

@@ -12,7 +12,7 @@ import pytest
 
 from stemscan.errors import StemscanError
 from stemscan.hardware.exporters import FORMATS, export
-from stemscan.interrupts import Interrupted
+from stemscan.runtime.interrupts import Interrupted
 from tests.stemscan.hardware.exporters.kit import plan_of
 
 pytestmark = pytest.mark.usefixtures("usual_signals")

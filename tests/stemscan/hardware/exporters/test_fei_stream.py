@@ -15,8 +15,8 @@ from stemscan.errors import ProfileError, UsageError
 from stemscan.hardware.exporters import StreamFile, export, read_fei_stream
 from stemscan.hardware.exporters import source as source_module
 from stemscan.hardware.profile import load_profile
-from stemscan.plan import ScanPlan
-from stemscan.program import Program
+from stemscan.hardware.program import Program
+from stemscan.plan.scan_plan import ScanPlan
 from stemscan.testing import plans
 from tests.stemscan.hardware.exporters.kit import Written, plan_of
 

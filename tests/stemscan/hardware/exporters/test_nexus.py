@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from stemscan.errors import DataError, InputNotFoundError, MissingDependencyError
 from stemscan.hardware.exporters import export, read_nexus
 from stemscan.hardware.profile import profile_text
-from stemscan.plan import ScanPlan
+from stemscan.plan.scan_plan import ScanPlan
 from stemscan.testing import plans
 from tests.stemscan.hardware.exporters.kit import Written, plan_of, points_of
 

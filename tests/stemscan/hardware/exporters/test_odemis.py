@@ -10,7 +10,7 @@ from hypothesis import given, settings
 
 from stemscan.errors import DataError
 from stemscan.hardware.exporters import read_odemis
-from stemscan.plan import ScanPlan
+from stemscan.plan.scan_plan import ScanPlan
 from stemscan.testing import plans
 from tests.stemscan.hardware.exporters.kit import Written, plan_of, points_of
 

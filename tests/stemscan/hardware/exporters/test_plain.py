@@ -14,8 +14,8 @@ from stemscan.files.arrays import read_array
 from stemscan.hardware.exporters import read_csv, read_npy
 from stemscan.hardware.exporters import source as source_module
 from stemscan.hardware.exporters.decimal_text import decimal_lines
-from stemscan.measured import samples_from_positions
-from stemscan.plan import ScanPlan
+from stemscan.plan.scan_plan import ScanPlan
+from stemscan.store.importing.measured import samples_from_positions
 from stemscan.testing import plans
 from tests.stemscan.hardware.exporters.kit import Written, plan_of, points_of
 

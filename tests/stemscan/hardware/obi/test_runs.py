@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from stemscan.hardware.obi import commands as obi
 from stemscan.hardware.obi.decoder import Decoder
 from stemscan.hardware.obi.encoder import StepEncoder
+from stemscan.hardware.preflight import check_flight
 from stemscan.hardware.profile import load_profile
-from stemscan.plan import ScanPlan
-from stemscan.preflight import check_flight
-from stemscan.program import Program, Steps
+from stemscan.hardware.program import Program, Steps
+from stemscan.plan.scan_plan import ScanPlan
 
 PIXEL = tuple[int, int, int, bool]
 PROFILE = load_profile("obi").model_copy(update={"settle": None})

@@ -18,8 +18,8 @@ from stemscan.hardware.obi.cookies import LARGEST_INDEX, cookies_of, index_of
 from stemscan.hardware.obi.decoder import Decoder
 from stemscan.hardware.obi.encoder import StepEncoder, encode
 from stemscan.hardware.profile import load_profile
-from stemscan.plan import ScanPlan
-from stemscan.program import Program, Steps
+from stemscan.hardware.program import Program, Steps
+from stemscan.plan.scan_plan import ScanPlan
 from stemscan.testing import plans
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -1,1 +1,0 @@
-"""Methods that the paper compares with: dictionary learning, thresholding, other networks."""

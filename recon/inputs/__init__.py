@@ -1,0 +1,1 @@
+"""From a store or arrays to what a method gets."""

@@ -1,0 +1,334 @@
+"""What every reconstruction method is given: counts and visits of a sparse scan, and what is known of them.
+
+`Inputs` is an immutable, validated value. `frames` and `visits` keep the passes apart; `S` and `V` are what most
+methods need: on the absolute scale, S / V is an unbiased estimate of the specimen's signal wherever V > 0, and (S, V)
+is a sufficient statistic for Poisson counts of a specimen that stands still. A pixel without a visit holds no
+information at all; zero visits is not zero counts, and every method must tell the two apart by V.
+
+`load_inputs` makes an `Inputs` of an acquisition store, `Inputs.from_arrays` of arrays that were measured elsewhere,
+`Inputs.from_samples` of samples at positions between pixels. Their visits are fractions (see `gridding`): a
+method whose sums are linear in (S, V) takes them as they are; one that needs samples that are whole and independent of
+one another takes `Inputs.whole`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from stemscan.errors import ReconError
+from stemscan.recon.inputs.checks import (
+    check_unvisited,
+    checked_frames,
+    checked_truth,
+    checked_visits,
+    positive,
+)
+from stemscan.runtime.memory import require_memory
+from stemscan.units import counted
+
+if TYPE_CHECKING:
+    from stemscan.recon.inputs.gridding import PlacedSamples
+    from stemscan.store import Acquisition
+
+__all__ = ["Inputs", "Noise", "Positions", "input_bytes", "load_inputs"]
+
+Noise = Literal["poisson", "eq5"]
+Positions = Literal["actual", "commanded"]
+
+_UNREACHED = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Counts and visits of one acquisition. Make one with `Inputs.from_arrays` or `load_inputs`, which validate.
+
+    Attributes
+    ----------
+    frames : ndarray of float32, (T, H, W)
+        Electrons summed per pass and pixel, not divided by the dose; zero where not visited. Below 0 only of an
+        analogue detector, whose read noise goes both ways in the dark.
+    visits : ndarray of uint16 or float32, (T, H, W)
+        Samples per pass and pixel; float32 where samples are shared among pixels.
+    electrons_per_sample : float
+        Lambda: expected electrons of one visit of a pixel with signal 1.
+    noise : {"poisson", "eq5"}
+        Counts are Poisson(lambda u), or u Poisson(lambda) (equation 5 as printed).
+    pixel_size_nm : float or None
+        Spacing of the scan grid in nm, where it is known.
+    truth : ndarray of float32, (H, W), or None
+        The specimen's signal, of simulations only. No method may look at it.
+    source : mapping
+        Where the data come from: ``path``, ``store_digest``, ``plan_digest`` (None where measured elsewhere),
+        ``state``, ``positions`` ("actual" or "commanded"), ``warnings`` (list of str).
+    """
+
+    frames: npt.NDArray[np.float32]
+    visits: npt.NDArray[np.uint16] | npt.NDArray[np.float32]
+    electrons_per_sample: float
+    noise: Noise = "poisson"
+    pixel_size_nm: float | None = None
+    truth: npt.NDArray[np.float32] | None = None
+    source: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    _nearest: Callable[[], Inputs] | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        frames: npt.ArrayLike,
+        visits: npt.ArrayLike,
+        electrons_per_sample: float,
+        *,
+        noise: str = "poisson",
+        pixel_size_nm: float | None = None,
+        truth: npt.ArrayLike | None = None,
+        source: Mapping[str, Any] | None = None,
+        analogue: bool = False,
+    ) -> Inputs:
+        """Validate arrays and make an `Inputs` of them.
+
+        Parameters
+        ----------
+        frames : array_like of real numbers, (T, H, W)
+            Electrons summed per pass and pixel: finite, at least 0 unless `analogue`, and 0 where not visited.
+            May be 0 everywhere.
+        visits : array_like of integers or bool, (T, H, W)
+            Samples per pass and pixel, 0..65535, not 0 everywhere.
+        electrons_per_sample : float
+            Lambda, above 0.
+        noise : {"poisson", "eq5"}
+        pixel_size_nm : float, optional
+            Above 0.
+        truth : array_like of real numbers, (H, W), optional
+            Finite.
+        source : mapping, optional
+        analogue : bool
+            The electrons are readings of an analogue detector less its offset, and may be below 0.
+
+        Returns
+        -------
+        Inputs
+
+        Raises
+        ------
+        ReconError
+            Where one of these expectations is not met.
+
+        Examples
+        --------
+        >>> inputs = Inputs.from_arrays([[[4.0, 0.0]], [[6.0, 0.0]]], [[[1, 0]], [[1, 1]]], 10.0)
+        >>> inputs.S, inputs.V
+        (array([[1., 0.]], dtype=float32), array([[2., 1.]], dtype=float32))
+        """
+        dose = positive(electrons_per_sample, "electrons per sample")
+        if noise not in get_args(Noise):
+            raise ReconError(f"expected the noise model to be 'poisson' or 'eq5', got {noise!r}; give one of the two")
+        counted = checked_frames(frames, analogue)
+        visited = checked_visits(visits, counted.shape)
+        check_unvisited(counted, visited)
+        return cls(
+            frames=counted,
+            visits=visited,
+            electrons_per_sample=dose,
+            noise=cast(Noise, noise),
+            pixel_size_nm=None if pixel_size_nm is None else positive(pixel_size_nm, "pixel size in nm"),
+            truth=None if truth is None else checked_truth(truth, counted.shape[1:]),
+            source=MappingProxyType(dict(source or {})),
+        )
+
+    @classmethod
+    def from_samples(cls, samples: PlacedSamples, electrons_per_sample: float, **known: Any) -> Inputs:
+        """Make an `Inputs` of samples at any positions, by bilinear deposit of counts and visits.
+
+        Samples that lie outside of the grid are left out; ``source["warnings"]`` says so.
+
+        Parameters
+        ----------
+        samples : PlacedSamples
+        electrons_per_sample : float
+            Lambda, above 0.
+        **known
+            `noise`, `pixel_size_nm`, `truth`, `source` and `analogue` of `from_arrays`.
+
+        Returns
+        -------
+        Inputs
+            Its visits are float32.
+
+        Raises
+        ------
+        ReconError
+            As `from_arrays`.
+
+        Examples
+        --------
+        >>> from stemscan.recon.inputs.gridding import PlacedSamples
+        >>> inputs = Inputs.from_samples(PlacedSamples.of([8.0], [[0.0, 0.25]], (0, 1), (1, 2)), 1.0)
+        >>> inputs.S, inputs.V, inputs.whole.V
+        (array([[6., 2.]], dtype=float32), array([[0.75, 0.25]], dtype=float32), array([[1., 0.]], dtype=float32))
+        """
+        warnings = list((known.get("source") or {}).get("warnings", []))
+        given, samples = len(samples.electrons), samples.inside()
+        if len(samples.electrons) < given:
+            left_out = given - len(samples.electrons)
+            warnings.append(f"{left_out} of {counted(given, 'sample')} left out, outside of the grid")
+        frames, shares = samples.bilinear()
+        known["source"] = dict(known.get("source") or {}) | {"warnings": warnings}
+        whole = cls.from_arrays(frames, np.ceil(shares).astype(np.int64), electrons_per_sample, **known)
+
+        def nearest() -> Inputs:
+            counted, visits = samples.nearest()
+            return cls.from_arrays(counted, visits, electrons_per_sample, **known)
+
+        return replace(whole, visits=shares, _nearest=nearest)
+
+    @cached_property
+    def whole(self) -> Inputs:
+        """The same samples with whole visits: each on the pixel nearest to it. Itself where no sample is shared."""
+        return self if self._nearest is None else self._nearest()
+
+    @property
+    def T(self) -> int:
+        """Number of passes."""
+        return int(self.frames.shape[0])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the scan grid."""
+        return int(self.frames.shape[1]), int(self.frames.shape[2])
+
+    @cached_property
+    def S(self) -> npt.NDArray[np.float32]:
+        """Counts over dose, summed over passes, (H, W): S = V times the signal in expectation."""
+        summed: npt.NDArray[np.float32] = np.add.reduce(self.frames, axis=0)
+        summed *= np.float32(1.0 / self.electrons_per_sample)
+        return summed
+
+    @cached_property
+    def V(self) -> npt.NDArray[np.float32]:
+        """Visits summed over passes, (H, W), as float32 because they serve as weights."""
+        summed: npt.NDArray[np.float32] = np.add.reduce(self.visits, axis=0, dtype=np.float32)
+        return summed
+
+    @cached_property
+    def samples(self) -> int:
+        """Number of samples of all passes."""
+        return round(float(np.add.reduce(self.visits, axis=None, dtype=np.float64)))
+
+    @cached_property
+    def mean(self) -> float:
+        """Mean signal of the samples: all counts over dose and samples. The best constant image."""
+        return float(np.add.reduce(self.frames, axis=None, dtype=np.float64)) / (
+            self.electrons_per_sample * self.samples
+        )
+
+
+_BYTES_A_FRAME_PIXEL: Final = 10
+_BYTES_A_PIXEL: Final = 8
+"""Memory of inputs while they are read, for a pixel of each frame and one of the grid; by `benchmarks/memory.py`."""
+
+
+def input_bytes(shape: tuple[int, int], passes: int) -> float:
+    """Memory that `load_inputs` takes for a store of so many passes of rows and columns."""
+    return (_BYTES_A_FRAME_PIXEL * passes + _BYTES_A_PIXEL) * math.prod(shape)
+
+
+def load_inputs(path: str | Path, positions: Positions | None = None) -> Inputs:
+    """Read an acquisition store.
+
+    Raw values become electrons by the detector's gain and offset. A store that is incomplete is read as far as it was
+    committed, and says so in ``source["warnings"]``.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder of a store (``acq.zarr``).
+    positions : {"actual", "commanded"}, optional
+        By which samples are put on the grid: where the beam was, shared among the pixels around it, or the pixels that
+        were commanded. Actual ones where the store has them, unless given.
+
+    Returns
+    -------
+    Inputs
+
+    Raises
+    ------
+    InputNotFoundError, StoreError
+        Where there is no store, or a damaged one.
+    ReconError
+        Where the store holds nothing to reconstruct, or not the positions asked for.
+    """
+    from stemscan.store import Acquisition
+
+    if positions not in (None, *get_args(Positions)):
+        raise ReconError(f"expected positions 'actual' or 'commanded', got {positions!r}; give one of the two")
+    acquisition = Acquisition.open(Path(path))
+    places = None if positions == "commanded" else acquisition.actual()
+    if positions == "actual" and places is None:
+        raise ReconError(
+            f"expected a store with actual positions, got {str(path)!r}, which has none; use the commanded"
+        )
+    rows, columns = acquisition.shape
+    grid = f"{acquisition.passes} x {rows} x {columns} pixels"
+    require_memory(input_bytes(acquisition.shape, acquisition.passes), f"to read a store of {grid}")
+    known: dict[str, Any] = {
+        "noise": acquisition.noise,
+        "pixel_size_nm": acquisition.pixel_size_nm,
+        "truth": acquisition.truth,
+        "analogue": acquisition.detector.unit != "electron",
+    }
+    warnings = list(acquisition.warnings)
+    source: dict[str, Any] = {
+        "path": str(path),
+        "store_digest": acquisition.digest(),
+        "plan_digest": acquisition.plan_digest,
+        "state": acquisition.state,
+        "positions": "commanded" if places is None else "actual",
+        "warnings": warnings,
+    }
+    dose = acquisition.electrons_per_sample
+    if places is not None:
+        _warn_of_gaps(acquisition, places, warnings)
+        return Inputs.from_samples(_placed(acquisition, places), dose, source=source, **known)
+    visits = acquisition.visits()
+    frames = _electrons(acquisition.frames(), visits, acquisition.detector)
+    return Inputs.from_arrays(frames, visits, dose, source=source, **known)
+
+
+def _placed(acquisition: Acquisition, places: npt.NDArray[np.float32]) -> PlacedSamples:
+    """A store's samples in electrons, where the beam was."""
+    from stemscan.recon.inputs.gridding import PlacedSamples
+
+    detector = acquisition.detector
+    electrons = acquisition.counts().astype(np.float64)
+    if detector.unit != "electron":
+        electrons = (electrons - detector.offset) / detector.gain
+    return PlacedSamples.of(electrons, places, tuple(acquisition.layout.pass_starts), acquisition.shape)
+
+
+def _warn_of_gaps(acquisition: Acquisition, places: npt.NDArray[np.float32], warnings: list[str]) -> None:
+    """Say so where the beam lagged so far behind that parts of the grid were not sampled."""
+    from stemscan.recon.inputs.gridding import unreached
+
+    share = unreached(acquisition.positions(), places, acquisition.shape)
+    if share > _UNREACHED:
+        warnings.append(
+            f"the beam lagged so far behind that it never reached {100 * share:.0f} % of the image's blocks of 16 x 16 "
+            "pixels; the image there is a guess, and standard deviations are too small"
+        )
+
+
+def _electrons(raw: npt.NDArray[Any], visits: npt.NDArray[Any], detector: Any) -> npt.NDArray[Any]:
+    """Raw sums in electrons: every visit adds the detector's offset once."""
+    if detector.unit == "electron":
+        return raw
+    electrons: npt.NDArray[Any] = (raw - detector.offset * visits.astype(np.float32)) / detector.gain
+    return electrons

@@ -1,0 +1,1 @@
+"""Networks: by name, on padded images, tile by tile."""

@@ -1,0 +1,1 @@
+"""Re-enactments of the FSHNet paper: its opponents, protocol, tables and figures."""

@@ -1,0 +1,1 @@
+"""Detector, probe and scan coils: one effect a module."""

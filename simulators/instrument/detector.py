@@ -1,0 +1,273 @@
+"""The virtual detector: counts = f(seed, sample index, expected electrons), nothing else.
+
+Every sample draws from its own counter-based random words (`stemscan.random`, stream `Stream.DETECTOR`), so blocks,
+threads and interruptions cannot change a count. Counts are exactly Poisson: see `poisson_table`.
+Threads are Python threads on the compiled kernel, which releases the interpreter lock: numba's own thread layers
+do not survive a fork or a second calling thread.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from stemscan.errors import UsageError
+from stemscan.random import Stream, random_words
+from stemscan.runtime.compiled import compiled
+from stemscan.simulators.instrument.poisson_table import (
+    ALIAS_BITS,
+    BASE_BITS,
+    FINE_STEP,
+    FINE_STEPS,
+    MAX_MEAN,
+    poisson_tables,
+    table_bits,
+)
+
+__all__ = ["MAX_MEAN", "Noise", "check_means", "check_settings", "count_dtype", "detect", "poisson"]
+
+Noise = Literal["poisson", "eq5"]
+
+UINT16_LIMIT: Final = 60000.0
+"""Electrons per sample up to which counts are uint16: 22 standard deviations below its largest value."""
+
+_STREAM = Stream.DETECTOR
+_BATCH = 512
+_MIN_PART = 1 << 16
+_STEPS = 1.0 / FINE_STEP
+_FINE_BITS = FINE_STEPS.bit_length() - 1
+_FINE_TABLE_BITS = table_bits(0)
+_DIGIT_MASK = (1 << BASE_BITS) - 1
+_S11 = np.uint64(11)
+_S32 = np.uint64(32)
+_ALIAS_SHIFT = np.uint64(ALIAS_BITS)
+_ALIAS_MASK = np.uint64((1 << ALIAS_BITS) - 1)
+_UNIT = 1.0 / 9007199254740992.0
+
+
+def count_dtype(noise: Noise, electrons_per_sample: float) -> np.dtype[Any]:
+    """Data type of counts: uint16 up to 60000 electrons per sample, else uint32; float32 under eq5.
+
+    Parameters
+    ----------
+    noise : {"poisson", "eq5"}
+    electrons_per_sample : float
+        Expected electrons at signal 1 (lambda).
+
+    Returns
+    -------
+    numpy.dtype
+    """
+    if noise == "eq5":
+        return np.dtype(np.float32)
+    return np.dtype(np.uint16 if electrons_per_sample <= UINT16_LIMIT else np.uint32)
+
+
+def poisson(means: ArrayLike, *, seed: int, start: int = 0, threads: int = 1) -> NDArray[np.uint32]:
+    """Poisson counts of given means; count `i` depends on `seed`, ``start + i`` and its mean only.
+
+    Parameters
+    ----------
+    means : array_like, float (n,)
+        Expected electrons, in [0, 2**25).
+    seed : int
+        0 to 2**64 - 1.
+    start : int
+        Index of the first sample.
+    threads : int
+        Python threads to share the work; the counts do not depend on it.
+
+    Returns
+    -------
+    uint32 (n,)
+
+    Raises
+    ------
+    UsageError
+        If a mean is negative, not finite or too large.
+    """
+    array = np.ascontiguousarray(means, np.float64)
+    return _draw(array, 1.0, seed, start, threads)
+
+
+def detect(
+    signal: NDArray[np.float32],
+    *,
+    electrons_per_sample: float,
+    noise: Noise = "poisson",
+    seed: int,
+    start: int = 0,
+    threads: int = 1,
+) -> NDArray[Any]:
+    """What the detector gives for samples of known signal.
+
+    Parameters
+    ----------
+    signal : float32 (n,)
+        Specimen signal under the beam, in [0, 1].
+    electrons_per_sample : float
+        Expected electrons at signal 1 (lambda), in [0, 2**25).
+    noise : {"poisson", "eq5"}
+        "poisson": counts ~ Poisson(lambda u). "eq5": u Poisson(lambda), equation 5 of He et al. (ICCV 2021) times
+        lambda, whose zeros and scale are not those of a counting detector.
+    seed : int
+        0 to 2**64 - 1.
+    start : int
+        Index of the first sample in the scan path.
+    threads : int
+        Python threads to share the work; the counts do not depend on it.
+
+    Returns
+    -------
+    uint16, uint32 or float32 (n,)
+        Detected electrons, type as `count_dtype`.
+
+    Raises
+    ------
+    UsageError
+        If `noise` is unknown, or an expected count is negative, not finite or too large.
+    """
+    check_settings(noise, seed)
+    values = np.ascontiguousarray(signal, np.float32)
+    dtype = count_dtype(noise, electrons_per_sample)
+    if noise == "poisson":
+        return _draw(values, electrons_per_sample, seed, start, threads).astype(dtype, copy=False)
+    check_means(values, electrons_per_sample)
+    electrons = _draw(np.ones_like(values), electrons_per_sample, seed, start, threads)
+    return (values.astype(np.float64) * electrons).astype(dtype)
+
+
+def check_settings(noise: str, seed: int) -> None:
+    """Refuse what is no noise model and no seed."""
+    if noise not in get_args(Noise):
+        raise UsageError(f"expected noise 'poisson' or 'eq5', got {noise!r}, choose one of the two")
+    if not 0 <= seed < 2**64:
+        raise UsageError(f"expected a seed from 0 to 2**64 - 1, got {seed}, choose another")
+
+
+def check_means(values: NDArray[Any], scale: float) -> float:
+    """Return the largest mean; refuse means that have no Poisson count here."""
+    if values.ndim != 1:
+        raise UsageError(f"expected one value for each sample, got an array of shape {values.shape}, flatten it")
+    if not values.size:
+        return 0.0
+    low, high = float(values.min()) * scale, float(values.max()) * scale
+    if not (low >= 0.0 and high < MAX_MEAN):
+        raise UsageError(
+            f"expected 0 to {MAX_MEAN:.0f} electrons in each sample, got {low:.10g} to {high:.10g}, "
+            "check the dose and the signal"
+        )
+    return high
+
+
+def _draw(values: NDArray[Any], scale: float, seed: int, start: int, threads: int) -> NDArray[np.uint32]:
+    """Counts of means ``scale * values``, shared out to threads."""
+    high = check_means(values, scale)
+    check_settings("poisson", seed)
+    tables = poisson_tables(high)
+    out = np.empty(values.size, np.uint32)
+    parts = max(1, min(threads, values.size // _MIN_PART))
+    edges = [values.size * part // parts for part in range(parts + 1)]
+
+    def work(begin: int, end: int) -> None:
+        _draw_part(
+            values[begin:end],
+            np.float64(scale),
+            np.uint64(seed),
+            np.uint64(start + begin),
+            tables.entries,
+            tables.start,
+            tables.bits,
+            tables.first,
+            tables.levels,
+            out[begin:end],
+        )
+
+    if parts == 1:
+        work(0, values.size)
+    else:
+        with ThreadPoolExecutor(parts) as pool:
+            list(pool.map(work, edges[:-1], edges[1:]))
+    return out
+
+
+@compiled(inline=True)
+def _cell(word: np.uint64, entries: NDArray[np.uint64], begin: int | np.int64, bits: int | np.int64) -> np.int64:
+    """Draw a cell of the alias table at `begin` by one random word."""
+    own = word >> np.uint64(64 - bits)
+    entry = entries[begin + np.int64(own)]
+    inside = ((word << np.uint64(bits)) >> _ALIAS_SHIFT) < (entry >> _ALIAS_SHIFT)
+    return np.int64(own if inside else entry & _ALIAS_MASK)
+
+
+@compiled()
+def _small_poisson(uniform: float, mean: float) -> np.int64:
+    """Invert the Poisson distribution of a mean up to 1/8; exp(-mean) by its series, for one result everywhere."""
+    term = 1.0
+    probability = 1.0
+    for order in range(1, 14):
+        term *= -mean / order
+        probability += term
+    count = 0
+    reached = probability
+    while uniform >= reached and count < 16:
+        count += 1
+        probability *= mean / count
+        reached += probability
+    return np.int64(count)
+
+
+@compiled(inline=True)
+def _words(
+    seed: np.uint64, start: np.uint64, draw: int, first: NDArray[np.uint64], second: NDArray[np.uint64], size: int
+) -> None:
+    """Two random words for each of `size` samples; nothing else in the loop, so that it vectorises."""
+    for i in range(size):
+        a, b, c, d = random_words(seed, _STREAM, start + np.uint64(i), draw)
+        first[i] = (np.uint64(a) << _S32) | np.uint64(b)
+        second[i] = (np.uint64(c) << _S32) | np.uint64(d)
+
+
+@compiled()
+def _draw_part(
+    values: NDArray[Any],
+    scale: np.float64,
+    seed: np.uint64,
+    start: np.uint64,
+    entries: NDArray[np.uint64],
+    starts: NDArray[np.int64],
+    bits: NDArray[np.int64],
+    first: NDArray[np.int64],
+    levels: int,
+    out: NDArray[np.uint32],
+) -> None:
+    """Counts of one contiguous range of samples: draw 0 for fine digit and remainder, each further draw two levels."""
+    left = np.empty(_BATCH, np.uint64)
+    right = np.empty(_BATCH, np.uint64)
+    higher = np.empty(_BATCH, np.int64)
+    for begin in range(0, values.size, _BATCH):
+        size = min(_BATCH, values.size - begin)
+        index = start + np.uint64(begin)
+        _words(seed, index, 0, left, right, size)
+        for i in range(size):
+            mean = scale * np.float64(values[begin + i])
+            steps = np.int64(mean * _STEPS)
+            rest = mean - np.float64(steps) * FINE_STEP
+            count = _cell(left[i], entries, (steps & (FINE_STEPS - 1)) << _FINE_TABLE_BITS, _FINE_TABLE_BITS)
+            uniform = np.float64(right[i] >> _S11) * _UNIT
+            if uniform >= 1.0 - rest:
+                count += _small_poisson(uniform, rest)
+            higher[i] = steps >> _FINE_BITS
+            out[begin + i] = np.uint32(count)
+        for level in range(1, levels + 1):
+            if level & 1:
+                _words(seed, index, (level + 1) >> 1, left, right, size)
+            words = left if level & 1 else right
+            for i in range(size):
+                digit = higher[i] & _DIGIT_MASK
+                higher[i] >>= BASE_BITS
+                cell = _cell(words[i], entries, starts[level] + (digit << bits[level]), bits[level])
+                out[begin + i] += np.uint32(first[level, digit] + cell)

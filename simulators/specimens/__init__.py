@@ -1,0 +1,1 @@
+"""Ground truths: micrographs, crystals, synthetic scenes."""

@@ -1,0 +1,1 @@
+"""Scan controllers, and the loop that drives one and fills a store."""

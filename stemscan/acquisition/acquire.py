@@ -1,0 +1,182 @@
+"""Acquiring with a scan controller; here is also the name under which controllers and their blocks are found.
+
+A controller is armed with a range of samples of a path, started, and read until it has delivered that range in scan
+order. `acquire` drives it, one segment at a time: the store first records durably how far the controller will be
+armed, then the segment is exposed, and appended and committed in the background while the next one is. Whatever stops
+the loop, a committed sample is never exposed again, and at most the samples armed but not committed are exposed twice.
+A segment that ends with too few or too many samples, or of which the controller cannot tell the readings apart, is not
+kept but exposed again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stemscan.acquisition.scan_controller import BATCH_SAMPLES, Capabilities, ScanController
+from stemscan.acquisition.timed_controller import check_seconds
+from stemscan.errors import ControllerError, StoreMismatchError, UsageError
+from stemscan.store.batch import DetectorInfo, SampleBatch
+
+if TYPE_CHECKING:
+    from stemscan.acquisition.stopping import StopRule
+    from stemscan.plan.scan_plan import ScanPlan
+    from stemscan.store import Acquisition
+
+__all__ = [
+    "BATCH_SAMPLES",
+    "COMMIT_SAMPLES",
+    "AcquireResult",
+    "Capabilities",
+    "DetectorInfo",
+    "SampleBatch",
+    "ScanController",
+    "acquire",
+    "check_request",
+]
+
+COMMIT_SAMPLES = 1 << 18
+
+
+@dataclass(frozen=True)
+class AcquireResult:
+    """What `acquire` did.
+
+    Parameters
+    ----------
+    samples : int
+        Samples acquired by this call.
+    seconds : float
+        Wall time.
+    resumed_from : int
+        Committed samples that were there already.
+    exposed_twice_at_most : int
+        Samples that an earlier, interrupted run may have exposed without committing them.
+    pauses, paused_seconds : int, float
+        How often, and how long, the beam waited for the store.
+    stopped : str, optional
+        Why the acquisition ended before the plan's last pass.
+    unproven : int
+        How often samples were exposed again because their readings could not be told apart.
+    """
+
+    samples: int
+    seconds: float
+    resumed_from: int
+    exposed_twice_at_most: int
+    pauses: int = 0
+    paused_seconds: float = 0.0
+    stopped: str | None = None
+    unproven: int = 0
+
+
+def acquire(
+    plan: ScanPlan,
+    controller: ScanController,
+    acquisition: Acquisition,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    batch_samples: int = BATCH_SAMPLES,
+    commit_samples: int = COMMIT_SAMPLES,
+    stall_timeout: float | None = None,
+    stop_rules: Sequence[StopRule] = (),
+) -> AcquireResult:
+    """Expose all samples of a plan that a store does not have yet, and complete the store.
+
+    The bytes of the store depend neither on `batch_samples` nor on `commit_samples`, nor on interruptions.
+
+    Parameters
+    ----------
+    plan : ScanPlan
+        The plan of the store.
+    controller : ScanController
+        Not closed here.
+    acquisition : Acquisition
+        From `Acquisition.create` or `Acquisition.resume`. On a complete one nothing happens.
+    progress : callable, optional
+        Called with (samples received, samples in total) after every block.
+    batch_samples : int
+        Most samples of one read.
+    commit_samples : int
+        Samples between two durable commits, and most samples armed at once. The beam is blanked while more than
+        these wait to be committed, so a crash loses what was armed last and at most two segments before.
+    stall_timeout : float, optional
+        Longest wait for the controller to get ready, to start, to deliver samples or to abort, in seconds.
+    stop_rules : sequence of StopRule
+        Asked after every pass but the last; the first reason to stop ends the acquisition, which is then complete.
+
+    Returns
+    -------
+    AcquireResult
+
+    Raises
+    ------
+    ControllerError
+        When the controller fails, breaks its protocol or keeps silent; the beam is blanked, and what came before is
+        committed.
+    UnprovenError
+        A `ControllerError`, when samples were exposed four times and their readings could still not be told apart, or
+        once by a controller that only runs whole scans; what was committed of those is marked as in doubt.
+    StoreError, DiskSpaceError
+        When the store cannot be written.
+    Interrupted
+        A `KeyboardInterrupt`, on Ctrl-C, SIGTERM and SIGHUP: the beam is blanked, what came is committed, and the
+        store is marked as aborted, or is complete if the signal came after the last sample; it can be resumed.
+    UsageError, StoreMismatchError
+        When settings are impossible, or plan or controller are not those of the store.
+
+    An error after which the controller failed to blank the beam says so in a note (`__notes__`).
+    """
+    if batch_samples < 1 or commit_samples < 1:
+        raise UsageError(f"expected block and commit sizes of at least 1, got {batch_samples} and {commit_samples}")
+    check_request(controller, stall_timeout, stop_rules)
+    if acquisition.plan_digest != plan.digest():
+        raise StoreMismatchError(
+            f"expected the plan of {str(acquisition.path)!r} ({str(acquisition.plan_digest)[:12]}), got another "
+            f"({plan.digest()[:12]}); give the plan it was begun with"
+        )
+    began = time.perf_counter()
+    resumed_from = acquisition.samples_committed
+    twice = acquisition.samples_armed - resumed_from
+    pauses, paused, stopped, unproven = 0, 0.0, None, 0
+    if acquisition.state != "complete":
+        from stemscan.acquisition.loop import AcquireLoop
+
+        loop = AcquireLoop(
+            controller, acquisition, progress, batch_samples, commit_samples, stall_timeout, tuple(stop_rules)
+        )
+        loop.check()
+        loop.run()
+        pauses, paused, stopped, unproven = loop.pauses, loop.paused_seconds, loop.stopped, loop.unproven
+    samples = acquisition.samples_committed - resumed_from
+    seconds = time.perf_counter() - began
+    return AcquireResult(samples, seconds, resumed_from, twice, pauses, paused, stopped, unproven)
+
+
+def check_request(controller: ScanController, stall_timeout: float | None, stop_rules: Sequence[StopRule]) -> None:
+    """Refuse what no acquisition with a controller can do, before there is a store.
+
+    Parameters
+    ----------
+    controller, stall_timeout, stop_rules
+        As for `acquire`.
+
+    Raises
+    ------
+    UsageError
+        On a timeout that is none, or rules for a controller that only runs whole scans.
+    ControllerError
+        When the controller cannot deliver a sample.
+    """
+    if stall_timeout is not None:
+        check_seconds(stall_timeout)
+    able = controller.capabilities
+    if able.max_batch < 1:
+        raise ControllerError(f"expected {able.name} to deliver blocks of at least 1 sample, got {able.max_batch}")
+    if not able.resumable and stop_rules:
+        raise UsageError(
+            f"expected a controller that can stop between passes, got {able.name}, which only runs whole scans; leave "
+            "out the rules"
+        )

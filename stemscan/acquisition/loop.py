@@ -1,0 +1,276 @@
+"""The loop behind `acquire`: exposes segments, keeps what comes, and blanks when anything is wrong.
+
+The main thread arms the controller and reads from it; `Committer` appends and commits behind it. A segment is armed,
+durably, before it is exposed; the beam is blanked between segments, and stays so while the store is behind by more
+than a segment, while a rule decides between passes, and from the first error on. A segment whose readings cannot be
+told apart (`UnprovenError`) is exposed again from the last sample that is proven, a few times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from stemscan.acquisition.committer import Committer
+from stemscan.acquisition.scan_controller import ReportsReach
+from stemscan.acquisition.segment import Segment
+from stemscan.acquisition.timed_controller import TimedController, aside
+from stemscan.errors import (
+    ControllerError,
+    DiskSpaceError,
+    StemscanError,
+    StoreError,
+    StoreMismatchError,
+    UnprovenError,
+)
+from stemscan.path.scan_path import ScanPath
+from stemscan.runtime.interrupts import Interrupted, Interrupts
+from stemscan.store.batch import SampleBatch
+from stemscan.store.schema import counts_dtype
+from stemscan.units import counted
+
+if TYPE_CHECKING:
+    from stemscan.acquisition.scan_controller import ScanController
+    from stemscan.acquisition.stopping import StopRule
+    from stemscan.store import Acquisition
+
+__all__ = ["AcquireLoop"]
+
+_MOST_TRIES: Final = 4  # exposures of one place; what cannot be proven by then will not be
+_GRACE_S: Final = 1.0  # for blanking the beam, once the user insists
+
+
+@dataclass
+class AcquireLoop:
+    """One call of `acquire`: exposes and commits until the store has every sample or a rule says it is enough."""
+
+    controller: ScanController
+    acquisition: Acquisition
+    progress: Callable[[int, int], None] | None
+    batch_samples: int
+    commit_samples: int
+    stall_timeout: float | None
+    stop_rules: Sequence[StopRule]
+    pauses: int = 0
+    paused_seconds: float = 0.0
+    stopped: str | None = None
+    unproven: int = 0
+    _received: int = field(default=0, init=False)
+    _stuck_at: int = field(default=-1, init=False)
+    _tries: int = field(default=0, init=False)
+
+    def check(self) -> None:
+        """Refuse a controller that cannot do what the store needs, before anything is exposed."""
+        store, able = self.acquisition, self.controller.capabilities
+        if not able.resumable and store.samples_committed:
+            raise ControllerError(
+                f"expected a controller that can begin at sample {store.samples_committed}, got {able.name}, which "
+                "only runs whole scans; acquire into a new store"
+            )
+        if store.detector != self.controller.detector:
+            raise StoreMismatchError(
+                f"expected the detector with which {str(store.path)!r} was begun ({store.detector}), got "
+                f"{self.controller.detector}; make the store with the detector of its controller"
+            )
+        if able.actual_positions != ("samples/actual" in store.arrays):
+            has, gives = ("with", "none") if not able.actual_positions else ("without", "some")
+            raise StoreMismatchError(
+                f"expected a controller for {str(store.path)!r}, which was begun {has} actual positions, got "
+                f"{able.name}, which gives {gives}; make the store with what its controller can do"
+            )
+
+    def run(self) -> None:
+        """Expose and commit; blank the beam and keep what came, whatever goes wrong."""
+        store = self.acquisition
+        self._received = store.samples_committed
+        self._dtype = counts_dtype(store.detector, store.noise, store.electrons_per_sample)
+        self._path = ScanPath(store.scan_path.plan)
+        committer = Committer(store, self.controller, ScanPath(store.scan_path.plan), self.commit_samples)
+        with Interrupts() as interrupts, self._timed() as self._calls:
+            try:
+                self._expose(interrupts, committer)
+                committer.finish()
+                interrupts.check()
+                store.complete(stopped=self.stopped)
+            except (StoreError, DiskSpaceError) as problem:
+                self._blank(interrupts, problem)
+                with suppress(StemscanError):
+                    committer.finish()
+                raise
+            except BaseException as problem:
+                if self._blank(interrupts, problem):
+                    with suppress(StoreError, DiskSpaceError):  # what comes after it says so
+                        self._disarm()
+                self._end_doubt(problem, committer)
+                committer.finish()
+                if isinstance(problem, Interrupted):
+                    store.abort()
+                raise
+            finally:
+                self.pauses, self.paused_seconds = committer.pauses, committer.paused_seconds
+            interrupts.check()  # a signal while the store was completed
+
+    @contextmanager
+    def _timed(self) -> Iterator[ScanController]:
+        """The controller, called in this thread, or in another where waiting has an end."""
+        if self.stall_timeout is None:
+            yield self.controller
+            return
+        timed = TimedController(self.controller, self.stall_timeout)
+        try:
+            yield timed
+        finally:
+            timed.let_go()
+
+    def _expose(self, interrupts: Interrupts, committer: Committer) -> None:
+        """Segment after segment."""
+        total = self.acquisition.total_samples
+        while self._received < total:
+            interrupts.check()
+            if self._enough(interrupts, committer):
+                return
+            committer.room()
+            try:
+                self._segment(interrupts, committer)
+            except UnprovenError as problem:
+                self._go_back(problem, interrupts, committer)
+
+    def _enough(self, interrupts: Interrupts, committer: Committer) -> bool:
+        """Between passes, ask the rules whether to stop; the beam is blanked meanwhile."""
+        if not self.stop_rules or self._received not in self.acquisition.layout.pass_starts[1:]:
+            return False
+        committer.drain()
+        passes = self.acquisition.layout.pass_starts.index(self._received)
+        with interrupts.immediate():
+            reasons = (rule(self.acquisition, passes) for rule in self.stop_rules)
+            self.stopped = next((reason for reason in reasons if reason is not None), None)
+        return self.stopped is not None
+
+    def _segment(self, interrupts: Interrupts, committer: Committer) -> None:
+        """Arm and expose the next segment, and hand what is proven of it to the committer."""
+        store, able = self.acquisition, self.controller.capabilities
+        segment = Segment(self._received, self._segment_end(), committer.put, hold=able.resumable)
+        store.arm(segment.stop, start=segment.start)
+        try:
+            with interrupts.immediate(), _as_controller_error(able.name):
+                self._calls.arm(self._path, segment.start, segment.stop)
+                self._calls.start()
+            while (block := self._read(interrupts, able.name)) is not None:
+                segment.add(block, self._dtype, actual="samples/actual" in store.arrays)
+                committer.check()
+                if self.progress is not None:
+                    self.progress(segment.received, store.total_samples)
+            segment.end(able.name)
+        except UnprovenError as problem:
+            segment.give(problem.proven)
+            raise
+        except BaseException:
+            segment.give(segment.stop)
+            raise
+        finally:
+            self._received = segment.received
+
+    def _go_back(self, problem: UnprovenError, interrupts: Interrupts, committer: Committer) -> None:
+        """Get ready to expose again from the last sample that is proven; raises after too many tries at one place."""
+        store, able = self.acquisition, self.controller.capabilities
+        proven = min(problem.proven, self._received)
+        self.unproven += 1
+        self._tries = self._tries + 1 if proven <= self._stuck_at else 1
+        self._stuck_at = max(self._stuck_at, proven)
+        if not able.resumable:
+            raise problem
+        if self._tries == _MOST_TRIES:
+            last = UnprovenError(
+                f"expected {able.name} to prove which reading belongs to which sample from sample {proven} on, got no "
+                f"proof in {self._tries} tries; see that nothing else loads this computer or its link, and resume",
+                proven=problem.proven,
+            )
+            last.add_note(f"the last try: {problem}")
+            raise last from problem
+        if not self._blank(interrupts, problem):
+            raise problem
+        self._disarm()
+        if proven < self._received:
+            self._doubt(problem, committer)
+            proven = min(proven, store.samples_committed)
+            store.rewind(proven, str(problem))
+        self._received = proven
+
+    def _end_doubt(self, problem: BaseException, committer: Committer) -> None:
+        """Mark what was kept and is not proven, where an acquisition ends with it."""
+        if isinstance(problem, UnprovenError) and problem.proven < self._received:
+            self._doubt(problem, committer)
+
+    def _doubt(self, problem: UnprovenError, committer: Committer) -> None:
+        """Record from which sample on the store is in doubt, before anything else is written."""
+        committer.discard()
+        store = self.acquisition
+        store.mark_doubt(min(problem.proven, store.samples_committed), str(problem))
+
+    def _disarm(self) -> None:
+        """Record how far the beam went, where the controller knows."""
+        if isinstance(self.controller, ReportsReach):
+            self.acquisition.disarm(max(self.controller.reached, self._received))
+
+    def _segment_end(self) -> int:
+        """Where the segment ends that begins after what was received."""
+        total = self.acquisition.total_samples
+        if not self.controller.capabilities.resumable:
+            return total
+        stop = min(total, (self._received // self.commit_samples + 1) * self.commit_samples)
+        if self.stop_rules:
+            stop = min(stop, next(edge for edge in self.acquisition.layout.pass_starts if edge > self._received))
+        return stop
+
+    def _read(self, interrupts: Interrupts, name: str) -> SampleBatch | None:
+        """The controller's next block, of the size asked for."""
+        size = min(self.batch_samples, self.controller.capabilities.max_batch)
+        with interrupts.immediate(), _as_controller_error(name):
+            block = self._calls.read(size)
+        if block is not None and not isinstance(block, SampleBatch):
+            raise ControllerError(f"expected a SampleBatch or None from {name}, got {type(block).__name__}")
+        if block is not None and np.size(block.counts) > size:
+            raise ControllerError(
+                f"expected at most {counted(size, 'sample')} a block from {name}, got {np.size(block.counts)}"
+            )
+        return block
+
+    def _blank(self, interrupts: Interrupts, problem: BaseException) -> bool:
+        """Abort the controller; the error that led here matters more than one of abort's own, which it notes.
+
+        In a thread, so that another signal ends the waiting for it, soon, and not the blanking itself.
+        """
+        blanking = aside(self.controller.abort, "abort")
+        try:
+            try:
+                with interrupts.second_chance():
+                    blanking.result(self.stall_timeout)
+            except Interrupted:
+                blanking.result(_GRACE_S)
+        except BaseException as failure:  # noqa: BLE001 - told by a note
+            why = f"{type(failure).__name__}: {failure}" if blanking.done() else "no answer"
+            note = (
+                f"expected {self.controller.capabilities.name} to blank and park the beam, got {why}; see that it is "
+                "blanked"
+            )
+            if note not in getattr(problem, "__notes__", ()):
+                problem.add_note(note)
+            return False
+        return True
+
+
+@contextmanager
+def _as_controller_error(name: str) -> Iterator[None]:
+    """Turn whatever a controller raises into `ControllerError`."""
+    try:
+        yield
+    except StemscanError:
+        raise
+    except Exception as error:
+        raise ControllerError(
+            f"expected {name} to work, got {type(error).__name__}: {error}; resume to go on"
+        ) from error

@@ -1,0 +1,63 @@
+"""Readings that moved to other samples, for the faulty controller: one was lost, or came twice."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stemscan.store.batch import SampleBatch
+
+__all__ = ["MovedReadings", "with_reading"]
+
+
+class MovedReadings:
+    """The rest of a range after a reading was lost or added: later readings are those of other samples.
+
+    Parameters
+    ----------
+    fault : {"lose", "add", "shift"}
+        After a shift the last reading comes twice.
+    start : int
+        Sample of the first reading.
+    """
+
+    def __init__(self, fault: str, start: int) -> None:
+        self._owes = fault == "shift"
+        self._start = start
+        self._readings = self._last = SampleBatch(start, np.empty(0))
+
+    def take(self, block: SampleBatch | None, most: int) -> SampleBatch | None:
+        """Segment that follows this block of the controller, or its end; None where nothing is left."""
+        if block is not None:
+            self._readings = _joined(self._readings, block)
+        elif self._owes:
+            self._owes, self._readings = False, _joined(self._readings, self._last)
+        size = min(most, len(self._readings.counts))
+        if not size:
+            return None
+        given, self._readings = _part(self._readings, 0, size), _part(self._readings, size, None)
+        self._last = _part(given, size - 1, None)
+        given = SampleBatch(self._start, given.counts, given.actual)
+        self._start += size
+        return given
+
+
+def with_reading(block: SampleBatch, at: int, fault: str) -> SampleBatch:
+    """A block in which a reading comes twice, or else is missing."""
+    rest = at if fault == "add" else at + 1
+    return _joined(_part(block, 0, at + (fault == "add")), _part(block, rest, None))
+
+
+def _part(block: SampleBatch, start: int, stop: int | None) -> SampleBatch:
+    """Some of the readings of a block."""
+    actual = None if block.actual is None else block.actual[start:stop]
+    return SampleBatch(block.start, block.counts[start:stop], actual)
+
+
+def _joined(first: SampleBatch, second: SampleBatch) -> SampleBatch:
+    """The readings of two blocks."""
+    if not len(first.counts):
+        return second
+    actual = None
+    if first.actual is not None and second.actual is not None:
+        actual = np.concatenate([first.actual, second.actual])
+    return SampleBatch(first.start, np.concatenate([first.counts, second.counts]), actual)

@@ -1,0 +1,175 @@
+"""A scan controller that delivers the samples of an acquisition store once more, for tests and trials."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemscan.acquisition.scan_controller import Capabilities
+from stemscan.acquisition.stopping import AfterPasses
+from stemscan.errors import ControllerError
+from stemscan.store import Acquisition
+from stemscan.store.batch import DetectorInfo, SampleBatch
+
+if TYPE_CHECKING:
+    from stemscan.acquisition.stopping import StopRule
+    from stemscan.path.scan_path import ScanPath
+    from stemscan.store.read import StoreReader
+
+__all__ = ["ReplayController"]
+
+_PIECE: Final = 1 << 18
+
+
+class ReplayController:
+    """Delivers what a store holds, sample for sample, with the actual positions where it has them.
+
+    Of a store that ends early it delivers what was committed when it was opened, as far as that is beyond doubt, and
+    fails at the next sample, as a microscope does that breaks down there. Where a rule ended the acquisition,
+    `stop_rules` end the replay.
+
+    Parameters
+    ----------
+    source : StoreReader, str or Path
+        The store, or its folder; it is only read.
+
+    Raises
+    ------
+    InputNotFoundError, StoreError
+        When there is no store, or a damaged one.
+    ControllerError
+        When the store has no plan, as data measured elsewhere.
+    """
+
+    def __init__(self, source: StoreReader | str | Path) -> None:
+        self._store = Acquisition.open(source) if isinstance(source, str | Path) else source
+        if self._store.plan is None:
+            raise ControllerError(
+                f"expected a store with a plan to replay, got {str(self._store.path)!r}, which was imported; "
+                "simulate or acquire one"
+            )
+        doubt = self._store.doubt
+        self._committed = self._store.samples_committed if doubt is None else int(doubt["proven"])
+        self._actual = self._store.actual(0, 0) is not None
+        self._piece: tuple[int, NDArray[Any], NDArray[np.float32] | None] | None = None
+        self._range: tuple[int, int] | None = None
+        self._running = False
+        self._at = 0
+
+    @property
+    def source(self) -> Path:
+        """Folder of the store."""
+        return self._store.path
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a store of the replay is told of its data: noise, seed, specimen, truth and coil lag of the source."""
+        specimen = self._store.specimen or {"name": None, "sha256": None, "record": None}
+        return {
+            "noise": self._store.noise,
+            "seed": self._store.seed,
+            **{f"specimen_{key}": specimen[key] for key in ("name", "sha256", "record")},
+            "truth": self._store.truth,
+            "coil_tau_ns": self._store.coil_tau_ns,
+            "coil_waits": self._store.coil_waits,
+        }
+
+    @property
+    def stop_rules(self) -> tuple[StopRule, ...]:
+        """Rules for `acquire` that end the replay where a rule ended the source, for the same reason."""
+        stopped = self._store.stopped
+        return () if stopped is None else (AfterPasses(stopped["passes"], stopped["reason"]),)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Any range of the store's plan."""
+        return Capabilities(
+            name=f"the replay of {self._store.path}",
+            max_batch=_PIECE,
+            actual_positions=self._actual,
+            resumable=True,
+        )
+
+    @property
+    def detector(self) -> DetectorInfo:
+        """That of the store."""
+        return self._store.detector
+
+    def arm(self, path: ScanPath, start: int, stop: int) -> None:
+        """Get ready for samples start .. stop - 1; what was armed before is dropped.
+
+        Raises
+        ------
+        ControllerError
+            If the path is of another plan than the store's, or the range is not inside it.
+        """
+        digest, wanted = str(self._store.plan_digest), path.plan.digest()
+        if digest != wanted:
+            raise ControllerError(
+                f"expected a path of plan {digest[:12]}, of which {str(self._store.path)!r} is, got one of "
+                f"{wanted[:12]}; replay a store of that plan"
+            )
+        if not 0 <= start <= stop <= len(path):
+            raise ControllerError(f"expected a range inside samples 0 to {len(path)}, got {start} to {stop}")
+        self._range, self._running, self._at = (start, stop), False, start
+
+    def start(self) -> None:
+        """Begin to deliver the armed range."""
+        if self._range is None:
+            raise ControllerError("expected an armed range before the start, got none, call arm first")
+        self._running = True
+
+    def read(self, max_samples: int) -> SampleBatch | None:
+        """The next 1 .. max_samples samples; None when the armed range was delivered.
+
+        Raises
+        ------
+        ControllerError
+            When the store ends before the armed range does.
+        """
+        armed = self._range
+        if armed is None or not self._running:
+            raise ControllerError("expected a started scan to read from, got none, call arm and start first")
+        if max_samples < 1:
+            raise ControllerError(f"expected to read at least 1 sample, got {max_samples}")
+        start, stop = armed
+        if start == stop:
+            self.abort()
+            return None
+        if start >= self._committed:
+            raise ControllerError(
+                f"expected samples up to {stop} in {str(self._store.path)!r}, got {self._committed} committed "
+                "beyond doubt; acquire the rest there first"
+            )
+        block = self._block(start, min(stop, start + max_samples))
+        self._at = start + len(block.counts)
+        if self._range is armed:
+            self._range = (start + len(block.counts), stop)
+        return block
+
+    @property
+    def reached(self) -> int:
+        """The first sample of the range armed last that was not delivered since."""
+        return self._at
+
+    def abort(self) -> None:
+        """Drop the armed range."""
+        self._range, self._running = None, False
+
+    def close(self) -> None:
+        """Nothing to release; it can be armed again."""
+        self.abort()
+
+    def _block(self, start: int, stop: int) -> SampleBatch:
+        """Samples from `start` to at most `stop`, from one piece of the store, which stays in memory."""
+        first = start // _PIECE * _PIECE
+        piece = self._piece
+        if piece is None or piece[0] != first:
+            last = min(first + _PIECE, self._committed)
+            piece = self._piece = (first, self._store.counts(first, last), self._store.actual(first, last))
+        part = slice(start - first, min(stop - first, len(piece[1])))
+        actual = piece[2]
+        return SampleBatch(start, piece[1][part].copy(), None if actual is None else actual[part].copy())

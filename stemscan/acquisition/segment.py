@@ -1,0 +1,72 @@
+"""The samples of one arming, held back until the range ended with as many as were armed.
+
+A controller that lost a reading, or gave one too many, delivers every later sample with the counts of its neighbour,
+and nothing in a block shows it. Their number does, at the end of the range: what disagrees there is not kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from stemscan.errors import UnprovenError
+from stemscan.store.batch import SampleBatch, check_batch, head_of
+
+__all__ = ["Segment"]
+
+
+class Segment:
+    """Outcome of samples start .. stop - 1.
+
+    Parameters
+    ----------
+    start, stop : int
+    keep : callable
+        Takes blocks that are proven, in order.
+    hold : bool
+        Hold blocks back until the end; else they are kept as they come, as of a scan too long for that.
+    """
+
+    def __init__(self, start: int, stop: int, keep: Callable[[SampleBatch], None], *, hold: bool) -> None:
+        self.start, self.stop, self.received = start, stop, start
+        self._keep, self._hold = keep, hold
+        self._held: list[SampleBatch] = []
+
+    def add(self, block: SampleBatch, dtype: np.dtype[Any], *, actual: bool) -> None:
+        """Check a block as `check_batch` does, and hold or keep it."""
+        try:
+            check_batch(block, self.received, self.stop, dtype, actual=actual)
+        except UnprovenError as problem:
+            if block.start != self.received:  # the controller knows which samples came
+                raise
+            raise UnprovenError(str(problem), proven=self.start) from None
+        self.received += len(block.counts)
+        if self._hold:
+            self._held.append(block)
+        else:
+            self._keep(block)
+
+    def end(self, name: str) -> None:
+        """Keep everything, at the end of the range.
+
+        Raises
+        ------
+        UnprovenError
+            When samples are missing, so that it is not known which.
+        """
+        if self.received != self.stop:
+            raise UnprovenError(
+                f"expected samples up to {self.stop} from {name}, got an end after {self.received}", proven=self.start
+            )
+        self.give(self.stop)
+
+    def give(self, stop: int) -> None:
+        """Keep what was held back of the samples before `stop`, and drop the rest."""
+        held, self._held = self._held, []
+        for block in held:
+            if block.start < stop:
+                self._keep(head_of(block, stop))
+        if self._hold:
+            self.received = max(self.start, min(self.received, stop))

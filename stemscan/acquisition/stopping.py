@@ -1,0 +1,130 @@
+"""Rules that end an acquisition between two passes, when another pass no longer pays or costs too much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from stemscan.acquisition.beam_times import beam_times_of
+from stemscan.errors import UsageError
+from stemscan.path.scan_path import ScanPath
+
+if TYPE_CHECKING:
+    from stemscan.acquisition.scan_controller import ScanController
+    from stemscan.plan.scan_plan import ScanPlan
+    from stemscan.store.read import StoreReader
+
+__all__ = ["AfterPasses", "MaxDose", "StopRule"]
+
+_BATCH: Final = 1 << 18
+
+
+class StopRule(Protocol):
+    """Decides after a pass, while the beam is blanked, whether the next one is worth its dose."""
+
+    def __call__(self, acquisition: StoreReader, passes: int) -> str | None:
+        """Why to stop now, in a few words; None to go on.
+
+        Parameters
+        ----------
+        acquisition : StoreReader
+            Of which `passes` whole passes are committed.
+        passes : int
+            At least 1, less than the plan's.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class MaxDose:
+    """Stop before the pass that would exceed a mean dose over the field of view.
+
+    The dose so far is the store's ledger: all electrons that met the specimen, settling and samples exposed again
+    included. The next pass is expected to cost what the passes so far cost on average.
+
+    Parameters
+    ----------
+    e_per_A2 : float
+        Incident electrons per square angstrom.
+
+    Raises
+    ------
+    UsageError
+        When it is not above 0.
+    """
+
+    e_per_A2: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.e_per_A2 < float("inf"):
+            raise UsageError(f"expected a largest dose above 0 e-/A^2, got {self.e_per_A2!r}; give one")
+
+    def check(self, plan: ScanPlan, controller: ScanController | None = None) -> None:
+        """Refuse a plan whose first pass exceeds the dose, or whose dose per area is unknown.
+
+        Parameters
+        ----------
+        plan : ScanPlan
+        controller : ScanController, optional
+            Asked what its beam does besides dwelling during that pass; else dwells alone count.
+
+        Raises
+        ------
+        UsageError
+            When it is refused.
+        ControllerError
+            When the controller fails to report the times of its beam.
+        """
+        if plan.dose_e_per_A2 is None:
+            raise UsageError("expected a plan with a pixel size beside a largest dose, got none; state pixel_size_nm")
+        first = plan.dose_e_per_A2 / plan.passes
+        if controller is not None:
+            dwells = plan.samples_per_pass * plan.dwell_ns
+            first *= _exposed_ns(controller, ScanPath(plan), plan.samples_per_pass) / dwells
+        if first > self.e_per_A2 * (1 + 1e-9):
+            raise UsageError(
+                f"expected a largest dose of at least one pass ({first:.6g} e-/A^2), got {self.e_per_A2:g}; raise it "
+                "or lower the dose per sample"
+            )
+
+    def __call__(self, acquisition: StoreReader, passes: int) -> str | None:
+        """Stop when one more pass would exceed the dose."""
+        plan, ledger = acquisition.plan, acquisition.ledger
+        if plan is None or ledger is None or plan.dose_e_per_A2 is None:
+            raise UsageError("expected a plan with a pixel size beside a largest dose, got none; state pixel_size_nm")
+        spent = sum(ledger[name]["electrons"] for name in ("dwell", "settle", "transit", "park"))
+        again = ledger["samples_exposed_again_at_most"] * plan.electrons_per_sample / plan.dose.collection
+        per_electron = plan.dose_e_per_A2 * plan.dose.collection / plan.total_electrons  # over the plan's region
+        so_far, next_pass = (electrons * per_electron for electrons in (spent + again, spent / passes))
+        if so_far + next_pass <= self.e_per_A2 * (1 + 1e-9):
+            return None
+        return f"max-dose: {so_far:.6g} e-/A^2 so far, {next_pass:.6g} a pass, limit {self.e_per_A2:g}"
+
+
+@dataclass(frozen=True)
+class AfterPasses:
+    """Stop after a number of passes.
+
+    Parameters
+    ----------
+    passes : int
+        At least 1.
+    reason : str
+        Why, for the store.
+    """
+
+    passes: int
+    reason: str
+
+    def __call__(self, acquisition: StoreReader, passes: int) -> str | None:
+        """The reason, once there are so many passes."""
+        return self.reason if passes >= self.passes else None
+
+
+def _exposed_ns(controller: ScanController, path: ScanPath, samples: int) -> int:
+    """How long the beam is on for the first samples of a path."""
+    total = 0
+    for start in range(0, samples, _BATCH):
+        times = beam_times_of(controller, path, start, min(start + _BATCH, samples))
+        total += sum(time.exposed_ns for time in (times.dwell, times.settle, times.transit, times.park))
+    return total

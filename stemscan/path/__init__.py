@@ -1,0 +1,1 @@
+"""From a plan to points in time order."""

@@ -1,0 +1,92 @@
+"""ScanPath: a plan expanded to points in time order; lazy, with random access by sample index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from stemscan.errors import UsageError
+from stemscan.path.engine import sampler_for
+
+if TYPE_CHECKING:
+    from stemscan.plan.scan_plan import ScanPlan
+
+__all__ = ["DEFAULT_BATCH", "ScanPath"]
+
+DEFAULT_BATCH = 1_000_000
+"""Samples of a batch unless asked otherwise."""
+
+
+class ScanPath:
+    """The points of a plan in the order in which the beam visits them.
+
+    Nothing is expanded before it is asked for, and no more than what is asked for is held. Sample `i` belongs to pass
+    `i // plan.samples_per_pass`. The same plan gives the same path on every machine.
+
+    Parameters
+    ----------
+    plan : ScanPlan
+        What to expand.
+
+    Examples
+    --------
+    >>> from stemscan.plan.scan_plan import ScanPlan
+    >>> plan = ScanPlan.from_dict({"pattern": {"kind": "serpentine"}, "shape": [2, 3], "passes": 1, "dwell_ns": 1,
+    ...                            "dose": {"electrons_per_sample": 1}, "seed": 0})
+    >>> ScanPath(plan).positions(2, 5).tolist()
+    [[0, 2], [1, 2], [1, 1]]
+    """
+
+    def __init__(self, plan: ScanPlan) -> None:
+        self.plan = plan
+        self._sampler = sampler_for(plan)
+
+    def __len__(self) -> int:
+        """Number of samples of all passes."""
+        return self.plan.total_samples
+
+    def pass_of(self, index: int) -> int:
+        """Number of the pass to which a sample belongs."""
+        return index // self.plan.samples_per_pass
+
+    def positions(self, start: int, stop: int) -> npt.NDArray[np.int32]:
+        """Points of samples start .. stop - 1.
+
+        Parameters
+        ----------
+        start, stop : int
+            0 <= start <= stop <= len(path).
+
+        Returns
+        -------
+        array of int32, (stop - start, 2)
+            (row, column) of each sample in pixels of the plan's grid.
+
+        Raises
+        ------
+        UsageError
+            When the range is not inside the path.
+        """
+        if not 0 <= start <= stop <= len(self):
+            raise UsageError(f"expected 0 <= start <= stop <= {len(self)}, got start {start} and stop {stop}")
+        per_pass = self.plan.samples_per_pass
+        parts = []
+        at = start
+        while at < stop:
+            number, first = divmod(at, per_pass)
+            last = min(per_pass, first + stop - at)
+            parts.append(self._sampler.expand(number, first, last))
+            at += last - first
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate(parts) if parts else np.empty((0, 2), np.int32)
+
+    def batches(self, size: int = DEFAULT_BATCH) -> Iterator[tuple[int, npt.NDArray[np.int32]]]:
+        """Hand out the whole path in batches of `size` samples, each with the index of its first sample."""
+        if size < 1:
+            raise UsageError(f"expected a batch of at least 1 sample, got {size}")
+        for start in range(0, len(self), size):
+            yield start, self.positions(start, min(len(self), start + size))

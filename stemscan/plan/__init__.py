@@ -1,0 +1,1 @@
+"""Scan plans and their parts, as pure values."""

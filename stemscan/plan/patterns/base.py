@@ -1,0 +1,64 @@
+"""What every pattern is: a validated value that says how a pass divides the grid and how many pixels it visits.
+
+A pattern is pure data. The pixels themselves come from `stemscan.path.engine`, which is compiled and imported
+only when a path is expanded.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from fractions import Fraction
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["DEFAULT_TILE", "AreaPattern", "PatternBase", "ratio_as_stated"]
+
+DEFAULT_TILE = 32
+"""Side, in pixels, of the tiles in which patterns without blocks of their own are traversed."""
+
+
+class PatternBase(BaseModel):
+    """Base of all patterns."""
+
+    default_order: ClassVar[str]
+    """Kind of the order in which the pattern is visited unless the plan says otherwise."""
+
+    repeats_pixels: ClassVar[bool] = False
+    """Tell whether a pass may visit a pixel several times."""
+
+    exclusive: ClassVar[bool] = True
+    """Tell whether passes can avoid the pixels of earlier ones."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @property
+    def tile(self) -> tuple[int, int]:
+        """Rows and columns of the tiles that the pattern divides the grid into, for orders that go over blocks."""
+        return DEFAULT_TILE, DEFAULT_TILE
+
+    @abstractmethod
+    def samples_per_pass(self, shape: tuple[int, int]) -> int:
+        """Count the samples of one pass over a grid of `shape` (rows, columns); at least one."""
+
+
+class AreaPattern(PatternBase):
+    """Base of patterns whose samples are a share of the pixels, of the grid or of a region."""
+
+    @property
+    @abstractmethod
+    def fraction(self) -> Fraction:
+        """Nominal sampling ratio of one pass, exact."""
+
+    def samples_per_pass(self, shape: tuple[int, int]) -> int:
+        """Count the samples of one pass over a grid of `shape` (rows, columns); at least one."""
+        return self.samples_in(shape[0] * shape[1])
+
+    def samples_in(self, pixels: int) -> int:
+        """Count the samples of one pass over so many pixels; at least one."""
+        return max(1, round(self.fraction * pixels))
+
+
+def ratio_as_stated(ratio: float) -> Fraction:
+    """The exact value of a ratio's shortest decimal."""
+    return Fraction(repr(float(ratio)))

@@ -1,0 +1,51 @@
+"""Block-random: n pixels at random in every B x B block (He et al., ICCV 2021, Section 4.1)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from stemscan.plan.patterns.base import AreaPattern
+
+__all__ = ["BlockRandom"]
+
+
+class BlockRandom(AreaPattern):
+    """Exactly `samples_per_block` pixels, uniformly and without repeats, in each block of one pass.
+
+    Blocks that the edge of the grid cuts share what is left of the pass's round(n H W / B^2) samples in proportion
+    to their area.
+
+    Parameters
+    ----------
+    block : int
+        Side B of a block in pixels, 1 to 1024.
+    samples_per_block : int
+        Samples n in a whole block, 1 to B^2.
+    """
+
+    default_order: ClassVar[str] = "serpentine-blocks"
+    kind: Literal["block-random"] = "block-random"
+    block: Annotated[int, Field(ge=1, le=1024)]
+    samples_per_block: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.samples_per_block > self.block**2:
+            raise ValueError(
+                f"expected at most {self.block**2} samples_per_block in a block of {self.block} x {self.block}, "
+                f"got {self.samples_per_block}"
+            )
+        return self
+
+    @property
+    def tile(self) -> tuple[int, int]:
+        """The block."""
+        return self.block, self.block
+
+    @property
+    def fraction(self) -> Fraction:
+        """n / B^2."""
+        return Fraction(self.samples_per_block, self.block**2)

@@ -1,0 +1,36 @@
+"""Line-hop: the beam runs along a band of rows and hops across it at random (Kovarik et al., APL 109, 164102, 2016)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from stemscan.plan.patterns.base import AreaPattern
+
+__all__ = ["LineHop"]
+
+
+class LineHop(AreaPattern):
+    """One pixel, at a random row of the band, in every column of every band of rows.
+
+    Parameters
+    ----------
+    height : int
+        Rows of a band, 1 to 1024; the sampling ratio is 1 / height.
+    """
+
+    default_order: ClassVar[str] = "serpentine-blocks"
+    kind: Literal["line-hop"] = "line-hop"
+    height: Annotated[int, Field(ge=1, le=1024)]
+
+    @property
+    def tile(self) -> tuple[int, int]:
+        """One column of a band."""
+        return self.height, 1
+
+    @property
+    def fraction(self) -> Fraction:
+        """1 / height."""
+        return Fraction(1, self.height)

@@ -1,0 +1,51 @@
+"""Lissajous figure: both axes swing at frequencies of their own, without flyback."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from stemscan.plan.patterns.base import PatternBase, ratio_as_stated
+
+__all__ = ["Lissajous"]
+
+Cycles = Annotated[int, Field(ge=1, le=4096)]
+
+
+class Lissajous(PatternBase):
+    """A closed figure traced once a pass, samples at equal times: round(ratio H W) of them.
+
+    row = (H - 1) / 2 (1 - cos(2 pi p t)), column = (W - 1) / 2 (1 - cos(2 pi q t + pi / 2 p)) for t from 0 to 1; with
+    this phase no piece of the figure is traced twice. Every pass takes the same way.
+
+    Parameters
+    ----------
+    cycles : tuple of int
+        Swings p down and q across in one pass, 1 to 4096 each, without a common divisor.
+    ratio : float
+        Samples of a pass per pixel of the grid, above 0, at most 4.
+    """
+
+    default_order: ClassVar[str] = "own"
+    repeats_pixels: ClassVar[bool] = True
+    exclusive: ClassVar[bool] = False
+    kind: Literal["lissajous"] = "lissajous"
+    cycles: Annotated[
+        tuple[Cycles, Cycles], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
+    ]
+    ratio: Annotated[float, Field(gt=0, le=4)]
+
+    @model_validator(mode="after")
+    def _one_figure(self) -> Self:
+        common = math.gcd(*self.cycles)
+        if common > 1:
+            raise ValueError(
+                f"expected cycles without a common divisor, got {list(self.cycles)}, which {common} divides; change one"
+            )
+        return self
+
+    def samples_per_pass(self, shape: tuple[int, int]) -> int:
+        """Count round(ratio H W) samples, at least one."""
+        return max(1, round(ratio_as_stated(self.ratio) * shape[0] * shape[1]))

@@ -1,0 +1,38 @@
+"""The user's own points, from a file beside the plan."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from stemscan.files.by_content import FileName, Sha256
+from stemscan.plan.patterns.base import PatternBase
+
+__all__ = ["PointList"]
+
+
+class PointList(PatternBase):
+    """Points of a file, in its order, the same in every pass; a pixel may stand in it several times.
+
+    Parameters
+    ----------
+    file : str
+        CSV with a row and a column in each line, or npy of shape (N, 2); absolute, or relative to the plan file.
+    sha256 : str
+        Of the points, see `stemscan.files.by_content.points_sha256`; another content is refused.
+    samples : int
+        Number of points.
+    """
+
+    default_order: ClassVar[str] = "own"
+    repeats_pixels: ClassVar[bool] = True
+    exclusive: ClassVar[bool] = False
+    kind: Literal["list"] = "list"
+    file: FileName
+    sha256: Sha256
+    samples: Annotated[int, Field(ge=1, le=2**32)]
+
+    def samples_per_pass(self, shape: tuple[int, int]) -> int:
+        """Number of points."""
+        return self.samples

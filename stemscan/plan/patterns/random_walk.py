@@ -1,0 +1,38 @@
+"""Random walk: from pixel to neighbouring pixel, so that no jump is ever long."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from stemscan.plan.patterns.base import AreaPattern, ratio_as_stated
+
+__all__ = ["RandomWalk"]
+
+
+class RandomWalk(AreaPattern):
+    """round(ratio H W) steps in one of eight directions from a random pixel on; another walk in each pass.
+
+    A step that would leave the grid or the region goes in another direction; where none is possible the beam stays.
+
+    Parameters
+    ----------
+    ratio : float
+        Samples of a pass per pixel of the grid (of the region), above 0, at most 4.
+    step : int
+        Pixels of a step along rows, columns or both, 1 to 1024.
+    """
+
+    default_order: ClassVar[str] = "own"
+    repeats_pixels: ClassVar[bool] = True
+    exclusive: ClassVar[bool] = False
+    kind: Literal["random-walk"] = "random-walk"
+    ratio: Annotated[float, Field(gt=0, le=4)]
+    step: Annotated[int, Field(ge=1, le=1024)] = 1
+
+    @property
+    def fraction(self) -> Fraction:
+        """The ratio as it is stated."""
+        return ratio_as_stated(self.ratio)

@@ -1,0 +1,154 @@
+"""Blocks of samples as a detector delivers them, what their numbers mean, and the check that they can be kept.
+
+A store keeps counts unchanged or not at all: nothing is clipped, wrapped, rounded or filled in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemscan.errors import ControllerError, UnprovenError, UsageError
+
+__all__ = ["DetectorInfo", "SampleBatch", "check_batch", "head_of"]
+
+_LARGEST: Final = 1e12
+"""Gain and offset of a detector; beyond it electrons would leave the range of single precision."""
+
+
+@dataclass(frozen=True)
+class DetectorInfo:
+    """What the numbers of a detector mean: electrons = (counts - offset) / gain for each sample.
+
+    Parameters
+    ----------
+    unit : {"electron", "adu"}
+        Counted electrons, or numbers of an analogue-to-digital converter.
+    gain : float
+        Numbers per electron, 1e-12 to 1e12.
+    offset : float
+        Number that a sample without electrons reads, at most 1e12 from 0.
+    dtype : {"uint16", "uint32", "float32"}
+        Of the counts.
+    name : str
+        Of the channel; two detectors that differ in it alone are equal.
+    """
+
+    unit: Literal["electron", "adu"] = "electron"
+    gain: float = 1.0
+    offset: float = 0.0
+    dtype: Literal["uint16", "uint32", "float32"] = "uint16"
+    name: str = field(default="detector", compare=False)
+
+    def __post_init__(self) -> None:
+        if self.unit not in ("electron", "adu"):
+            raise UsageError(f"expected the detector's unit to be 'electron' or 'adu', got {self.unit!r}")
+        if self.dtype not in ("uint16", "uint32", "float32"):
+            raise UsageError(f"expected the detector's dtype to be uint16, uint32 or float32, got {self.dtype!r}")
+        if not (1 / _LARGEST <= self.gain <= _LARGEST and abs(self.offset) <= _LARGEST):
+            raise UsageError(
+                f"expected a detector gain of {1 / _LARGEST:g} to {_LARGEST:g} numbers per electron and an offset of "
+                f"at most as much, got {self.gain!r} and {self.offset!r}"
+            )
+        if self.unit == "electron" and (self.gain != 1 or self.offset != 0):
+            raise UsageError(
+                f"expected gain 1 and offset 0 for a detector that counts electrons, got {self.gain!r} and "
+                f"{self.offset!r}; say unit 'adu'"
+            )
+
+
+@dataclass(frozen=True)
+class SampleBatch:
+    """Consecutive samples in scan order.
+
+    Parameters
+    ----------
+    start : int
+        Index of the first sample in the path.
+    counts : ndarray
+        (n,) raw values of the detector; integers of any width, or float32.
+    actual : ndarray, optional
+        (n, 2) positions of the beam (row, column) in pixels, where the controller knows them.
+    """
+
+    start: int
+    counts: NDArray[Any]
+    actual: NDArray[np.floating[Any]] | None = None
+
+
+def head_of(block: SampleBatch, stop: int) -> SampleBatch:
+    """The part of a block before sample `stop`, which is above its first; the block itself where that is all."""
+    size = stop - block.start
+    if size >= len(block.counts):
+        return block
+    return SampleBatch(block.start, block.counts[:size], None if block.actual is None else block.actual[:size])
+
+
+def check_batch(block: SampleBatch, start: int, stop: int, dtype: np.dtype[Any], *, actual: bool) -> None:
+    """Refuse a block that does not continue at `start`, passes `stop`, or holds what `dtype` cannot keep unchanged.
+
+    Raises
+    ------
+    UnprovenError
+        When it begins elsewhere, or passes `stop`.
+    ControllerError
+        When it is wrong otherwise; both name what was expected and what came.
+    """
+    counts = block.counts
+    if not isinstance(counts, np.ndarray):
+        raise ControllerError(f"expected counts in a numpy array, got {type(counts).__name__} at sample {start}")
+    if counts.ndim != 1 or counts.size == 0:
+        raise ControllerError(f"expected a block of counts of shape (n,) with n >= 1, got shape {counts.shape}")
+    if not isinstance(block.start, int | np.integer):
+        raise ControllerError(f"expected a block that starts at sample {start}, got {block.start!r}")
+    if block.start != start:
+        what = "overlap" if block.start < start else "gap"
+        raise UnprovenError(f"expected a block that starts at sample {start}, got {block.start}: {what}", proven=start)
+    if start + counts.size > stop:
+        raise UnprovenError(
+            f"expected samples up to {stop}, as armed, got a block that ends at {start + counts.size}", proven=start
+        )
+    if dtype.kind == "f":
+        _check_floats(counts, start, dtype)
+    else:
+        _check_integers(counts, start, dtype)
+    if actual != (block.actual is not None):
+        expected, got = ("with", "none") if actual else ("without", "some")
+        raise ControllerError(f"expected blocks {expected} actual positions, got {got} at sample {start}")
+    if block.actual is not None:
+        positions = np.asarray(block.actual)
+        kept = positions.dtype.kind == "f" and (np.abs(positions) <= np.finfo(np.float32).max).all()
+        if positions.shape != (counts.size, 2) or not kept:
+            raise ControllerError(
+                f"expected finite actual positions of shape ({counts.size}, 2), got {positions.dtype} of shape "
+                f"{positions.shape} at sample {start}"
+            )
+
+
+def _check_floats(counts: NDArray[Any], start: int, dtype: np.dtype[Any]) -> None:
+    """Refuse floats of another width, not finite or below zero."""
+    if counts.dtype != dtype:
+        raise ControllerError(f"expected counts of dtype {dtype}, got {counts.dtype} at sample {start}")
+    bad = ~(np.isfinite(counts) & (counts >= 0))
+    if bad.any():
+        first = int(bad.argmax())
+        raise ControllerError(f"expected finite counts of at least 0, got {counts[first]} at sample {start + first}")
+
+
+def _check_integers(counts: NDArray[Any], start: int, dtype: np.dtype[Any]) -> None:
+    """Refuse what is no integer, below zero, or above the largest value of `dtype`."""
+    if counts.dtype.kind not in "iu":
+        raise ControllerError(f"expected integer counts ({dtype}), got {counts.dtype} at sample {start}")
+    highest = int(np.iinfo(dtype).max)
+    if counts.min() < 0:
+        first = int((counts < 0).argmax())
+        raise ControllerError(f"expected counts of at least 0, got {counts[first]} at sample {start + first}")
+    if counts.max() > highest:
+        first = int((counts > highest).argmax())
+        raise ControllerError(
+            f"expected counts of at most {highest} ({dtype}), got {counts[first]} at sample {start + first}; "
+            "lower the dose per sample or check the detector"
+        )

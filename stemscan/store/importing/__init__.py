@@ -1,0 +1,1 @@
+"""Data measured or acquired elsewhere, and how they become stores."""
