@@ -45,7 +45,7 @@ class Architecture(NamedTuple):
 
 
 _FSHNET: Final = "stemscan.recon.fshnet"
-_BASELINES: Final = "stemscan.recon.baselines"
+_PAPER: Final = "stemscan.recon.paper"
 _MASK_AWARE: Final = MappingProxyType({"channels": 2, "mask_aware": True})
 
 ARCHITECTURES: Final[Mapping[str, Architecture]] = MappingProxyType(
@@ -59,10 +59,10 @@ ARCHITECTURES: Final[Mapping[str, Architecture]] = MappingProxyType(
             takes_frames=False,
         ),
         "fshnet-no-initial": Architecture(
-            f"{_FSHNET}.ablations", "FSHNetWithoutInitial", "fshnet", "FSHNet without initial reconstruction"
+            f"{_PAPER}.ablations", "FSHNetWithoutInitial", "fshnet", "FSHNet without initial reconstruction"
         ),
         "fshnet-linear-initial": Architecture(
-            f"{_FSHNET}.ablations",
+            f"{_PAPER}.ablations",
             "FSHNetLinearInitial",
             "fshnet",
             "FSHNet with a learned linear start",
@@ -88,13 +88,13 @@ ARCHITECTURES: Final[Mapping[str, Architecture]] = MappingProxyType(
             "FSHNet on the full scan grid with one value per 2 x 2 pixels",
             takes_frames=False,
         ),
-        "csnet": Architecture(f"{_BASELINES}.csnet", "CSNet", "csnet", "CSNet on zero-filled frames"),
+        "csnet": Architecture(f"{_PAPER}.csnet", "CSNet", "csnet", "CSNet on zero-filled frames"),
         "csnet-mask": Architecture(
-            f"{_BASELINES}.csnet", "CSNet", "csnet", "CSNet on values and visits", False, _MASK_AWARE
+            f"{_PAPER}.csnet", "CSNet", "csnet", "CSNet on values and visits", False, _MASK_AWARE
         ),
-        "reconnet": Architecture(f"{_BASELINES}.reconnet", "ReconNet", "reconnet", "ReconNet on zero-filled frames"),
+        "reconnet": Architecture(f"{_PAPER}.reconnet", "ReconNet", "reconnet", "ReconNet on zero-filled frames"),
         "reconnet-mask": Architecture(
-            f"{_BASELINES}.reconnet", "ReconNet", "reconnet", "ReconNet on values and visits", False, _MASK_AWARE
+            f"{_PAPER}.reconnet", "ReconNet", "reconnet", "ReconNet on values and visits", False, _MASK_AWARE
         ),
     }
 )

@@ -2,7 +2,7 @@
 
 An example holds a whole scan as tensors (channels, rows, columns), each on a grid of some factor, and numbers; crops
 of it are stacked into a batch. What a network is given here is what its method gives it (`stemscan.recon.fshnet`,
-`stemscan.recon.baselines`): the same functions make both.
+`stemscan.recon.paper`): the same functions make both.
 """
 
 from __future__ import annotations

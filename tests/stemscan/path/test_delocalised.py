@@ -8,13 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from stemscan.path import delocalised_strips
 from stemscan.path.banded import tiles_of
 from stemscan.path.blue_noise_strips import BlueNoiseStrips
 from stemscan.path.delocalised_kernels import rests
 from stemscan.path.delocalised_strips import DelocalisedStrips
 from stemscan.path.engine import sampler_for
 from stemscan.path.far_apart import far_apart, step_between
-from stemscan.path.scan_path import ScanPath, delocalised_strips
+from stemscan.path.scan_path import ScanPath
 from stemscan.path.whole_pass import ShuffledSampler
 from stemscan.plan.scan_plan import ScanPlan
 from tests.stemscan.path.test_orders import jumps, ordered
