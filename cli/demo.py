@@ -44,7 +44,7 @@ def demo(
     from stemscan.recon.inputs.inputs import load_inputs
     from stemscan.recon.pictures import panel
     from stemscan.simulators.session import simulate
-    from stemscan.simulators.specimens.specimen import load_specimen
+    from stemscan.simulators.specimens.loading import load_specimen
     from stemscan.units import parse_length_nm, parse_shape
 
     talk = Talk(quiet, as_json)

@@ -16,7 +16,8 @@ from stemscan.hardware.profile import load_profile
 from stemscan.runtime.memory import require_memory
 from stemscan.simulators.instrument.detector import Noise
 from stemscan.simulators.microscope import VirtualMicroscope
-from stemscan.simulators.specimens.specimen import Specimen, load_specimen
+from stemscan.simulators.specimens.loading import load_specimen
+from stemscan.simulators.specimens.specimen import Specimen
 from stemscan.store.create import without_record
 from stemscan.store.files import folder_kind
 

@@ -102,7 +102,7 @@ def detect(
     start: int = 0,
     threads: int = 1,
 ) -> NDArray[Any]:
-    """What the detector gives for samples of known signal.
+    """Readings of the detector for samples of known signal.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is under a beam that lags behind its path: the specimen's signal, averaged along the way during each dwell.
+"""Signal under a beam that lags behind its path: the specimen's signal, averaged along the way during each dwell.
 
 From where it is when a dwell begins, the beam goes straight towards the commanded pixel, and what is left of the way
 falls as exp(-t / tau). The way is cut into pieces of at most half a pixel; each counts the signal at its mean position

@@ -8,7 +8,8 @@ from typing import Final
 from stemscan.errors import DataError, InputNotFoundError
 from stemscan.files.formats import format_of
 from stemscan.files.read import read_picture
-from stemscan.simulators.specimens.specimen import Specimen, load_specimen
+from stemscan.simulators.specimens.loading import load_specimen
+from stemscan.simulators.specimens.specimen import Specimen
 
 __all__ = ["CORNER", "image_paths", "load_corner"]
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from stemscan.errors import UsageError
 from stemscan.simulators.instrument.probe import Probe, render_cell, render_field
-from stemscan.simulators.specimens.crystals import PREFIX, crystal_atoms, parse_crystal
+from stemscan.simulators.specimens.crystals import crystal_atoms, parse_crystal
+from stemscan.simulators.specimens.kinds import CRYSTAL
 from stemscan.simulators.specimens.projection import project
 from stemscan.simulators.specimens.specimen import Specimen
 
@@ -55,7 +56,7 @@ def render_crystal(
     if not 0 < pixel < math.inf:
         raise UsageError(f"expected a pixel size above 0 nm, got {pixel:g}")
     probe = Probe() if probe is None else probe
-    full_name = f"{PREFIX}{name}[{_zone_text(zone)}]"
+    full_name = CRYSTAL.named(f"{name}[{_zone_text(zone)}]")
     if pixel_size_nm is None:
         warnings.append(f"the plan has no pixel size: {full_name} was drawn at {pixel:g} nm a pixel")
     if pixel > probe.fwhm_nm:

@@ -1,34 +1,17 @@
-"""Specimens: the signal that the virtual microscope scans, from an image file, a named crystal or the generator.
-
-A picture becomes a specimen in this order, and the record says each step that was taken: read one frame; colour to
-grey; crop (`fit="crop"`); scale to [0, 1]; smooth and scale again (`smooth="paper"`); resample (`fit="resample"`). So
-cropping decides what the scaling sees, and smoothing acts on the picture's own pixels. Nothing here depends on a
-path's folder, on the time or on chance: the same file gives the same specimen.
-"""
+"""The specimen: the ground truth that the virtual microscope scans."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stemscan.errors import InputNotFoundError, SpecimenError, UsageError
-from stemscan.files.images import Picture
-from stemscan.files.read import read_picture
-from stemscan.simulators.specimens.crystals import PREFIX
-from stemscan.simulators.specimens.intensity import Range, check_range
-from stemscan.simulators.specimens.preparation import Fit, Preparation
+from stemscan.errors import SpecimenError
 
-__all__ = ["SYNTHETIC", "Fit", "Smooth", "Specimen", "load_specimen", "resample_specimen", "specimen_from_array"]
-
-SYNTHETIC: Final = "synthetic:"
-"""What the name of a generated specimen begins with."""
-
-Smooth = Literal["paper"]
+__all__ = ["Specimen"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +53,11 @@ class Specimen:
         low, high = float(signal.min()), float(signal.max())
         if not (low >= 0 and high <= 1):
             raise SpecimenError(f"expected a signal in [0, 1], got {low:g} to {high:g} for {self.name!r}")
-        held = np.ascontiguousarray(signal).view()
-        held.flags.writeable = False
-        object.__setattr__(self, "signal", held)
-        digest = hashlib.sha256(f"float32 {held.shape[0]} x {held.shape[1]}\\n".encode())
-        digest.update(np.ascontiguousarray(held, np.dtype("<f4")).data)
+        fixed = np.ascontiguousarray(signal).view()
+        fixed.flags.writeable = False
+        object.__setattr__(self, "signal", fixed)
+        digest = hashlib.sha256(f"float32 {fixed.shape[0]} x {fixed.shape[1]}\\n".encode())
+        digest.update(np.ascontiguousarray(fixed, np.dtype("<f4")).data)
         object.__setattr__(self, "sha256", digest.hexdigest())
 
     @property
@@ -84,153 +67,5 @@ class Specimen:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a user should be told, one sentence each."""
+        """Warnings for the user, one sentence each."""
         return tuple(self.record.get("warnings", ()))
-
-
-def load_specimen(
-    spec: str | Path,
-    shape: tuple[int, int],
-    *,
-    pixel_size_nm: float | None = None,
-    fit: Fit = "error",
-    value_range: Range | None = None,
-    smooth: Smooth | None = None,
-    median: int = 1,
-    frame: int | str | None = None,
-) -> Specimen:
-    """Make a specimen of an image file, a named crystal or the generator on the grid of a plan.
-
-    Parameters
-    ----------
-    spec : str or Path
-        An image file, or ``crystal:NAME`` with an optional zone axis, ``crystal:SrTiO3[001]``, or
-        ``synthetic:SEED/INDEX``. The other options but `pixel_size_nm` are for files.
-    shape : tuple of int
-        Rows and columns of the plan's grid.
-    pixel_size_nm : float, optional
-        Of the plan. A file that states another one draws a warning; a crystal without one is drawn at 0.01 nm; a
-        generated specimen without one chooses its own.
-    fit : {"error", "crop", "resample"}
-        What to do with a picture of another shape: refuse it, keep its top left corner, or resample it.
-    value_range : tuple of float or str, optional
-        Values, or percentiles like "99.9%", that become 0 and 1. Without it, floating-point values in [0, 1] stay
-        untouched and all else goes from minimum and maximum to 0 and 1.
-    smooth : {"paper"}, optional
-        Smooth a noisy micrograph so that it can serve as ground truth, and scale it again; see `paper_smoothed`.
-    median : int
-        How many median filters `smooth` applies.
-    frame : int or str, optional
-        Which frame of a file with several, from 0, or the name of one; see `stemscan.files.read.read_picture`.
-
-    Returns
-    -------
-    Specimen
-
-    Raises
-    ------
-    SpecimenError
-        If the picture has no contrast or values that are no intensities, or is of another shape.
-    DataError
-        If it cannot be read.
-    UsageError
-        If an option is none of those above, or it is not clear which frame is meant.
-    InputNotFoundError, MissingDependencyError
-        If the file or the package that reads it is missing.
-    """
-    if fit not in get_args(Fit):
-        raise UsageError(f"expected fit 'error', 'crop' or 'resample', got {fit!r}")
-    if smooth is not None and smooth not in get_args(Smooth):
-        raise UsageError(f"expected smooth 'paper', got {smooth!r}")
-    if min(shape) < 1:
-        raise UsageError(f"expected a grid of at least 1 x 1, got {shape[0]} x {shape[1]}")
-    check_range(value_range)
-    if str(spec).startswith((PREFIX, SYNTHETIC)):
-        if value_range is not None or smooth is not None or frame is not None:
-            raise UsageError(f"expected no range, smooth or frame with {spec}, these are for image files")
-        if str(spec).startswith(SYNTHETIC):
-            from stemscan.simulators.specimens.synthetic.generator import parse_synthetic, synthetic_specimen
-
-            seed, index = parse_synthetic(str(spec))
-            return synthetic_specimen(shape, seed=seed, index=index, pixel_size_nm=pixel_size_nm)
-        from stemscan.simulators.specimens.crystal_specimen import render_crystal
-
-        return render_crystal(str(spec), shape, pixel_size_nm=pixel_size_nm)
-    if not Path(spec).exists():
-        raise InputNotFoundError(
-            f"expected an image file, crystal:NAME or synthetic:SEED/INDEX, got {str(spec)!r}, which does not exist"
-        )
-    picture = _picture(Path(spec), frame)
-    maker = Preparation(Path(spec).name)
-    maker.read(picture)
-    maker.crop(shape, fit)
-    maker.scale(value_range)
-    if smooth is not None:
-        maker.smooth(median)
-    maker.resample(shape)
-    return _finished(maker, pixel_size_nm)
-
-
-def _picture(path: Path, frame: int | str | None) -> Picture:
-    """Read a picture from an image file or from a store of ours."""
-    from stemscan.store.importing.acquired import acquired_picture, is_acquisition
-
-    return acquired_picture(path, frame) if is_acquisition(path) else read_picture(path, frame)
-
-
-def specimen_from_array(array: NDArray[Any], *, name: str = "array", pixel_size_nm: float | None = None) -> Specimen:
-    """Make a specimen of an array by the rule of `load_specimen`: floats in [0, 1] untouched, all else scaled.
-
-    Parameters
-    ----------
-    array : ndarray (H, W)
-        Boolean, integer or floating, finite.
-    name : str
-    pixel_size_nm : float, optional
-
-    Returns
-    -------
-    Specimen
-
-    Raises
-    ------
-    SpecimenError
-        If the array is no picture with contrast.
-    """
-    array = np.asarray(array)
-    if array.ndim != 2:
-        raise SpecimenError(f"expected a picture of two dimensions, got shape {array.shape} for {name!r}")
-    maker = Preparation(name)
-    maker.read(Picture(array))
-    maker.scale(None)
-    return _finished(maker, pixel_size_nm)
-
-
-def resample_specimen(specimen: Specimen, shape: tuple[int, int]) -> Specimen:
-    """The same specimen on another grid, by cubic convolution, clipped to [0, 1].
-
-    Parameters
-    ----------
-    specimen : Specimen
-    shape : tuple of int
-        New rows and columns.
-
-    Returns
-    -------
-    Specimen
-        With its pixel size adapted where both directions are resampled alike.
-    """
-    maker = Preparation(specimen.name)
-    maker.values = specimen.signal.astype(np.float64)
-    maker.steps = list(specimen.record.get("steps", ()))
-    maker.warnings = list(specimen.warnings)
-    if specimen.pixel_size_nm is not None:
-        maker.pixel_sizes = (specimen.pixel_size_nm, specimen.pixel_size_nm)
-    maker.resample(shape)
-    return _finished(maker, None)
-
-
-def _finished(maker: Preparation, pixel_size_nm: float | None) -> Specimen:
-    """The specimen that a preparation has arrived at."""
-    signal, pixel, record = maker.finished(pixel_size_nm)
-    return Specimen(signal, maker.name, pixel, record)

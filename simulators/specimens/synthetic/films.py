@@ -1,4 +1,4 @@
-"""What lies smoothly over a picture: thickness, diffuse background, films, contamination, speckle."""
+"""Smooth layers over a picture: thickness, diffuse background, films, contamination, speckle."""
 
 from __future__ import annotations
 

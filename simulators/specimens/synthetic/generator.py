@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from stemscan.errors import SpecimenError, UsageError
 from stemscan.runtime.compiled import compiled
 from stemscan.simulators.instrument.probe import Probe
-from stemscan.simulators.specimens.specimen import SYNTHETIC, Specimen
+from stemscan.simulators.specimens.kinds import SYNTHETIC
+from stemscan.simulators.specimens.specimen import Specimen
 from stemscan.simulators.specimens.synthetic.choices import Choices
 from stemscan.simulators.specimens.synthetic.films import (
     add_contamination,
@@ -34,7 +35,7 @@ from stemscan.simulators.specimens.synthetic.scenes import KINDS, first_material
 from stemscan.simulators.specimens.synthetic.stamps import SyntheticProbe, probe_table, stamp
 from stemscan.simulators.specimens.synthetic.strain import strained
 
-__all__ = ["parse_synthetic", "synthetic_specimen"]
+__all__ = ["draw_synthetic", "parse_synthetic", "synthetic_specimen"]
 
 PIXEL_SIZES_NM: Final = (0.001, 0.1)
 _FINE: Final = 12.0
@@ -57,7 +58,7 @@ def parse_synthetic(spec: str) -> tuple[int, int]:
     SpecimenError
         If it is not of this form.
     """
-    match = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+)\s*", spec.removeprefix(SYNTHETIC), re.ASCII)
+    match = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+)\s*", SYNTHETIC.without_word(spec), re.ASCII)
     if match is None:
         raise SpecimenError(
             f"expected synthetic:SEED/INDEX with two integers from 0, got {spec!r}, write for example synthetic:1/0"
@@ -65,6 +66,12 @@ def parse_synthetic(spec: str) -> tuple[int, int]:
     seed, index = int(match[1]), int(match[2])
     _check_numbers(seed, index)
     return seed, index
+
+
+def draw_synthetic(spec: str, shape: tuple[int, int], *, pixel_size_nm: float | None = None) -> Specimen:
+    """Draw the synthetic specimen of a name, ``synthetic:SEED/INDEX``; errors as `parse_synthetic`."""
+    seed, index = parse_synthetic(spec)
+    return synthetic_specimen(shape, seed=seed, index=index, pixel_size_nm=pixel_size_nm)
 
 
 def synthetic_specimen(
@@ -102,6 +109,7 @@ def synthetic_specimen(
             f"expected a pixel size of {low:g} to {high:g} nm for a synthetic specimen, got {pixel_size_nm:g}, "
             "change the plan's or leave it out"
         )
+    name = SYNTHETIC.named(f"{seed}/{index}")
     choices = Choices(seed, index)
     names = list(KINDS)
     kind = choices.one_of("kind", names, [KINDS[name][0] for name in names])
@@ -111,7 +119,7 @@ def synthetic_specimen(
     warnings = []
     if not SPACING[0] * 0.99 <= stage.spacing <= SPACING[1] * 1.01:
         warnings.append(
-            f"the plan's pixels of {stage.pixel_size_nm:.4g} nm put the nearest columns of {SYNTHETIC}{seed}/{index} "
+            f"the plan's pixels of {stage.pixel_size_nm:.4g} nm put the nearest columns of {name} "
             f"{stage.spacing:.3g} pixels apart, outside {SPACING[0]:g} to {SPACING[1]:g}"
         )
     step: dict[str, Any] = {
@@ -124,7 +132,7 @@ def synthetic_specimen(
         "choices": choices.made,
     }
     record = {"source": "synthetic", "steps": [step], "warnings": warnings}
-    return Specimen(signal, f"{SYNTHETIC}{seed}/{index}", stage.pixel_size_nm, record)
+    return Specimen(signal, name, stage.pixel_size_nm, record)
 
 
 def _check_numbers(seed: int, index: int) -> None:

@@ -42,7 +42,7 @@ class Stage:
 
     @property
     def margin(self) -> float:
-        """How far outside the field columns are drawn, in pixels: the probe's reach and displacements."""
+        """Margin outside the field in which columns are drawn, in pixels: the probe's reach and displacements."""
         return 6.0 * self.spacing
 
     def reach(self, normal: tuple[float, float]) -> float:

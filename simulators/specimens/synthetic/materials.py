@@ -103,7 +103,7 @@ def choose_sheet(choices: Choices, gamma: float) -> Material:
 
 
 def _misfit(nearest_nm: float, pixel_size_nm: float | None) -> float:
-    """How far a material is from one that can be drawn well; zero where it can."""
+    """Distance of a material from one that can be drawn well; zero where it can."""
     misfit = 10.0 * max(0.0, math.log(_NEAREST_NM / nearest_nm))
     if pixel_size_nm is not None:
         spacing = nearest_nm / pixel_size_nm

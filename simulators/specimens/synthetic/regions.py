@@ -1,4 +1,4 @@
-"""Where one thing ends and the next begins: wavy lines across the field, cells about seeds, faceted particles."""
+"""Borders of regions: wavy lines across the field, cells about seeds, faceted particles."""
 
 from __future__ import annotations
 

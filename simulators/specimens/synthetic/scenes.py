@@ -1,4 +1,4 @@
-"""What a synthetic specimen shows: the kinds, with the share of each, and how each is put together of grains.
+"""Scenes of synthetic specimens: the kinds, with the share of each, and how each is put together of grains.
 
 A kind takes choices, the first material and the stage, and returns a scene: columns, and smooth films between them.
 """
@@ -277,7 +277,7 @@ def _angle(vector: NDArray[np.float64]) -> float:
 
 
 def _depth(lines: list[Line], sites: Sites) -> NDArray[np.float64]:
-    """How far inside a particle's edges columns stand; negative outside."""
+    """Distance of columns from a particle's edges; negative outside."""
     depth = np.full(sites.rows.size, math.inf)
     for line in lines:
         np.minimum(depth, -line.of(sites), out=depth)

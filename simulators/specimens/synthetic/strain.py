@@ -57,7 +57,7 @@ def _length(vector: NDArray[np.float64]) -> float:
 
 
 def _place(choices: Choices) -> tuple[float, float]:
-    """Where a dislocation stands, in fractions of the field from its centre."""
+    """Place of a dislocation, in fractions of the field from its centre."""
     return choices.uniform("row", -0.4, 0.4), choices.uniform("column", -0.4, 0.4)
 
 

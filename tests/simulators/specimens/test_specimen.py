@@ -15,8 +15,10 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from stemscan.errors import InputNotFoundError, SpecimenError, UsageError
+from stemscan.simulators.specimens.image_specimen import resample_specimen, specimen_from_array
+from stemscan.simulators.specimens.loading import load_specimen
 from stemscan.simulators.specimens.smoothing import paper_smoothed, resampled
-from stemscan.simulators.specimens.specimen import Specimen, load_specimen, resample_specimen, specimen_from_array
+from stemscan.simulators.specimens.specimen import Specimen
 
 SHAPE = (24, 32)
 IMAGE = np.random.default_rng(0).integers(100, 4000, SHAPE).astype(np.uint16)
@@ -303,3 +305,10 @@ def test_real_micrographs_become_specimens(shared_dir: Path) -> None:
         specimen = load_specimen(path, (rows // 2, columns // 2), fit="crop", smooth="paper")
         assert (specimen.signal.min(), specimen.signal.max()) == (0, 1)
         assert specimen.warnings == ()
+
+
+def test_a_colon_alone_makes_no_kind(tmp_path: Path) -> None:
+    np.save(tmp_path / "grain:7.npy", np.linspace(0, 1, 12).reshape(3, 4))
+    assert load_specimen(tmp_path / "grain:7.npy", (3, 4)).name == "grain:7.npy"
+    with pytest.raises(InputNotFoundError, match="crystal:NAME or synthetic:SEED/INDEX, got .chrystal"):
+        load_specimen("chrystal:Si", (3, 4))
