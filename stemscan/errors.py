@@ -110,6 +110,10 @@ class MissingDependencyError(StemscanError, ImportError):
     """An optional package is needed for what was asked."""
 
 
+class PluginError(StemscanError, ImportError):
+    """A plug-in cannot be imported."""
+
+
 _REMEDIES: Final = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space, or have the quota raised",

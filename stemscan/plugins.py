@@ -1,0 +1,328 @@
+"""Plug-ins: code of other people, found by the name of an entry point or as ``file.py:function``, or handed over.
+
+One mechanism for all kinds of plug-ins. Nothing is imported before `Plugin.load`, and whatever is wrong is told in one
+sentence that names the plug-in: a file or function that is not there, an import that fails, with the line of the
+plug-in's own code, and names that two plug-ins share, or a plug-in and something built in.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+from stemscan.errors import InputNotFoundError, PluginError, UsageError
+from stemscan.plugin_code import code_digest, defined_names, files_of_code
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+__all__ = ["Plugin", "PluginKind", "split_plugin"]
+
+_SUFFIX: Final = ".py"
+
+_neighbours: set[str] = set()
+"""Names in `sys.modules` of modules that lie beside a plug-in's file and were imported by it."""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plug-in that was found; `load` imports it.
+
+    Attributes
+    ----------
+    noun : str
+        What it is: "method", "controller".
+    name : str
+        Name of the entry point, ``file.py:function`` without folder, or name of the object.
+    origin : str
+        Where it comes from, for people: the package with its version, or the file.
+    """
+
+    noun: str
+    name: str
+    origin: str
+    _get: Callable[[Plugin], Any]
+    _file: Callable[[], Path | None]
+    _package: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.noun} {self.name}"
+
+    def load(self) -> Any:
+        """The plug-in's function, class or other object that can be called; imports its module.
+
+        Raises
+        ------
+        UsageError
+            When its module holds nothing of that name, or nothing that can be called.
+        PluginError
+            When its module cannot be imported.
+        """
+        found = self._get(self)
+        if not callable(found):
+            raise UsageError(f"expected {self} to be a function, got {type(found).__name__}; name another")
+        return found
+
+    def digest(self) -> str:
+        """Digest of the plug-in's code: its file, and what that imports of the same folder or package.
+
+        Returns
+        -------
+        str
+            64 hexadecimal digits; empty where the source is not at hand.
+        """
+        file = self._file()
+        return "" if file is None else code_digest(file, self._package)
+
+    def blame(self, problem: BaseException) -> str:
+        """An error in words, with the last line of the plug-in's own code that led to it.
+
+        Parameters
+        ----------
+        problem : BaseException
+            Caught on its way out of the plug-in.
+
+        Returns
+        -------
+        str
+            Such as ``ZeroDivisionError: division by zero, line 12 of /home/ann/idw.py``.
+        """
+        kind = type(problem).__name__
+        if isinstance(problem, SyntaxError) and problem.filename:
+            return f"{kind}: {problem.msg}, line {problem.lineno} of {problem.filename}"
+        words = " ".join(f"{kind}: {problem}".removesuffix(": ").split())
+        file = self._file()
+        own = set() if file is None else set(map(str, files_of_code(file, self._package)))
+        frames = [frame for frame in traceback.extract_tb(problem.__traceback__) if frame.filename in own]
+        return f"{words}, line {frames[-1].lineno} of {frames[-1].filename}" if frames else words
+
+
+@dataclass(frozen=True)
+class PluginKind:
+    """A kind of plug-ins.
+
+    Attributes
+    ----------
+    noun : str
+        What it is, for messages: "method".
+    group : str
+        Group of entry points under which packages name theirs: "stemscan.methods".
+    built_in : callable
+        Gives the names that are taken.
+    """
+
+    noun: str
+    group: str
+    built_in: Callable[[], Collection[str]]
+
+    def installed(self) -> list[str]:
+        """Names of the plug-ins of installed packages, without those that are taken."""
+        names = {entry.name for entry in _entry_points(self.group, tuple(sys.path))}
+        return sorted(names - set(self.built_in()))
+
+    def find(self, text: str) -> Plugin | None:
+        """A plug-in by name or file.
+
+        Parameters
+        ----------
+        text : str
+            Name of an entry point, or ``file.py:function``.
+
+        Returns
+        -------
+        Plugin or None
+            None where it is the name of something built in.
+
+        Raises
+        ------
+        UsageError
+            When there is none of that name, or more than one.
+        InputNotFoundError
+            When there is no such file.
+        """
+        head, _, name = text.rpartition(":")
+        if Path(head).suffix == _SUFFIX:
+            return self._of_file(text, Path(head).absolute(), name)
+        if Path(text).suffix == _SUFFIX:
+            example = next(iter(defined_names(Path(text))), self.noun)
+            raise UsageError(f"expected {self.noun} as file.py:function, got {text!r}; write {text}:{example}")
+        entries = {entry.value: entry for entry in _entry_points(self.group, tuple(sys.path)) if entry.name == text}
+        built_in = self.built_in()
+        owners = [
+            *(["the built-in one"] if text in built_in else []),
+            *(f"that of {_origin(one)}" for one in entries.values()),
+        ]
+        if len(owners) > 1:
+            raise UsageError(
+                f"expected one {self.noun} of the name {text}, got {' and '.join(owners)}; uninstall the package that "
+                "you do not need, or give its entry point another name"
+            )
+        if not owners:
+            known = ", ".join([*built_in, *self.installed()])
+            raise UsageError(f"expected {self.noun} to be one of {known} or file.py:function, got {text!r}")
+        return _of_entry(self.noun, *entries.values()) if entries else None
+
+    def of_object(self, made: Any) -> Plugin:
+        """A plug-in that is handed over.
+
+        Parameters
+        ----------
+        made : callable
+
+        Returns
+        -------
+        Plugin
+            Of the object's own name.
+
+        Raises
+        ------
+        UsageError
+            When it cannot be called.
+        """
+        if not callable(made):
+            raise UsageError(
+                f"expected {self.noun} to be a name, file.py:function or a function, got {type(made).__name__} {made!r}"
+            )
+        inner = made.func if isinstance(made, partial) else made
+        name = getattr(inner, "__name__", type(inner).__name__)
+        package, dot, _ = str(getattr(inner, "__module__", "")).partition(".")
+        source = partial(_source_of, inner)
+        return Plugin(self.noun, name, "the object itself", lambda _: made, source, package if dot else None)
+
+    def _of_file(self, text: str, file: Path, name: str) -> Plugin:
+        """A plug-in of a file."""
+        if not file.is_file():
+            raise InputNotFoundError(f"expected the file of {self.noun} {text}, got none at {str(file)!r}; check it")
+        get = partial(_from_file, file=file, name=name)
+        return Plugin(self.noun, f"{file.name}:{name}", f"file {str(file)!r}", get, lambda: file)
+
+
+def split_plugin(text: str) -> tuple[str, str]:
+    """Part a name, or ``file.py:function``, from what follows after a further colon.
+
+    Examples
+    --------
+    >>> split_plugin("fshnet:w.safetensors"), split_plugin("my.py:net:w.safetensors"), split_plugin("my.py:net")
+    (('fshnet', 'w.safetensors'), ('my.py:net', 'w.safetensors'), ('my.py:net', ''))
+    """
+    file, found, rest = text.partition(f"{_SUFFIX}:")
+    name, _, more = (rest if found else text).partition(":")
+    return (f"{file}{found}{name}", more) if found else (name, more)
+
+
+@lru_cache(maxsize=16)
+def _entry_points(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Entry points of a group; looked for anew where `sys.path` has changed."""
+    from importlib.metadata import entry_points
+
+    return tuple(entry_points(group=group))
+
+
+def _origin(entry: EntryPoint) -> str:
+    """Where an entry point comes from, in words."""
+    owner = "an unnamed package" if entry.dist is None else f"package {entry.dist.name} {entry.dist.version}"
+    return f"{owner} ({entry.value})"
+
+
+def _of_entry(noun: str, entry: EntryPoint) -> Plugin:
+    """A plug-in of an installed package."""
+    get, source = partial(_from_entry, entry=entry), partial(_source_of_module, entry.module)
+    return Plugin(noun, entry.name, _origin(entry), get, source, entry.module.partition(".")[0])
+
+
+def _from_entry(plugin: Plugin, entry: EntryPoint) -> Any:
+    """Import what an entry point names."""
+    from importlib import import_module
+
+    try:
+        module = import_module(entry.module)
+    except (Exception, SystemExit) as problem:
+        raise _failed(plugin, problem) from problem
+    return _attribute(plugin, module, entry.attr, "report it to its authors")
+
+
+def _from_file(plugin: Plugin, file: Path, name: str) -> Any:
+    """Import what a file calls by a name."""
+    try:
+        module = _imported(file)
+    except (Exception, SystemExit) as problem:
+        raise _failed(plugin, problem) from problem
+    return _attribute(plugin, module, name, f"it has {', '.join(defined_names(file)) or 'no function'}")
+
+
+def _failed(plugin: Plugin, problem: BaseException) -> PluginError:
+    """An import that failed."""
+    return PluginError(
+        f"expected to import {plugin} from {plugin.origin}, got {plugin.blame(problem)}; mend it, or install what it "
+        "needs"
+    )
+
+
+def _attribute(plugin: Plugin, module: ModuleType, dotted: str, advice: str) -> Any:
+    """Look up a dotted name in a module."""
+    found: Any = module
+    for part in dotted.split("."):
+        if not hasattr(found, part):
+            raise UsageError(f"expected {plugin} to be in {module.__file__!r}, got no {dotted!r} there; {advice}")
+        found = getattr(found, part)
+    return found
+
+
+def _imported(file: Path) -> ModuleType:
+    """Module of a file: a new one, and its neighbours too, where the code has changed.
+
+    The file's folder comes first in `sys.path` while it is imported, and last afterwards, for imports inside functions.
+    """
+    folder = str(file.parent)
+    name = f"stemscan_plugin_{sha256(f'{file} {code_digest(file)}'.encode()).hexdigest()[:16]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    for neighbour in _neighbours:
+        sys.modules.pop(neighbour, None)
+    before = set(sys.modules)
+    module = sys.modules[name] = ModuleType(name)
+    module.__file__ = str(file)
+    sys.path.insert(0, folder)
+    try:
+        exec(compile(file.read_bytes(), str(file), "exec"), module.__dict__)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    finally:
+        sys.path.remove(folder)
+        if folder not in sys.path:
+            sys.path.append(folder)
+        own = set(map(str, files_of_code(file)))
+        new = {name: sys.modules[name] for name in set(sys.modules) - before}
+        _neighbours.update(name for name, one in new.items() if getattr(one, "__file__", None) in own - {str(file)})
+    return module
+
+
+def _source_of(made: Any) -> Path | None:
+    """Source file of an object or its class."""
+    for one in (made, type(made)):
+        with suppress(TypeError, OSError):
+            found = inspect.getsourcefile(one)
+            if found is not None and Path(found).is_file():
+                return Path(found)
+    return None
+
+
+def _source_of_module(name: str) -> Path | None:
+    """Source file of an installed module."""
+    from importlib.util import find_spec
+
+    try:
+        spec = find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    return Path(spec.origin) if spec and spec.origin and Path(spec.origin).suffix == _SUFFIX else None
