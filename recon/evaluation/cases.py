@@ -1,4 +1,4 @@
-"""What is to be run: the product of images, noise, ratios, doses and contenders, and the digest that names each case.
+"""Cases to be run: the product of images, noise, ratios, doses and contenders, and the digest that names each case.
 
 The seeds of path and detector follow from the evaluation's seed and the image's own digest: images have independent
 noise, all contenders see the same scan, and an image keeps its scan whichever others are evaluated with it.
@@ -17,20 +17,17 @@ from stemscan import __version__
 from stemscan.errors import UsageError
 from stemscan.recon.evaluation.contenders import ORACLE, Contender
 from stemscan.recon.evaluation.images import ImageSource
+from stemscan.recon.evaluation.protocols import NOISES, PROTOCOLS
 from stemscan.recon.registry import METHODS
 
 if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
 
-__all__ = ["BLOCK", "NOISES", "PUBLISHED", "Case", "Cell", "Grid", "all_cases", "percent"]
+__all__ = ["BLOCK", "Case", "Cell", "Grid", "all_cases", "percent"]
 
 BLOCK: Final = 8
-PUBLISHED: Final = "published"
-NOISES: Final = ("poisson", "eq5", PUBLISHED)
-"""Counts by Poisson's law, by equation 5 of the paper on [0, 1], and the protocol of the published code."""
 
 _SCHEMA: Final = 1
-_PUBLISHED_PASSES: Final = 4
 
 
 @dataclass(frozen=True)
@@ -49,13 +46,13 @@ class Grid:
     Attributes
     ----------
     noises : tuple of str
-        Of `NOISES`.
+        Of `stemscan.recon.evaluation.protocols.NOISES`.
     samples_per_block : tuple of int
         1 to 64; the paper takes 1 to 6.
     doses : tuple of float
         Electrons per sample, above 0; the paper takes 10 and 25.
     passes : int
-        1 to 256; the protocol `published` has 4.
+        1 to 256; some protocols have one number of passes only.
     seed : int
         0 to 2**63 - 1.
 
@@ -78,6 +75,11 @@ class Grid:
         for noise in self.noises:
             if noise not in NOISES:
                 raise UsageError(f"expected noise of {', '.join(NOISES)}, got {noise!r}")
+            passes = PROTOCOLS[noise].passes
+            if passes not in (None, self.passes):
+                raise UsageError(
+                    f"expected {passes} passes under the protocol {noise}, got {self.passes}; leave one of the two"
+                )
         for number in self.samples_per_block:
             if not 1 <= number <= BLOCK * BLOCK:
                 raise UsageError(f"expected ratios as 1 to 64 samples of 64, got {number}; the paper takes 1 to 6")
@@ -86,8 +88,6 @@ class Grid:
                 raise UsageError(f"expected doses of 0.001 to 1000000 electrons, got {dose:g}; the paper takes 10, 25")
         if not 1 <= self.passes <= 256:
             raise UsageError(f"expected 1 to 256 passes, got {self.passes}; the paper takes 4")
-        if PUBLISHED in self.noises and self.passes != _PUBLISHED_PASSES:
-            raise UsageError(f"expected 4 passes under the protocol published, got {self.passes}; leave one of the two")
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"expected a seed of 0 to 2**63 - 1, got {self.seed}")
 
@@ -124,7 +124,7 @@ class Case:
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
     def plan(self) -> ScanPlan:
-        """The plan of the scan; under the protocol of the published code, which needs none, it names the scan."""
+        """The plan of the scan; where the protocol needs none, it names the scan."""
         return _plan(self.image.shape, self.cell.samples_per_block, self.cell.dose, self.passes, self.scan_seed)
 
     @cached_property
@@ -157,7 +157,7 @@ def all_cases(
     images : sequence of ImageSource
     grid : Grid
     contenders : sequence of Contender
-        The oracle is left out where it is not defined: under the protocol `published`.
+        The oracle is left out where the protocol does not define it.
     device : str
         For methods that compute with torch.
 
@@ -170,7 +170,7 @@ def all_cases(
         for image in images
         for cell in grid.cells()
         for contender in contenders
-        if not (contender.method == ORACLE and cell.noise == PUBLISHED)
+        if contender.method != ORACLE or PROTOCOLS[cell.noise].has_oracle
     ]
 
 

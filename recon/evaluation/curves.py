@@ -16,8 +16,8 @@ from stemscan.recon.evaluation.averages import KINDS, Averages, Kind
 from stemscan.recon.evaluation.cases import percent
 from stemscan.recon.evaluation.contenders import BESIDE, ORACLE, Contender
 from stemscan.recon.evaluation.point_names import name_points
+from stemscan.recon.evaluation.printed import printed_figures
 from stemscan.recon.evaluation.session import Evaluation
-from stemscan.recon.paper.numbers import TABLE_1
 from stemscan.units import counted
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4
 _MARKERS: Final = "osD^vP*Xp"
 _DPI: Final = 150
 _GREY: Final = "#7f7f7f"
-_PAPER: Final = "#1a1a1a"
+_PRINTED: Final = "#1a1a1a"
 
 
 def draw_curves(done: Evaluation, folder: Path) -> list[Path]:
@@ -120,6 +120,7 @@ def _against_ratio(done: Evaluation, averages: Averages, noise: str, title: str)
     """PSNR against the sampling ratio, a row of axes for each dose."""
     grid = done.request.grid
     contenders, ratios = _shown(done, averages), sorted(grid.samples_per_block)
+    name, printed = printed_figures().curve(noise)
     styles = _styles(contenders)
     figure, axes = _sheet(len(grid.doses), title, "sampling ratio of a pass")
     for row, dose in zip(axes, grid.doses, strict=True):
@@ -127,10 +128,10 @@ def _against_ratio(done: Evaluation, averages: Averages, noise: str, title: str)
             for one in contenders:
                 values = [_value(averages, one, ratio, dose, kind) for ratio in ratios]
                 ax.plot(ratios, values, label=one.label, **styles[one.label])
-            printed = [TABLE_1.get(("FSHNet", ratio, dose), (np.nan,))[0] for ratio in ratios]
-            if noise != "poisson" and kind.name == "min-max" and not np.isnan(printed).all():
+            theirs = [printed[ratio, dose][0] if (ratio, dose) in printed else np.nan for ratio in ratios]
+            if kind.name == "min-max" and not np.isnan(theirs).all():
                 ax.plot(
-                    ratios, printed, color=_PAPER, marker="+", lw=1, ls=(0, (1, 1)), label="FSHNet, paper's figures"
+                    ratios, theirs, color=_PRINTED, marker="+", lw=1, ls=(0, (1, 1)), label=f"{name}, paper's figures"
                 )
             ax.set_xticks(ratios, [percent(ratio) for ratio in ratios], fontsize=8)
             ax.set_title(f"dose {dose:g}", fontsize=9, loc="left")

@@ -6,27 +6,17 @@ They are drawn by `stemscan.recon.pictures.panel` from the images that the cache
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from stemscan.recon.evaluation.cases import PUBLISHED, Case
-from stemscan.recon.evaluation.images import loaded
+from stemscan.recon.evaluation.cases import Case
 from stemscan.recon.evaluation.rows import Measured, Row
-from stemscan.recon.evaluation.run import normalised, published_draw, scanned
+from stemscan.recon.evaluation.scans import scans_of
 from stemscan.recon.evaluation.session import Evaluation
-from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.metrics import Metrics
-from stemscan.recon.paper.contender import shifted_inputs
-from stemscan.recon.paper.protocol import FACTOR
 from stemscan.recon.pictures import panel
 from stemscan.recon.reconstruction import Reconstruction
 
 __all__ = ["draw_panels"]
-
-Image = npt.NDArray[np.float32]
 
 
 def draw_panels(done: Evaluation, folder: Path) -> list[Path]:
@@ -60,15 +50,14 @@ def draw_panels(done: Evaluation, folder: Path) -> list[Path]:
 def _reconstructions(
     done: Evaluation, cases: Sequence[Case], rows: dict[str, Row]
 ) -> list[tuple[Reconstruction, Metrics]]:
-    """What the cache keeps of the contenders of one image in one cell."""
+    """Cached results of the contenders of one image in one cell."""
     found = []
     for case in cases:
         image = done.cache.image(case)
         measured = rows[case.digest].measured
         if image is None or measured.error:
             continue
-        if case.cell.noise == PUBLISHED:
-            image = _magnified(image)
+        image = scans_of(case.cell.noise).on_scan_grid(image)
         one = Reconstruction(image=image, std=None, method=case.contender.label, settings={}, seconds=measured.seconds)
         found.append((one, _metrics(measured)))
     return found
@@ -79,14 +68,9 @@ def _metrics(measured: Measured) -> Metrics:
     return Metrics(measured.psnr, measured.psnr_affine, measured.psnr_minmax, measured.ssim, measured.ssim_minmax)
 
 
-def _magnified(image: Image) -> Image:
-    """An image of half the resolution on the scan grid, each pixel twice in both directions."""
-    return np.repeat(np.repeat(image, FACTOR, axis=0), FACTOR, axis=1)
-
-
 def _draw(case: Case, made: Sequence[tuple[Reconstruction, Metrics]], path: Path) -> None:
     """One panel."""
-    inputs, truth = _measured(case)
+    inputs, truth = scans_of(case.cell.noise).pictured(case)
     panel(
         inputs,
         [one for one, _ in made],
@@ -95,18 +79,3 @@ def _draw(case: Case, made: Sequence[tuple[Reconstruction, Metrics]], path: Path
         metrics=[metrics for _, metrics in made],
         overwrite=True,
     )
-
-
-def _measured(case: Case) -> tuple[Inputs, Image]:
-    """Counts and truth of a case; under the published protocol on the scale of its truth."""
-    if case.cell.noise != PUBLISHED:
-        return scanned(case), loaded(case.image).fine
-    drawn = published_draw(case)
-    shifted = shifted_inputs(drawn, case.cell.dose).inputs
-    inputs = replace(
-        shifted,
-        frames=shifted.frames * np.float32(case.cell.dose / shifted.electrons_per_sample),
-        electrons_per_sample=case.cell.dose,
-        pixel_size_nm=loaded(case.image).pixel_size_nm,
-    )
-    return inputs, _magnified(normalised(drawn.truth, drawn.truth))

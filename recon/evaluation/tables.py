@@ -1,48 +1,42 @@
-"""Markdown tables in the layout of the FSHNet paper's Tables 1 to 4, for each set of images and kind of noise.
+"""Markdown tables for each set of images and kind of noise: ratios and doses, costs, robustness, variants.
 
-The paper's PSNR is the min-max one; ours are three, each in a table of its own. The paper's figures stand beside ours
-in the columns that end in "paper": other images, and for Table 1 weights trained for each cell, so that a column of
-ours does not repeat them. The best of a row is bold; the oracle, which looks at the truth, does not compete.
+They are numbered 1 to 4 as in the FSHNet paper. Its PSNR is the min-max one; ours are three, each in a table of its
+own. Printed figures (`stemscan.recon.evaluation.printed`) stand beside ours in the columns that end in "paper": other
+images, and for Table 1 weights trained for each cell, so that a column of ours does not repeat them. The best of a row
+is bold; the oracle, which looks at the truth, does not compete.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from stemscan.recon.evaluation.averages import KINDS, Averages, Kind, Mean
-from stemscan.recon.evaluation.cases import PUBLISHED, percent
+from stemscan.recon.evaluation.cases import percent
 from stemscan.recon.evaluation.contenders import BESIDE, ORACLE, Contender, parameter_count
+from stemscan.recon.evaluation.printed import Printed, Scores, printed_figures
+from stemscan.recon.evaluation.protocols import PROTOCOLS
 from stemscan.recon.evaluation.session import Evaluation
-from stemscan.recon.paper.numbers import (
-    METHOD_NAMES,
-    PARAMETERS,
-    SECONDS,
-    TABLE_1,
-    TABLE_3,
-    TABLE_4,
-    Score,
-)
 from stemscan.units import counted
 
 __all__ = ["markdown"]
 
-_NOISE_TITLES: Final = {
-    "poisson": "Poisson counts",
-    "eq5": "equation 5 on [0, 1]",
-    PUBLISHED: "the protocol of the published code",
-}
 _SET_TITLES: Final = {"synthetic": "Synthetic test set", "real": "Real images"}
 _FAILED: Final = "†"
 
 
 class _Line(NamedTuple):
-    """One line of a table: what it is called, its cell, and the paper's figures at its end."""
+    """One line of a table: how it begins, and its cell."""
 
     heads: tuple[str, ...]
     samples_per_block: int
     dose: float
+
+    @property
+    def cell(self) -> tuple[int, float]:
+        """The key of printed scores."""
+        return self.samples_per_block, self.dose
 
 
 def markdown(done: Evaluation, commands: Sequence[str] = ()) -> str:
@@ -58,13 +52,14 @@ def markdown(done: Evaluation, commands: Sequence[str] = ()) -> str:
     -------
     str
     """
-    blocks = [_preamble(done, commands)]
+    printed = printed_figures()
+    blocks = [_preamble(done, commands, printed)]
     for name in dict.fromkeys(image.set for image in done.request.images):
         for noise in done.request.grid.noises:
             averages = Averages(row for row in done.rows if row.set == name and row.noise == noise)
             mean = f"mean over {counted(averages.images, 'image')}"
-            blocks.append(f"## {_SET_TITLES[name]}, {_NOISE_TITLES[noise]}: {mean}")
-            blocks += _tables(done, averages)
+            blocks.append(f"## {_SET_TITLES[name]}, {PROTOCOLS[noise].title}: {mean}")
+            blocks += _tables(done, averages, printed)
     if done.failures:
         blocks.append(
             f"{_FAILED} failed on some images, which are not in the mean; the column error of rows.csv says why."
@@ -72,8 +67,8 @@ def markdown(done: Evaluation, commands: Sequence[str] = ()) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _preamble(done: Evaluation, commands: Sequence[str]) -> str:
-    """How it was made, and how to read it."""
+def _preamble(done: Evaluation, commands: Sequence[str], printed: Printed) -> str:
+    """The command, and how to read the tables."""
     grid = done.request.grid
     parts = []
     if commands:
@@ -82,8 +77,7 @@ def _preamble(done: Evaluation, commands: Sequence[str]) -> str:
         f"{counted(grid.passes, 'pass')} of block-random scans in 8 x 8 blocks, seed {grid.seed}. PSNR in dB and SSIM, "
         "means over images: *absolute* without any fit (data range 1), *affine* after the best gain and offset, "
         "*min-max* after shifting and scaling image and truth each on their own, as the paper does. The constant image "
-        "shows what a metric gives for nothing. Columns that end in *paper* are the FSHNet paper's own figures, on its "
-        "own images. "
+        f"shows what a metric gives for nothing. {printed.note} "
         f"`{ORACLE}` looks at the truth: it is the best stationary linear estimate, not a method."
     )
     if done.stale:
@@ -93,7 +87,7 @@ def _preamble(done: Evaluation, commands: Sequence[str]) -> str:
     return "\n\n".join(parts)
 
 
-def _tables(done: Evaluation, averages: Averages) -> list[str]:
+def _tables(done: Evaluation, averages: Averages, printed: Printed) -> list[str]:
     """Tables 1 to 4 of one set and noise."""
     contenders = [one for one in done.request.contenders if averages.has(one.label)]
     main = [one for one in contenders if not one.is_ablation]
@@ -102,14 +96,15 @@ def _tables(done: Evaluation, averages: Averages) -> list[str]:
     cells = [_Line((percent(n), f"{d:g}"), n, d) for n in grid.samples_per_block for d in grid.doses]
     ratios = [_Line((percent(n),), n, dose) for n in grid.samples_per_block]
     blocks = ["### Table 1: sampling ratio and dose"]
-    blocks += _kinds(averages, main, ("ratio", "dose"), cells, _paper_1)
-    blocks += ["### Table 2: time and parameters", _costs(done, averages, main)]
+    blocks += _kinds(averages, main, ("ratio", "dose"), cells, printed.conditions)
+    blocks += ["### Table 2: time and parameters", _costs(done, averages, main, printed)]
     blocks += [f"### Table 3: robustness against the sampling ratio, dose {dose:g}"]
-    blocks += _kinds(averages, main, ("ratio",), ratios, _paper_3)
+    blocks += _kinds(averages, main, ("ratio",), ratios, printed.robustness)
     variants = _variants(contenders)
     if variants:
         blocks += [f"### Table 4: variants and ablations, dose {dose:g}"]
-        blocks += _kinds(averages, variants, ("ratio",), ratios, _paper_4)
+        beside = printed.variants if any(one.method == printed.varied for one in variants) else {}
+        blocks += _kinds(averages, variants, ("ratio",), ratios, beside)
     return blocks
 
 
@@ -124,44 +119,18 @@ def _variants(contenders: Sequence[Contender]) -> list[Contender]:
     return chosen + rest
 
 
-_Paper = Callable[[Sequence[Contender]], "dict[str, Callable[[_Line], Score | None]]"]
-
-
-def _paper_1(contenders: Sequence[Contender]) -> dict[str, Callable[[_Line], Score | None]]:
-    """The paper's columns of Table 1."""
-    return {name: _lookup_1(name) for name in METHOD_NAMES.values()}
-
-
-def _paper_3(contenders: Sequence[Contender]) -> dict[str, Callable[[_Line], Score | None]]:
-    """The paper's columns of Table 3."""
-    return {name: _lookup(TABLE_3, name) for name in METHOD_NAMES.values()}
-
-
-def _paper_4(contenders: Sequence[Contender]) -> dict[str, Callable[[_Line], Score | None]]:
-    """The paper's columns of Table 4, where FSHNet is varied."""
-    if not any(one.method == "fshnet" for one in contenders):
-        return {}
-    return {name: _lookup(TABLE_4, name) for name in dict.fromkeys(name for name, _ in TABLE_4)}
-
-
-def _lookup_1(name: str) -> Callable[[_Line], Score | None]:
-    """A column of Table 1."""
-    return lambda line: TABLE_1.get((name, line.samples_per_block, line.dose))
-
-
-def _lookup(table: dict[tuple[str, int], Score], name: str) -> Callable[[_Line], Score | None]:
-    """A column of Table 3 or 4, which are at dose 10."""
-    return lambda line: table.get((name, line.samples_per_block)) if line.dose == 10 else None
-
-
 def _kinds(
-    averages: Averages, contenders: Sequence[Contender], heads: tuple[str, ...], lines: Sequence[_Line], paper: _Paper
+    averages: Averages,
+    contenders: Sequence[Contender],
+    heads: tuple[str, ...],
+    lines: Sequence[_Line],
+    printed: Mapping[str, Scores],
 ) -> list[str]:
-    """One table for each kind of PSNR, the paper's figures beside the kind that is theirs."""
+    """One table for each kind of PSNR, printed figures beside the kind that is theirs."""
     blocks = []
     for kind in KINDS:
-        columns = paper(contenders) if kind.name == "min-max" else {}
-        columns = {name: column for name, column in columns.items() if any(column(line) for line in lines)}
+        beside = printed.items() if kind.name == "min-max" else ()
+        columns = {name: scores for name, scores in beside if any(line.cell in scores for line in lines)}
         titles = [*heads, *(one.label for one in contenders), *(f"{name}, paper" for name in columns)]
         body = [_cells(averages, contenders, kind, line, columns) for line in lines]
         ssim = "/SSIM" if kind.ssim else ""
@@ -174,7 +143,7 @@ def _cells(
     contenders: Sequence[Contender],
     kind: Kind,
     line: _Line,
-    columns: dict[str, Callable[[_Line], Score | None]],
+    columns: Mapping[str, Scores],
 ) -> list[str]:
     """The texts of one line."""
     means = [averages.mean(one.label, line.samples_per_block, line.dose, kind.psnr) for one in contenders]
@@ -189,7 +158,7 @@ def _cells(
         text = _score(mean, ssim)
         best = mean is not None and bool(compete) and round(mean.value, 2) == max(compete) and one.method != ORACLE
         texts.append(f"**{text}**" if best else text)
-    printed = [column(line) for column in columns.values()]
+    printed = [scores.get(line.cell) for scores in columns.values()]
     return [*line.heads, *texts, *("" if score is None else f"{score[0]:.2f}/{score[1]:.3f}" for score in printed)]
 
 
@@ -203,28 +172,28 @@ def _score(psnr: Mean | None, ssim: Mean | None) -> str:
     return f"{psnr.value:.2f}{'' if ssim is None else f'/{ssim.value:.3f}'}{mark}"
 
 
-def _costs(done: Evaluation, averages: Averages, contenders: Sequence[Contender]) -> str:
-    """Table 2, and what standard deviations are worth."""
+def _costs(done: Evaluation, averages: Averages, contenders: Sequence[Contender], printed: Printed) -> str:
+    """Table 2, and the coverage of standard deviations."""
     titles = ["method", "s an image", "parameters", "s, paper", "parameters, paper", "within 1 sd", "within 2 sd"]
     body = []
     for one in contenders:
         seconds = averages.median_seconds(one.label)
         parameters = parameter_count(one)
-        name = METHOD_NAMES.get(one.method, "")
+        name = printed.names.get(one.method, "")
         body.append(
             [
                 one.label,
                 "" if math.isnan(seconds) else f"{seconds:.3g}",
                 "" if parameters is None else f"{parameters:,}",
-                f"{SECONDS[name]:g}" if name in SECONDS else "",
-                f"{PARAMETERS[name]:,}" if name in PARAMETERS else "",
+                f"{printed.seconds[name]:g}" if name in printed.seconds else "",
+                f"{printed.parameters[name]:,}" if name in printed.parameters else "",
                 *(_share(averages.overall(one.label, field)) for field in ("within_1_sd", "within_2_sd")),
             ]
         )
-    said = ", ".join(map(str, done.threads))
+    threads = ", ".join(map(str, done.threads))
     note = (
-        f"Median of all rows on this machine, threads a method: {said}; comparable where nothing else ran beside "
-        "(`--processes 1 --recompute LABEL`). The paper's: RTX 3080, BPFA on a Core i9-9980."
+        f"Median of all rows on this machine, threads a method: {threads}; comparable where nothing else ran beside "
+        f"(`--processes 1 --recompute LABEL`). {printed.costs}"
     )
     return f"{_table(titles, body, 1)}\n\n{note}"
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["METHOD_NAMES", "PARAMETERS", "SECONDS", "TABLE_1", "TABLE_3", "TABLE_4", "Score"]
+from stemscan.recon.evaluation.printed import Printed, Score, Scores
 
-Score = tuple[float, float]
-"""PSNR in dB after min-max, and SSIM."""
+__all__ = ["METHOD_NAMES", "PARAMETERS", "PRINTED", "SECONDS", "TABLE_1", "TABLE_3", "TABLE_4"]
 
 METHOD_NAMES: Final = {"bpfa": "BPFA", "csnet": "CSNet", "reconnet": "ReconNet", "fshnet": "FSHNet"}
 """Our names of methods, and the paper's."""
@@ -116,3 +115,31 @@ TABLE_4: Final[dict[tuple[str, int], Score]] = {
     for samples, score in enumerate(scores, start=1)
 }
 """Table 4, by variant and samples of 64: weights trained at 3 of 64, dose 10."""
+
+_DOSE: Final = 10.0  # of Tables 3 and 4
+
+
+def _columns(table: dict[tuple[str, int, float], Score]) -> dict[str, Scores]:
+    """A table's scores by its columns."""
+    names = dict.fromkeys(name for name, _, _ in table)
+    return {name: {(n, d): score for (own, n, d), score in table.items() if own == name} for name in names}
+
+
+def _at_dose(table: dict[tuple[str, int], Score]) -> dict[tuple[str, int, float], Score]:
+    """A table of one dose with the dose in its keys."""
+    return {(name, samples, _DOSE): score for (name, samples), score in table.items()}
+
+
+PRINTED: Final = Printed(
+    names=METHOD_NAMES,
+    note="Columns that end in *paper* are the FSHNet paper's own figures, on its own images.",
+    costs="The paper's: RTX 3080, BPFA on a Core i9-9980.",
+    conditions=_columns(TABLE_1),
+    robustness=_columns(_at_dose(TABLE_3)),
+    variants=_columns(_at_dose(TABLE_4)),
+    varied="fshnet",
+    seconds=SECONDS,
+    parameters=PARAMETERS,
+    noises=("eq5", "published"),
+)
+"""The paper's figures for the tables and curves of `stemscan.recon.evaluation`."""

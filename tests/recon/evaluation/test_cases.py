@@ -12,7 +12,8 @@ from stemscan.errors import InputNotFoundError, SpecimenError, UsageError
 from stemscan.recon.evaluation.cases import Case, Cell, Grid, all_cases, percent
 from stemscan.recon.evaluation.contenders import ORACLE, parse_contender
 from stemscan.recon.evaluation.images import TEST_SEED, folder_images, loaded, synthetic_images
-from stemscan.recon.evaluation.run import run_case, scanned
+from stemscan.recon.evaluation.run import run_case
+from stemscan.recon.evaluation.scans import scanned
 from stemscan.simulators.api import synthetic_specimen
 from tests.recon.evaluation.kit import images
 from tests.recon.sampling_kit import lattice

@@ -164,10 +164,11 @@ def with_broken(table: Mapping[str, Method]) -> Mapping[str, Method]:
 def test_a_method_that_fails_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = with_broken(methods.METHODS)
     for module in (
-        "methods",
+        "registry",
         "evaluation.contenders",
         "evaluation.cases",
         "evaluation.run",
+        "evaluation.scans",
         "evaluation.implementation",
     ):
         monkeypatch.setattr(f"stemscan.recon.{module}.METHODS", table)
