@@ -1,4 +1,4 @@
-"""What all commands share: options, output, progress, and the way from an error to an exit code."""
+"""Parts that all commands share: options, output, progress, and the way from an error to an exit code."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def choice(option: str, value: str, values: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Talk:
-    """How a command speaks: to people on stderr and stdout, or to programs as JSON on stdout.
+    """Output of a command: to people on stderr and stdout, or to programs as JSON on stdout.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ class Talk:
 
 
 def ledger_rows(ledger: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What the beam did, for people: times and incident electrons."""
+    """Ledger of the beam for people: times and incident electrons."""
     from stemscan.units import counted, format_duration
 
     rows = []

@@ -156,7 +156,7 @@ def _write_table(path: Path, results: Results, overwrite: bool) -> None:
 
 
 def _closing(folder: Path, results: Results) -> list[str]:
-    """What was made of it, what each file is, and what to try next."""
+    """Results, the files that hold them, and suggestions for what to try next."""
     lines = ["", "3. Reconstructions, PSNR in dB:", "", "  method       absolute  affine  min-max   SSIM  seconds"]
     lines += [
         f"  {done.method:<12} {metrics.psnr:8.2f} {metrics.psnr_affine:7.2f} {metrics.psnr_minmax:8.2f} "

@@ -88,7 +88,7 @@ def _plan(path: Path, talk: Talk) -> Description:
 
 
 def _store(path: Path, talk: Talk) -> Description:
-    """What a store holds, from its record alone."""
+    """Contents of a store, from its record alone."""
     from stemscan.store import Acquisition
     from stemscan.units import format_count
 
@@ -154,14 +154,14 @@ def _doubt_row(store: Acquisition) -> list[tuple[str, str]]:
 
 
 def _detector_row(detector: DetectorInfo) -> list[tuple[str, str]]:
-    """What the numbers of an analogue detector mean; nothing of one that counts electrons."""
+    """Meaning of an analogue detector's numbers; nothing of one that counts electrons."""
     if detector.unit == "electron":
         return []
     return [("detector", f"adu, {detector.gain:g} per electron, {detector.offset:g} without electrons")]
 
 
 def _reconstruction(path: Path, record: dict[str, Any]) -> Description:
-    """What a reconstruction holds, from its record alone."""
+    """Contents of a reconstruction, from its record alone."""
     rows = [(str(name).replace("_", " "), _inline(value)) for name, value in record.items()]
     return {"type": "reconstruction", **record}, [f"{path}: reconstruction", *table(rows)]
 

@@ -1,4 +1,4 @@
-"""How far a reconstruction is from the truth: three PSNRs and two SSIMs, always together.
+"""Distance of a reconstruction from the truth: three PSNRs and two SSIMs, always together.
 
 - absolute: as it is, data range 1. Counts over dose are on an absolute scale, so nothing needs fitting.
 - affine: after the gain and offset that fit best; data range is the truth's max - min. For methods that know no scale.

@@ -1,4 +1,4 @@
-"""How many threads a method may use: one number for torch, numba and scipy alike.
+"""Number of threads that a method may use: one number for torch, numba and scipy alike.
 
 `limit_threads` holds for the calling thread's context and is undone afterwards. Results do not depend on it.
 """

@@ -56,7 +56,7 @@ def search(points: Observations, image: npt.NDArray[np.floating]) -> tuple[Colum
 
 @dataclass(frozen=True, eq=False)
 class _Support:
-    """How significant a column must be: less at `sites` than elsewhere, and more where the score alone proposed it.
+    """Significance that a column must have: less at `sites` than elsewhere, and more where the score alone proposed it.
 
     At a site whose lattice has columns of amplitude m, one is there unless the amplitude that is found speaks for none
     more than twenty times as loud as for m: above m / 2 - 3 s^2 / m with s its standard deviation.
@@ -92,7 +92,7 @@ def _settled(model: ColumnModel, points: Observations, support: _Support, sign: 
 
 
 def expected_sites(model: ColumnModel, errors: Errors, points: Observations, sign: int) -> Floats:
-    """Where lattices, or the counts folded into their cell, expect a column: (row, column, amplitude), (n, 3)."""
+    """Places at which lattices, or counts folded into their cell, expect columns: (row, column, amplitude), (n, 3)."""
     places = np.stack([model.rows, model.columns], axis=1)
     if not len(places):
         return np.empty((0, 3))

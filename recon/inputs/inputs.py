@@ -1,4 +1,4 @@
-"""What every reconstruction method is given: counts and visits of a sparse scan, and what is known of them.
+"""Inputs of every reconstruction method: counts and visits of a sparse scan, and what is known of them.
 
 `Inputs` is an immutable, validated value. `frames` and `visits` keep the passes apart; `S` and `V` are what most
 methods need: on the absolute scale, S / V is an unbiased estimate of the specimen's signal wherever V > 0, and (S, V)

@@ -26,7 +26,7 @@ _DELAYS_PER_US: Final = 48
 
 @dataclass
 class DeviceLedger:
-    """What a device did since it was made.
+    """Record of what a device did since it was made.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class DeviceLedger:
     saturated: int = 0
 
     def since(self, earlier: DeviceLedger) -> DeviceLedger:
-        """What was done since an earlier state."""
+        """Difference from an earlier state."""
         return DeviceLedger(*(getattr(self, one.name) - getattr(earlier, one.name) for one in fields(self)))
 
     def __str__(self) -> str:
@@ -118,7 +118,7 @@ class DeviceBeam:
 
     @property
     def ahead_ns(self) -> int:
-        """How much longer the dwells that were executed take."""
+        """Time that the dwells already executed still take."""
         return self._busy_until - self._clock()
 
     def blank(self, enable: bool, inline: bool) -> None:
@@ -144,21 +144,21 @@ class DeviceBeam:
         with self._switched():
             self._chosen = beam
 
-    def blanked(self, told: NDArray[np.int8] | None, number: int) -> NDArray[np.bool_]:
+    def blanked(self, switches: NDArray[np.int8] | None, number: int) -> NDArray[np.bool_]:
         """Which of the next pixels are exposed with the beam off, by the inline Blanks before them, if any.
 
         Parameters
         ----------
-        told : int8 (number,), optional
+        switches : int8 (number,), optional
             1 blank, 0 unblank, -1 nothing.
         number : int
         """
         if self._next_blank is not None:
             self._blanked, self._next_blank = self._next_blank, None
         blanked = np.full(number, self._blanked)
-        if told is not None and (told >= 0).any():
-            latest = np.maximum.accumulate(np.where(told >= 0, np.arange(number), -1))
-            blanked = np.where(latest >= 0, told[latest] == 1, self._blanked)
+        if switches is not None and (switches >= 0).any():
+            latest = np.maximum.accumulate(np.where(switches >= 0, np.arange(number), -1))
+            blanked = np.where(latest >= 0, switches[latest] == 1, self._blanked)
             self._blanked = bool(blanked[-1])
         if not self._control:
             return np.full(number, False)

@@ -214,7 +214,7 @@ def _passed_over(
     dwell: NDArray[np.int64],
     blanked: NDArray[np.bool_],
 ) -> int:
-    """How many blanked pixels come before one that exposes, or that is step `at`."""
+    """Number of blanked pixels before one that exposes, or that is step `at`."""
     expected = (x == steps.x[at]) & (y == steps.y[at]) & (dwell == steps.dwell[at]) & steps.blanked[at]
     ends = ~blanked | expected
     return int(ends.argmax()) if ends.any() else len(x)

@@ -135,7 +135,7 @@ class VirtualObiDevice:
 
     @property
     def ahead_ns(self) -> int:
-        """How much longer the dwells that were executed take."""
+        """Time that the dwells already executed still take."""
         return self._beam.ahead_ns
 
     @property
@@ -145,7 +145,7 @@ class VirtualObiDevice:
 
     @property
     def open_ns(self) -> int:
-        """How much longer a command could switch the beam in the pixel whose answer was kept back; 0 without one."""
+        """Time for which a command can still switch the beam in the pixel whose answer waits; 0 without one."""
         return 0 if self._open is None else max(min(self._beam.ahead_ns, int(self._open.dwell[0]) * obi.CYCLE_NS), 0)
 
     def free_run(self) -> bytes:
@@ -219,7 +219,9 @@ class VirtualObiDevice:
         """Expose pixels of the region; hang where it has not so many."""
         there = min(number, self._raster.left)
         if there < number:
-            self.hung = "a pixel beyond the end of its region" if there or self._raster.told else "a pixel of no region"
+            self.hung = (
+                "a pixel beyond the end of its region" if there or self._raster.has_region else "a pixel of no region"
+            )
         return self._expose(*self._raster.take(there), np.full(there, dwell, np.int32), None)
 
     def _expose(

@@ -11,24 +11,24 @@ from stemscan.hardware.obi.commands import CODES, RasterRegion
 
 __all__ = ["Raster"]
 
-_NEVER_TOLD: Final = RasterRegion(0, 0, 0, 0, 0, 0)
+_NO_REGION: Final = RasterRegion(0, 0, 0, 0, 0, 0)
 
 
 class Raster:
-    """Pixels of the latest region; none before one was told, and none after its last.
+    """Pixels of the latest region; none before the first, and none after its last.
 
     A device keeps 14 bits of starts and counts, so that a count of 0 or 16384 is one of 16384.
     """
 
     def __init__(self) -> None:
-        self._region = _NEVER_TOLD
+        self._region = _NO_REGION
         self._columns = self._rows = CODES
         self._at = self._end = 0
 
     @property
-    def told(self) -> bool:
+    def has_region(self) -> bool:
         """Tell whether there was a region."""
-        return self._region is not _NEVER_TOLD
+        return self._region is not _NO_REGION
 
     @property
     def left(self) -> int:
@@ -42,7 +42,7 @@ class Raster:
         self.again()
 
     def again(self) -> None:
-        """Go to the first pixel of the latest region; of one that stays on code (0, 0) if none was told."""
+        """Go to the first pixel of the latest region; of one that stays on code (0, 0) if there was none."""
         self._at, self._end = 0, self._columns * self._rows
 
     def leave(self) -> None:

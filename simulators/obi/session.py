@@ -58,7 +58,7 @@ class Session:
         self._device, self._reader, self._writer = device, reader, writer
         self._idle_s, self._warn = idle_s, warn
         self._filling: obi.RasterPixelRun | None = None
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._ended: float | None = None
         self._moved = self._now()
 
@@ -160,8 +160,8 @@ class Session:
 
     def _say(self, what: str, words: str) -> None:
         """Say something unless it was said."""
-        if what not in self._told:
-            self._told.add(what)
+        if what not in self._reported:
+            self._reported.add(what)
             self._warn(words)
 
     @staticmethod

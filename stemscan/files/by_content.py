@@ -232,7 +232,7 @@ def load_mask(file: str, sha256: str, shape: tuple[int, int], folder: Path | Non
 
 
 def _locate(file: str, sha256: str, folder: Path | None) -> Path:
-    """Where the file is."""
+    """Place of the file."""
     if folder is None and sha256 in _PLACES:
         return _PLACES[sha256]
     return (folder or Path()) / file

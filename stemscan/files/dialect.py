@@ -1,4 +1,4 @@
-"""How numbers stand in the lines of a text table: what separates them, what their decimal sign is.
+"""Dialect of a text table: what separates the numbers of a line, and what their decimal sign is.
 
 Every way of reading is tried on the first lines. One that is left decides; several that are left and give the same
 numbers are one; others are refused, so that nothing is guessed. `1,2` is two columns, whoever wrote it.

@@ -101,7 +101,7 @@ def format_of(path: Path) -> str:
 
 
 def measured_kind(path: Path) -> Literal["npy", "text", "image"]:
-    """How numbers that were measured are to be read: by the first bytes, and where they tell nothing by the suffix.
+    """Reader of measured numbers: by the first bytes, and where they tell nothing by the suffix.
 
     Raises
     ------

@@ -115,7 +115,7 @@ def _where(key: str, location: tuple[str | int, ...], lines: Mapping[tuple[str |
 
 
 def expectation(error: Any) -> str:
-    """What would have been right, from one of pydantic's errors, in the words of YAML where pydantic has Python's."""
+    """Expectation, from one of pydantic's errors, in the words of YAML where pydantic has Python's."""
     kind, limits = error["type"], error.get("ctx", {})
     if kind in ("model_type", "model_attributes_type"):
         return "a mapping of keys"
@@ -136,7 +136,7 @@ def shortened(value: object) -> str:
 
 
 def yaml_hint(error: Any) -> str:
-    """What to do about a value; explains the number that YAML reads as text."""
+    """Remedy for a value; explains the number that YAML reads as text."""
     value = error["input"]
     number = float(str(value).replace("_", "")) if looks_like_number(value) else math.nan
     if math.isfinite(number) and error["type"] in ("float_type", "int_type"):

@@ -111,7 +111,7 @@ class LaggedPath:
         self._dwell = dwell_ns or path.plan.dwell_ns
         self._run_in = lag.run_in(path.plan.shape, self._dwell)
         self._size = max(_SEGMENT, self._run_in)
-        self._kept: tuple[int, Places] | None = None
+        self._latest: tuple[int, Places] | None = None
 
     @property
     def lasting(self) -> float:
@@ -139,7 +139,7 @@ class LaggedPath:
         return self.ways(start, stop)[1]
 
     def ways(self, start: int, stop: int) -> Places:
-        """Where the beam is when the dwells of samples start .. stop - 1 begin, and its mean positions during them.
+        """Positions of the beam when the dwells of samples start .. stop - 1 begin, and its means during them.
 
         On its way from there it goes straight towards the commanded pixel, ever slower. Arguments, arrays and errors
         are those of `positions`.
@@ -158,11 +158,11 @@ class LaggedPath:
 
     def _segment(self, first: int) -> Places:
         """Positions of the whole segment that begins at sample `first`."""
-        if self._kept is None or self._kept[0] != first:
+        if self._latest is None or self._latest[0] != first:
             begin, end = max(0, first - self._run_in), min(first + self._size, len(self._path))
             begins, means = self._follow(begin, end)
-            self._kept = first, (begins[first - begin :], means[first - begin :])
-        return self._kept[1]
+            self._latest = first, (begins[first - begin :], means[first - begin :])
+        return self._latest[1]
 
     def _follow(self, begin: int, end: int) -> Places:
         """Positions from a rest on sample `begin` on."""

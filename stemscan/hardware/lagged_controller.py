@@ -56,7 +56,7 @@ class LaggedController:
 
     @property
     def detector(self) -> DetectorInfo:
-        """That of the controller."""
+        """Detector of the controller."""
         return self._controller.detector
 
     def arm(self, path: ScanPath, start: int, stop: int) -> None:
@@ -98,11 +98,11 @@ class LaggedController:
 
     @property
     def reached(self) -> int:
-        """How far the beam of the controller went."""
+        """First sample that the controller's beam did not reach."""
         if not isinstance(self._controller, ReportsReach):
             raise AttributeError("reached")  # so that this one does not report it either
         return self._controller.reached
 
     def beam_times(self, path: ScanPath, start: int, stop: int) -> BeamTimes:
-        """What the controller's beam does for samples start .. stop - 1."""
+        """Times of the controller's beam for samples start .. stop - 1."""
         return beam_times_of(self._controller, path, start, stop)

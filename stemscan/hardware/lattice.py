@@ -1,4 +1,4 @@
-"""How a plan's grid lies on a controller's codes: from pixels to codes, and back to the nearest pixel.
+"""Lattice of a plan's grid on a controller's codes: from pixels to codes, and back to the nearest pixel.
 
 Rows and columns have one step, so that pixels stay square. Which corner of the image has code (0, 0), and whether the
 controller's columns run across the image or down it, its profile says.
@@ -73,7 +73,7 @@ class Lattice:
 
     def codes(self, positions: npt.NDArray[np.int32]) -> tuple[Codes, Codes]:
         """Codes of column and row, int32 (n,) each, of pixels (row, column), int32 (n, 2)."""
-        down, across = self._told(positions)
+        down, across = self._along_codes(positions)
         x = np.rint(across * self.step).astype(np.int32) + self._first[1]
         y = np.rint(down * self.step).astype(np.int32) + self._first[0]
         return x, y
@@ -89,7 +89,7 @@ class Lattice:
 
     def beyond(self, positions: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
         """For which of the pixels (row, column), int32 (n, 2), the controller has no codes, bool (n,)."""
-        down, across = self._told(positions)
+        down, across = self._along_codes(positions)
         return (down * self.step >= self._grid.rows) | (across * self.step >= self._grid.columns)
 
     @property
@@ -97,16 +97,16 @@ class Lattice:
         """Tell whether the controller has codes for all pixels."""
         return self._extent[0] <= self._grid.rows and self._extent[1] <= self._grid.columns
 
-    def _told(self, positions: npt.NDArray[np.int32]) -> tuple[Codes, Codes]:
+    def _along_codes(self, positions: npt.NDArray[np.int32]) -> tuple[Codes, Codes]:
         """Pixels along the controller's rows and columns."""
         rows, columns = self._mirrored(positions[:, 0], positions[:, 1])
         return (columns, rows) if self._turned else (rows, columns)
 
     def _mirrored(self, rows: Codes, columns: Codes) -> tuple[Codes, Codes]:
         """Rows and columns from the corner that has code (0, 0), and from there back."""
-        if self._grid.origin.startswith("bottom"):
+        if self._grid.origin in ("bottom-left", "bottom-right"):
             rows = self._shape[0] - 1 - rows
-        if self._grid.origin.endswith("right"):
+        if self._grid.origin in ("top-right", "bottom-right"):
             columns = self._shape[1] - 1 - columns
         return rows, columns
 

@@ -38,7 +38,7 @@ _WHAT: Final = "controller profile"
 
 
 class ControllerProfile(Part):
-    """What a scan generator can do.
+    """Abilities of a scan generator.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a controller profile is made of: grid of codes, steps of dwells, waiting after moves, link and limits."""
+"""Parts of a controller profile: grid of codes, steps of dwells, waiting after moves, link and limits."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Part(BaseModel):
 
 
 class Grid(Part):
-    """Where the beam can be placed.
+    """Grid of codes at which the beam can be placed.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class DwellSteps(Part):
 
 
 class Settle(Part):
-    """What is waited after a move: by a time constant, or by the length of the jump.
+    """Wait after a move: by a time constant, or by the length of the jump.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ class Settle(Part):
 
 
 class Link(Part):
-    """How the controller is told.
+    """Link by which the controller gets its commands.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ class Link(Part):
 
 
 class ProgramLimits(Part):
-    """What a controller can take at most.
+    """Limits of a controller.
 
     Parameters
     ----------

@@ -64,7 +64,7 @@ class Steps:
 
 @dataclass(frozen=True, eq=False)
 class Waits:
-    """What moves cost, a value for each sample.
+    """Costs of moves, a value for each sample.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class Waits:
 
 
 class Program:
-    """What a controller is told.
+    """Program of a controller: a plan in its codes and quanta.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class Program:
         _check_grid(self.path, profile, self.lattice)
 
     def waits(self, start: int, stop: int) -> Waits:
-        """What the moves to samples start .. stop - 1 cost."""
+        """Costs of the moves to samples start .. stop - 1."""
         return self._waits(self._with_one_before(start, stop), start)
 
     def waits_ns(self, start: int, stop: int) -> Times:
@@ -114,7 +114,7 @@ class Program:
         return (waits.settle + waits.flyback) * self.profile.dwell.quantum_ns
 
     def lagged(self, lag: CoilLag) -> LaggedPath:
-        """Where the beam of coils that lag is while this program runs."""
+        """Positions of a beam whose coils lag, while this program runs."""
         return LaggedPath(self.path, lag, self.waits_ns, self.quantisation.dwell_ns)
 
     def steps(self, start: int, stop: int) -> Steps:
@@ -163,7 +163,7 @@ class Program:
             yield self.steps(first, min(first + size, stop))
 
     def beam_times(self, start: int, stop: int) -> BeamTimes:
-        """What the beam does for samples start .. stop - 1: dwells, settling, and flybacks as transit."""
+        """Times of the beam for samples start .. stop - 1: dwells, settling, and flybacks as transit."""
         waits = self.waits(start, stop)
         quantum, lit = self.profile.dwell.quantum_ns, self.profile.blanker != "inline"
         dwell = (stop - start) * self.quantisation.dwell_ns
@@ -194,7 +194,7 @@ class Program:
         return self.path.positions(max(start - 1, 0) if stop > start else start, stop)
 
     def _waits(self, positions: npt.NDArray[np.int32], start: int) -> Waits:
-        """What moves cost, from the positions that `_with_one_before` gave."""
+        """Costs of moves, from the positions that `_with_one_before` gave."""
         if start == 0 and len(positions):
             positions = np.concatenate([positions[:1], positions])
         moves = np.diff(positions, axis=0).astype(np.float64) if len(positions) else np.empty((0, 2))

@@ -1,4 +1,4 @@
-"""What representing a plan on a controller costs: dwells in whole quanta, positions in whole codes."""
+"""Errors of representing a plan on a controller: dwells in whole quanta, positions in whole codes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Quantisation", "quantise"]
 
 @dataclass(frozen=True)
 class Quantisation:
-    """What representing a plan costs.
+    """Errors of representing a plan.
 
     Attributes
     ----------

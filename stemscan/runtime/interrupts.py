@@ -116,7 +116,7 @@ def _send_again(signum: int) -> bool:
 
 
 def _unraisable(problem: UnraisableHookArgs) -> None:
-    """Where Python swallows an `Interrupted`, as in finalisers and in calls from C, send its signal again."""
+    """Send the signal of an `Interrupted` again where Python swallows it, as in finalisers and in calls from C."""
     global _raised_at
     if isinstance(problem.exc_value, Interrupted):
         _raised_at = -_CALM_S

@@ -1,4 +1,4 @@
-"""How threads of one computation wait for each other."""
+"""Waiting of the threads of one computation for each other."""
 
 from __future__ import annotations
 

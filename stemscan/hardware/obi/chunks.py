@@ -78,7 +78,7 @@ def approach(program: Program, x: int, y: int) -> Steps:
 
 
 def parking_times(program: Program) -> BeamTimes:
-    """What it takes to come from the park position to a program's first sample, and to park once; all of it blanked."""
+    """Moves from the park position to a program's first sample, and to park once; all of it blanked."""
     first, quantum = program.steps(0, 1), program.profile.dwell.quantum_ns
     coming = approach(program, int(first.x[0]), int(first.y[0]))
     return BeamTimes(
@@ -87,7 +87,7 @@ def parking_times(program: Program) -> BeamTimes:
 
 
 def _behind_blanked(steps: Steps, at: int, end: int) -> int:
-    """Where a piece ends that is to end with a blanked step: behind the last of them, or at `end` without any."""
+    """End of a piece that is to end with a blanked step: behind the last of them, or at `end` without any."""
     blanked = np.flatnonzero(steps.blanked[at:end])
     return at + int(blanked[-1]) + 1 if blanked.size else end
 

@@ -53,7 +53,7 @@ MIN_DWELL: Final = -1
 
 
 class Output(IntEnum):
-    """What a device answers for a pixel: 14 bits shifted left by 2 as two bytes, their top byte, or nothing."""
+    """Answer of a device for a pixel: 14 bits shifted left by 2 as two bytes, their top byte, or nothing."""
 
     SIXTEEN_BIT = 0
     EIGHT_BIT = 1

@@ -122,7 +122,7 @@ class ObiController:
 
     @property
     def detector(self) -> DetectorInfo:
-        """What the counts mean."""
+        """Meaning of the counts."""
         return self._detector
 
     @property
@@ -197,7 +197,7 @@ class ObiController:
         return self._reached if self._link is None else self._link.reached
 
     def beam_times(self, path: ScanPath, start: int, stop: int) -> BeamTimes:
-        """What the beam does for samples start .. stop - 1; for the first, also how it parks and comes from there.
+        """Times of the beam for samples start .. stop - 1; for the first, also of parking and coming from there.
 
         Waits between ranges are not counted: how long they are depends on the store, and the beam is blanked.
         """

@@ -172,7 +172,7 @@ def _room(
 
 
 def _waits_for_pixel(kind: int, flags: int, following: bytes) -> bool:
-    """Whether this is an inline Blank that is told with the pixel after it, which is not whole or not there yet."""
+    """Tell an inline Blank that is told with the pixel after it, which is not whole or not there yet."""
     return kind == 0x5 and bool(flags & 2) and following in (b"", b"\x8e", b"\x8f", b"\xe0", b"\xf0")
 
 

@@ -45,7 +45,7 @@ Deliver = Callable[[NDArray[np.uint16]], None]
 
 @dataclass(frozen=True)
 class DeviceSetup:
-    """How a device is told and asked.
+    """Link to a device: commands out, readings in.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class DeviceSetup:
 
     @classmethod
     def of(cls, profile: ControllerProfile) -> DeviceSetup:
-        """That of a profile."""
+        """Settings of a profile."""
         row, column = profile.park or (0, 0)
         output = obi.Output.SIXTEEN_BIT if profile.output_bits == 16 else obi.Output.EIGHT_BIT
         beam, switch_s = obi.Beam[profile.beam.upper()], profile.ext_switch_delay_ns * 1e-9

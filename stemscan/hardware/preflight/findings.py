@@ -1,4 +1,4 @@
-"""What of a pre-flight report the user should know before the scan."""
+"""Findings of a pre-flight report that the user should know before the scan."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FIELD: Final = 0.5
 
 
 def findings(plan: ScanPlan, profile: ControllerProfile, report: Preflight) -> tuple[Finding, ...]:
-    """What stands out of a report.
+    """Finding that stands out of a report.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def _doses(plan: ScanPlan, report: Preflight) -> Iterator[Finding]:
 
 
 def dwell_findings(quantisation: Quantisation) -> Iterator[Finding]:
-    """What rounding and averaging do to a dwell.
+    """Effects of rounding and averaging on a dwell.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def dwell_findings(quantisation: Quantisation) -> Iterator[Finding]:
 
 
 def _positions(profile: ControllerProfile, report: Preflight) -> Iterator[Finding]:
-    """Where the beam will not be where it should."""
+    """Findings on the beam's distance from where it should be."""
     quantisation = report.quantisation
     if quantisation.position_error_px > _POSITION_ERROR:
         yield Finding(

@@ -100,7 +100,7 @@ def _draw_path(axis: Any, program: Program, window: tuple[int, int], title: str)
 
 
 def _draw_jumps(axis: Any, report: Preflight) -> None:
-    """How many jumps there are of which length."""
+    """Histogram of the jumps' lengths."""
     there = [number for number, count in enumerate(report.jumps) if count] or [0]
     shown = range(there[0], there[-1] + 1)
     axis.bar(

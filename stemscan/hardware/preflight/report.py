@@ -16,7 +16,7 @@ __all__ = ["Duration", "Finding", "Maps", "Preflight"]
 
 @dataclass(frozen=True)
 class Duration:
-    """Where the time of a scan goes, in ns.
+    """Parts of a scan's time, in ns.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class Maps:
-    """What happens where, on the plan's grid.
+    """Maps of what happens where, on the plan's grid.
 
     Attributes
     ----------
@@ -153,7 +153,7 @@ class Preflight:
 
     @property
     def verdict(self) -> Literal["ok", "warnings", "cannot run"]:
-        """What comes of the findings."""
+        """Verdict on the findings."""
         if any(finding.level == "error" for finding in self.findings):
             return "cannot run"
         return "warnings" if self.findings else "ok"

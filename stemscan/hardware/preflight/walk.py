@@ -46,7 +46,7 @@ _JUMPS: Final = 18  # bins of jumps: [0, 1), [1, 2), [2, 4), ... pixels
 
 @dataclass
 class _Sums:
-    """What a walk adds up."""
+    """Sums over a walk."""
 
     settle: int = 0
     flyback: int = 0
@@ -129,7 +129,7 @@ def _walk(program: Program, examined: int, maps: Maps | None, progress: Progress
 
 
 def _lagged_path(program: Program) -> LaggedPath | None:
-    """Where the beam really is, for a profile with a time constant that is not far beyond the dwell."""
+    """Actual positions of the beam, for a profile with a time constant that is not far beyond the dwell."""
     settle = program.profile.settle
     if settle is None or settle.time_constant_ns is None:
         return None
