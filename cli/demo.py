@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk, table
-from stemscan.cli.plan import summary_lines
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +38,6 @@ def demo(
     quiet: QuietOption = False,
 ) -> None:
     """Plan, simulate and reconstruct a crystal by every method; write a picture and a table."""
-    from stemscan.path.summary import summarise
     from stemscan.plan.scan_plan import ScanPlan
     from stemscan.recon.inputs.inputs import load_inputs
     from stemscan.recon.pictures import panel
@@ -63,7 +61,7 @@ def demo(
     scanned = load_specimen(specimen, plan.shape, pixel_size_nm=plan.pixel_size_nm, fit="resample")
     _check_weights(weights)
     _make_folder(folder)
-    talk.say([f"1. The plan: {folder / 'plan.yaml'}", *summary_lines(summarise(plan))])
+    talk.say([f"1. The plan: {folder / 'plan.yaml'}", str(plan.summary())])
     plan.save(folder / "plan.yaml", overwrite=overwrite)
     with talk.progress("scanning") as progress:
         done = simulate(plan, scanned, folder / "acq.zarr", overwrite=overwrite, progress=progress)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stemscan.cli.common import JsonOption, QuietOption, Talk, ledger_rows, stopped_rows, table
-from stemscan.cli.plan import summary_lines
 from stemscan.units import counted
 
 if TYPE_CHECKING:
@@ -76,15 +75,14 @@ def _export(path: Path, exported: Exported) -> Description:
 
 def _plan(path: Path, talk: Talk) -> Description:
     """A plan's figures."""
-    from stemscan.path.summary import summarise
     from stemscan.plan.scan_plan import ScanPlan
 
     plan = ScanPlan.load(path)
     with talk.progress("walking the path") as progress:
-        summary = summarise(plan, progress=progress)
+        summary = plan.summary(progress=progress)
     rows = [("pattern", _inline(plan.to_dict()["pattern"])), ("order", plan.order.kind), ("repeat", plan.repeat)]
     data = {"type": "plan", "plan": plan.to_dict(), **summary.to_dict()}
-    return data, [f"{path}: scan plan", *table(rows), *summary_lines(summary)]
+    return data, [f"{path}: scan plan", *table(rows), str(summary)]
 
 
 def _store(path: Path, talk: Talk) -> Description:

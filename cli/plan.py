@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,10 +12,7 @@ from stemscan.cli.plan_check import check
 from stemscan.cli.plan_export import export
 from stemscan.cli.plan_options import order_of, take_files
 
-if TYPE_CHECKING:
-    from stemscan.path.summary import PlanSummary
-
-__all__ = ["app", "summary_lines"]
+__all__ = ["app"]
 
 app = typer.Typer(rich_markup_mode=None)
 app.command("check")(check)
@@ -167,7 +164,6 @@ def plan(
         return
     from stemscan.errors import DoseLimitError, PlanError, UsageError
     from stemscan.files.writing import check_output
-    from stemscan.path.summary import summarise
     from stemscan.plan.scan_plan import ScanPlan
     from stemscan.units import parse_current_pa, parse_dwell_ns, parse_length_nm, parse_shape
 
@@ -215,12 +211,12 @@ def plan(
     except PlanError as problem:
         raise UsageError(str(problem)) from problem
     with talk.progress("walking the path") as progress:
-        summary = summarise(scan_plan, progress=progress)
+        summary = scan_plan.summary(progress=progress)
     if moved is not None:
         moved.write(overwrite=overwrite)
     scan_plan.save(output, overwrite=overwrite)
     report = {"plan": str(output), **summary.to_dict()}
-    lines = [f"{output}:", *summary_lines(summary)]
+    lines = [f"{output}:", str(summary)]
     if moved is not None:
         report |= {"points_file": str(moved.path), "moved_at_most_px": moved.furthest_px}
         lines += table([("points", f"on pixels in {moved.path}, moved by at most {moved.furthest_px:.3g} px")])
@@ -256,50 +252,3 @@ def _dose(dose: float | None, total: float | None, current_pa: float | None) -> 
     if len(given) > 1:
         raise UsageError("expected one of --dose, --total-dose and --current, got several; keep one")
     return given or {"electrons_per_sample": 10.0}
-
-
-def summary_lines(summary: PlanSummary) -> list[str]:
-    """A plan's figures for people."""
-    from stemscan.units import counted, format_count, format_duration, format_length
-
-    unknown = "unknown (no pixel size)"
-    rows, columns = summary.shape
-    field = summary.field_of_view_nm
-    area_dose = unknown
-    if summary.dose_e_per_A2 is not None:
-        area_dose = f"{summary.dose_e_per_A2:.4g} (at most {summary.peak_dose_e_per_A2:.4g} on one pixel), incident"
-    return table(
-        [
-            ("grid", f"{rows} x {columns} pixels"),
-            ("field of view", unknown if field is None else " x ".join(format_length(side) for side in field)),
-            ("passes", f"{summary.passes} of {counted(summary.samples_per_pass, 'sample')}"),
-            ("samples", format_count(summary.total_samples)),
-            ("sampling ratio a pass", f"{100 * summary.sampling_ratio:.4g} %"),
-            (
-                "coverage of all passes",
-                f"{100 * summary.coverage:.4g} %, at most {counted(summary.most_visits, 'visit')} a pixel",
-            ),
-            (
-                "dose per sample",
-                f"{summary.electrons_per_sample:.4g} e- detected, {summary.incident_electrons_per_sample:.4g} incident",
-            ),
-            (
-                "total dose",
-                f"{summary.total_electrons:.4g} e- detected, {summary.incident_total_electrons:.4g} incident",
-            ),
-            ("e-/A^2", area_dose),
-            ("probe current", f"{summary.probe_current_pa:.4g} pA at {format_duration(summary.dwell_ns)} dwell"),
-            ("dwell time in all", format_duration(summary.dwell_total_ns)),
-            ("jumps", _jumps(summary)),
-            ("digest", summary.digest),
-        ]
-    )
-
-
-def _jumps(summary: PlanSummary) -> str:
-    """Jumps between successive samples."""
-    from stemscan.units import format_count
-
-    over = summary.jumps_over_limit
-    text = f"mean {summary.mean_jump_px:.4g} px, longest {summary.longest_jump_px:.4g} px"
-    return text if over is None else f"{text}, {format_count(over)} beyond the limit"

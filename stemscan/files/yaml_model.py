@@ -18,7 +18,16 @@ from stemscan.files.strict_yaml import MAX_BYTES, YamlProblem, looks_like_number
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
-__all__ = ["expectation", "key_path", "model_from_file", "model_from_yaml", "shortened", "with_line", "yaml_hint"]
+__all__ = [
+    "expectation",
+    "key_path",
+    "model_from_file",
+    "model_from_yaml",
+    "shortened",
+    "with_line",
+    "with_place",
+    "yaml_hint",
+]
 
 Model = TypeVar("Model", bound="BaseModel")
 
@@ -89,7 +98,7 @@ def _sentence(problem: ValidationError, lines: Mapping[tuple[str | int, ...], in
     if error["type"] == "value_error":
         return with_line(str(error["ctx"]["error"]), lines)
     key = key_path(location) or what
-    where = _where(key, location, lines)
+    where = with_place(key, location, lines)
     if error["type"] == "extra_forbidden":
         return f"{where}: expected a key that a {what} has, got {key!r}; remove or correct it"
     if error["type"] == "missing":
@@ -105,10 +114,10 @@ def key_path(location: tuple[str | int, ...]) -> str:
 def with_line(message: str, lines: Mapping[tuple[str | int, ...], int]) -> str:
     """Put the line into a message that begins with the key to blame, as those of rules over several keys do."""
     key, colon, rest = message.partition(": ")
-    return _where(key, tuple(key.split(".")), lines) + colon + rest
+    return with_place(key, tuple(key.split(".")), lines) + colon + rest
 
 
-def _where(key: str, location: tuple[str | int, ...], lines: Mapping[tuple[str | int, ...], int]) -> str:
+def with_place(key: str, location: tuple[str | int, ...], lines: Mapping[tuple[str | int, ...], int]) -> str:
     """A key with the line on which it stands, or that of what it would stand in."""
     line = next((lines[location[:n]] for n in range(len(location), 0, -1) if location[:n] in lines), None)
     return f"{key} (line {line})" if line is not None else key

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from stemscan.display import as_html, columns
+from stemscan.units import counted, format_count, format_duration, format_length
+
 if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
 
@@ -53,6 +56,42 @@ class PlanSummary:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return asdict(self)
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Names and values for people."""
+        unknown = "unknown (no pixel size)"
+        height, width = self.shape
+        field = self.field_of_view_nm
+        area_dose = unknown
+        if self.dose_e_per_A2 is not None:
+            area_dose = f"{self.dose_e_per_A2:.4g} (at most {self.peak_dose_e_per_A2:.4g} on one pixel), incident"
+        jumps = f"mean {self.mean_jump_px:.4g} px, longest {self.longest_jump_px:.4g} px"
+        if self.jumps_over_limit is not None:
+            jumps += f", {format_count(self.jumps_over_limit)} beyond the limit"
+        most = counted(self.most_visits, "visit")
+        sample = f"{self.electrons_per_sample:.4g} e- detected, {self.incident_electrons_per_sample:.4g} incident"
+        total = f"{self.total_electrons:.4g} e- detected, {self.incident_total_electrons:.4g} incident"
+        return [
+            ("grid", f"{height} x {width} pixels"),
+            ("field of view", unknown if field is None else " x ".join(map(format_length, field))),
+            ("passes", f"{self.passes} of {counted(self.samples_per_pass, 'sample')}"),
+            ("samples", format_count(self.total_samples)),
+            ("sampling ratio a pass", f"{100 * self.sampling_ratio:.4g} %"),
+            ("coverage of all passes", f"{100 * self.coverage:.4g} %, at most {most} a pixel"),
+            ("dose per sample", sample),
+            ("total dose", total),
+            ("e-/A^2", area_dose),
+            ("probe current", f"{self.probe_current_pa:.4g} pA at {format_duration(self.dwell_ns)} dwell"),
+            ("dwell time in all", format_duration(self.dwell_total_ns)),
+            ("jumps", jumps),
+            ("digest", self.digest),
+        ]
+
+    def __str__(self) -> str:
+        return "\n".join(columns(self.rows()))
+
+    def _repr_html_(self) -> str:
+        return as_html("PlanSummary", self.rows())
 
 
 def summarise(plan: ScanPlan, *, progress: Progress | None = None) -> PlanSummary:

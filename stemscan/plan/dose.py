@@ -7,11 +7,14 @@ Incident electrons are detected electrons / collection, and doses per area count
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-__all__ = ["ELECTRONS_PER_PA_NS", "DoseSettings", "Limits", "area_dose", "electrons_from_current"]
+from stemscan.plan.messages import BrokenLimit, BrokenRule
+from stemscan.plan.value import PlanValue
+
+__all__ = ["ELECTRONS_PER_PA_NS", "NO_LIMITS", "Dose", "Limits", "area_dose", "electrons_from_current"]
 
 ELECTRONS_PER_PA_NS = 1e-21 / 1.602176634e-19
 """Electrons in one picoampere nanosecond (elementary charge of the SI, 2019)."""
@@ -50,8 +53,8 @@ def area_dose(incident_electrons: float, shape: tuple[int, int], pixel_size_nm: 
     return incident_electrons / (shape[0] * shape[1] * (10.0 * pixel_size_nm) ** 2)
 
 
-class DoseSettings(BaseModel):
-    """How much dose a scan gives, stated in one of three ways.
+class Dose(PlanValue):
+    """Dose of a scan, stated in one of three ways.
 
     Parameters
     ----------
@@ -65,7 +68,7 @@ class DoseSettings(BaseModel):
         Share of the incident electrons that the detector counts at signal 1, above 0, at most 1.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    example: ClassVar = {"electrons_per_sample": 10}
 
     electrons_per_sample: Positive | None = None
     total_electrons: Positive | None = None
@@ -77,7 +80,9 @@ class DoseSettings(BaseModel):
         names = ("electrons_per_sample", "total_electrons", "probe_current_pa")
         given = [name for name in names if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"expected exactly one of {', '.join(names)}, got {', '.join(given) or 'none'}")
+            raise BrokenRule(
+                "", f"expected exactly one of {', '.join(names)}, got {', '.join(given) or 'none'}; state one"
+            )
         return self
 
     def per_sample(self, dwell_ns: int, samples: int) -> float:
@@ -91,7 +96,7 @@ class DoseSettings(BaseModel):
         raise AssertionError("a validated dose is stated in one way")
 
 
-class Limits(BaseModel):
+class Limits(PlanValue):
     """Bounds that a plan sets itself; a plan that exceeds one is refused.
 
     Parameters
@@ -100,6 +105,31 @@ class Limits(BaseModel):
         Largest mean dose over the field of view, in incident electrons per square angstrom.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    example: ClassVar = {"max_dose_e_per_A2": 500}
 
     max_dose_e_per_A2: Positive | None = None
+
+    def check(self, dose_e_per_A2: float | None) -> None:
+        """Refuse a mean dose beyond the limit; one that is unknown, for want of a pixel size, cannot have it.
+
+        Raises
+        ------
+        BrokenRule
+        """
+        limit = self.max_dose_e_per_A2
+        if limit is None:
+            return
+        if dose_e_per_A2 is None:
+            raise BrokenRule(
+                "limits.max_dose_e_per_A2", "expected a pixel_size_nm beside it, got none; state the pixel size"
+            )
+        if dose_e_per_A2 > limit * (1 + 1e-9):
+            raise BrokenLimit(
+                "limits.max_dose_e_per_A2",
+                f"expected at most {limit:g} e-/A^2, got a plan of {dose_e_per_A2:.6g} e-/A^2; lower the dose, the "
+                "passes or the sampling ratio",
+            )
+
+
+NO_LIMITS = Limits()
+"""Of a plan that sets itself none."""

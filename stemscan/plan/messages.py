@@ -1,86 +1,158 @@
-"""One sentence for a plan that pydantic refuses: the key, the value, what was expected, the line, what to do."""
+"""One sentence for a value that pydantic refuses: the key, the value, what was expected, the line, what to do."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, get_args
 
-from stemscan.files.yaml_model import expectation, key_path, shortened, with_line, yaml_hint
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
-if TYPE_CHECKING:
-    from pydantic import ValidationError
-    from pydantic_core import ErrorDetails
+from stemscan.errors import DoseLimitError, PlanError
+from stemscan.files.yaml_model import expectation, key_path, shortened, with_place, yaml_hint
 
-__all__ = ["describe"]
+__all__ = ["BrokenLimit", "BrokenRule", "Lines", "kind_of", "plan_error", "values_in"]
 
 Location = tuple[str | int, ...]
-_KINDS = tuple(
-    "block-random raster serpentine uniform line-hop spiral lissajous blue-noise hilbert random-walk interleaved list "  # noqa: SIM905
-    "polygon image".split()
-)
-_EXAMPLES = {"dose": "{electrons_per_sample: 10}", "limits": "{max_dose_e_per_A2: 500}"}
-_KNOWN_KEYS = frozenset(
-    "version pattern shape passes repeat order dwell_ns dose pixel_size_nm seed limits kind block samples_per_block "  # noqa: SIM905
-    "ratio height pitch spacing cycles step row_stride column_stride file sha256 samples pixels points region "
-    "max_jump_px settle time_constant_ns tolerance_px per_jump electrons_per_sample total_electrons probe_current_pa "
-    "collection max_dose_e_per_A2".split()
-)
+Lines = Mapping[Location, int]
+Value = type[BaseModel]
 
 
-def describe(problem: ValidationError, data: Any, lines: Mapping[Location, int]) -> str:
+class BrokenRule(ValueError):
+    """A rule over several keys is broken.
+
+    Parameters
+    ----------
+    key : str
+        The key to blame, as seen from the value that has the rule; empty for the value itself.
+    message : str
+        What was expected, what was there, and what to do.
+    """
+
+    error: ClassVar[type[PlanError]] = PlanError
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+class BrokenLimit(BrokenRule):
+    """A plan exceeds the dose limit that it sets itself."""
+
+    error = DoseLimitError
+
+
+def plan_error(problem: ValidationError, model: Value, lines: Lines | None = None) -> PlanError:
     """Describe the first of pydantic's errors in one sentence and count the others.
 
     Parameters
     ----------
     problem : pydantic.ValidationError
         What validation raised.
-    data : object
-        The plain data that was validated.
-    lines : mapping
-        Line of each path of keys, where the data came from a file.
+    model : type
+        The class that was validated.
+    lines : mapping, optional
+        Line of each path of keys, empty for plain data; None where the value was made in Python.
+
+    Returns
+    -------
+    PlanError
+        Of the class that the broken rule asks for.
     """
     errors = sorted(problem.errors(include_url=False), key=lambda error: error["type"] != "extra_forbidden")
-    sentence = _sentence(errors[0], lines)
+    sentence, kind = _sentence(errors[0], model, lines)
     more = len(errors) - 1
-    return sentence + (f" (and {more} more)" if more else "")
+    return kind(sentence + (f" (and {more} more)" if more else ""))
 
 
-def _sentence(error: ErrorDetails, lines: Mapping[Location, int]) -> str:
-    """Describe one error."""
-    location = tuple(part for part in error["loc"] if part not in _KINDS)
-    key = key_path(location) or "plan"
-    line = next((lines[location[:n]] for n in range(len(location), 0, -1) if location[:n] in lines), None)
-    where = f"{key} (line {line})" if line is not None else key
-    kind = error["type"]
-    if kind == "value_error":
-        message = str(error["ctx"]["error"])
-        return with_line(message, lines) if message.startswith(f"{key}:") or not location else f"{where}: {message}"
-    if kind == "extra_forbidden":
-        suggestion = _suggestion(str(location[-1]))
-        return f"{where}: expected a key that plans have, got {key!r};{suggestion} remove or correct it"
-    if location[:1] == ("shape",):
-        whole = where.replace(key, "shape")
-        found = shortened(error["input"])
-        return f"{whole}: expected [rows, columns], whole numbers from 1 to 65536, got {found}; correct it"
-    if kind == "missing":
-        return f"{where}: expected this key, got none; add it"
-    return f"{where}: expected {_expected(error)}, got {shortened(error['input'])}{yaml_hint(error)}"
+def values_in(annotation: Any) -> tuple[Value, ...]:
+    """Classes of values that an annotation allows, wherever they stand in it."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return (annotation,)
+    return tuple(found for part in get_args(annotation) for found in values_in(part))
 
 
-def _suggestion(key: str) -> str:
-    """Name the known key that a mistyped one resembles."""
-    matches = get_close_matches(key, _KNOWN_KEYS, n=1)
-    return f" did you mean {matches[0]!r}?" if matches else ""
+def kind_of(value: Value) -> str:
+    """The kind by which a class is told from its like."""
+    kind: str = value.model_fields["kind"].default
+    return kind
 
 
-def _expected(error: ErrorDetails) -> str:
-    """What would have been right, from pydantic's message."""
-    context = error.get("ctx", {})
-    if error["type"] == "union_tag_invalid":
-        return f"kind to be one of {context['expected_tags']}"
-    if error["type"] == "union_tag_not_found":
-        return f"a mapping with a kind, one of {', '.join(_KINDS)}"
-    if error["type"] in ("model_type", "model_attributes_type"):
-        return f"a mapping such as {_EXAMPLES.get(str(error['loc'][0]), '{kind: raster}')}"
-    return expectation(error)
+def _place(model: Value, location: Location) -> tuple[Location, tuple[Value, ...]]:
+    """Keys of a location, without the kinds that pydantic puts between them, and the classes that may stand there."""
+    keys: list[str | int] = []
+    here: tuple[Value, ...] = (model,)
+    for part in location:
+        if len(here) > 1:
+            here = tuple(value for value in here if kind_of(value) == part)
+            continue
+        keys.append(part)
+        field = here[0].model_fields.get(str(part)) if here else None
+        here = () if field is None else values_in(field.annotation)
+    return tuple(keys), here
+
+
+def _sentence(error: ErrorDetails, model: Value, lines: Lines | None) -> tuple[str, type[PlanError]]:
+    """Describe one error, and tell its class."""
+    rule = error.get("ctx", {}).get("error")
+    location, values = _place(model, error["loc"])
+    if isinstance(rule, BrokenRule):
+        blamed = (*location, *(rule.key.split(".") if rule.key else ()))
+        return f"{_where(blamed, model, lines)}: {rule}", rule.error
+    return f"{_where(location, model, lines)}: {_fault(error, model, values, lines)}", BrokenRule.error
+
+
+def _where(location: Location, model: Value, lines: Lines | None) -> str:
+    """A key, with the line on which it stands in a file."""
+    if lines is None:
+        return key_path(location) or model.__name__
+    return with_place(key_path(location) or "plan", location, lines)
+
+
+def _fault(error: ErrorDetails, model: Value, values: tuple[Value, ...], lines: Lines | None) -> str:
+    """What was expected, what was there, and what to do."""
+    in_python = lines is None
+    found = shortened(error["input"])
+    match error["type"]:
+        case "extra_forbidden":
+            return _unknown_key(str(error["loc"][-1]), _place(model, error["loc"][:-1])[1][0], in_python)
+        case "missing":
+            other = [name for name, key in _python_keys(model).items() if in_python and error["loc"] == (key,)]
+            return f"expected this key{f' or {other[0]}' if other else ''}, got none; add it"
+        case "tuple_type" if in_python:
+            return f"expected a tuple or list, got {found}; correct it"
+        case "union_tag_invalid":
+            return f"expected kind to be one of {error['ctx']['expected_tags']}, got {found}; correct it"
+        case "union_tag_not_found" if isinstance(error["input"], Mapping):
+            return f"expected a mapping with a kind, one of {', '.join(map(kind_of, values))}, got {found}; add it"
+        case "model_type" | "model_attributes_type" | "union_tag_not_found" if values:
+            return f"expected {_example(values, in_python)}, got {found}; correct it"
+    return f"expected {expectation(error)}, got {found}{'; correct it' if in_python else yaml_hint(error)}"
+
+
+def _unknown_key(key: str, value: Value, in_python: bool) -> str:
+    """Keys that are known at this place, and the one that a mistyped key resembles."""
+    fields = value.model_fields.items()
+    known = [name for name, field in fields if name != "kind" or field.is_required() or not in_python]
+    if in_python:
+        known += _python_keys(value)
+    matches = get_close_matches(key, known, n=1)
+    remedy = f"did you mean {matches[0]!r}?" if matches else "remove or correct it"
+    return f"expected {'one of ' if len(known) > 1 else ''}{', '.join(known) or 'no key'}, got {key!r}; {remedy}"
+
+
+def _python_keys(value: Value) -> Mapping[str, str]:
+    """Keys that the constructor of a class takes beside those of files, and the ones that they stand for."""
+    keys: Mapping[str, str] = getattr(value, "python_keys", {})
+    return keys
+
+
+def _example(values: tuple[Value, ...], in_python: bool) -> str:
+    """A valid value, as Python or YAML has it."""
+    value = values[0]
+    keys: Mapping[str, Any] = getattr(value, "example", {})
+    if in_python:
+        return f"a value such as {value.__name__}({', '.join(f'{key}={one!r}' for key, one in keys.items())})"
+    kind = {"kind": kind_of(value)} if len(values) > 1 else {}
+    return f"a mapping such as {{{', '.join(f'{key}: {one}' for key, one in {**kind, **keys}.items())}}}"

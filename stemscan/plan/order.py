@@ -1,11 +1,14 @@
-"""Order: in what order the pixels of a pass are visited; a validated value with all that it needs."""
+"""Order in which the pixels of a pass are visited; a validated value with all that it needs."""
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
+
+from stemscan.plan.messages import BrokenRule
+from stemscan.plan.value import PlanValue, lists_as_tuples
 
 __all__ = ["Order", "OrderKind", "SettleModel"]
 
@@ -16,15 +19,8 @@ OrderKind = Literal[
 _Jump = tuple[Annotated[float, Field(ge=0, le=1e6)], Annotated[int, Field(ge=0, le=10**12)]]
 
 
-def _as_pairs(value: object) -> object:
-    """Let lists, as YAML and JSON give them, stand for tuples."""
-    if not isinstance(value, list):
-        return value
-    return tuple(tuple(pair) if isinstance(pair, list) else pair for pair in value)
-
-
-class SettleModel(BaseModel):
-    """How long the beam takes to come to rest after a jump: by a time constant and a tolerance, or by a table.
+class SettleModel(PlanValue):
+    """Time that the beam takes to come to rest after a jump: by a time constant and a tolerance, or by a table.
 
     Parameters
     ----------
@@ -36,27 +32,27 @@ class SettleModel(BaseModel):
         Jump in pixels and its time in ns, jumps ascending; between them the time is linear, beyond them constant.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    example: ClassVar = {"time_constant_ns": 5000, "tolerance_px": 0.5}
 
     time_constant_ns: Annotated[int, Field(ge=1, le=10**12)] | None = None
     tolerance_px: Annotated[float, Field(gt=0, le=1e6)] | None = None
-    per_jump: Annotated[tuple[_Jump, ...], Field(min_length=1, max_length=1000), BeforeValidator(_as_pairs)] | None = (
-        None
-    )
+    per_jump: (
+        Annotated[tuple[_Jump, ...], Field(min_length=1, max_length=1000), BeforeValidator(lists_as_tuples)] | None
+    ) = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         pair = (self.time_constant_ns, self.tolerance_px)
         if (self.per_jump is None) == (None in pair) or (self.per_jump is not None and pair != (None, None)):
-            raise ValueError("expected time_constant_ns with tolerance_px, or per_jump, got something else; keep one")
+            raise BrokenRule("", "expected time_constant_ns with tolerance_px, or per_jump, got other keys; keep one")
         jumps = [jump for jump, _ in self.per_jump or ()]
         if any(b <= a for a, b in pairwise(jumps)):
-            raise ValueError(f"expected ascending jumps in per_jump, got {jumps}; sort them and state each once")
+            raise BrokenRule("per_jump", f"expected ascending jumps, got {jumps}; sort them and state each once")
         return self
 
 
-class Order(BaseModel):
-    """In what order the pixels of a pass are visited.
+class Order(PlanValue):
+    """Order in which the pixels of a pass are visited.
 
     Parameters
     ----------
@@ -72,7 +68,7 @@ class Order(BaseModel):
         For `settle-aware`: the settle time that is minimised.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    example: ClassVar = {"kind": "raster"}
 
     kind: OrderKind
     max_jump_px: Annotated[float, Field(ge=1, le=1e6)] | None = None
@@ -81,10 +77,10 @@ class Order(BaseModel):
     @model_validator(mode="after")
     def _fitting(self) -> Self:
         if self.max_jump_px is not None and self.kind != "shortest":
-            raise ValueError(f"expected max_jump_px with the order shortest alone, got it with {self.kind}; remove it")
+            raise BrokenRule("max_jump_px", f"expected it with the order shortest alone, got {self.kind}; remove it")
         if (self.settle is None) == (self.kind == "settle-aware"):
-            what = "none" if self.settle is None else f"some with {self.kind}"
-            raise ValueError(f"expected a settle model with the order settle-aware and no other, got {what}")
+            found = "none; add it" if self.settle is None else f"one with {self.kind}; remove it"
+            raise BrokenRule("settle", f"expected a settle model with the order settle-aware and no other, got {found}")
         return self
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Regions: the part of the grid to which a plan keeps, as a polygon or as a mask from an image."""
+"""Regions, parts of the grid to which a plan keeps: polygons, and masks from images."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from abc import abstractmethod
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from stemscan.errors import PlanError
 from stemscan.files.by_content import FileName, Sha256, load_mask
+from stemscan.plan.value import PlanValue, lists_as_tuples
 
 __all__ = ["ImageRegion", "MaskRows", "PolygonRegion", "Region", "RegionBase"]
 
@@ -23,14 +24,7 @@ _BAND_PIXELS = 1 << 24
 Corner = tuple[Annotated[float, Field(ge=-1e6, le=1e6)], Annotated[float, Field(ge=-1e6, le=1e6)]]
 
 
-def _as_corners(value: object) -> object:
-    """Let lists, as YAML and JSON give them, stand for tuples."""
-    if not isinstance(value, list):
-        return value
-    return tuple(tuple(corner) if isinstance(corner, list) else corner for corner in value)
-
-
-class RegionBase(BaseModel):
+class RegionBase(PlanValue):
     """Base of all regions.
 
     Parameters
@@ -40,8 +34,7 @@ class RegionBase(BaseModel):
         lissajous and list, of which those inside the region are visited.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
+    kind: str
     samples: Annotated[int, Field(ge=1, le=2**32)] | None = None
 
     @abstractmethod
@@ -58,8 +51,12 @@ class RegionBase(BaseModel):
             When its file is not what the plan states.
         """
 
+    def check_file(self, shape: tuple[int, int], folder: Path) -> None:
+        """Refuse a file, found from `folder`, that is missing or not what the region states; errors as of `mask`."""
+        return
+
     def mask_rows(self, shape: tuple[int, int]) -> MaskRows:
-        """What gives rows first .. stop - 1 of the region on a grid, (stop - first, columns); errors as of `mask`."""
+        """Function that gives rows first .. stop - 1 of the region, (stop - first, columns); errors as of `mask`."""
         mask = self.mask(shape)
         return lambda first, stop: mask[first:stop]
 
@@ -73,8 +70,10 @@ class PolygonRegion(RegionBase):
         Corners (row, column) in pixels, 3 to 10000; they may lie outside the grid.
     """
 
+    example: ClassVar = {"points": [[100, 80], [100, 400.5], [420, 250]]}
+
     kind: Literal["polygon"] = "polygon"
-    points: Annotated[tuple[Corner, ...], Field(min_length=3, max_length=10_000), BeforeValidator(_as_corners)]
+    points: Annotated[tuple[Corner, ...], Field(min_length=3, max_length=10_000), BeforeValidator(lists_as_tuples)]
 
     def pixels_in(self, shape: tuple[int, int]) -> int:
         """Number of pixels inside."""
@@ -85,7 +84,7 @@ class PolygonRegion(RegionBase):
         return _polygon_band(self.points, (0, shape[0]), shape[1])
 
     def mask_rows(self, shape: tuple[int, int]) -> MaskRows:
-        """What draws the polygon in rows first .. stop - 1 of a grid."""
+        """Function that draws the polygon in rows first .. stop - 1 of a grid."""
         return lambda first, stop: _polygon_band(self.points, (first, stop), shape[1])
 
 
@@ -102,6 +101,8 @@ class ImageRegion(RegionBase):
         Number of pixels that are not zero.
     """
 
+    example: ClassVar = {"file": "mask.png", "sha256": "3f0c...", "pixels": 81234}
+
     kind: Literal["image"] = "image"
     file: FileName
     sha256: Sha256
@@ -110,6 +111,10 @@ class ImageRegion(RegionBase):
     def pixels_in(self, shape: tuple[int, int]) -> int:
         """Number of pixels, as the plan states it."""
         return self.pixels
+
+    def check_file(self, shape: tuple[int, int], folder: Path) -> None:
+        """Refuse a mask that is missing or another one."""
+        self.mask(shape, folder)
 
     def mask(self, shape: tuple[int, int], folder: Path | None = None) -> Mask:
         """The mask of the file; `folder` is that of the plan file."""

@@ -7,40 +7,40 @@ change the digest of an old plan.
 
 from __future__ import annotations
 
-import hashlib
-import json
+import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from stemscan.errors import DoseLimitError, PlanError, refusal
-from stemscan.files.by_content import load_points
-from stemscan.files.opening import require_file
-from stemscan.files.strict_yaml import MAX_BYTES, YamlProblem, parse
-from stemscan.files.writing import write_text
-from stemscan.files.yaml_model import with_line
-from stemscan.plan.dose import DoseSettings, Limits, area_dose
-from stemscan.plan.messages import describe
+from stemscan.display import as_html, as_text
+from stemscan.files.yaml_model import shortened
+from stemscan.plan.dose import NO_LIMITS, Dose, Limits, area_dose
+from stemscan.plan.fields import QUANTITIES, as_shape, in_file_units
+from stemscan.plan.forms import PlanForms
 from stemscan.plan.order import Order, OrderKind
-from stemscan.plan.patterns import FAMILIES, AreaPattern, Pattern, PointList
-from stemscan.plan.region import ImageRegion, Region
-from stemscan.plan.rules import OverLimit, check_combination, check_doses, check_limits
-from stemscan.plan.yaml_text import normalised, written
+from stemscan.plan.patterns import DEFAULT_ORDERS, Pattern
+from stemscan.plan.region import Region
+from stemscan.plan.rules import check_doses, check_order, check_region, check_samples
+from stemscan.plan.value import signature_of
+from stemscan.plan.yaml_text import normalised
+from stemscan.units import counted, format_duration, format_length
 
-__all__ = ["Order", "OrderKind", "ScanPlan"]
+if TYPE_CHECKING:
+    from stemscan.path.summary import PlanSummary
 
-Side = Annotated[int, Field(ge=1, le=65536)]
-REQUIRED_IN_FILES = ("version", "pattern", "shape", "passes", "dwell_ns", "dose", "seed")
+__all__ = ["ScanPlan"]
 
-
-def _as_pair(value: object) -> object:
-    """Let a list of two, as YAML and JSON give it, stand for the pair."""
-    return tuple(value) if isinstance(value, list) else value
+Progress = Callable[[int, int], None]
+Repeat = Literal["independent", "exclusive"]
 
 
-class ScanPlan(BaseModel):
+class ScanPlan(PlanForms):
     """A declarative description of a sparse multi-pass scan.
+
+    In Python, `dwell` and `pixel_size` take the place of `dwell_ns` and `pixel_size_nm`: text with a unit, or a
+    number in ns and in nm.
 
     Parameters
     ----------
@@ -58,39 +58,85 @@ class ScanPlan(BaseModel):
         alone.
     region : Region, optional
         Part of the grid to which the scan keeps.
-    order : Order, optional
-        Order of visits; the pattern's own unless given.
+    order : Order or str, optional
+        Order of visits; the pattern's own unless given. In Python a kind without settings may be named.
     dwell_ns : int
         Dwell time of a sample in nanoseconds.
-    dose : DoseSettings
+    dose : Dose
         Dose of a sample.
     pixel_size_nm : float, optional
         Distance of neighbouring pixels in nanometres; unknown when left out.
     seed : int
         Drives the path, 0 to 2**64 - 1.
-    limits : Limits
+    limits : Limits, optional
         Bounds beyond which the plan refuses itself.
 
     Raises
     ------
-    pydantic.ValidationError
-        From the constructor; `from_dict`, `from_yaml` and `load` turn it into `PlanError`.
+    PlanError
+        When a key or value is not one of a plan; `DoseLimitError` when the plan exceeds its own limit.
+
+    Examples
+    --------
+    >>> from stemscan.plan.patterns import BlockRandom
+    >>> plan = ScanPlan(
+    ...     pattern=BlockRandom(block=8, samples_per_block=3), shape=(256, 256), passes=4, dwell="1us",
+    ...     dose=Dose(electrons_per_sample=10), pixel_size="0.02nm", seed=7,
+    ... )
+    >>> plan
+    ScanPlan
+      grid        256 x 256 pixels of 20.00 pm
+      pattern     BlockRandom(block=8, samples_per_block=3)
+      passes      4 of 3,072 samples
+      order       serpentine-blocks
+      dwell time  1.000 us
+      dose        10 e- a sample, 1.229e+05 e- in all, 46.87 e-/A^2
+      seed        7
+    >>> round(plan.replace(passes=2).dose_e_per_A2, 3)
+    23.437
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    required_in_files = ("version", "pattern", "shape", "passes", "dwell_ns", "dose", "seed")
+    python_keys: ClassVar = {name: key for name, (key, _) in QUANTITIES.items()}
 
     version: Literal[1] = 1
     pattern: Pattern
-    shape: Annotated[tuple[Side, Side], BeforeValidator(_as_pair)]
+    shape: Annotated[tuple[int, int], BeforeValidator(as_shape)]
     passes: Annotated[int, Field(ge=1, le=256)]
     region: Region | None = None
-    repeat: Literal["independent", "exclusive"] = "independent"
+    repeat: Repeat = "independent"
     order: Order
     dwell_ns: Annotated[int, Field(ge=1, le=10**12)]
-    dose: DoseSettings
+    dose: Dose
     pixel_size_nm: Annotated[float, Field(gt=0)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**64)]
-    limits: Limits = Limits()
+    limits: Limits = NO_LIMITS
+
+    @signature_of
+    def __init__(
+        self,
+        *,
+        pattern: Pattern,
+        shape: tuple[int, int],
+        passes: int,
+        dose: Dose,
+        seed: int,
+        dwell: str | int | None = None,
+        dwell_ns: int | None = None,
+        pixel_size: str | float | None = None,
+        pixel_size_nm: float | None = None,
+        order: Order | OrderKind | None = None,
+        repeat: Repeat = "independent",
+        region: Region | None = None,
+        limits: Limits = NO_LIMITS,
+        version: Literal[1] = 1,
+    ) -> None:
+        """Make a plan; parameters and errors as of the class."""
+
+    @classmethod
+    def plain_fields(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """Keys and values as plan files have them, of those that the constructor gets."""
+        return in_file_units(super().plain_fields(fields))
 
     @model_validator(mode="before")
     @classmethod
@@ -99,16 +145,19 @@ class ScanPlan(BaseModel):
         if isinstance(data, dict) and data.get("order") is None:
             pattern = data.get("pattern")
             kind = pattern.get("kind") if isinstance(pattern, dict) else getattr(pattern, "kind", None)
-            order = _ORDER_OF_PATTERN.get(kind) if isinstance(kind, str) else None
+            order = DEFAULT_ORDERS.get(kind) if isinstance(kind, str) else None
             return {**data, "order": Order.model_validate({"kind": order or "raster"})}
         return data
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         """Refuse what cannot be, or exceeds the plan's own limits."""
-        check_combination(self)
-        check_doses(self)
-        check_limits(self)
+        check_order(self.pattern, self.order, self.repeat)
+        if self.region is not None:
+            check_region(self.pattern, self.region, self.shape)
+        check_samples(self.samples_per_pass)
+        check_doses(self._doses())
+        self.limits.check(self.dose_e_per_A2)
         return self
 
     # ------------------------------------------------------------------ what follows from the fields
@@ -118,9 +167,7 @@ class ScanPlan(BaseModel):
         """Samples of each pass."""
         if self.region is None:
             return self.pattern.samples_per_pass(self.shape)
-        if isinstance(self.pattern, AreaPattern):
-            return self.pattern.samples_in(self.region.pixels_in(self.shape))
-        return self.region.samples or 0
+        return self.pattern.samples_in_region(self.region, self.shape)
 
     @property
     def total_samples(self) -> int:
@@ -158,6 +205,86 @@ class ScanPlan(BaseModel):
         area = self.shape if self.region is None else (self.region.pixels_in(self.shape), 1)
         return area_dose(self.total_electrons / self.dose.collection, area, self.pixel_size_nm)
 
+    def _doses(self) -> list[float]:
+        """Doses of a sample, in all and per area, where that is known; infinity where one overflows."""
+        try:
+            total = self.total_electrons / self.dose.collection
+            return [self.electrons_per_sample, total, total if self.dose_e_per_A2 is None else self.dose_e_per_A2]
+        except (OverflowError, ZeroDivisionError):
+            return [math.inf]
+
+    # ------------------------------------------------------------------ copies and looks
+
+    def replace(self, **changes: Any) -> Self:
+        """Make a changed copy, which is validated as a new plan is.
+
+        An order that is the old pattern's own gives way to that of a new pattern.
+
+        Parameters
+        ----------
+        **changes
+            As for the constructor.
+
+        Raises
+        ------
+        PlanError
+            When the copy would break a rule.
+        """
+        kept = dict(self)
+        if self.order.kind == self.pattern.default_order:
+            del kept["order"]
+        for name, (key, _) in QUANTITIES.items():
+            if name in changes:
+                del kept[key]
+        return type(self)(**{**kept, **changes})
+
+    def summary(self, *, progress: Progress | None = None) -> PlanSummary:
+        """Sum up what the plan will cost and cover; expands it once, in batches.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Called with (samples done, samples in all).
+
+        Returns
+        -------
+        PlanSummary
+            Printed, what `stemscan plan` prints.
+        """
+        from stemscan.path.summary import summarise
+
+        return summarise(self, progress=progress)
+
+    def _rows(self) -> list[tuple[str, str]]:
+        """Names and values for people."""
+        rows, columns = self.shape
+        pixels = "" if self.pixel_size_nm is None else f" of {format_length(self.pixel_size_nm)}"
+        area = "" if self.dose_e_per_A2 is None else f", {self.dose_e_per_A2:.4g} e-/A^2"
+        sample = f"{self.electrons_per_sample:.4g} e- a sample, {self.total_electrons:.4g} e- in all"
+        optional = {
+            "repeat": self.repeat if self.repeat != "independent" else None,
+            "region": None if self.region is None else shortened(self.region),
+            "limits": repr(self.limits) if self.limits != NO_LIMITS else None,
+        }
+        return [
+            ("grid", f"{rows} x {columns} pixels{pixels}"),
+            ("pattern", repr(self.pattern)),
+            ("passes", f"{self.passes} of {counted(self.samples_per_pass, 'sample')}"),
+            ("order", shortened(self.order) if self.order.settle else self.order.kind),
+            ("dwell time", format_duration(self.dwell_ns)),
+            ("dose", sample + area),
+            *((name, text) for name, text in optional.items() if text is not None),
+            ("seed", str(self.seed)),
+        ]
+
+    def __repr__(self) -> str:
+        return as_text("ScanPlan", self._rows())
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return as_html("ScanPlan", self._rows())
+
     # ------------------------------------------------------------------ forms
 
     def to_dict(self) -> dict[str, Any]:
@@ -172,73 +299,9 @@ class ScanPlan(BaseModel):
         plain: dict[str, Any] = normalised(data)
         return plain
 
-    def digest(self) -> str:
-        """SHA-256, 64 hexadecimal digits, of the canonical JSON of `to_dict`, names of files left out."""
-        data = self.to_dict()
-        for part in ("pattern", "region"):
-            data.get(part, {}).pop("file", None)
-        text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()
-
-    def to_yaml(self) -> str:
-        """The plan as the text of a plan file, in the order of the fields."""
-        data = self.to_dict()
-        data["order"] = normalised(self.order.to_dict())
-        return written({name: data[name] for name in type(self).model_fields if name in data})
-
-    @classmethod
-    def from_dict(cls, data: Any) -> Self:
-        """Make a plan from plain data.
-
-        Raises
-        ------
-        PlanError
-            When a key or value is not one of a plan; `DoseLimitError` when the plan exceeds its own limit.
-        """
-        return cls._validated(data, {})
-
-    @classmethod
-    def from_yaml(cls, text: str, *, source: str = "plan") -> Self:
-        """Read the text of a plan file; `source` names it in errors.
-
-        Raises
-        ------
-        PlanError
-            When the text is not a plan; the message names the key, the value, what was expected and the line.
-        """
-        try:
-            data, lines = parse(text)
-            return cls._validated(data, lines, required=REQUIRED_IN_FILES)
-        except YamlProblem as problem:
-            raise PlanError(f"{source}: {problem}") from problem
-        except PlanError as problem:
-            raise type(problem)(f"{source}: {problem}") from problem.__cause__
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read a plan file.
-
-        Raises
-        ------
-        InputNotFoundError
-            When there is no such file, or a file that the plan names is not there.
-        PlanError
-            When the file is not a plan, or a file that it names holds something else than it states.
-        """
-        path = Path(path)
-        require_file(path, "a plan file", PlanError)
-        try:
-            with path.open("rb") as file:
-                raw = file.read(MAX_BYTES + 1)
-            plan = cls.from_yaml(raw.decode(), source=str(path))
-        except UnicodeDecodeError as problem:
-            raise PlanError(
-                f"{path}: expected a text file in UTF-8, got other bytes at offset {problem.start}"
-            ) from problem
-        except OSError as problem:
-            raise PlanError(f"{path}: expected a readable plan file, got: {refusal(problem)}") from problem
-        plan.check_files(path.parent)
-        return plan
+    def file_dict(self) -> dict[str, Any]:
+        """Plain data as a plan file states it, the order always among it."""
+        return {**self.to_dict(), "order": normalised(self.order.to_dict())}
 
     def check_files(self, folder: Path) -> None:
         """Refuse a plan whose list or mask, found from `folder`, is missing or not what the plan states.
@@ -248,40 +311,6 @@ class ScanPlan(BaseModel):
         InputNotFoundError, DataError, PlanError
             Naming the file.
         """
-        if isinstance(self.pattern, PointList):
-            load_points(self.pattern.file, self.pattern.sha256, self.shape, folder, samples=self.pattern.samples)
-        if isinstance(self.region, ImageRegion):
-            self.region.mask(self.shape, folder)
-
-    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
-        """Write the plan file; whole or not at all.
-
-        Raises
-        ------
-        OutputExistsError
-            When the file is there and `overwrite` is false.
-        InputNotFoundError
-            When the parent folder does not exist.
-        """
-        write_text(Path(path), self.to_yaml(), overwrite=overwrite)
-
-    @classmethod
-    def _validated(cls, data: Any, lines: dict[tuple[str | int, ...], int], required: tuple[str, ...] = ()) -> Self:
-        """Validate plain data, turning pydantic's errors into one sentence."""
-        if not isinstance(data, dict):
-            raise PlanError(
-                f"expected a mapping with the keys {', '.join(REQUIRED_IN_FILES)}, got "
-                f"{'nothing' if data is None else type(data).__name__}"
-            )
-        missing = [key for key in required if key not in data]
-        if missing and set(data) <= set(cls.model_fields):  # an unknown key is likely the missing one, mistyped
-            raise PlanError(f"expected the key {', '.join(missing)}, got a plan without; add it")
-        try:
-            return cls.model_validate(data)
-        except OverLimit as problem:
-            raise DoseLimitError(with_line(str(problem), lines)) from problem
-        except ValidationError as problem:
-            raise PlanError(describe(problem, data, lines)) from problem
-
-
-_ORDER_OF_PATTERN: dict[str, str] = {family.model_fields["kind"].default: family.default_order for family in FAMILIES}
+        self.pattern.check_file(self.shape, folder)
+        if self.region is not None:
+            self.region.check_file(self.shape, folder)

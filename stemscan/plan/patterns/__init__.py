@@ -16,6 +16,7 @@ from stemscan.plan.patterns.spiral import Spiral
 from stemscan.plan.patterns.uniform import Uniform
 
 __all__ = [
+    "DEFAULT_ORDERS",
     "FAMILIES",
     "AreaPattern",
     "BlockRandom",
@@ -66,3 +67,6 @@ FAMILIES: tuple[type[PatternBase], ...] = (
     PointList,
 )
 """All patterns."""
+
+DEFAULT_ORDERS = {family.model_fields["kind"].default: family.default_order for family in FAMILIES}
+"""Order of each kind of pattern that a plan does not ask for another."""

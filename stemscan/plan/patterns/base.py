@@ -1,4 +1,4 @@
-"""What every pattern is: a validated value that says how a pass divides the grid and how many pixels it visits.
+"""Base of all patterns: validated values that say how a pass divides the grid and how many pixels it visits.
 
 A pattern is pure data. The pixels themselves come from `stemscan.path.engine`, which is compiled and imported
 only when a path is expanded.
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from fractions import Fraction
+from pathlib import Path
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from stemscan.plan.region import RegionBase
+from stemscan.plan.value import PlanValue
 
 __all__ = ["DEFAULT_TILE", "AreaPattern", "PatternBase", "ratio_as_stated"]
 
@@ -18,7 +20,7 @@ DEFAULT_TILE = 32
 """Side, in pixels, of the tiles in which patterns without blocks of their own are traversed."""
 
 
-class PatternBase(BaseModel):
+class PatternBase(PlanValue):
     """Base of all patterns."""
 
     default_order: ClassVar[str]
@@ -30,7 +32,10 @@ class PatternBase(BaseModel):
     exclusive: ClassVar[bool] = True
     """Tell whether passes can avoid the pixels of earlier ones."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    by_area: ClassVar[bool] = False
+    """Tell whether the samples in a region follow from its pixels; else the region states them."""
+
+    kind: str
 
     @property
     def tile(self) -> tuple[int, int]:
@@ -41,9 +46,25 @@ class PatternBase(BaseModel):
     def samples_per_pass(self, shape: tuple[int, int]) -> int:
         """Count the samples of one pass over a grid of `shape` (rows, columns); at least one."""
 
+    def samples_in_region(self, region: RegionBase, shape: tuple[int, int]) -> int:
+        """Count the samples of one pass inside a region of a grid."""
+        return region.samples or 0
+
+    def check_file(self, shape: tuple[int, int], folder: Path) -> None:
+        """Refuse a file, found from `folder`, that is missing or not what the pattern states.
+
+        Raises
+        ------
+        InputNotFoundError, DataError, PlanError
+            Naming the file.
+        """
+        return
+
 
 class AreaPattern(PatternBase):
     """Base of patterns whose samples are a share of the pixels, of the grid or of a region."""
+
+    by_area: ClassVar[bool] = True
 
     @property
     @abstractmethod
@@ -53,6 +74,10 @@ class AreaPattern(PatternBase):
     def samples_per_pass(self, shape: tuple[int, int]) -> int:
         """Count the samples of one pass over a grid of `shape` (rows, columns); at least one."""
         return self.samples_in(shape[0] * shape[1])
+
+    def samples_in_region(self, region: RegionBase, shape: tuple[int, int]) -> int:
+        """Count the samples of one pass inside a region of a grid."""
+        return self.samples_in(region.pixels_in(shape))
 
     def samples_in(self, pixels: int) -> int:
         """Count the samples of one pass over so many pixels; at least one."""

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from stemscan.plan.messages import BrokenRule
 from stemscan.plan.patterns.base import AreaPattern
 
 __all__ = ["BlockRandom"]
@@ -27,6 +28,7 @@ class BlockRandom(AreaPattern):
     """
 
     default_order: ClassVar[str] = "serpentine-blocks"
+    example: ClassVar = {"block": 8, "samples_per_block": 3}
     kind: Literal["block-random"] = "block-random"
     block: Annotated[int, Field(ge=1, le=1024)]
     samples_per_block: Annotated[int, Field(ge=1)]
@@ -34,9 +36,10 @@ class BlockRandom(AreaPattern):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.samples_per_block > self.block**2:
-            raise ValueError(
-                f"expected at most {self.block**2} samples_per_block in a block of {self.block} x {self.block}, "
-                f"got {self.samples_per_block}"
+            raise BrokenRule(
+                "samples_per_block",
+                f"expected at most {self.block**2} in a block of {self.block} x {self.block}, got "
+                f"{self.samples_per_block}; take fewer, or larger blocks",
             )
         return self
 

@@ -7,7 +7,9 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from stemscan.plan.messages import BrokenRule
 from stemscan.plan.patterns.base import PatternBase, ratio_as_stated
+from stemscan.plan.value import lists_as_tuples
 
 __all__ = ["Lissajous"]
 
@@ -32,17 +34,17 @@ class Lissajous(PatternBase):
     repeats_pixels: ClassVar[bool] = True
     exclusive: ClassVar[bool] = False
     kind: Literal["lissajous"] = "lissajous"
-    cycles: Annotated[
-        tuple[Cycles, Cycles], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
-    ]
+    cycles: Annotated[tuple[Cycles, Cycles], BeforeValidator(lists_as_tuples)]
     ratio: Annotated[float, Field(gt=0, le=4)]
 
     @model_validator(mode="after")
     def _one_figure(self) -> Self:
         common = math.gcd(*self.cycles)
         if common > 1:
-            raise ValueError(
-                f"expected cycles without a common divisor, got {list(self.cycles)}, which {common} divides; change one"
+            raise BrokenRule(
+                "cycles",
+                f"expected two numbers without a common divisor, got {list(self.cycles)}, which {common} divides; "
+                "change one",
             )
         return self
 

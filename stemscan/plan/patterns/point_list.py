@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from stemscan.files.by_content import FileName, Sha256
+from stemscan.files.by_content import FileName, Sha256, load_points
 from stemscan.plan.patterns.base import PatternBase
 
 __all__ = ["PointList"]
@@ -36,3 +37,7 @@ class PointList(PatternBase):
     def samples_per_pass(self, shape: tuple[int, int]) -> int:
         """Number of points."""
         return self.samples
+
+    def check_file(self, shape: tuple[int, int], folder: Path) -> None:
+        """Refuse points that are missing or other ones."""
+        load_points(self.file, self.sha256, shape, folder, samples=self.samples)

@@ -305,7 +305,7 @@ def test_bad_masks(tmp_path: Path, mask: npt.NDArray[Any], message: str) -> None
         ({"kind": "list", "file": "a", "sha256": "0", "samples": 1}, {}, "pattern.sha256"),
         (BLUE, {"repeat": "exclusive"}, "repeat: expected independent"),
         (UNIFORM, {"order": "own"}, "order.kind: expected the order own"),
-        (UNIFORM, {"order": "settle-aware"}, "order: expected a settle model"),
+        (UNIFORM, {"order": "settle-aware"}, "order.settle: expected a settle model"),
     ],
 )
 def test_impossible_plans(pattern: dict[str, Any], more: dict[str, Any], message: str) -> None:

@@ -1,0 +1,133 @@
+"""Base of a plan and of all its parts: immutable values, whose broken rules are one `PlanError` wherever they are made.
+
+A file, plain data and Python run through the same validation; only the words for what would have been right differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from stemscan.errors import PlanError
+from stemscan.plan.messages import Lines, plan_error
+
+__all__ = ["PlanValue", "lists_as_tuples", "signature_of"]
+
+Init = TypeVar("Init", bound=Callable[..., None])
+
+
+class PlanValue(BaseModel):
+    """Base of a plan and of all its parts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    example: ClassVar[Mapping[str, Any]] = {}
+    """Keys and values of a valid one, for messages."""
+
+    python_keys: ClassVar[Mapping[str, str]] = {}
+    """Keys that the constructor takes beside those of files, and the ones that they stand for."""
+
+    def __init__(self, /, **fields: Any) -> None:
+        """Make a value.
+
+        Raises
+        ------
+        PlanError
+            When a key or value is not one of this kind of value, or breaks a rule.
+        """
+        with _broken_rules(type(self), None):
+            super().__init__(**self.plain_fields(fields))
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # parts are validated with the whole
+
+    @classmethod
+    def plain_fields(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """Keys and values as files have them, of those that the constructor gets: plain numbers in place of numpy's."""
+        return {name: _without_numpy(value) for name, value in fields.items()}
+
+    @classmethod
+    def model_validate(cls, obj: Any, *, lines: Lines | None = None, **options: Any) -> Self:
+        """Make a value from plain data; errors as of the constructor, with the lines of a file where they are given."""
+        with _broken_rules(cls, lines or {}):
+            return super().model_validate(obj, **options)
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
+        """Make a value from JSON; errors as of the constructor."""
+        with _broken_rules(cls, {}):
+            return super().model_validate_json(json_data, **options)
+
+    def replace(self, **changes: Any) -> Self:
+        """Make a changed copy, which is validated as a new value is.
+
+        Parameters
+        ----------
+        **changes
+            As for the constructor.
+
+        Raises
+        ------
+        PlanError
+            When the copy would break a rule.
+        """
+        return type(self)(**{**dict(self), **changes})
+
+    if not TYPE_CHECKING:  # where type checkers see frozen fields
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            raise _frozen(self, name, f"{value!r} for {name}")
+
+        def __delattr__(self, name: str) -> None:
+            raise _frozen(self, name, f"{name} deleted")
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def __repr_args__(self) -> Iterator[tuple[str, Any]]:
+        """Fields that are not at their defaults."""
+        for name, field in type(self).model_fields.items():
+            if getattr(self, name) != field.default:
+                yield name, getattr(self, name)
+
+
+def lists_as_tuples(value: Any) -> Any:
+    """Let lists, as YAML and JSON give them, stand for tuples."""
+    return tuple(map(lists_as_tuples, value)) if isinstance(value, list | tuple) else value
+
+
+def _without_numpy(value: Any) -> Any:
+    """Plain numbers, and lists of them, in place of numpy's."""
+    if isinstance(value, list | tuple):
+        return tuple(map(_without_numpy, value))
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def signature_of(init: Init) -> Init:
+    """Give a class the signature of an `__init__` without a body; what is missing or unknown breaks a rule too."""
+
+    @wraps(init)
+    def checked(self: PlanValue, /, **fields: Any) -> None:
+        PlanValue.__init__(self, **fields)
+
+    checked.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+    return cast(Init, checked)
+
+
+def _frozen(value: PlanValue, name: str, what: str) -> PlanError:
+    """Refusal to change a value."""
+    return PlanError(
+        f"expected {type(value).__name__} to stay as it is, got {what}; make a changed copy with replace({name}=...)"
+    )
+
+
+@contextmanager
+def _broken_rules(model: type[PlanValue], lines: Lines | None) -> Iterator[None]:
+    """Turn pydantic's errors into one sentence, for people who write Python or, with lines, files."""
+    try:
+        yield
+    except ValidationError as problem:
+        raise plan_error(problem, model, lines) from problem
