@@ -40,7 +40,7 @@ def demo(
     """Plan, simulate and reconstruct a crystal by every method; write a picture and a table."""
     from stemscan.plan.scan_plan import ScanPlan
     from stemscan.recon.inputs.inputs import load_inputs
-    from stemscan.recon.pictures import panel
+    from stemscan.recon.pictures.panel import panel
     from stemscan.simulators.session import simulate
     from stemscan.simulators.specimens.loading import load_specimen
     from stemscan.units import parse_length_nm, parse_shape

@@ -1,6 +1,6 @@
 """Pictures of reconstructions: truth, one frame, every contender with an enlarged detail, and its error.
 
-They are drawn by `stemscan.recon.pictures.panel` from the images that the cache keeps of the cases shown.
+They are drawn by `stemscan.recon.pictures.panel.panel` from the images that the cache keeps of the cases shown.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from stemscan.recon.evaluation.rows import Measured, Row
 from stemscan.recon.evaluation.scans import scans_of
 from stemscan.recon.evaluation.session import Evaluation
 from stemscan.recon.metrics import Metrics
-from stemscan.recon.pictures import panel
+from stemscan.recon.pictures.panel import panel
 from stemscan.recon.reconstruction import Reconstruction
 
 __all__ = ["draw_panels"]

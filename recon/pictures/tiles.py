@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -21,15 +21,31 @@ from stemscan.recon.pictures.scale_bar import scale_bar
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Transform
 
-__all__ = ["DPI", "Layout", "Tile", "add_legend", "add_scale_bar", "detail", "draw_rows", "save_figure"]
+__all__ = [
+    "DPI",
+    "SMALL",
+    "Layout",
+    "Tile",
+    "add_frame",
+    "add_legend",
+    "add_scale_bar",
+    "detail",
+    "draw_rows",
+    "inches_from",
+    "save_figure",
+]
 
 DPI: Final = 150
 _GAP, _MARGIN, _LABEL = 0.10, 0.12, 0.26
+_BELOW: Final = 0.11  # from a tile to the middle of what is written below it
 _LEAST_MAGNIFIED: Final = 1.5
 _INSET_SHARE: Final = 0.512
 _FLATTEST: Final = 25
 _EDGE: Final = "#b0b0b0"
+SMALL: Final = 7.5
+"""Points of what is written below tiles."""
 
 RGB = npt.NDArray[np.uint8]
 
@@ -73,12 +89,28 @@ class Layout:
         width = _MARGIN * 2 + _LABEL + self.columns * self.width + (self.columns - 1) * _GAP
         return width, self.top + sum(self.heads) + len(self.heads) * self.height + self.bottom
 
-    def place(self, row: int, column: int) -> tuple[float, float, float, float]:
-        """Left, bottom, width and height of a tile, as shares of the figure."""
+    def figure(self, lengths: Sequence[int]) -> tuple[Figure, list[list[Axes]]]:
+        """A figure with axes for so many tiles in each row."""
+        from matplotlib.figure import Figure
+
+        numbers = [[row * self.columns + column for column in range(n)] for row, n in enumerate(lengths)]
+        mosaic = [line for row in numbers for line in ([], row)]
         width, height = self.size
-        left = _MARGIN + _LABEL + column * (self.width + _GAP)
-        down = self.top + sum(self.heads[: row + 1]) + (row + 1) * self.height
-        return left / width, 1 - down / height, self.width / width, self.height / height
+        figure = Figure(figsize=self.size, dpi=DPI, facecolor="white")
+        axes = figure.subplot_mosaic(
+            [[*line, *[-1] * (self.columns - len(line))] for line in mosaic],
+            empty_sentinel=-1,
+            height_ratios=[side for head in self.heads for side in (head, self.height)],
+            gridspec_kw={
+                "left": (_MARGIN + _LABEL) / width,
+                "right": 1 - _MARGIN / width,
+                "top": 1 - self.top / height,
+                "bottom": self.bottom / height,
+                "wspace": _GAP / self.width,
+                "hspace": 0,
+            },
+        )
+        return figure, [[axes[number] for number in row] for row in numbers]
 
 
 def detail(shape: tuple[int, ...], side: int, *, square: bool = False) -> tuple[slice, slice]:
@@ -128,19 +160,14 @@ def draw_rows(
     list of list of Axes
         Of the tiles.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=layout.size, dpi=DPI, facecolor="white")
-    drawn: list[list[Axes]] = []
-    for index, (row, label) in enumerate(zip(rows, labels, strict=True)):
-        axes = [figure.add_axes(layout.place(index, column)) for column in range(len(row))]
-        for tile, ax in zip(row, axes, strict=True):
-            _draw_tile(figure, ax, tile, inset, size)
+    figure, drawn = layout.figure([len(row) for row in rows])
+    for row, axes, label in zip(rows, drawn, labels, strict=True):
         if axes and layout.height > 0.009 * size * len(label):
-            _, bottom, _, height = layout.place(index, 0)
-            at = (_MARGIN + 0.4 * _LABEL) / layout.size[0]
-            figure.text(at, bottom + height / 2, label, rotation=90, va="center", ha="center", color=QUIET, size=size)
-        drawn.append(axes)
+            box = axes[0].get_position()
+            at = (_MARGIN + 0.4 * _LABEL) / layout.size[0], (box.y0 + box.y1) / 2
+            figure.text(*at, label, rotation=90, va="center", ha="center", color=QUIET, size=size)
+        for tile, ax in zip(row, axes, strict=True):
+            _draw_tile(ax, tile, inset, size)
     return figure, drawn
 
 
@@ -155,32 +182,47 @@ def add_frame(ax: Axes, shape: tuple[int, int], side: int) -> None:
         ax.add_patch(Rectangle(corner, wide, high, fill=False, edgecolor="white", lw=0.8))
 
 
-def add_scale_bar(figure: Figure, ax: Axes, columns: int, pixel_size_nm: float | None, size: float = 7.5) -> None:
+def inches_from(ax: Axes) -> Transform:
+    """Coordinates in inches from the lower left corner of axes."""
+    from matplotlib.transforms import BboxTransformTo, ScaledTranslation
+
+    return _figure_of(ax).dpi_scale_trans + ScaledTranslation(0, 0, BboxTransformTo(ax.bbox))
+
+
+def add_scale_bar(ax: Axes, columns: int, pixel_size_nm: float | None) -> None:
     """Draw a scale bar below a tile that shows that many columns of pixels."""
-    from matplotlib.patches import Rectangle
+    from matplotlib.lines import Line2D
 
-    width, height = figure.get_figwidth(), figure.get_figheight()
-    box, bar = ax.get_position(), scale_bar(columns, pixel_size_nm)
-    long, middle, thick = bar.pixels / columns * box.width, box.y0 - 0.11 / height, 0.035 / height
-    figure.add_artist(Rectangle((box.x0, middle - thick / 2), long, thick, color=INK, lw=0))
-    figure.text(box.x0 + long + 0.06 / width, middle, bar.label, va="center_baseline", color=INK, size=size)
+    bar, inches = scale_bar(columns, pixel_size_nm), inches_from(ax)
+    long = bar.pixels / columns * _sides(ax)[0]
+    ends, middle = (0, long), (-_BELOW, -_BELOW)
+    line = Line2D(ends, middle, lw=2.5, color=INK, solid_capstyle="butt", transform=inches, clip_on=False)
+    ax.add_artist(line)
+    ax.text(long + 0.06, -_BELOW, bar.label, transform=inches, va="center_baseline", color=INK, size=SMALL)
 
 
-def add_legend(
-    figure: Figure, layout: Layout, row: int, column: int, entries: Sequence[tuple[str, Any]], size: float = 7.5
-) -> None:
+def add_legend(ax: Axes, entries: Sequence[tuple[str, Any]]) -> None:
     """Write squares of colour and their meaning below a tile, side by side."""
-    from matplotlib.patches import Rectangle
+    from matplotlib.patches import Patch
 
-    width, height = layout.size
-    left, bottom, _, _ = layout.place(row, column)
-    at, middle, side = left * width, bottom * height - 0.11, 0.11
-    for label, colour in entries:
-        shade = tuple(part / 255 for part in colour)
-        corner = at / width, (middle - side / 2) / height
-        figure.add_artist(Rectangle(corner, side / width, side / height, facecolor=shade, edgecolor=INK, lw=0.4))
-        figure.text((at + side + 0.05) / width, middle / height, label, va="center_baseline", color=INK, size=size)
-        at += side + 0.17 + 0.0115 * size * len(label) * 0.75
+    shades = [tuple(part / 255 for part in colour) for _, colour in entries]
+    ax.legend(
+        handles=[Patch(facecolor=shade, edgecolor=INK, lw=0.4) for shade in shades],
+        labels=[label for label, _ in entries],
+        loc="center left",
+        bbox_to_anchor=(0, -_BELOW),
+        bbox_transform=inches_from(ax),
+        ncols=len(entries),
+        fontsize=SMALL,
+        labelcolor=INK,
+        frameon=False,
+        borderpad=0,
+        borderaxespad=0,
+        handlelength=1.05,
+        handleheight=1.05,
+        handletextpad=0.5,
+        columnspacing=1.2,
+    )
 
 
 def save_figure(figure: Figure, path: str | Path, *, overwrite: bool = False) -> None:
@@ -188,9 +230,20 @@ def save_figure(figure: Figure, path: str | Path, *, overwrite: bool = False) ->
     write_file(Path(path), lambda temporary: figure.savefig(temporary, format="png"), overwrite=overwrite)
 
 
-def _draw_tile(figure: Figure, ax: Axes, tile: Tile, inset: int | None, size: float) -> None:
+def _figure_of(ax: Axes) -> Figure:
+    """The figure that axes stand in."""
+    return cast("Figure", ax.figure)
+
+
+def _sides(ax: Axes) -> tuple[float, float]:
+    """Width and height of axes, in inches."""
+    box, figure = ax.get_position(), _figure_of(ax)
+    return box.width * figure.get_figwidth(), box.height * figure.get_figheight()
+
+
+def _draw_tile(ax: Axes, tile: Tile, inset: int | None, size: float) -> None:
     """One picture without ticks, its titles, its detail."""
-    _show(figure, ax, tile.rgb)
+    _show(ax, tile.rgb)
     if tile.subtitle:
         ax.set_title(tile.subtitle, loc="left", fontsize=0.85 * size, color=QUIET, pad=2.5)
         above = ax.annotate(tile.title, (0, 1), (0, 2.5 + 1.25 * size), "axes fraction", "offset points")
@@ -199,36 +252,31 @@ def _draw_tile(figure: Figure, ax: Axes, tile: Tile, inset: int | None, size: fl
         ax.set_title(tile.title, loc="left", fontsize=size, fontweight="bold", color=INK, pad=2.5)
     if inset is None:
         return
-    box = ax.get_position()
-    side = _INSET_SHARE * min(box.width * figure.get_figwidth(), box.height * figure.get_figheight())
     part = detail(tile.rgb.shape, inset, square=True)
-    if not _is_magnified(tile.rgb.shape, part, side / (box.width * figure.get_figwidth())):
-        return
-    wide, high = side / figure.get_figwidth(), side / figure.get_figheight()
-    corner = figure.add_axes((box.x1 - wide, box.y0, wide, high))
-    _show(figure, corner, tile.rgb[part], frame="white")
+    width, height = _sides(ax)
+    side = _INSET_SHARE * min(width, height)
+    if _is_magnified(tile.rgb.shape, part, side / width):
+        corner = ax.inset_axes((1 - side / width, 0, side / width, side / height))
+        _show(corner, tile.rgb[part], frame="white")
 
 
 def _is_magnified(shape: tuple[int, ...], part: tuple[slice, slice], share: float) -> bool:
-    """Whether a part of an image, in a corner that takes a share of the width, shows more than the image itself."""
+    """Tell whether a part of an image, in a corner that takes a share of the width, shows more than the image."""
     rows, columns = (side.stop - side.start for side in part)
     return bool(share * shape[1] / max(rows, columns) >= _LEAST_MAGNIFIED)
 
 
-def _show(figure: Figure, ax: Axes, rgb: RGB, frame: str = _EDGE) -> None:
+def _show(ax: Axes, rgb: RGB, frame: str = _EDGE) -> None:
     """An image in its axes, a very flat one stretched; reduced by averaging colours, magnified without blurring."""
     rows, columns = rgb.shape[:2]
-    width = ax.get_position().width * figure.get_figwidth() * DPI
-    extent = (-0.5, columns - 0.5, rows - 0.5, -0.5)
-    reduced = _reduce(rgb, max(1, int(columns / max(width, 1.0))))
+    reduced = _reduce(rgb, max(1, int(columns / max(_sides(ax)[0] * DPI, 1.0))))
     aspect: Literal["equal", "auto"] = "equal" if 1 / _FLATTEST < rows / columns < _FLATTEST else "auto"
+    extent = (-0.5, columns - 0.5, rows - 0.5, -0.5)
     ax.imshow(reduced, extent=extent, aspect=aspect, interpolation="antialiased", interpolation_stage="rgba")
     ax.set_anchor("NW")
     ax.apply_aspect()
-    ax.set_xticks([])
-    ax.set_yticks([])
-    for spine in ax.spines.values():
-        spine.set(edgecolor=frame, linewidth=1.0 if frame != _EDGE else 0.4)
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set(edgecolor=frame, linewidth=1.0 if frame != _EDGE else 0.4)
 
 
 def _reduce(rgb: RGB, factor: int) -> RGB:

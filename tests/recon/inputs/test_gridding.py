@@ -19,7 +19,7 @@ from stemscan.plan.scan_plan import ScanPlan
 from stemscan.recon.inputs.gridding import PlacedSamples
 from stemscan.recon.inputs.inputs import Inputs, load_inputs
 from stemscan.recon.metrics import compare
-from stemscan.recon.pictures import frame_picture
+from stemscan.recon.pictures.frames import frame_picture
 from stemscan.recon.registry import ready_methods, reconstruct
 from stemscan.simulators.api import Specimen, VirtualMicroscope
 from stemscan.simulators.session import simulate

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from stemscan.errors import OutputExistsError, ReconError
 from stemscan.recon.metrics import compare
-from stemscan.recon.pictures import contact_sheet, frame_picture, panel
 from stemscan.recon.pictures.colours import (
     UNVISITED,
     coverage_colours,
@@ -21,6 +20,9 @@ from stemscan.recon.pictures.colours import (
     signed_limit,
     to_rgb,
 )
+from stemscan.recon.pictures.contact_sheet import contact_sheet
+from stemscan.recon.pictures.frames import frame_picture
+from stemscan.recon.pictures.panel import panel
 from stemscan.recon.pictures.scale_bar import scale_bar
 from stemscan.recon.pictures.single import draw_picture
 from stemscan.recon.pictures.tiles import DPI, Layout, Tile, detail, draw_rows
@@ -75,8 +77,8 @@ def test_pictures_carry_a_scale_bar(tmp_path: Path, size: float | None, pixels: 
 @pytest.mark.parametrize(("side", "insets"), [(64, 0), (256, 0), (600, 1)])
 def test_insets_only_magnify(side: int, insets: int) -> None:
     tile = Tile(np.zeros((side, side, 3), dtype=np.uint8), "a", "b")
-    figure, _ = draw_rows([[tile]], ["row"], Layout(1, 2.5, 2.5, (0.36,)), inset=96)
-    assert len(figure.axes) == 1 + insets
+    _, axes = draw_rows([[tile]], ["row"], Layout(1, 2.5, 2.5, (0.36,)), inset=96)
+    assert len(axes[0][0].child_axes) == insets
 
 
 @pytest.mark.parametrize("size", [None, 0.01])
