@@ -224,8 +224,11 @@ def _count_samples(data: dict[str, Any]) -> None:
 
 
 def _relative(path: Path, folder: Path) -> str:
-    """A file's name as seen from the plan's folder."""
-    return Path(os.path.relpath(path, folder)).as_posix()
+    """A file's name as seen from the plan's folder; the whole one where it lies on another drive of Windows."""
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:
+        return path.absolute().as_posix()
 
 
 def _cycles(text: str) -> list[int]:

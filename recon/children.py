@@ -6,7 +6,12 @@ import multiprocessing
 import os
 import threading
 
-__all__ = ["end_with_parent"]
+__all__ = ["end_with_parent", "start_method"]
+
+
+def start_method() -> str:
+    """How to start processes that use torch and numba, which survive no fork: from a server that has loaded neither."""
+    return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 
 
 def end_with_parent() -> None:

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 
 from stemscan.errors import UsageError
+from stemscan.runtime.process_limits import processors
 
 __all__ = ["limit_threads", "workers"]
 
@@ -23,7 +23,7 @@ def workers() -> int:
     limit = _limit.get()
     if limit is not None:
         return limit
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return processors()
 
 
 @contextmanager

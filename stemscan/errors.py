@@ -127,6 +127,7 @@ _REMEDIES: Final = {
     errno.ELOOP: "mend the link",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
     errno.ENFILE: "close other programs: all of the machine's open files are in use",
+    errno.EBUSY: "close it there and try again",
     errno.EIO: "check the disk and the connection to it",
     errno.ESTALE: "check the connection to the file server",
     errno.EFBIG: "raise the limit of a file's size (ulimit -f), or choose another disk",

@@ -15,6 +15,7 @@ from stemscan.recon.evaluation.panels import draw_panels
 from stemscan.recon.evaluation.session import Evaluation, note_figures
 from stemscan.recon.evaluation.tables import markdown
 from stemscan.recon.output.parquet import write_parquet
+from stemscan.runtime.durable import remove
 
 __all__ = ["means", "write_report"]
 
@@ -42,7 +43,7 @@ def write_report(done: Evaluation, folder: Path, commands: Sequence[str] = (), *
         When Parquet is asked for and pyarrow is not installed.
     """
     tables, rows = folder / "tables.md", folder / "rows.parquet"
-    rows.unlink(missing_ok=True)
+    remove(rows)
     if parquet:
         write_parquet(done.rows, rows)
     write_text(tables, markdown(done, commands), overwrite=True)

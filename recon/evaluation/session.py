@@ -26,6 +26,7 @@ from stemscan.recon.evaluation.images import ImageSource
 from stemscan.recon.evaluation.implementation import implementation_digest
 from stemscan.recon.evaluation.rows import Row, row_of, to_csv
 from stemscan.recon.evaluation.schedule import Scheduler, Task
+from stemscan.runtime.durable import remove
 from stemscan.units import counted
 
 __all__ = ["Evaluation", "Request", "check_folder", "evaluate", "note_figures", "prepare_folder"]
@@ -220,7 +221,7 @@ def note_figures(done: Evaluation, folder: Path, names: Sequence[str]) -> None:
         Files of this evaluation's figures in `folder`.
     """
     for name in set(_figures(folder)) - set(names):
-        (folder / name).unlink(missing_ok=True)
+        remove(folder / name)
     _note(folder, _description(done.request), names)
 
 

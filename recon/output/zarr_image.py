@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import shutil
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from stemscan.errors import InputNotFoundError, StemscanError, StoreError, refusal
+from stemscan.runtime.durable import discard, put_folder
 from stemscan.runtime.interrupts import Interrupts
 
 if TYPE_CHECKING:
@@ -126,28 +125,17 @@ def write_zarr(reconstruction: Reconstruction, record: Mapping[str, Any], path: 
     StemscanError
         When the system refuses to write.
     """
-    mark = uuid.uuid4().hex[:8]
-    partial, old = path.with_name(f".{path.name}.{mark}.partial"), path.with_name(f".{path.name}.{mark}.old")
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     with Interrupts(polite=True) as interrupts:  # zarr writes in threads of its own, which go on after an interruption
         try:
             _fill(partial, reconstruction, record)
-            if path.exists():
-                os.rename(path, old)
-            try:
-                os.rename(partial, path)
-            except OSError:
-                if old.exists():
-                    os.rename(old, path)
-                raise
+            put_folder(partial, path)
         except OSError as problem:
             if isinstance(problem, StemscanError):
                 raise
             raise StemscanError(f"expected to write {str(path)!r}, got: {refusal(problem)}") from problem
         finally:
-            if old.is_symlink():
-                old.unlink()
-            shutil.rmtree(partial, ignore_errors=True)
-            shutil.rmtree(old, ignore_errors=True)
+            discard(partial)
     interrupts.check()
 
 
@@ -167,7 +155,9 @@ def _fill(folder: Path, reconstruction: Reconstruction, record: Mapping[str, Any
             writer.sync()
     attributes = {"ome": _ome(reconstruction), "stemscan": dict(record)}
     root = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
-    (folder / "zarr.json").write_text(json.dumps(root, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    (folder / "zarr.json").write_text(
+        json.dumps(root, indent=2, allow_nan=False) + "\n", encoding="utf-8", newline="\n"
+    )
 
 
 def _ome(reconstruction: Reconstruction) -> dict[str, Any]:

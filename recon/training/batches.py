@@ -16,7 +16,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from stemscan.errors import StemscanError, TrainingError
-from stemscan.recon.children import end_with_parent
+from stemscan.recon.children import end_with_parent, start_method
 from stemscan.recon.inputs.inputs import input_bytes
 from stemscan.recon.threads import limit_threads
 from stemscan.recon.training.config import TrainingConfig
@@ -74,7 +74,7 @@ def batches(
         sampler=order,
         num_workers=workers,
         prefetch_factor=2 if workers else None,
-        multiprocessing_context="forkserver" if workers else None,
+        multiprocessing_context=start_method() if workers else None,
         worker_init_fn=_as_worker,
     )
     with blocked():

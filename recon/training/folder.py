@@ -11,6 +11,7 @@ from typing import Final
 from stemscan.errors import OutputExistsError, TrainingError
 from stemscan.files.writing import is_partial, require_folder, write_text
 from stemscan.recon.training.config import TrainingConfig
+from stemscan.runtime.durable import remove
 
 __all__ = ["prepare_folder"]
 
@@ -52,7 +53,7 @@ def prepare_folder(folder: Path, config: TrainingConfig, *, resume: bool = False
     folder.mkdir(exist_ok=True)
     for path in folder.iterdir():
         if is_partial(path.name):  # of a run that was killed while it wrote
-            path.unlink(missing_ok=True)
+            remove(path)
     write_text(folder / _CONFIG, noted, overwrite=True)
 
 

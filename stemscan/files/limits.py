@@ -7,10 +7,6 @@ denser still, as a white page in a fax coding is.
 
 from __future__ import annotations
 
-import resource
-import signal
-from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 from stemscan.errors import DataError
@@ -19,11 +15,9 @@ from stemscan.units import counted, format_count
 __all__ = [
     "MAX_PAGES",
     "MAX_PIXELS",
-    "allow",
     "check_claim",
     "check_size",
     "decoding_budget",
-    "memory_taken",
     "opening_budget",
 ]
 
@@ -102,23 +96,3 @@ def opening_budget(stored: int) -> tuple[float, int]:
 def decoding_budget(stored: int, claimed: int) -> tuple[float, int]:
     """Seconds and bytes for decoding so many bytes of pixels of a file of so many."""
     return _SECONDS + claimed / _SLOWEST, 2 * stored + _SLACK + 3 * claimed
-
-
-def memory_taken() -> int:
-    """Bytes of data in memory of this process, 0 where the system does not say."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
-    except OSError:
-        return 0
-
-
-def allow(seconds: float, total_bytes: int) -> None:
-    """Let this process compute so long from now on, and take so much memory in all; for worker processes.
-
-    A process that computes longer is ended by a signal, whatever code it is in; memory beyond is refused to it. Where
-    the system cannot limit memory (macOS), there is no such limit.
-    """
-    signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_DATA, (total_bytes, resource.getrlimit(resource.RLIMIT_DATA)[1]))

@@ -13,8 +13,9 @@ from typing import Any
 from stemscan.errors import DataError, StemscanError
 from stemscan.files.formats import opener_of
 from stemscan.files.images import Array, Loaded, choose
-from stemscan.files.limits import allow, check_claim, check_size, decoding_budget, memory_taken, opening_budget
+from stemscan.files.limits import check_claim, check_size, decoding_budget, opening_budget
 from stemscan.files.pixel_size import PixelSize
+from stemscan.runtime.process_limits import lift_time_limit, limit_process, memory_taken
 
 __all__ = ["Answer", "Head", "answers", "stored_bytes"]
 
@@ -86,7 +87,7 @@ def answers(path: Path, frame: int | str | None, *, every: bool, limited: bool =
 
     def budget(seconds: float, more: int) -> None:
         if limited:
-            allow(seconds, base + more)
+            limit_process(seconds, base + more)
 
     with _Heard() as heard:
         try:
@@ -113,6 +114,9 @@ def answers(path: Path, frame: int | str | None, *, every: bool, limited: bool =
         except Exception as problem:  # a damaged file makes a reader raise anything
             _release(problem)
             raise DataError(f"expected a readable file, got {name!r}, {_cause(problem)}") from problem
+        finally:
+            if limited:
+                lift_time_limit()
     yield Head(head.frames, head.frame, head.name, head.pixel_size_nm, (*head.warnings, *heard))
 
 

@@ -1,9 +1,9 @@
 """The worker process that decodes files, from the side of the program that asks.
 
 It is started when first needed, kept for further files, and ends with the program. It limits its own computing time
-and memory for each step (`stemscan.files.limits`); a parser that does not end is ended by the system with the worker,
-and the next file gets a new one. It is sent plain JSON, and answers with plain JSON and the bytes of arrays: whatever
-a file makes of it cannot reach further.
+and memory for each step (`stemscan.runtime.process_limits`); a parser that does not end is ended by the system with the
+worker, and the next file gets a new one. It is sent plain JSON, and answers with plain JSON and the bytes of arrays:
+whatever a file makes of it cannot reach further.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import selectors
-import signal
 import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +27,7 @@ from stemscan import errors
 from stemscan.errors import DataError, StemscanError
 from stemscan.files.images import Array, Loaded
 from stemscan.files.reading import Head
+from stemscan.runtime.process_limits import end_of
 
 __all__ = ["Worker", "ask_worker", "the_worker"]
 
@@ -58,6 +58,7 @@ class Worker:
         )
         self._patience_s = patience_s
         self._pid = os.getpid()
+        self._timed_out = False
 
     @property
     def is_usable(self) -> bool:
@@ -76,17 +77,16 @@ class Worker:
         try:
             _send(self._process.stdin, question)
             while True:
-                part = self._receive()
-                if "error" in part:
-                    raise _error(part)
-                if part.get("done"):
-                    return
-                if "head" in part:
-                    yield Head.from_plain(part["head"])
-                else:
-                    yield self._array(part), tuple(part["notes"])
-        except (OSError, EOFError, TimeoutError) as problem:
-            raise self._ended(path, problem) from None
+                with self._patience():
+                    part = self._receive()
+                    if "error" in part:
+                        raise _error(part)
+                    if part.get("done"):
+                        return
+                    answer = Head.from_plain(part["head"]) if "head" in part else self._loaded(part)
+                yield answer
+        except (OSError, EOFError):
+            raise self._ended(path) from None
 
     def close(self) -> None:
         """End it."""
@@ -97,17 +97,33 @@ class Worker:
             if pipe is not None:
                 pipe.close()
 
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        """Section that waits for a word of it, which is ended where none comes (no system waits for pipes alike)."""
+        timer = threading.Timer(self._patience_s, self._give_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _give_up(self) -> None:
+        """End it, for it says nothing."""
+        self._timed_out = True
+        self._process.kill()
+
     def _receive(self) -> dict[str, Any]:
         """The next message."""
         (length,) = struct.unpack("<I", self._bytes(4))
         message: dict[str, Any] = json.loads(bytes(self._bytes(length)))
         return message
 
-    def _array(self, part: dict[str, Any]) -> Array:
-        """The array behind a message."""
-        values = np.empty(part["shape"], np.dtype(part["dtype"]))
+    def _loaded(self, part: dict[str, Any]) -> Loaded:
+        """The array behind a message, with its notes."""
+        values: Array = np.empty(part["shape"], np.dtype(part["dtype"]))
         self._fill(values.data.cast("B"))
-        return values
+        return values, tuple(part["notes"])
 
     def _bytes(self, length: int) -> bytearray:
         """So many bytes of it."""
@@ -119,27 +135,17 @@ class Worker:
         """Fill a place with what it says."""
         pipe = self._process.stdout
         assert pipe is not None
-        with selectors.DefaultSelector() as selector:
-            selector.register(pipe, selectors.EVENT_READ)
-            while place.nbytes:
-                if not selector.select(self._patience_s):
-                    raise TimeoutError
-                got = pipe.readinto(place)  # type: ignore[attr-defined]
-                if not got:
-                    raise EOFError
-                place = place[got:]
+        while place.nbytes:
+            got = pipe.readinto(place)  # type: ignore[attr-defined]
+            if not got:
+                raise EOFError
+            place = place[got:]
 
-    def _ended(self, path: Path, problem: Exception) -> DataError:
+    def _ended(self, path: Path) -> DataError:
         """An error for a worker that ended, or had to be, while it read a file."""
-        if isinstance(problem, TimeoutError):
-            said = f"which gave no data for {self._patience_s:g} s; copy it to this machine's disk"
-        else:
-            code = self._process.wait()
-            said = {
-                -signal.SIGPROF: "that takes longer to read than any file of its size: it is damaged",
-                -signal.SIGKILL: "whose reader was stopped, by the system where memory is short",
-            }.get(code, "which made its reader fail: damaged")
-        return DataError(f"expected a readable file, got {str(path)!r}, {said}")
+        code = self._process.wait()
+        silent = f"which gave no data for {self._patience_s:g} s; copy it to this machine's disk"
+        return DataError(f"expected a readable file, got {str(path)!r}, {silent if self._timed_out else end_of(code)}")
 
 
 _lock = threading.Lock()

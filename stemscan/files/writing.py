@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from stemscan.errors import InputNotFoundError, OutputExistsError, StemscanError, refusal
+from stemscan.runtime import durable
 from stemscan.runtime.interrupts import Interrupts
 
 __all__ = ["check_output", "is_partial", "require_folder", "write_file", "write_folder", "write_text"]
@@ -78,14 +76,13 @@ def write_file(path: Path, write: Callable[[Path], None], *, overwrite: bool = F
         try:
             with interrupts.immediate():
                 write(temporary)
-            os.replace(temporary, path)
+            durable.replace(temporary, path)
         except OSError as problem:
             if isinstance(problem, StemscanError):
                 raise
             raise StemscanError(f"expected to write {str(path)!r}, got: {refusal(problem)}") from problem
         finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
+            durable.discard(temporary)
     interrupts.check()
 
 
@@ -132,27 +129,19 @@ def write_folder(
             f"expected a folder with nothing but an earlier output, got {str(path)!r} with {foreign[0]!r}; choose "
             "another name"
         )
-    mark = uuid.uuid4().hex
-    temporary, old = path.with_name(f".{mark}.partial"), path.with_name(f".{mark}.old")
+    temporary = path.with_name(f".{uuid.uuid4().hex}.partial")
     with Interrupts(polite=True) as interrupts:
         try:
             temporary.mkdir()
             with interrupts.immediate():
                 write(temporary)
-            if path.exists():
-                os.rename(path, old)
-            os.rename(temporary, path)
+            durable.put_folder(temporary, path)
         except OSError as problem:
             if isinstance(problem, StemscanError):
                 raise
             raise StemscanError(f"expected to write {str(path)!r}, got: {refusal(problem)}") from problem
         finally:
-            if old.exists() and not path.exists():
-                os.rename(old, path)
-            if old.is_symlink():
-                old.unlink()
-            for left in (temporary, old):
-                shutil.rmtree(left, ignore_errors=True)
+            durable.discard(temporary)
     interrupts.check()
 
 

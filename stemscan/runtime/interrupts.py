@@ -1,5 +1,7 @@
 """Ctrl-C, SIGTERM and SIGHUP at a safe moment: at once while waiting for hardware, else after the step in hand.
 
+Windows has SIGBREAK, of Ctrl-Break and of a console that is closed, in place of SIGHUP.
+
 A `KeyboardInterrupt` in the middle of a write would leave it running in another thread while the cleanup writes the
 same chunk again. Inside `Interrupts`, a signal is therefore only remembered, except in `immediate()` sections, which
 hold nothing that must be finished.
@@ -10,6 +12,7 @@ three signals raises `Interrupted`, and none is lost where Python or a library w
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import sys
@@ -36,7 +39,9 @@ __all__ = [
     "unblocked",
 ]
 
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS: Final = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
+)
 """Signals that ask a program to stop: of the user, of the system, of a terminal that is closed."""
 
 _IMPORT: Final = "<frozen importlib._bootstrap>"
@@ -104,15 +109,22 @@ def _importing(frame: FrameType | None) -> bool:
 
 def _send_again(signum: int) -> bool:
     """Send a signal to the main thread in a moment; False where no thread can be started to do so."""
-    main = threading.main_thread().ident
-    assert main is not None  # it runs
-    timer = threading.Timer(_AGAIN_S, signal.pthread_kill, (main, signum))
+    timer = threading.Timer(_AGAIN_S, _send, (signum,))
     timer.daemon = True
     try:
         timer.start()
     except RuntimeError:
         return False
     return True
+
+
+def _send(signum: int) -> None:
+    """Send a signal to the main thread; where no thread can be told, its handler runs at the next step of Python."""
+    main = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and main is not None:
+        signal.pthread_kill(main, signum)
+    else:
+        _thread.interrupt_main(signal.Signals(signum))
 
 
 def _unraisable(problem: UnraisableHookArgs) -> None:
@@ -211,8 +223,11 @@ def blocked() -> Iterator[None]:
     """Section in which Ctrl-C is not delivered to this thread, nor to processes that it starts.
 
     A worker inherits this, so that Ctrl-C, which a terminal sends to all processes, finds none that is not ready for
-    it; the worker calls `unblocked` when it is.
+    it; the worker calls `unblocked` when it is. Windows holds no signals back, and there it does nothing.
     """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -222,4 +237,5 @@ def blocked() -> Iterator[None]:
 
 def unblocked() -> None:
     """Let Ctrl-C through again, in a process that was started in `blocked`."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -7,7 +7,6 @@ as a store by the record in its `zarr.json`, and as one whose creation was cut s
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -20,7 +19,9 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from stemscan.errors import DiskSpaceError, StemscanError, StoreError, refusal
+from stemscan.runtime import durable
 from stemscan.runtime.failpoints import failpoint
+from stemscan.runtime.locks import is_locked, lock, open_lock
 
 __all__ = [
     "ROOT",
@@ -73,50 +74,47 @@ class StoreLock:
         if (folder / LOCK).is_symlink():
             raise _linked(folder / LOCK)
         with writing(folder):
-            handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+            handle = open_lock(folder / LOCK, create=True)
         self._release = weakref.finalize(self, os.close, handle)
         try:
-            _lock(handle)
-        except BlockingIOError as problem:
-            self.release()
-            raise StoreError(
-                f"expected to be the only writer of {str(folder)!r}, got one at work already; wait for it or stop it"
-            ) from problem
+            alone = _lock(handle)
         except OSError as problem:
             self.release()
             raise StoreError(
                 f"expected a file system with locks for {str(folder)!r}, got: {problem.strerror}; write to a local disk"
             ) from problem
+        if not alone:
+            self.release()
+            raise StoreError(
+                f"expected to be the only writer of {str(folder)!r}, got one at work already; wait for it or stop it"
+            )
 
     @staticmethod
     def is_held(folder: Path) -> bool:
         """Tell whether a writer is at work on a store, as far as that can be found out."""
         try:
-            handle = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            handle = open_lock(folder / LOCK)
         except OSError:
             return False
         try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+            return is_locked(handle)
         except OSError:
             return False
         finally:
             os.close(handle)
-        return False
 
     def release(self) -> None:
         """Give the right back; again is harmless."""
         self._release()
 
 
-def _lock(handle: int) -> None:
+def _lock(handle: int) -> bool:
     """Take a lock; a reader that asks whether there is a writer holds it for a moment."""
     for _ in range(_ATTEMPTS):
-        with suppress(BlockingIOError):
-            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if lock(handle):
+            return True
         time.sleep(_PAUSE_S)
-    return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return lock(handle)
 
 
 @contextmanager
@@ -153,10 +151,9 @@ def write_durably(path: Path, data: bytes | memoryview) -> None:
                 failpoint("file:written")
                 os.fsync(file.fileno())
             failpoint("file:synced")
-            os.replace(partial, path)
+            durable.replace(partial, path)
         except BaseException:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
+            durable.discard(partial)
             raise
     failpoint("file:placed")
 
@@ -164,11 +161,7 @@ def write_durably(path: Path, data: bytes | memoryview) -> None:
 def sync_folder(folder: Path) -> None:
     """Bring the names in a folder to the disk."""
     with writing(folder):
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        durable.sync_folder(folder)
 
 
 def read_json(path: Path) -> Any:
@@ -180,7 +173,7 @@ def read_json(path: Path) -> Any:
         When it is missing or damaged.
     """
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(durable.patiently(path.read_bytes, path))
     except (ValueError, RecursionError) as problem:
         raise StoreError(
             f"expected JSON in {str(path)!r}, got damaged text ({problem}); restore it from a copy"
@@ -263,14 +256,14 @@ def remove_store(folder: Path) -> None:
     with writing(folder):
         for name in (*ARRAYS, *GROUPS):
             part = folder / name
-            shutil.rmtree(part / "c", ignore_errors=True)
-            (part / ROOT).unlink(missing_ok=True)
+            durable.remove_tree(part / "c")
+            durable.remove(part / ROOT)
         sweep_partials(folder)
         for name in (*ARRAYS, *GROUPS):
             with suppress(OSError):
                 (folder / name).rmdir()
         sync_folder(folder)
-        (folder / ROOT).unlink(missing_ok=True)
+        durable.remove(folder / ROOT)
         sync_folder(folder)
     failpoint("remove:done")
 
@@ -285,7 +278,7 @@ def sweep_partials(folder: Path) -> None:
     """Delete what killed writers left of unfinished files."""
     with writing(folder):
         for partial in partials(folder):
-            partial.unlink(missing_ok=True)
+            durable.remove(partial)
 
 
 def size_on_disk(folder: Path) -> int:
@@ -294,7 +287,7 @@ def size_on_disk(folder: Path) -> int:
     for where, _, names in os.walk(folder):
         for name in names:
             with suppress(OSError):
-                total += os.lstat(os.path.join(where, name)).st_blocks * 512
+                total += durable.size_of(os.lstat(os.path.join(where, name)))
     return total
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stemscan.runtime.durable import remove
 from stemscan.runtime.failpoints import failpoint
 from stemscan.store.arrays import ArrayReader, create_array
 from stemscan.store.create import GROUP_DOCUMENT, RootFile, load_root
@@ -92,7 +93,7 @@ def _metadata(root: RootFile, files: set[Path]) -> list[Path]:
 def _array(folder: Path, spec: ArraySpec) -> None:
     """Write the metadata of an array anew."""
     with writing(folder):
-        (folder / spec.path / ROOT).unlink(missing_ok=True)
+        remove(folder / spec.path / ROOT)
     create_array(folder, spec)
     failpoint("repair:array")
 

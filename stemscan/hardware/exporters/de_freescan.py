@@ -78,7 +78,9 @@ def write_de_freescan(source: Source, folder: Path) -> int:
 
         for number in range(plan.passes):
             write_npy_array(folder / f"pass-{number:03d}.npy", (plan.samples_per_pass, 2), "<i4", points(number))
-    (folder / INFO).write_text("".join(f"{name} = {value}\n" for name, value in _info(source)), encoding="ascii")
+    (folder / INFO).write_text(
+        "".join(f"{name} = {value}\n" for name, value in _info(source)), encoding="ascii", newline="\n"
+    )
     return plan.total_samples
 
 

@@ -109,6 +109,14 @@ def test_a_worker_that_is_gone_or_was_left_in_the_middle_is_replaced(tmp_path: P
     np.testing.assert_array_equal(read_picture(tmp_path / "a.tif", 1).values, DEEP)
 
 
+def test_a_worker_without_a_word_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "_START", "import time; time.sleep(60)")
+    silent = worker.Worker(patience_s=0.2)
+    with pytest.raises(DataError, match=r"gave no data for 0\.2 s; copy it to this machine's disk"):
+        list(silent.ask(tmp_path / "a.tif", None, every=False))
+    silent.close()
+
+
 def test_memory_beyond_the_claim_is_refused_to_the_worker() -> None:
     seconds, more = limits.decoding_budget(1000, 64 << 20)
     assert seconds < 15

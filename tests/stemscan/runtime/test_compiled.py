@@ -18,7 +18,7 @@ from stemscan.cli.common import _silence
 from stemscan.errors import StemscanWarning
 from stemscan.runtime import compiled as module
 
-ROOT = Path(stemscan.__file__).parents[2]
+ROOT = Path(stemscan.__file__).parents[1]
 
 
 def twice(number: int) -> int:

@@ -174,7 +174,7 @@ def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def unable(*_: object) -> None:
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr("stemscan.store.files.fcntl.flock", unable)
+    monkeypatch.setattr("fcntl.flock", unable)
     with pytest.raises(StoreError, match="expected a file system with locks .* write to a local disk"):
         create(tmp_path / "a.zarr", PLAN)
 
