@@ -133,7 +133,7 @@ def acquire(
 
 def _ready_for(image: Path, plan: ScanPlan, talk: Talk, overwrite: bool) -> None:
     """Check where the image is to go, and let the reconstruction have its first, slow seconds."""
-    from stemscan.recon.output import check_destination
+    from stemscan.recon.output.writing import check_destination
 
     check_destination(image, overwrite=overwrite)
     with talk.progress("getting ready to reconstruct"):

@@ -127,7 +127,7 @@ def _reconstruct_all(
 ) -> Results:
     """Reconstruct by every method that has what it needs, and write each image."""
     from stemscan.recon.metrics import compare
-    from stemscan.recon.output import write_reconstruction
+    from stemscan.recon.output.writing import write_reconstruction
     from stemscan.recon.registry import ready_methods, reconstruct
 
     names = ready_methods()

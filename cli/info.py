@@ -42,7 +42,7 @@ def info(
         else:
             data, lines = _reconstruction(path, read_record(path)) if is_reconstruction(path) else _store(path, talk)
     elif path.suffix.lower() in (".tif", ".tiff", ".png"):
-        from stemscan.recon.output.image_record import read_image_record
+        from stemscan.recon.output.record import read_image_record
 
         data, lines = _reconstruction(path, read_image_record(path))
     elif (exported := describe_export(path)) is not None:

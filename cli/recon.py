@@ -66,7 +66,8 @@ def recon(
     from stemscan.recon.inputs.inputs import load_inputs
     from stemscan.recon.metrics import compare
     from stemscan.recon.needs import require_memory_for
-    from stemscan.recon.output import check_destination, record_of, write_reconstruction
+    from stemscan.recon.output.record import record_of
+    from stemscan.recon.output.writing import check_destination, write_reconstruction
     from stemscan.recon.registry import reconstruct
 
     talk = Talk(quiet, as_json)

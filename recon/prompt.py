@@ -14,7 +14,7 @@ import numpy as np
 
 from stemscan.recon.inputs.inputs import Inputs, load_inputs
 from stemscan.recon.needs import require_memory_for
-from stemscan.recon.output import write_reconstruction
+from stemscan.recon.output.writing import write_reconstruction
 from stemscan.recon.registry import DEFAULT_METHOD, reconstruct
 
 if TYPE_CHECKING:

@@ -16,20 +16,20 @@ import math
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stemscan.errors import InputNotFoundError, StemscanError, StoreError, refusal
+from stemscan.recon.output.record import SCHEMA
 from stemscan.runtime.durable import discard, put_folder
 from stemscan.runtime.interrupts import Interrupts
 
 if TYPE_CHECKING:
     from stemscan.recon.reconstruction import Reconstruction
 
-__all__ = ["SCHEMA", "is_reconstruction", "read_reconstruction", "read_record", "write_zarr"]
+__all__ = ["is_reconstruction", "read_reconstruction", "read_record", "write_zarr"]
 
-SCHEMA: Final = 1
 _CHUNK = 1024
 
 
@@ -42,7 +42,7 @@ def is_reconstruction(path: str | Path) -> bool:
 
 
 def read_record(path: str | Path) -> dict[str, Any]:
-    """What a reconstruction's zarr form says about it; see `stemscan.recon.output.record_of`.
+    """The record of a reconstruction in the zarr form; see `stemscan.recon.output.record.record_of`.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def write_zarr(reconstruction: Reconstruction, record: Mapping[str, Any], path: 
     ----------
     reconstruction : Reconstruction
     record : mapping
-        Of `stemscan.recon.output.record_of`.
+        Of `stemscan.recon.output.record.record_of`.
     path : Path
         In an existing folder.
 

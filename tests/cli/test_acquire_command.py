@@ -11,7 +11,7 @@ import pytest
 from stemscan.hardware.obi import chunks, link
 from stemscan.hardware.profile import load_profile
 from stemscan.plan.scan_plan import ScanPlan
-from stemscan.recon.output import read_reconstruction
+from stemscan.recon.output.zarr_image import read_reconstruction
 from stemscan.simulators.api import load_specimen
 from stemscan.simulators.obi.faults import FaultyObiDevice, ReadingFault
 from stemscan.store import Acquisition

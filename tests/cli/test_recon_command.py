@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from stemscan.recon.inputs.inputs import load_inputs
-from stemscan.recon.output import read_reconstruction
+from stemscan.recon.output.zarr_image import read_reconstruction
 from stemscan.recon.registry import DEFAULT_METHOD, ready_methods, reconstruct
 from stemscan.store import Acquisition
 from tests.cli.conftest import Stemscan

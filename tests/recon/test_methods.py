@@ -67,7 +67,7 @@ def test_the_registry_is_complete() -> None:
 
 def test_nothing_heavy_is_imported_before_it_is_used() -> None:
     code = (
-        "import sys, stemscan.recon.registry, stemscan.recon.inputs.inputs, stemscan.recon.output;"
+        "import sys, stemscan.recon.registry, stemscan.recon.inputs.inputs, stemscan.recon.output.writing;"
         "import stemscan.recon.metrics;"
         "heavy = {'torch', 'numba', 'scipy', 'skimage', 'matplotlib', 'zarr', 'tifffile'} & set(sys.modules);"
         "sys.exit(str(heavy) if heavy else 0)"

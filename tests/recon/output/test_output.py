@@ -13,18 +13,11 @@ import pytest
 import yaozarrs
 
 from stemscan.errors import InputNotFoundError, OutputExistsError, ReconError, StemscanError, StoreError, UsageError
-from stemscan.recon import output
 from stemscan.recon.metrics import Metrics
-from stemscan.recon.output import (
-    SUFFIXES,
-    check_destination,
-    is_reconstruction,
-    read_reconstruction,
-    read_record,
-    record_of,
-    write_reconstruction,
-)
-from stemscan.recon.output.image_record import read_image_record
+from stemscan.recon.output import tiff
+from stemscan.recon.output.record import read_image_record, record_of
+from stemscan.recon.output.writing import SUFFIXES, check_destination, write_reconstruction
+from stemscan.recon.output.zarr_image import is_reconstruction, read_reconstruction, read_record
 from stemscan.recon.reconstruction import Reconstruction
 from tests.recon.sampling_kit import lattice
 from tests.stemscan.store_kit import create, make_plan
@@ -277,7 +270,7 @@ def test_the_old_zarr_comes_back_when_the_new_one_cannot_take_its_place(
 
 
 def test_a_tiff_has_a_largest_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(output, "_LARGEST_TIFF", 100)
+    monkeypatch.setattr(tiff, "_LARGEST_TIFF", 100)
     with pytest.raises(ReconError, match=r"at most 100 bytes for TIFF, got 4920; write \.ome\.tif or \.zarr"):
         write_reconstruction(made(), tmp_path / "r.tif")
     assert left_behind(tmp_path) == []

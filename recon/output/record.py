@@ -1,0 +1,121 @@
+"""The record of a reconstruction: what is written of it beside its image, and read back from TIFF and PNG."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from xml.etree import ElementTree
+
+import numpy as np
+
+from stemscan import __version__
+from stemscan.errors import StoreError, refusal
+
+if TYPE_CHECKING:
+    from stemscan.recon.metrics import Metrics
+    from stemscan.recon.reconstruction import Reconstruction
+
+__all__ = ["SCHEMA", "read_image_record", "record_of"]
+
+SCHEMA: Final = 1
+
+
+def record_of(reconstruction: Reconstruction, metrics: Metrics | None = None) -> dict[str, Any]:
+    """The record of a reconstruction as plain data for JSON.
+
+    Parameters
+    ----------
+    reconstruction : Reconstruction
+    metrics : Metrics, optional
+
+    Returns
+    -------
+    dict
+        ``schema``, ``kind``, ``version``, ``method``, ``settings``, ``shape``, ``factor``, ``native_factor``,
+        ``pixel_size_nm``, ``source`` (with the digests of store and plan), ``metrics`` (or None). Numbers that JSON
+        does not know (NaN, infinity) are None. No times, so that two equal runs write the same bytes.
+    """
+    plain: dict[str, Any] = _plain(
+        {
+            "schema": SCHEMA,
+            "kind": "reconstruction",
+            "version": __version__,
+            "method": reconstruction.method,
+            "settings": reconstruction.settings,
+            "shape": reconstruction.image.shape,
+            "factor": reconstruction.factor,
+            "native_factor": reconstruction.native_factor,
+            "pixel_size_nm": reconstruction.pixel_size_nm,
+            "source": reconstruction.source,
+            "metrics": None if metrics is None else metrics.to_dict(),
+        }
+    )
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    """The same as data that JSON can hold."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def read_image_record(path: str | Path) -> dict[str, Any]:
+    """Read the record that `write_reconstruction` wrote into a TIFF or PNG.
+
+    Parameters
+    ----------
+    path : str or Path
+        Ends in ``.tif``, ``.tiff`` or ``.png``.
+
+    Returns
+    -------
+    dict
+        As of `record_of`.
+
+    Raises
+    ------
+    StoreError
+        When the file is damaged, or was not written by this project.
+    """
+    path = Path(path)
+    try:
+        record = json.loads(_png_text(path) if path.suffix.lower() == ".png" else _tiff_text(path))
+    except Exception as problem:  # readers of damaged files raise whatever they stumble over
+        if isinstance(problem, OSError) and problem.errno:
+            raise StoreError(f"expected to read {str(path)!r}, got: {refusal(problem)}") from problem
+        raise _no_record(path) from problem
+    if not isinstance(record, dict) or record.get("kind") != "reconstruction":
+        raise _no_record(path)
+    return record
+
+
+def _no_record(path: Path) -> StoreError:
+    """The error for anything else."""
+    return StoreError(f"expected a reconstruction by stemscan, got {str(path)!r}, which has no record of one")
+
+
+def _tiff_text(path: Path) -> str:
+    """ImageJ's free text, or the description of an OME-TIFF's image."""
+    from tifffile import TiffFile
+
+    with TiffFile(path) as tiff:
+        if tiff.ome_metadata is not None:
+            return ElementTree.fromstring(tiff.ome_metadata).findtext("{*}Image/{*}Description") or ""
+        return str((tiff.imagej_metadata or {})["Info"])
+
+
+def _png_text(path: Path) -> str:
+    """The comment."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return str(image.info["Comment"])

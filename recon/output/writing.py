@@ -1,0 +1,127 @@
+"""Writing reconstructions: OME-Zarr, TIFF, NumPy or PNG, by the suffix of the path.
+
+A file or folder appears under its name whole or not at all. Only the zarr form holds everything (image, standard
+deviation, settings, source, metrics) and can be read back; the others hold the image, and the TIFF and PNG its record
+as text. Nothing is overwritten unasked, and a folder only if it is a reconstruction: an acquisition never is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from stemscan import __version__
+from stemscan.errors import OutputExistsError, UsageError
+from stemscan.files.writing import check_output, write_file
+from stemscan.recon.output.record import record_of
+from stemscan.recon.output.tiff import write_ome_tiff, write_tiff
+from stemscan.recon.output.zarr_image import is_reconstruction, write_zarr
+
+if TYPE_CHECKING:
+    from stemscan.recon.metrics import Metrics
+    from stemscan.recon.reconstruction import Reconstruction
+
+__all__ = ["SUFFIXES", "check_destination", "write_reconstruction"]
+
+Record = Mapping[str, Any]
+
+
+def _write_npy(reconstruction: Reconstruction, record: Record, path: Path) -> None:
+    """The image alone."""
+    np.save(path, reconstruction.image)
+
+
+def _write_png(reconstruction: Reconstruction, record: Record, path: Path) -> None:
+    """A grey picture with a scale bar."""
+    from stemscan.recon.pictures.single import draw_picture
+
+    text = {"Software": f"stemscan {__version__}", "Comment": json.dumps(record)}
+    draw_picture(reconstruction.image, path, pixel_size_nm=reconstruction.pixel_size_nm, text=text)
+
+
+_WRITERS: Final[Mapping[str, Callable[[Reconstruction, Record, Path], None]]] = MappingProxyType(
+    {
+        ".ome.tif": write_ome_tiff,
+        ".ome.tiff": write_ome_tiff,
+        ".zarr": write_zarr,
+        ".tif": write_tiff,
+        ".tiff": write_tiff,
+        ".npy": _write_npy,
+        ".png": _write_png,
+    }
+)
+"""By the end of the path's name; the first that fits."""
+
+SUFFIXES: Final[tuple[str, ...]] = tuple(suffix for suffix in _WRITERS if suffix.count(".") == 1)
+
+
+def check_destination(path: str | Path, *, overwrite: bool = False) -> None:
+    """Refuse a path that `write_reconstruction` would refuse, before the work is done.
+
+    Parameters
+    ----------
+    path : str or Path
+    overwrite : bool
+        Whether what is there may be replaced.
+
+    Raises
+    ------
+    UsageError
+        When the suffix is none of `SUFFIXES`.
+    InputNotFoundError
+        When the parent folder does not exist; none is created.
+    OutputExistsError
+        When something is there and may not be, or must not be, overwritten.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"expected an output that ends in {', '.join(SUFFIXES)}, got {str(path)!r}")
+    check_output(path, overwrite=overwrite)
+    if path.suffix.lower() != ".zarr":
+        if path.is_dir():
+            raise OutputExistsError(f"expected a file path, got {str(path)!r}, which is a folder; choose another name")
+    elif path.exists() and not is_reconstruction(path):
+        raise OutputExistsError(
+            f"expected a reconstruction to overwrite, got {str(path)!r}, which is something else; choose another name, "
+            "or remove it yourself"
+        )
+
+
+def write_reconstruction(
+    reconstruction: Reconstruction, path: str | Path, *, metrics: Metrics | None = None, overwrite: bool = False
+) -> None:
+    """Write a reconstruction in the format that the suffix names.
+
+    Parameters
+    ----------
+    reconstruction : Reconstruction
+    path : str or Path
+        ``.zarr``: OME-Zarr 0.5 image ``image`` with pixel size, array ``std`` where there is one, record in the
+        attribute ``stemscan``. ``.ome.tif``, ``.ome.tiff``: OME-TIFF, 32-bit float, with pixel size, and the record as
+        the image's description. Other ``.tif``, ``.tiff``: the same as ImageJ writes it. ``.npy``: the image alone,
+        float32. ``.png``: a grey picture with a scale bar, for people.
+    metrics : Metrics, optional
+        Kept in the record.
+    overwrite : bool
+        Whether what is there may be replaced.
+
+    Raises
+    ------
+    UsageError, InputNotFoundError, OutputExistsError
+        As `check_destination`.
+    StemscanError
+        When the system refuses to write.
+    """
+    path = Path(path)
+    check_destination(path, overwrite=overwrite)
+    record = record_of(reconstruction, metrics)
+    writer = next(writer for suffix, writer in _WRITERS.items() if path.name.lower().endswith(suffix))
+    if writer is write_zarr:  # a folder, which sees to its own appearance
+        write_zarr(reconstruction, record, path)
+    else:
+        write_file(path, lambda temporary: writer(reconstruction, record, temporary), overwrite=overwrite)
