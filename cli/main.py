@@ -5,6 +5,7 @@ It imports next to nothing, so that Ctrl-C is answered as it should be while all
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -32,6 +33,8 @@ def run(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 done, 1 failed, 2 used wrongly; 130, 143, 129 on SIGINT, SIGTERM, SIGHUP."""
     given = sys.argv[1:] if arguments is None else arguments
     warnings.showwarning = _warn(warnings.showwarning)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: names may have letters that a code page lacks
     try:
         raise_interrupts()
         code = _run(given)

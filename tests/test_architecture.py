@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.rooms import circles, dotted
+
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = {"stemscan": ROOT / "stemscan", "recon": ROOT / "recon", "simulators": ROOT / "simulators", "cli": ROOT / "cli"}
 # What each room may import of the others; a module where only that one may be.
@@ -80,32 +82,15 @@ def test_rooms_of_stemscan_import_downwards() -> None:
     for file in modules("stemscan"):
         if file.parent == ROOMS["stemscan"] and file.name in ("__init__.py", "__main__.py"):
             continue
-        own = floor_of(dotted(file))
+        own = floor_of(dotted(file.relative_to(ROOT)))
         for name in imported(file):
             if room_of(name) == "stemscan" and (dotted(file), name.rpartition(".")[0]) != UPWARDS:
                 assert FLOORS.index(floor_of(name)) >= FLOORS.index(own), f"{file.relative_to(ROOT)} imports {name}"
 
 
-def dotted(file: Path) -> str:
-    """Name by which a file of a room is imported."""
-    parts = list(file.relative_to(ROOT).with_suffix("").parts)
-    parts = parts if parts[0] == "stemscan" else ["stemscan", *parts]
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
 def test_no_module_imports_itself_by_way_of_others() -> None:
-    files = {dotted(file): file for room in ROOMS for file in modules(room)}
-    arrows = {}
-    for name, file in files.items():
-        targets = {found if found in files else found.rpartition(".")[0] for found in imported(file)}
-        arrows[name] = (targets & files.keys()) - {name}
-    arrows[UPWARDS[0]].remove(UPWARDS[1])
-    while ends := {name for name, targets in arrows.items() if not targets}:
-        arrows = {name: targets - ends for name, targets in arrows.items() if name not in ends}
-    circles = sorted(arrows)
-    while starts := set(circles) - {target for name in circles for target in arrows[name]}:
-        circles = [name for name in circles if name not in starts]
-    assert not circles
+    files = [file for room in ROOMS for file in modules(room)]
+    assert circles({file.relative_to(ROOT): ast.parse(file.read_text(encoding="utf-8")) for file in files}) == []
 
 
 def test_every_folder_of_code_is_a_package() -> None:

@@ -80,7 +80,7 @@ def _machine(root: Path) -> Iterator[Room]:
 def _groups(root: Path) -> Iterator[Room]:
     """Memory that the control groups leave, from the process's own up to the uppermost."""
     with suppress(OSError, ValueError):
-        for line in (root / "proc/self/cgroup").read_text().splitlines():
+        for line in (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines():
             _, controllers, path = line.split(":", 2)
             if controllers == "":
                 for mount in ("sys/fs/cgroup", "sys/fs/cgroup/unified"):
@@ -142,14 +142,14 @@ def _process(root: Path) -> Iterator[Room]:
 
 def _number(path: Path) -> int | None:
     """The number in a file; None for "max"."""
-    text = path.read_text().strip()
+    text = path.read_text(encoding="utf-8").strip()
     return None if text == "max" else int(text)
 
 
 def _fields(path: Path) -> dict[str, int]:
     """Numbers by name of a file with a line each; lines of something else are left out."""
     found = {}
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         name, _, rest = line.replace(":", " ", 1).partition(" ")
         value = rest.split()[:1]
         if value and value[0].isdecimal():

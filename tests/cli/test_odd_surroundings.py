@@ -63,6 +63,14 @@ def test_a_locale_of_plain_ascii(plan: Path) -> None:
         assert shell(f"stemscan {command} --help", **ascii_only).returncode == 0
 
 
+def test_letters_that_a_code_page_lacks(plan: Path) -> None:
+    """Output of Windows that goes into a file or another program is in such a page."""
+    plan.rename("λ.yaml")
+    done = shell("stemscan info λ.yaml", PYTHONIOENCODING="cp1252")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("\\u03bb.yaml: scan plan")
+
+
 def test_a_narrow_terminal_without_colour(plan: Path) -> None:
     done = shell("stemscan info plan.yaml", COLUMNS="40", NO_COLOR="1")
     assert (done.returncode, done.stderr) == (0, "")
