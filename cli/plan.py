@@ -2,37 +2,55 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import typer
 
 from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk, table
+from stemscan.cli.late import LateGroup, late_options
 from stemscan.cli.plan_check import check
-from stemscan.cli.plan_export import export
+from stemscan.cli.plan_export import ExportCommand, export
 from stemscan.cli.plan_options import order_of, take_files
 
 __all__ = ["app"]
 
-app = typer.Typer(rich_markup_mode=None)
-app.command("check")(check)
-app.command("export")(export)
 
-_PARAMETERS = {
-    "block-random": {"block": "block", "per_block": "samples_per_block"},
-    "uniform": {"ratio": "ratio"},
-    "line-hop": {"height": "height"},
-    "raster": {},
-    "serpentine": {},
-    "spiral": {"pitch": "pitch", "spacing": "spacing"},
-    "lissajous": {"cycles": "cycles", "ratio": "ratio"},
-    "blue-noise": {"ratio": "ratio"},
-    "hilbert": {},
-    "random-walk": {"ratio": "ratio", "step": "step"},
-    "interleaved": {"row_stride": "row_stride", "column_stride": "column_stride"},
-    "list": {"points": "file"},
-}
-_DEFAULTS = {"block": 8, "per_block": 3, "pitch": 4.0, "spacing": 4.0, "step": 1, "row_stride": 2, "column_stride": 1}
+@cache
+def _pattern_parameters() -> list[Any]:
+    """Options that the patterns declare."""
+    from stemscan.plan.options import pattern_options
+    from stemscan.plan.patterns import PATTERNS
+
+    return late_options((one.flag, one.type, one.help) for one in pattern_options(PATTERNS))
+
+
+def _patterns() -> str:
+    """All patterns."""
+    from stemscan.plan.patterns import PATTERNS
+
+    return ", ".join(PATTERNS) + "."
+
+
+def _orders() -> str:
+    """All orders."""
+    from stemscan.plan.order import ORDERS
+
+    return ", ".join(ORDERS) + "; the pattern's own unless given."
+
+
+class _PlanGroup(LateGroup):
+    """The command with what patterns and orders declare."""
+
+    late_help: ClassVar = {"pattern": _patterns, "order": _orders}
+    late_parameters: ClassVar = _pattern_parameters
+    behind = "shape"
+
+
+app = typer.Typer(rich_markup_mode=None, cls=_PlanGroup)
+app.command("check")(check)
+app.command("export", cls=ExportCommand)(export)
 
 
 @app.callback(invoke_without_command=True)
@@ -41,51 +59,8 @@ def plan(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Plan file to write (YAML).", show_default=False)
     ] = None,
-    pattern: Annotated[
-        str,
-        typer.Option(
-            help="block-random, uniform, line-hop, raster, serpentine, spiral, lissajous, blue-noise, hilbert, "
-            "random-walk, interleaved or list."
-        ),
-    ] = "block-random",
+    pattern: Annotated[str, typer.Option()] = "block-random",
     shape: Annotated[str, typer.Option(help="Rows x columns of the scan grid.")] = "1024x1024",
-    block: Annotated[
-        int | None, typer.Option(help="block-random: side of a block in pixels (8).", show_default=False)
-    ] = None,
-    per_block: Annotated[
-        int | None, typer.Option(help="block-random: samples in each block (3).", show_default=False)
-    ] = None,
-    ratio: Annotated[
-        float | None,
-        typer.Option(
-            help="uniform, blue-noise, lissajous, random-walk: samples of a pass per pixel of the grid.",
-            show_default=False,
-        ),
-    ] = None,
-    height: Annotated[int | None, typer.Option(help="line-hop: rows of a band.", show_default=False)] = None,
-    pitch: Annotated[
-        float | None, typer.Option(help="spiral: distance of turns in pixels (4).", show_default=False)
-    ] = None,
-    spacing: Annotated[
-        float | None, typer.Option(help="spiral: distance of samples along it in pixels (4).", show_default=False)
-    ] = None,
-    cycles: Annotated[
-        str | None, typer.Option(help="lissajous: swings down x across in a pass, as 31x32.", show_default=False)
-    ] = None,
-    step: Annotated[int | None, typer.Option(help="random-walk: pixels of a step (1).", show_default=False)] = None,
-    row_stride: Annotated[
-        int | None, typer.Option(help="interleaved: distance of a raster's rows (2).", show_default=False)
-    ] = None,
-    column_stride: Annotated[
-        int | None, typer.Option(help="interleaved: distance of a raster's columns (1).", show_default=False)
-    ] = None,
-    points: Annotated[
-        Path | None,
-        typer.Option(
-            help="list: table (csv, txt) or npy file of (row, column); names of columns, as x,y, decide.",
-            show_default=False,
-        ),
-    ] = None,
     columns: Annotated[
         str | None,
         typer.Option(
@@ -107,14 +82,7 @@ def plan(
     repeat: Annotated[
         str, typer.Option(help="independent: passes may meet; exclusive: they avoid each other as long as they can.")
     ] = "independent",
-    order: Annotated[
-        str | None,
-        typer.Option(
-            help="serpentine-blocks, raster, serpentine, random, own, shortest, delocalised or settle-aware; the "
-            "pattern's own unless given.",
-            show_default=False,
-        ),
-    ] = None,
+    order: Annotated[str | None, typer.Option(show_default=False)] = None,
     max_jump: Annotated[
         float | None, typer.Option(help="order shortest: avoid jumps beyond so many pixels.", show_default=False)
     ] = None,
@@ -164,6 +132,8 @@ def plan(
         return
     from stemscan.errors import DoseLimitError, PlanError, UsageError
     from stemscan.files.writing import check_output
+    from stemscan.plan.options import pattern_from_options
+    from stemscan.plan.patterns import PATTERNS
     from stemscan.plan.scan_plan import ScanPlan
     from stemscan.units import parse_current_pa, parse_dwell_ns, parse_length_nm, parse_shape
 
@@ -173,22 +143,7 @@ def plan(
     check_output(output, overwrite=overwrite)
     current_pa = None if current is None else parse_current_pa(current)
     data: dict[str, Any] = {
-        "pattern": _pattern(
-            pattern,
-            {
-                "block": block,
-                "per_block": per_block,
-                "ratio": ratio,
-                "height": height,
-                "pitch": pitch,
-                "spacing": spacing,
-                "cycles": cycles,
-                "step": step,
-                "row_stride": row_stride,
-                "column_stride": column_stride,
-                "points": points,
-            },
-        ),
+        "pattern": pattern_from_options(pattern, context.obj, PATTERNS),
         "shape": list(parse_shape(shape)),
         "passes": passes,
         "repeat": repeat,
@@ -199,10 +154,11 @@ def plan(
         "seed": seed,
         "limits": {} if max_dose is None else {"max_dose_e_per_A2": max_dose},
     }
+    points = context.obj["--points"]
     if points is None and (columns is not None or rounding):
         raise UsageError(f"{'--round' if rounding else '--columns'}: expected --points beside it, got none; add it")
     moved = take_files(
-        data, points, polygon, mask, output, columns=columns, rounding=rounding, overwrite=overwrite, warn=talk.warn
+        data, polygon, mask, output, columns=columns, rounding=rounding, overwrite=overwrite, warn=talk.warn
     )
     try:
         scan_plan = ScanPlan.from_dict(data)
@@ -221,26 +177,6 @@ def plan(
         report |= {"points_file": str(moved.path), "moved_at_most_px": moved.furthest_px}
         lines += table([("points", f"on pixels in {moved.path}, moved by at most {moved.furthest_px:.3g} px")])
     talk.result(report, lines)
-
-
-def _pattern(kind: str, options: dict[str, Any]) -> dict[str, Any]:
-    """The plan's pattern from the options that fit its kind."""
-    from stemscan.errors import UsageError
-
-    fitting = _PARAMETERS.get(kind)
-    if fitting is None:
-        raise UsageError(f"--pattern: expected one of {', '.join(_PARAMETERS)}, got {kind!r}")
-    result: dict[str, Any] = {"kind": kind}
-    for option, value in options.items():
-        flag = "--" + option.replace("_", "-")
-        if value is not None and option not in fitting:
-            raise UsageError(f"{flag}: expected no such option with the pattern {kind}, got {value}; leave it out")
-        if option in fitting:
-            value = _DEFAULTS.get(option) if value is None else value
-            if value is None:
-                raise UsageError(f"{flag}: expected a value with the pattern {kind}, got none; add {flag}")
-            result[fitting[option]] = value
-    return result
 
 
 def _dose(dose: float | None, total: float | None, current_pa: float | None) -> dict[str, float]:

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
 from stemscan.cli.common import JsonOption, OutputOption, OverwriteOption, QuietOption, Talk, table
+from stemscan.cli.late import LateCommand
 
 if TYPE_CHECKING:
     from stemscan.hardware.exporters import ExportReport
 
-__all__ = ["export"]
+__all__ = ["ExportCommand", "export"]
+
+
+def _formats() -> str:
+    """All formats."""
+    from stemscan.hardware.exporters import FORMATS
+
+    return ", ".join(FORMATS) + "."
+
+
+class ExportCommand(LateCommand):
+    """The command with what exporters declare."""
+
+    late_help: ClassVar = {"to": _formats}
 
 
 def export(
     plan: Annotated[Path, typer.Argument(help="Plan file.", show_default=False)],
     to: Annotated[
         str,
-        typer.Option(
-            help="fei-stream, fei-stream-12, de-freescan, csv, npy, nexus, abtem, py4dstem or odemis.",
-            show_default=False,
-        ),
+        typer.Option(show_default=False),
     ],
     output: OutputOption,
     profile: Annotated[

@@ -59,7 +59,7 @@ def order_of(
 
 
 def _settle_of(name: str) -> dict[str, Any]:
-    """How a controller profile settles, in whole nanoseconds."""
+    """Settle model of a controller profile, in whole nanoseconds."""
     from stemscan.errors import UsageError
     from stemscan.hardware.profile import load_profile
 
@@ -117,7 +117,6 @@ class MovedPoints:
 
 def take_files(
     data: dict[str, Any],
-    points: Path | None,
     polygon: str | None,
     mask: Path | None,
     output: Path,
@@ -132,11 +131,11 @@ def take_files(
     Parameters
     ----------
     data : dict
-        Of a plan; `pattern` and `region` are filled in.
-    points, mask : Path, optional
-        Files as the user named them.
+        Of a plan; `region` and what states the content of a list are filled in.
     polygon : str, optional
         Corners.
+    mask : Path, optional
+        File as the user named it.
     output : Path
         Where the plan will stand; files are named relative to it.
     columns : str, optional
@@ -172,7 +171,8 @@ def take_files(
     folder, moved = output.parent, None
     shape = (data["shape"][0], data["shape"][1])
     pattern = data["pattern"]
-    if pattern["kind"] == "list" and points is not None:
+    if "file" in pattern:
+        points = Path(pattern["file"])
         found = points_to_scan(points, shape, names=columns, pixel_size_nm=data["pixel_size_nm"], rounding=rounding)
         if found.left_out:
             warn(f"columns that tell no place were not read: {', '.join(found.left_out)}")
@@ -185,8 +185,6 @@ def take_files(
             moved = MovedPoints(file, found.points, found.furthest_px)
             hold_points(found.points)
         pattern.update(file=_relative(file, folder), sha256=sha256, samples=len(found.points))
-    if pattern["kind"] == "lissajous":
-        pattern["cycles"] = _cycles(str(pattern["cycles"]))
     if polygon is not None and mask is not None:
         raise UsageError("expected --polygon or --mask, got both; keep one")
     if polygon is not None:
@@ -208,7 +206,9 @@ def take_files(
 
 def _count_samples(data: dict[str, Any]) -> None:
     """State how many samples of a way lie inside the region, where that does not follow from its pixels."""
-    if data["pattern"]["kind"] in ("spiral", "lissajous", "list"):
+    from stemscan.plan.patterns import PATTERNS
+
+    if not PATTERNS[data["pattern"]["kind"]].by_area:
         from stemscan.errors import PlanError, UsageError
         from stemscan.path.engine import samples_inside
         from stemscan.plan.scan_plan import ScanPlan
@@ -229,17 +229,6 @@ def _relative(path: Path, folder: Path) -> str:
         return Path(os.path.relpath(path, folder)).as_posix()
     except ValueError:
         return path.absolute().as_posix()
-
-
-def _cycles(text: str) -> list[int]:
-    """Two whole numbers, as 31x32."""
-    from stemscan.errors import UsageError
-
-    try:
-        down, across = (int(part) for part in text.split("x"))
-    except ValueError:
-        raise UsageError(f"--cycles: expected two whole numbers as 31x32, got {text!r}") from None
-    return [down, across]
 
 
 def _corner(text: str) -> list[float]:

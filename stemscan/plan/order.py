@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from stemscan.plan.messages import BrokenRule
 from stemscan.plan.value import PlanValue, lists_as_tuples
 
-__all__ = ["Order", "OrderKind", "SettleModel"]
+__all__ = ["ORDERS", "SETTINGS", "Order", "OrderKind", "SettleModel"]
 
 OrderKind = Literal[
     "serpentine-blocks", "raster", "serpentine", "random", "own", "shortest", "delocalised", "settle-aware"
 ]
+
+ORDERS: Final[dict[OrderKind, str]] = {
+    "serpentine-blocks": "block by block in alternating direction, inside each row by row in alternating direction",
+    "raster": "row by row, each in the same direction",
+    "serpentine": "row by row, in alternating direction",
+    "random": "at random",
+    "own": "as the pattern runs; only for patterns whose default it is",
+    "shortest": "a short way: Hilbert curves through strips of the grid, one after the other in alternating direction, "
+    "improved by turning stretches round and moving pixels; jumps beyond the limit are avoided at any price",
+    "delocalised": "samples that follow one another lie far apart, and neighbours are visited at different times",
+    "settle-aware": "as little settle time as local changes of the shortest way can reach",
+}
+"""All orders, and what each does."""
+
+SETTINGS: Final[dict[str, OrderKind]] = {"max_jump_px": "shortest", "settle": "settle-aware"}
+"""Settings of orders, and the one that each belongs to."""
 
 _Jump = tuple[Annotated[float, Field(ge=0, le=1e6)], Annotated[int, Field(ge=0, le=10**12)]]
 
@@ -57,11 +73,7 @@ class Order(PlanValue):
     Parameters
     ----------
     kind : str
-        `serpentine-blocks`: block by block in alternating direction, inside each block row by row in alternating
-        direction; `raster`: row by row; `serpentine`: rows in alternating direction; `random`: at random; `own`: as
-        the pattern runs (spiral, lissajous, random-walk, list, hilbert, interleaved); `shortest`: a short way;
-        `delocalised`: successive samples far apart, neighbours at different times; `settle-aware`: as little settle
-        time as can be.
+        One of `ORDERS`.
     max_jump_px : float, optional
         For `shortest`: jumps beyond this many pixels are avoided at any price.
     settle : SettleModel, optional
@@ -76,11 +88,11 @@ class Order(PlanValue):
 
     @model_validator(mode="after")
     def _fitting(self) -> Self:
-        if self.max_jump_px is not None and self.kind != "shortest":
-            raise BrokenRule("max_jump_px", f"expected it with the order shortest alone, got {self.kind}; remove it")
-        if (self.settle is None) == (self.kind == "settle-aware"):
-            found = "none; add it" if self.settle is None else f"one with {self.kind}; remove it"
-            raise BrokenRule("settle", f"expected a settle model with the order settle-aware and no other, got {found}")
+        for name, kind in SETTINGS.items():
+            if getattr(self, name) is not None and self.kind != kind:
+                raise BrokenRule(name, f"expected it with the order {kind} alone, got it with {self.kind}; remove it")
+        if self.settle is None and self.kind == "settle-aware":
+            raise BrokenRule("settle", "expected a settle model with the order settle-aware, got none; add it")
         return self
 
     def to_dict(self) -> dict[str, Any]:

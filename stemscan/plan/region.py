@@ -96,7 +96,7 @@ class ImageRegion(RegionBase):
     file : str
         Image (png, tif, ...), npy or CSV; absolute, or relative to the plan file.
     sha256 : str
-        Of the mask, see `stemscan.files.by_content.mask_sha256`; another content is refused.
+        SHA-256 of the mask, see `stemscan.files.by_content.mask_sha256`; another content is refused.
     pixels : int
         Number of pixels that are not zero.
     """

@@ -20,7 +20,7 @@ from stemscan.plan.dose import NO_LIMITS, Dose, Limits, area_dose
 from stemscan.plan.fields import QUANTITIES, as_shape, in_file_units
 from stemscan.plan.forms import PlanForms
 from stemscan.plan.order import Order, OrderKind
-from stemscan.plan.patterns import DEFAULT_ORDERS, Pattern
+from stemscan.plan.patterns import PATTERNS, Pattern
 from stemscan.plan.region import Region
 from stemscan.plan.rules import check_doses, check_order, check_region, check_samples
 from stemscan.plan.value import signature_of
@@ -145,8 +145,9 @@ class ScanPlan(PlanForms):
         if isinstance(data, dict) and data.get("order") is None:
             pattern = data.get("pattern")
             kind = pattern.get("kind") if isinstance(pattern, dict) else getattr(pattern, "kind", None)
-            order = DEFAULT_ORDERS.get(kind) if isinstance(kind, str) else None
-            return {**data, "order": Order.model_validate({"kind": order or "raster"})}
+            known = PATTERNS.get(kind) if isinstance(kind, str) else None
+            order = "raster" if known is None else known.default_order
+            return {**data, "order": Order.model_validate({"kind": order})}
         return data
 
     @model_validator(mode="after")

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from stemscan.errors import PlanError
 from stemscan.plan.messages import Lines, plan_error
 
-__all__ = ["PlanValue", "lists_as_tuples", "signature_of"]
+__all__ = ["PlanValue", "by_kind", "lists_as_tuples", "signature_of"]
 
 Init = TypeVar("Init", bound=Callable[..., None])
 
@@ -92,6 +92,15 @@ class PlanValue(BaseModel):
         for name, field in type(self).model_fields.items():
             if getattr(self, name) != field.default:
                 yield name, getattr(self, name)
+
+
+def by_kind(base: type[Any]) -> dict[str, type[Any]]:
+    """Classes below a base that have a kind, by it, in the order of the alphabet."""
+    kind = base.model_fields["kind"]
+    found = {} if kind.is_required() else {str(kind.default): base}
+    for derived in base.__subclasses__():
+        found |= by_kind(derived)
+    return dict(sorted(found.items()))
 
 
 def lists_as_tuples(value: Any) -> Any:

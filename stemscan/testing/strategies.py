@@ -2,51 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
 from stemscan.hardware.profile import ControllerProfile
+from stemscan.plan.order import ORDERS
+from stemscan.plan.patterns import PATTERNS
 from stemscan.plan.scan_plan import ScanPlan
 
 __all__ = ["orders", "patterns", "plans", "profiles", "regions"]
 
-_NEVER_EXCLUSIVE = ("spiral", "lissajous", "random-walk", "blue-noise")
+T = TypeVar("T")
 
 
-def patterns() -> st.SearchStrategy[dict[str, Any]]:
+@dataclass(frozen=True)
+class _Drawing:
+    """Numbers that hypothesis draws, as patterns ask for them."""
+
+    draw: st.DrawFn
+
+    def integer(self, smallest: int, largest: int) -> int:
+        """Draw a whole number."""
+        return self.draw(st.integers(smallest, largest))
+
+    def number(self, smallest: float, largest: float) -> float:
+        """Draw a number."""
+        return self.draw(st.floats(smallest, largest))
+
+    def choice(self, values: Sequence[T]) -> T:
+        """Draw one of some values."""
+        return self.draw(st.sampled_from(values))
+
+
+@st.composite
+def patterns(draw: st.DrawFn) -> dict[str, Any]:
     """Patterns of every kind but lists, which need a file, as plain data."""
-    blocks = st.integers(1, 9).flatmap(
-        lambda block: st.fixed_dictionaries(
-            {
-                "kind": st.just("block-random"),
-                "block": st.just(block),
-                "samples_per_block": st.integers(1, block**2),
-            }
-        )
-    )
-    full = st.sampled_from([{"kind": "raster"}, {"kind": "serpentine"}, {"kind": "hilbert"}])
-    ratios = st.floats(1e-3, 1.0, allow_nan=False)
-    uniform = st.fixed_dictionaries({"kind": st.just("uniform"), "ratio": ratios})
-    line_hop = st.fixed_dictionaries({"kind": st.just("line-hop"), "height": st.integers(1, 20)})
-    spacings = st.floats(0.5, 20)
-    spiral = st.fixed_dictionaries({"kind": st.just("spiral"), "pitch": spacings, "spacing": spacings})
-    cycles = st.sampled_from([[1, 1], [1, 2], [3, 2], [15, 16], [31, 7]])
-    lissajous = st.fixed_dictionaries({"kind": st.just("lissajous"), "cycles": cycles, "ratio": st.floats(1e-3, 2)})
-    blue_noise = st.fixed_dictionaries({"kind": st.just("blue-noise"), "ratio": ratios})
-    walk = st.fixed_dictionaries(
-        {"kind": st.just("random-walk"), "ratio": st.floats(1e-3, 2), "step": st.integers(1, 5)}
-    )
-    strides = st.integers(1, 9)
-    interleaved = st.fixed_dictionaries(
-        {"kind": st.just("interleaved"), "row_stride": strides, "column_stride": strides}
-    )
-    return st.one_of(blocks, full, uniform, line_hop, spiral, lissajous, blue_noise, walk, interleaved)
+    kind = draw(st.sampled_from([kind for kind, pattern in PATTERNS.items() if not pattern.needs_file]))
+    return {"kind": kind, **PATTERNS[kind].drawn(_Drawing(draw))}
 
 
 def orders() -> st.SearchStrategy[dict[str, Any]]:
     """Orders that every pattern can be visited in, as plain data."""
-    kinds = ("serpentine-blocks", "raster", "serpentine", "random", "shortest", "delocalised")
+    kinds = [kind for kind in ORDERS if kind not in ("own", "settle-aware")]
     plain = st.sampled_from(kinds).map(lambda kind: {"kind": kind})
     limited = st.floats(1, 50).map(lambda jump: {"kind": "shortest", "max_jump_px": jump})
     settles: st.SearchStrategy[dict[str, Any]] = st.one_of(
@@ -65,8 +65,8 @@ def regions(max_side: int = 40) -> st.SearchStrategy[dict[str, Any]]:
 
 def _possible(data: dict[str, Any]) -> dict[str, Any]:
     """Without a repetition that the pattern does not have."""
-    kind = data["pattern"]["kind"]
-    return {key: value for key, value in data.items() if key != "repeat" or kind not in _NEVER_EXCLUSIVE}
+    exclusive = PATTERNS[data["pattern"]["kind"]].exclusive
+    return {key: value for key, value in data.items() if key != "repeat" or exclusive}
 
 
 def plans(

@@ -1,72 +1,30 @@
-"""Which pixels one pass visits, one module a family."""
+"""Patterns, the pixels that one pass visits: a module of this folder a family, found without being listed.
 
-from typing import Annotated
+`stemscan.plan.patterns.base.PatternBase` says what a pattern declares.
+"""
+
+from functools import reduce
+from importlib import import_module
+from operator import or_
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from stemscan.plan.patterns.base import AreaPattern, PatternBase
-from stemscan.plan.patterns.block_random import BlockRandom
-from stemscan.plan.patterns.blue_noise import BlueNoise
-from stemscan.plan.patterns.line_hop import LineHop
-from stemscan.plan.patterns.lissajous import Lissajous
-from stemscan.plan.patterns.point_list import PointList
-from stemscan.plan.patterns.random_walk import RandomWalk
-from stemscan.plan.patterns.raster import Hilbert, Interleaved, Raster, Serpentine
-from stemscan.plan.patterns.spiral import Spiral
-from stemscan.plan.patterns.uniform import Uniform
+from stemscan.plan.value import by_kind
 
-__all__ = [
-    "DEFAULT_ORDERS",
-    "FAMILIES",
-    "AreaPattern",
-    "BlockRandom",
-    "BlueNoise",
-    "Hilbert",
-    "Interleaved",
-    "LineHop",
-    "Lissajous",
-    "Pattern",
-    "PatternBase",
-    "PointList",
-    "RandomWalk",
-    "Raster",
-    "Serpentine",
-    "Spiral",
-    "Uniform",
-]
+__all__ = ["PATTERNS", "AreaPattern", "Pattern", "PatternBase"]
 
-Pattern = Annotated[
-    BlockRandom
-    | Raster
-    | Serpentine
-    | Uniform
-    | LineHop
-    | Spiral
-    | Lissajous
-    | BlueNoise
-    | Hilbert
-    | RandomWalk
-    | Interleaved
-    | PointList,
-    Field(discriminator="kind"),
-]
-"""Any pattern, told apart by its `kind`."""
 
-FAMILIES: tuple[type[PatternBase], ...] = (
-    BlockRandom,
-    Raster,
-    Serpentine,
-    Uniform,
-    LineHop,
-    Spiral,
-    Lissajous,
-    BlueNoise,
-    Hilbert,
-    RandomWalk,
-    Interleaved,
-    PointList,
-)
-"""All patterns."""
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
 
-DEFAULT_ORDERS = {family.model_fields["kind"].default: family.default_order for family in FAMILIES}
-"""Order of each kind of pattern that a plan does not ask for another."""
+PATTERNS: dict[str, type[PatternBase]] = by_kind(PatternBase)
+"""All patterns by their kind."""
+
+if TYPE_CHECKING:
+    Pattern = PatternBase
+else:
+    Pattern = Annotated[reduce(or_, PATTERNS.values()), Field(discriminator="kind")]
+    """Any pattern, told apart by its `kind`."""

@@ -7,21 +7,46 @@ only when a path is expanded.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from stemscan.plan.region import RegionBase
 from stemscan.plan.value import PlanValue
 
-__all__ = ["DEFAULT_TILE", "AreaPattern", "PatternBase", "ratio_as_stated"]
+__all__ = ["DEFAULT_TILE", "AreaPattern", "Draw", "PatternBase", "ratio_as_stated"]
+
+T = TypeVar("T")
 
 DEFAULT_TILE = 32
 """Side, in pixels, of the tiles in which patterns without blocks of their own are traversed."""
 
 
+class Draw(Protocol):
+    """Arbitrary numbers, of which patterns make examples of themselves; both bounds are among them."""
+
+    def integer(self, smallest: int, largest: int) -> int:
+        """Draw a whole number."""
+        ...
+
+    def number(self, smallest: float, largest: float) -> float:
+        """Draw a number."""
+        ...
+
+    def choice(self, values: Sequence[T]) -> T:
+        """Draw one of some values."""
+        ...
+
+
 class PatternBase(PlanValue):
-    """Base of all patterns."""
+    """Base of all patterns.
+
+    A pattern is declared in one module of this folder: its kind, its fields with their limits and options, its default
+    order, and `drawn`. The first paragraph of its docstring and the texts of its parameters are those of the
+    documentation and of the command line. All else that knows patterns (the union, errors, `stemscan plan`, the
+    strategies for tests, the table in docs/plan.md) is made from that.
+    """
 
     default_order: ClassVar[str]
     """Kind of the order in which the pattern is visited unless the plan says otherwise."""
@@ -35,7 +60,15 @@ class PatternBase(PlanValue):
     by_area: ClassVar[bool] = False
     """Tell whether the samples in a region follow from its pixels; else the region states them."""
 
+    needs_file: ClassVar[bool] = False
+    """Tell whether the pattern is nothing without a file."""
+
     kind: str
+
+    @classmethod
+    def drawn(cls, draw: Draw) -> dict[str, Any]:
+        """Fields of an arbitrary pattern of this kind, for tests on grids of some dozen pixels."""
+        return {}
 
     @property
     def tile(self) -> tuple[int, int]:

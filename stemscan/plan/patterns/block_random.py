@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from stemscan.plan.messages import BrokenRule
-from stemscan.plan.patterns.base import AreaPattern
+from stemscan.plan.options import Option
+from stemscan.plan.patterns.base import AreaPattern, Draw
 
 __all__ = ["BlockRandom"]
 
 
 class BlockRandom(AreaPattern):
-    """Exactly `samples_per_block` pixels, uniformly and without repeats, in each block of one pass.
-
-    Blocks that the edge of the grid cuts share what is left of the pass's round(n H W / B^2) samples in proportion
-    to their area.
+    """Exactly n pixels at random in each whole B x B block; blocks that the edge of the grid cuts share the rest of the
+    round(n H W / B^2) samples by area.
 
     Parameters
     ----------
@@ -30,8 +29,8 @@ class BlockRandom(AreaPattern):
     default_order: ClassVar[str] = "serpentine-blocks"
     example: ClassVar = {"block": 8, "samples_per_block": 3}
     kind: Literal["block-random"] = "block-random"
-    block: Annotated[int, Field(ge=1, le=1024)]
-    samples_per_block: Annotated[int, Field(ge=1)]
+    block: Annotated[int, Field(ge=1, le=1024), Option(default=8)]
+    samples_per_block: Annotated[int, Field(ge=1), Option("--per-block", default=3)]
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -42,6 +41,12 @@ class BlockRandom(AreaPattern):
                 f"{self.samples_per_block}; take fewer, or larger blocks",
             )
         return self
+
+    @classmethod
+    def drawn(cls, draw: Draw) -> dict[str, Any]:
+        """Small blocks."""
+        block = draw.integer(1, 9)
+        return {"block": block, "samples_per_block": draw.integer(1, block**2)}
 
     @property
     def tile(self) -> tuple[int, int]:

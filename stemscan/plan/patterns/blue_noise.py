@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from stemscan.plan.patterns.base import AreaPattern, ratio_as_stated
+from stemscan.plan.options import Option
+from stemscan.plan.patterns.base import AreaPattern, Draw, ratio_as_stated
 
 __all__ = ["BlueNoise"]
 
 
 class BlueNoise(AreaPattern):
-    """round(ratio H W) pixels, evenly spread and at random, other ones in each pass.
+    """round(ratio H W) pixels at random that keep their distance; other ones in each pass.
 
     The curve through the grid's strips (`stemscan.path.strips`) is cut into as many stretches as there are samples,
     in each strip beginning at random. Each gets one sample, in two sweeps: of four random candidates, and then of eight
@@ -22,13 +23,18 @@ class BlueNoise(AreaPattern):
     Parameters
     ----------
     ratio : float
-        Sampling ratio of one pass, above 0, at most 1.
+        Samples of a pass per pixel of the grid (of the region), above 0, at most 1.
     """
 
     default_order: ClassVar[str] = "serpentine-blocks"
     exclusive: ClassVar[bool] = False
     kind: Literal["blue-noise"] = "blue-noise"
-    ratio: Annotated[float, Field(gt=0, le=1)]
+    ratio: Annotated[float, Field(gt=0, le=1), Option()]
+
+    @classmethod
+    def drawn(cls, draw: Draw) -> dict[str, Any]:
+        """Any ratio from a thousandth on."""
+        return {"ratio": draw.number(1e-3, 1.0)}
 
     @property
     def fraction(self) -> Fraction:

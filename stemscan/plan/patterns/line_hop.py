@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from stemscan.plan.patterns.base import AreaPattern
+from stemscan.plan.options import Option
+from stemscan.plan.patterns.base import AreaPattern, Draw
 
 __all__ = ["LineHop"]
 
 
 class LineHop(AreaPattern):
-    """One pixel, at a random row of the band, in every column of every band of rows.
+    """One pixel at a random row in each column of each whole band of rows; the columns of a band that the edge of the
+    grid cuts share the rest of the round(H W / height) visits.
 
     Parameters
     ----------
@@ -23,7 +25,12 @@ class LineHop(AreaPattern):
 
     default_order: ClassVar[str] = "serpentine-blocks"
     kind: Literal["line-hop"] = "line-hop"
-    height: Annotated[int, Field(ge=1, le=1024)]
+    height: Annotated[int, Field(ge=1, le=1024), Option()]
+
+    @classmethod
+    def drawn(cls, draw: Draw) -> dict[str, Any]:
+        """Bands up to half as high as the largest grids."""
+        return {"height": draw.integer(1, 20)}
 
     @property
     def tile(self) -> tuple[int, int]:

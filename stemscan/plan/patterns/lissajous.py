@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from stemscan.plan.messages import BrokenRule
-from stemscan.plan.patterns.base import PatternBase, ratio_as_stated
+from stemscan.plan.options import Option
+from stemscan.plan.patterns.base import Draw, PatternBase, ratio_as_stated
 from stemscan.plan.value import lists_as_tuples
 
 __all__ = ["Lissajous"]
@@ -16,8 +17,17 @@ __all__ = ["Lissajous"]
 Cycles = Annotated[int, Field(ge=1, le=4096)]
 
 
+def _two_numbers(text: str) -> list[int]:
+    """Two whole numbers, as 31x32."""
+    try:
+        down, across = (int(part) for part in text.split("x"))
+    except ValueError:
+        raise ValueError(f"expected two whole numbers as 31x32, got {text!r}") from None
+    return [down, across]
+
+
 class Lissajous(PatternBase):
-    """A closed figure traced once a pass, samples at equal times: round(ratio H W) of them.
+    """round(ratio H W) samples at equal times along a figure of p swings down and q across, closed once a pass.
 
     row = (H - 1) / 2 (1 - cos(2 pi p t)), column = (W - 1) / 2 (1 - cos(2 pi q t + pi / 2 p)) for t from 0 to 1; with
     this phase no piece of the figure is traced twice. Every pass takes the same way.
@@ -25,7 +35,7 @@ class Lissajous(PatternBase):
     Parameters
     ----------
     cycles : tuple of int
-        Swings p down and q across in one pass, 1 to 4096 each, without a common divisor.
+        Swings p down and q across in one pass, as 31x32, 1 to 4096 each, without a common divisor.
     ratio : float
         Samples of a pass per pixel of the grid, above 0, at most 4.
     """
@@ -34,8 +44,8 @@ class Lissajous(PatternBase):
     repeats_pixels: ClassVar[bool] = True
     exclusive: ClassVar[bool] = False
     kind: Literal["lissajous"] = "lissajous"
-    cycles: Annotated[tuple[Cycles, Cycles], BeforeValidator(lists_as_tuples)]
-    ratio: Annotated[float, Field(gt=0, le=4)]
+    cycles: Annotated[tuple[Cycles, Cycles], BeforeValidator(lists_as_tuples), Option(read=_two_numbers)]
+    ratio: Annotated[float, Field(gt=0, le=4), Option()]
 
     @model_validator(mode="after")
     def _one_figure(self) -> Self:
@@ -47,6 +57,12 @@ class Lissajous(PatternBase):
                 "change one",
             )
         return self
+
+    @classmethod
+    def drawn(cls, draw: Draw) -> dict[str, Any]:
+        """Few swings and many."""
+        cycles = draw.choice([[1, 1], [1, 2], [3, 2], [15, 16], [31, 7]])
+        return {"cycles": cycles, "ratio": draw.number(1e-3, 2.0)}
 
     def samples_per_pass(self, shape: tuple[int, int]) -> int:
         """Count round(ratio H W) samples, at least one."""

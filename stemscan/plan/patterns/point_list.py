@@ -8,20 +8,21 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from stemscan.files.by_content import FileName, Sha256, load_points
+from stemscan.plan.options import Option
 from stemscan.plan.patterns.base import PatternBase
 
 __all__ = ["PointList"]
 
 
 class PointList(PatternBase):
-    """Points of a file, in its order, the same in every pass; a pixel may stand in it several times.
+    """The points of a file in its order, the same in every pass; a pixel may stand in it several times.
 
     Parameters
     ----------
     file : str
         CSV with a row and a column in each line, or npy of shape (N, 2); absolute, or relative to the plan file.
     sha256 : str
-        Of the points, see `stemscan.files.by_content.points_sha256`; another content is refused.
+        SHA-256 of the points, see `stemscan.files.by_content.points_sha256`; another content is refused.
     samples : int
         Number of points.
     """
@@ -29,8 +30,12 @@ class PointList(PatternBase):
     default_order: ClassVar[str] = "own"
     repeats_pixels: ClassVar[bool] = True
     exclusive: ClassVar[bool] = False
+    needs_file: ClassVar[bool] = True
     kind: Literal["list"] = "list"
-    file: FileName
+    file: Annotated[
+        FileName,
+        Option("--points", help="table (csv, txt) or npy file of (row, column); names of columns, as x,y, decide"),
+    ]
     sha256: Sha256
     samples: Annotated[int, Field(ge=1, le=2**32)]
 

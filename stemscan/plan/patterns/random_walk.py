@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from stemscan.plan.patterns.base import AreaPattern, ratio_as_stated
+from stemscan.plan.options import Option
+from stemscan.plan.patterns.base import AreaPattern, Draw, ratio_as_stated
 
 __all__ = ["RandomWalk"]
 
 
 class RandomWalk(AreaPattern):
-    """round(ratio H W) steps in one of eight directions from a random pixel on; another walk in each pass.
+    """round(ratio H W) samples, each `step` pixels beside the one before in one of eight directions; another walk in
+    each pass.
 
-    A step that would leave the grid or the region goes in another direction; where none is possible the beam stays.
+    A walk begins at a random pixel. A step that would leave the grid or the region goes in another
+    direction; where none is possible the beam stays.
 
     Parameters
     ----------
@@ -29,8 +32,13 @@ class RandomWalk(AreaPattern):
     repeats_pixels: ClassVar[bool] = True
     exclusive: ClassVar[bool] = False
     kind: Literal["random-walk"] = "random-walk"
-    ratio: Annotated[float, Field(gt=0, le=4)]
-    step: Annotated[int, Field(ge=1, le=1024)] = 1
+    ratio: Annotated[float, Field(gt=0, le=4), Option()]
+    step: Annotated[int, Field(ge=1, le=1024), Option()] = 1
+
+    @classmethod
+    def drawn(cls, draw: Draw) -> dict[str, Any]:
+        """Walks of short steps."""
+        return {"ratio": draw.number(1e-3, 2.0), "step": draw.integer(1, 5)}
 
     @property
     def fraction(self) -> Fraction:

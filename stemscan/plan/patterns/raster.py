@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from stemscan.plan.patterns.base import AreaPattern
+from stemscan.plan.options import Option
+from stemscan.plan.patterns.base import AreaPattern, Draw
 
 __all__ = ["FullPattern", "Hilbert", "Interleaved", "Raster", "Serpentine"]
 
@@ -36,25 +37,36 @@ class Serpentine(FullPattern):
 
 
 class Hilbert(FullPattern):
-    """Every pixel along the Hilbert curve of the grid; see `stemscan.path.hilbert_curve`."""
+    """Every pixel along the Hilbert curve of the grid: steps of one pixel, but for one diagonal where the longer side
+    is odd and the shorter even.
+
+    See `stemscan.path.hilbert_curve`.
+    """
 
     default_order: ClassVar[str] = "own"
     kind: Literal["hilbert"] = "hilbert"
 
 
 class Interleaved(FullPattern):
-    """Every pixel, in row_stride x column_stride rasters one after the other that leave out what lies between.
+    """Every pixel, in rasters one after the other that leave out what lies between.
 
-    The rasters begin at (0, 0), (0, 1), ..., (1, 0), ...; neighbours are visited a raster's time apart or more
-    (Velazco et al., Ultramicroscopy 232, 113398, 2022).
+    The row_stride x column_stride rasters begin at (0, 0), (0, 1), ..., (1, 0), ...; neighbours are visited a raster's
+    time apart or more (Velazco et al., Ultramicroscopy 232, 113398, 2022).
 
     Parameters
     ----------
-    row_stride, column_stride : int
-        Distance of the rows and of the columns of one raster, 1 to 1024.
+    row_stride : int
+        Distance of the rows of one raster, 1 to 1024.
+    column_stride : int
+        Distance of its columns, 1 to 1024.
     """
 
     default_order: ClassVar[str] = "own"
     kind: Literal["interleaved"] = "interleaved"
-    row_stride: Annotated[int, Field(ge=1, le=1024)] = 2
-    column_stride: Annotated[int, Field(ge=1, le=1024)] = 1
+    row_stride: Annotated[int, Field(ge=1, le=1024), Option()] = 2
+    column_stride: Annotated[int, Field(ge=1, le=1024), Option()] = 1
+
+    @classmethod
+    def drawn(cls, draw: Draw) -> dict[str, Any]:
+        """Small strides."""
+        return {"row_stride": draw.integer(1, 9), "column_stride": draw.integer(1, 9)}

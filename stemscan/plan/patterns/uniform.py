@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from stemscan.plan.patterns.base import AreaPattern, ratio_as_stated
+from stemscan.plan.options import Option
+from stemscan.plan.patterns.base import AreaPattern, Draw, ratio_as_stated
 
 __all__ = ["Uniform"]
 
 
 class Uniform(AreaPattern):
-    """round(ratio H W) pixels of the grid in each pass, every subset equally likely.
+    """round(ratio H W) pixels of the grid at random, every subset equally likely.
 
     Parameters
     ----------
     ratio : float
-        Sampling ratio of one pass, above 0, at most 1.
+        Samples of a pass per pixel of the grid (of the region), above 0, at most 1.
     """
 
     default_order: ClassVar[str] = "random"
     kind: Literal["uniform"] = "uniform"
-    ratio: Annotated[float, Field(gt=0, le=1)]
+    ratio: Annotated[float, Field(gt=0, le=1), Option()]
+
+    @classmethod
+    def drawn(cls, draw: Draw) -> dict[str, Any]:
+        """Any ratio from a thousandth on."""
+        return {"ratio": draw.number(1e-3, 1.0)}
 
     @property
     def fraction(self) -> Fraction:

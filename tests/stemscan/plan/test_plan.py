@@ -111,7 +111,7 @@ BAD = [
     ("seed: 7", "seed: -1", ["seed (line 9)", "-1"]),
     ("seed: 7", "seed: 18446744073709551616", ["seed (line 9)", "18446744073709551616"]),
     ("seed: 7", "seed: 7\nseed: 8", ["'seed'", "line 10", "line 9", "once"]),
-    ("kind: block-random", "kind: blok", ["pattern (line 2)", "'block-random', 'raster'", "blok"]),
+    ("kind: block-random", "kind: blok", ["pattern (line 2)", "'block-random', 'blue-noise'", "blok"]),
     ("kind: block-random, ", "", ["pattern (line 2)", "kind"]),
     ("samples_per_block: 3", "samples_per_block: 65", ["pattern.samples_per_block (line 2)", "at most 64", "65"]),
     ("serpentine-blocks", "own", ["order.kind (line 5): expected", "choose another"]),

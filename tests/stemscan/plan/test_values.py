@@ -14,19 +14,16 @@ from hypothesis import strategies as st
 from stemscan.errors import DoseLimitError, PlanError
 from stemscan.plan.dose import Dose, Limits
 from stemscan.plan.order import Order, SettleModel
-from stemscan.plan.patterns import (
-    FAMILIES,
-    BlockRandom,
-    BlueNoise,
-    Interleaved,
-    LineHop,
-    Lissajous,
-    PointList,
-    RandomWalk,
-    Raster,
-    Spiral,
-    Uniform,
-)
+from stemscan.plan.patterns import PATTERNS
+from stemscan.plan.patterns.block_random import BlockRandom
+from stemscan.plan.patterns.blue_noise import BlueNoise
+from stemscan.plan.patterns.line_hop import LineHop
+from stemscan.plan.patterns.lissajous import Lissajous
+from stemscan.plan.patterns.point_list import PointList
+from stemscan.plan.patterns.random_walk import RandomWalk
+from stemscan.plan.patterns.raster import Interleaved, Raster
+from stemscan.plan.patterns.spiral import Spiral
+from stemscan.plan.patterns.uniform import Uniform
 from stemscan.plan.region import ImageRegion, PolygonRegion
 from stemscan.plan.scan_plan import ScanPlan
 from stemscan.plan.value import PlanValue
@@ -42,7 +39,7 @@ PLAN: dict[str, Any] = {
     "seed": 7,
 }
 VALID: dict[type[PlanValue], dict[str, Any]] = {
-    **{family: {} for family in FAMILIES},
+    **{pattern: {} for pattern in PATTERNS.values()},
     BlockRandom: {"block": 8, "samples_per_block": 3},
     Uniform: {"ratio": 0.1},
     BlueNoise: {"ratio": 0.1},
