@@ -20,7 +20,7 @@ from stemscan.files.read import read_picture
 from stemscan.recon.inputs.grids import bin_mean
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.metrics import absolute_psnr
-from stemscan.recon.registry import reconstruct
+from stemscan.recon.run import reconstruct
 
 Image = npt.NDArray[np.float32]
 

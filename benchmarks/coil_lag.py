@@ -21,7 +21,7 @@ from stemscan.recon.inputs.gridding import PlacedSamples
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.metrics import compare
 from stemscan.recon.reconstruction import Reconstruction
-from stemscan.recon.registry import reconstruct
+from stemscan.recon.run import reconstruct
 from stemscan.simulators.api import Specimen, VirtualMicroscope, render_specimen
 
 TAUS_US = (0, 5, 30, 220)

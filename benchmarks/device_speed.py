@@ -23,7 +23,7 @@ from benchmarks.fshnet_chain import scan
 from stemscan.recon.fshnet.full_grid import FullGridNet
 from stemscan.recon.fshnet.full_grid_features import CHANNELS
 from stemscan.recon.fshnet.network import FRAMES, FSHNet, exact_convolutions
-from stemscan.recon.registry import reconstruct
+from stemscan.recon.run import reconstruct
 
 Run = Callable[[], object]
 COPIED = 1 << 28  # bytes

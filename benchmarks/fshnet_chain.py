@@ -22,7 +22,7 @@ from stemscan.recon.fshnet.full_grid import FullGridNet, correct
 from stemscan.recon.fshnet.full_grid_features import features
 from stemscan.recon.fshnet.network import FSHNet
 from stemscan.recon.inputs.inputs import Inputs
-from stemscan.recon.registry import reconstruct
+from stemscan.recon.run import reconstruct
 from stemscan.recon.weights import find_weights
 from stemscan.recon.weights.file import load_weights
 from stemscan.simulators.api import sampled_frames, synthetic_specimen

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.metrics import affine_fit
 from stemscan.recon.paper.protocol import PublishedScan, published_scan
-from stemscan.recon.registry import reconstruct
+from stemscan.recon.run import reconstruct
 from stemscan.simulators.api import render_specimen, synthetic_specimen
 
 SIZE = 512

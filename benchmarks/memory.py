@@ -46,7 +46,7 @@ def _inputs(size: int, period: float = _PERIOD) -> object:
 
 def _method(name: str, period: float = _PERIOD) -> Part:
     def part(size: int, folder: Path) -> Callable[[], object]:
-        from stemscan.recon.registry import reconstruct
+        from stemscan.recon.run import reconstruct
 
         weights = _untrained(name, folder) if name in _TRAINED else None
         inputs = _inputs(size, period)

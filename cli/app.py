@@ -16,6 +16,7 @@ from stemscan.cli import (
     evaluate,
     importing,
     info,
+    methods,
     plan,
     recon,
     serve,
@@ -72,6 +73,7 @@ app.add_typer(plan.app, name="plan")
 app.command("simulate")(simulate.simulate)
 app.command("acquire")(acquire.acquire)
 app.command("recon")(recon.recon)
+app.command("methods")(methods.methods)
 app.command("columns")(columns.columns)
 app.command("import")(importing.import_data)
 app.command("info")(info.info)

@@ -41,7 +41,7 @@ def columns(
     from stemscan.recon.columns.table import check_table_name, write_table
     from stemscan.recon.inputs.inputs import load_inputs
     from stemscan.recon.output.zarr_image import read_reconstruction
-    from stemscan.recon.registry import reconstruct
+    from stemscan.recon.run import reconstruct
     from stemscan.recon.threads import limit_threads
 
     talk = Talk(quiet, as_json)

@@ -113,12 +113,12 @@ def _make_folder(folder: Path) -> None:
 def _check_folder(folder: Path, overwrite: bool) -> None:
     """See that the folder can be made, or that nothing in it is overwritten unasked."""
     from stemscan.files.writing import check_output
-    from stemscan.recon.registry import METHODS
+    from stemscan.recon.registry import ready_methods
 
     if not folder.is_dir():
         check_output(folder, overwrite=False)
         return
-    for name in (*_FILES, *(f"{method}.tif" for method in METHODS)):
+    for name in (*_FILES, *(f"{method}.tif" for method in ready_methods())):
         check_output(folder / name, overwrite=overwrite)
 
 
@@ -128,7 +128,8 @@ def _reconstruct_all(
     """Reconstruct by every method that has what it needs, and write each image."""
     from stemscan.recon.metrics import compare
     from stemscan.recon.output.writing import write_reconstruction
-    from stemscan.recon.registry import ready_methods, reconstruct
+    from stemscan.recon.registry import ready_methods
+    from stemscan.recon.run import reconstruct
 
     names = ready_methods()
     results: Results = []

@@ -36,7 +36,7 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar="[LABEL=]METHOD[:WEIGHTS][,SETTING=VALUE...]",
-            help="What is compared; may be given again. All methods by default.",
+            help="What is compared, METHOD a name or FILE.py:FUNCTION; may be given again. All methods by default.",
             show_default=False,
         ),
     ] = None,
@@ -85,13 +85,13 @@ def evaluate(
 ) -> None:
     """Evaluate methods side by side; what an earlier run computed is not computed again."""
     from stemscan.errors import ReconError, UsageError
+    from stemscan.recon.devices import check_device
     from stemscan.recon.evaluation.cases import Grid
     from stemscan.recon.evaluation.report import means, write_report
     from stemscan.recon.evaluation.schedule import LOCAL, scheduler_for
     from stemscan.recon.evaluation.session import Request, check_folder, prepare_folder
     from stemscan.recon.evaluation.session import evaluate as run
     from stemscan.recon.output.parquet import require_pyarrow
-    from stemscan.recon.registry import check_device
 
     talk = Talk(quiet, as_json)
     if threads < 1:
@@ -156,12 +156,12 @@ def _contenders(texts: list[str], names: str | None, weights: list[str]) -> list
     """What is compared, and what stands beside."""
     from stemscan.errors import UsageError
     from stemscan.recon.evaluation.contenders import all_contenders, parse_contender, with_those_beside
-    from stemscan.recon.registry import METHODS
+    from stemscan.recon.registry import built_in
 
     files: dict[str, Path] = {}
     for text in weights:
         name, equals, file = text.partition("=")
-        if not equals or not file or name not in METHODS:
+        if not equals or not file or name not in built_in():
             raise UsageError(f"--weights: expected METHOD=FILE, got {text!r}; write for example fshnet=w.safetensors")
         files[name] = Path(file)
     if names is not None and not _parts(names):

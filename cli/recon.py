@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stemscan.cli.common import JsonOption, OutputOption, OverwriteOption, QuietOption, Talk, choice, table
+from stemscan.recon.registry import DEFAULT_METHOD, built_in, method_of
+from stemscan.recon.weights import SHIPPED
 
 if TYPE_CHECKING:
     from stemscan.recon.inputs.inputs import Positions
@@ -22,14 +24,15 @@ def recon(
     method: Annotated[
         str,
         typer.Option(
-            help="fshnet, fourier-eb, normconv, lowpass, linear, nearest, constant, iht, bpfa, csnet or reconnet."
+            metavar="NAME|FILE.py:FUNCTION",
+            help=f"{', '.join(built_in())}, an installed plug-in, or a function in a file; see stemscan methods.",
         ),
-    ] = "fshnet",
+    ] = DEFAULT_METHOD,
     weights: Annotated[
         str | None,
         typer.Option(
             metavar="FILE|NAME",
-            help="Weights of a method that runs them: a file, or the name of shipped ones (fshnet, fshnet-paper).",
+            help=f"Weights of a method that runs them: a file, or the name of shipped ones ({', '.join(SHIPPED)}).",
             show_default=False,
         ),
     ] = None,
@@ -55,7 +58,10 @@ def recon(
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="A setting of the method; may be given again.", show_default=False
+            "--set",
+            metavar="NAME=VALUE",
+            help="A setting of the method, as stemscan methods METHOD lists them; may be given again.",
+            show_default=False,
         ),
     ] = None,
     overwrite: OverwriteOption = False,
@@ -68,20 +74,20 @@ def recon(
     from stemscan.recon.needs import require_memory_for
     from stemscan.recon.output.record import record_of
     from stemscan.recon.output.writing import check_destination, write_reconstruction
-    from stemscan.recon.registry import reconstruct
+    from stemscan.recon.run import reconstruct
+    from stemscan.recon.settings import parse_settings
 
     talk = Talk(quiet, as_json)
     weights = _weights_of(variant, method, weights)
+    asked, chosen = parse_settings(settings or [], "--set"), method_of(method)
     check_destination(output, overwrite=overwrite)
     inputs = load_inputs(store, _positions(positions))
     for warning in inputs.source["warnings"]:
         talk.warn(warning)
     compared = inputs.truth is not None and grid == "plan"
-    require_memory_for(method, inputs.shape, output, compared=compared, device=device)
-    with talk.progress(f"reconstructing by {method}"):
-        done = reconstruct(
-            inputs, method, weights=weights, device=device, threads=threads, grid=grid, **_settings(settings or [])
-        )
+    require_memory_for(chosen, inputs.shape, output, compared=compared, device=device)
+    with talk.progress(f"reconstructing by {chosen.name}"):
+        done = reconstruct(inputs, chosen, weights=weights, device=device, threads=threads, grid=grid, **asked)
     on_plan = done.factor == 1 and inputs.truth is not None
     metrics = compare(done.image, inputs.truth) if on_plan and inputs.truth is not None else None
     write_reconstruction(done, output, metrics=metrics, overwrite=overwrite)
@@ -126,20 +132,3 @@ def metric_text(metrics: Metrics) -> list[tuple[str, str]]:
         ("PSNR min-max", f"{metrics.psnr_minmax:.2f} dB"),
         ("SSIM", f"{metrics.ssim:.3f}, min-max {metrics.ssim_minmax:.3f}"),
     ]
-
-
-def _settings(texts: list[str]) -> dict[str, Any]:
-    """A method's settings from KEY=VALUE, each value read as YAML."""
-    from stemscan.errors import UsageError
-    from stemscan.files.strict_yaml import YamlProblem, parse
-
-    settings: dict[str, Any] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key.isidentifier() or key in ("inputs", "method", "weights", "device", "threads", "grid"):
-            raise UsageError(f"--set: expected KEY=VALUE with the name of a setting, got {text!r}")
-        try:
-            settings[key], _ = parse(value)
-        except YamlProblem as problem:
-            raise UsageError(f"--set: expected a plain value for {key}, got {value!r}") from problem
-    return settings

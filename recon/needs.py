@@ -7,7 +7,7 @@ from typing import Final
 
 from stemscan.recon.inputs.inputs import input_bytes
 from stemscan.recon.metrics import BYTES_A_PIXEL as COMPARED
-from stemscan.recon.registry import METHODS, remedy_for
+from stemscan.recon.registry import AnyMethod, method_of
 from stemscan.runtime.memory import require_memory
 
 __all__ = ["require_memory_for"]
@@ -17,14 +17,20 @@ _PICTURE: Final = 125
 
 
 def require_memory_for(
-    method: str, shape: tuple[int, int], output: Path, *, compared: bool = False, passes: int = 0, device: str = "cpu"
+    method: AnyMethod,
+    shape: tuple[int, int],
+    output: Path,
+    *,
+    compared: bool = False,
+    passes: int = 0,
+    device: str = "cpu",
 ) -> None:
     """Refuse a reconstruction for which there is too little memory at any of its steps.
 
     Parameters
     ----------
-    method : str
-        A name in `stemscan.recon.registry.METHODS`.
+    method : str, Method or callable
+        As for `stemscan.recon.run.reconstruct`.
     shape : tuple of int
         Rows and columns of the grid.
     output : Path
@@ -39,16 +45,17 @@ def require_memory_for(
     Raises
     ------
     TooLittleMemoryError
+    UsageError
+        When there is no such method.
     """
-    if method not in METHODS:
-        return  # `reconstruct` says so
+    chosen = method_of(method)
     rows, columns = shape
     pixels, kept = rows * columns, input_bytes(shape, passes) if passes else 0.0
     grid = f"{rows} x {columns} pixels"
     smaller = "take a smaller grid, or a machine with more"
     if device in ("auto", "cpu"):
-        needed = kept + METHODS[method].bytes_needed(shape)
-        require_memory(needed, f"to reconstruct {grid} by {method}", remedy_for(method))
+        needed = kept + chosen.bytes_needed(shape)
+        require_memory(needed, f"to reconstruct {grid} by {chosen.name}", chosen.memory_remedy)
     if compared:
         require_memory(kept + COMPARED * pixels, f"to compare an image of {grid} with the truth", smaller)
     if output.suffix.lower() == ".png":

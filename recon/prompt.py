@@ -15,7 +15,8 @@ import numpy as np
 from stemscan.recon.inputs.inputs import Inputs, load_inputs
 from stemscan.recon.needs import require_memory_for
 from stemscan.recon.output.writing import write_reconstruction
-from stemscan.recon.registry import DEFAULT_METHOD, reconstruct
+from stemscan.recon.registry import DEFAULT_METHOD
+from stemscan.recon.run import reconstruct
 
 if TYPE_CHECKING:
     from stemscan.recon.reconstruction import Reconstruction
@@ -39,7 +40,7 @@ def make_ready(shape: tuple[int, int], output: str | Path, method: str = DEFAULT
     output : str or Path
         Of the image to come; only its suffix matters.
     method : str
-        A name in `stemscan.recon.registry.METHODS` that needs no settings.
+        As for `reconstruct`; one that needs no settings.
     passes : int
         Of the scan that is to be reconstructed.
 
@@ -68,7 +69,7 @@ def reconstruct_store(
     store, output : str or Path
         The image's format goes by its suffix.
     method : str
-        A name in `stemscan.recon.registry.METHODS`.
+        As for `reconstruct`.
     overwrite : bool
         Whether an image that is there may be replaced.
 

@@ -2,7 +2,7 @@
 
 A method estimates on whatever grid suits it: factor f means that pixel (i, j) of the estimate stands for the plan's
 pixels f i .. f i + f - 1 by f j .. f j + f - 1, so that a plan of H x W pixels needs ceil(H / f) x ceil(W / f) of them.
-`stemscan.recon.registry.reconstruct` calls the method, brings its estimate to the grid that was asked for and adds what
+`stemscan.recon.run.reconstruct` calls the method, brings its estimate to the grid that was asked for and adds what
 the method does not know: its name, its time, the source.
 """
 
@@ -57,7 +57,7 @@ class Reconstruction:
     std : ndarray of float32, of the image's shape, or None
         Standard deviation of the image's error, per pixel.
     method : str
-        Name of the method in `stemscan.recon.registry.METHODS`.
+        Name of the method, as ``stemscan methods`` lists it, or of the plug-in.
     settings : mapping
         Settings of the method, given and found.
     seconds : float

@@ -27,7 +27,7 @@ from stemscan.random import Stream, random_words
 from stemscan.recon.inputs.gridding import PlacedSamples
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.inputs.read_noise import read_variance
-from stemscan.recon.registry import reconstruct
+from stemscan.recon.run import reconstruct
 from stemscan.runtime.compiled import compiled
 
 if TYPE_CHECKING:

@@ -45,14 +45,17 @@ class Plugin:
         Name of the entry point, ``file.py:function`` without folder, or name of the object.
     origin : str
         Where it comes from, for people: the package with its version, or the file.
+    file : Path or None
+        The file that it was named by.
     """
 
     noun: str
     name: str
     origin: str
     _get: Callable[[Plugin], Any]
-    _file: Callable[[], Path | None]
+    _source: Callable[[], Path | None]
     _package: str | None = None
+    file: Path | None = None
 
     def __str__(self) -> str:
         return f"{self.noun} {self.name}"
@@ -80,7 +83,7 @@ class Plugin:
         str
             64 hexadecimal digits; empty where the source is not at hand.
         """
-        file = self._file()
+        file = self._source()
         return "" if file is None else code_digest(file, self._package)
 
     def blame(self, problem: BaseException) -> str:
@@ -100,7 +103,7 @@ class Plugin:
         if isinstance(problem, SyntaxError) and problem.filename:
             return f"{kind}: {problem.msg}, line {problem.lineno} of {problem.filename}"
         words = " ".join(f"{kind}: {problem}".removesuffix(": ").split())
-        file = self._file()
+        file = self._source()
         own = set() if file is None else set(map(str, files_of_code(file, self._package)))
         frames = [frame for frame in traceback.extract_tb(problem.__traceback__) if frame.filename in own]
         return f"{words}, line {frames[-1].lineno} of {frames[-1].filename}" if frames else words
@@ -124,10 +127,10 @@ class PluginKind:
     group: str
     built_in: Callable[[], Collection[str]]
 
-    def installed(self) -> list[str]:
-        """Names of the plug-ins of installed packages, without those that are taken."""
-        names = {entry.name for entry in _entry_points(self.group, tuple(sys.path))}
-        return sorted(names - set(self.built_in()))
+    def installed(self) -> dict[str, str]:
+        """Names of the plug-ins of installed packages, without those that are taken, and where they come from."""
+        entries = sorted(_entry_points(self.group, tuple(sys.path)), key=lambda entry: entry.name)
+        return {entry.name: _origin(entry) for entry in entries if entry.name not in self.built_in()}
 
     def find(self, text: str) -> Plugin | None:
         """A plug-in by name or file.
@@ -203,7 +206,7 @@ class PluginKind:
         if not file.is_file():
             raise InputNotFoundError(f"expected the file of {self.noun} {text}, got none at {str(file)!r}; check it")
         get = partial(_from_file, file=file, name=name)
-        return Plugin(self.noun, f"{file.name}:{name}", f"file {str(file)!r}", get, lambda: file)
+        return Plugin(self.noun, f"{file.name}:{name}", f"file {str(file)!r}", get, lambda: file, None, file)
 
 
 def split_plugin(text: str) -> tuple[str, str]:

@@ -128,7 +128,7 @@ def test_imports_are_lazy(statement: str) -> None:
 def test_the_default_reconstruction_does_not_wait_for_numba() -> None:
     """Its kernels belong to the non-local step alone."""
     code = (
-        "import sys; from stemscan.recon.inputs.inputs import Inputs; from stemscan.recon.registry import reconstruct; "
+        "import sys; from stemscan.recon.inputs.inputs import Inputs; from stemscan.recon.run import reconstruct; "
         "reconstruct(Inputs.from_arrays([[[4.0, 0.0, 8.0]]], [[[1, 0, 1]]], 10.0)); print('numba' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -48,7 +48,7 @@ def find_columns(inputs: Inputs, image: npt.NDArray[np.floating[Any]] | None = N
         When the image is of another shape.
     """
     if image is None:
-        from stemscan.recon.registry import reconstruct
+        from stemscan.recon.run import reconstruct
 
         image = reconstruct(inputs, "fourier-eb").image
     if image.shape != inputs.shape:

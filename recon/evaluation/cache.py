@@ -19,7 +19,7 @@ import numpy.typing as npt
 from stemscan.errors import StemscanError
 from stemscan.files.writing import write_file, write_text
 from stemscan.recon.evaluation.cases import Case
-from stemscan.recon.evaluation.implementation import implementation_digest
+from stemscan.recon.evaluation.implementation import code_of
 from stemscan.recon.evaluation.rows import Measured
 from stemscan.recon.evaluation.run import Outcome
 
@@ -77,7 +77,7 @@ class Cache:
 
     def put(self, case: Case, outcome: Outcome) -> Kept:
         """Keep what came of a case, at once and whole."""
-        kept = Kept(outcome.measured, outcome.threads, implementation_digest(case.contender.method))
+        kept = Kept(outcome.measured, outcome.threads, code_of(case.contender))
         found = {field.name: getattr(outcome.measured, field.name) for field in fields(Measured)}
         data = {
             "schema": _SCHEMA,

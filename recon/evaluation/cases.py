@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stemscan import __version__
 from stemscan.errors import UsageError
-from stemscan.recon.evaluation.contenders import ORACLE, Contender
+from stemscan.recon.evaluation.contenders import Contender
 from stemscan.recon.evaluation.images import ImageSource
 from stemscan.recon.evaluation.protocols import NOISES, PROTOCOLS
-from stemscan.recon.registry import METHODS
 
 if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
@@ -141,6 +140,8 @@ class Case:
             "weights": self.contender.weights_sha256,
             "version": __version__,
         }
+        if self.contender.code:
+            known["code"] = self.contender.code
         if self.device != "cpu":
             known["device"] = self.device
         text = json.dumps(known, sort_keys=True, separators=(",", ":"))
@@ -165,18 +166,14 @@ def all_cases(
     -------
     list of Case
     """
+    devices = [device if contender.find().uses_torch else "cpu" for contender in contenders]
     return [
-        Case(image, cell, grid.passes, grid.seed, contender, device if _uses_torch(contender) else "cpu")
+        Case(image, cell, grid.passes, grid.seed, contender, where)
         for image in images
         for cell in grid.cells()
-        for contender in contenders
-        if contender.method != ORACLE or PROTOCOLS[cell.noise].has_oracle
+        for contender, where in zip(contenders, devices, strict=True)
+        if contender.competes or PROTOCOLS[cell.noise].has_oracle
     ]
-
-
-def _uses_torch(contender: Contender) -> bool:
-    """Tell whether a contender can use another device than the CPU."""
-    return contender.method != ORACLE and METHODS[contender.method].uses_torch
 
 
 @lru_cache(maxsize=64)

@@ -1,8 +1,9 @@
 """What is compared: a method with its weights and settings, under a label of its own.
 
 A contender is written ``METHOD``, or ``LABEL=METHOD[:WEIGHTS][,SETTING=VALUE...]``, so that several weights or settings
-of one method stand side by side. Labels that begin with ``ablation:`` are left to the table of ablations. The method
-`ORACLE` is no reconstruction: it looks at the truth, and marks what a stationary linear estimate could reach.
+of one method stand side by side. METHOD is a name, or ``file.py:function`` for one of other people. Labels that begin
+with ``ablation:`` are left to the table of ablations. The method `ORACLE` is no reconstruction: it looks at the truth,
+and marks what a stationary linear estimate could reach.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from stemscan.errors import UsageError, WeightsError
-from stemscan.files.strict_yaml import YamlProblem, parse
-from stemscan.recon.registry import METHODS, check_settings, ready_methods
+from stemscan.errors import ReconError, UsageError, WeightsError
+from stemscan.plugins import split_plugin
+from stemscan.recon.method import Method
+from stemscan.recon.registry import method_of, ready_methods
+from stemscan.recon.settings import check_settings, parse_settings
 from stemscan.recon.weights import find_weights
 
 __all__ = [
@@ -51,13 +54,17 @@ class Contender:
     label : str
         Its name in tables and figures.
     method : str
-        A name in `stemscan.recon.registry.METHODS`, or `ORACLE`.
+        Name of the method, or ``file.py:function`` without folder.
     weights : Path or None
         File of weights.
     weights_sha256 : str
         Digest of that file; empty without.
     settings : tuple of (str, value)
         Settings of the method, sorted by name.
+    folder : Path or None
+        Folder of the method's file.
+    code : str
+        Digest of the code of a plug-in; empty for methods of this package.
     """
 
     label: str
@@ -65,6 +72,28 @@ class Contender:
     weights: Path | None = None
     weights_sha256: str = ""
     settings: tuple[tuple[str, Any], ...] = ()
+    folder: Path | None = None
+    code: str = ""
+
+    def find(self) -> Method:
+        """Its method; imports a plug-in.
+
+        Raises
+        ------
+        ReconError
+            When the code of a plug-in is not what it was.
+        StemscanError
+            As `stemscan.recon.registry.method_of`.
+        """
+        found = method_of(self.method if self.folder is None else f"{self.folder / self.method}")
+        if found.plugin is not None and found.plugin.digest() != self.code:
+            raise ReconError(f"expected the code of {found} to stay as it was, got another; evaluate it again")
+        return found
+
+    @property
+    def competes(self) -> bool:
+        """Tell whether it is a method, and no mark that looks at the truth."""
+        return self.method != ORACLE
 
     @property
     def is_ablation(self) -> bool:
@@ -91,68 +120,54 @@ def parse_contender(text: str, weights: Mapping[str, Path] | None = None) -> Con
     UsageError
         When it is written otherwise, or names a method or setting that there is not.
     InputNotFoundError
-        When the weights file does not exist.
+        When the weights file, or that of the method, does not exist.
+    PluginError
+        When a method of other people cannot be imported.
     WeightsError
         When the method needs weights, none are named and none are shipped; or the file holds no weights of it.
 
     Examples
     --------
-    >>> parse_contender("narrow=normconv,width=1.5")
-    Contender(label='narrow', method='normconv', weights=None, weights_sha256='', settings=(('width', 1.5),))
+    >>> narrow = parse_contender("narrow=normconv,width=1.5")
+    >>> narrow.label, narrow.method, narrow.settings
+    ('narrow', 'normconv', (('width', 1.5),))
     """
     label, equals, rest = text.partition("=")
-    if not equals:
-        label, rest = text, text
-    chosen, *settings = rest.split(",")
-    method, _, file = chosen.partition(":")
-    if not label.strip() or "," in label or "|" in label or not method:
+    chosen, *settings = (rest if equals else text).split(",")
+    name, file = split_plugin(chosen)
+    if not label.strip() or "," in label or "|" in label or not name:
         raise UsageError(
             f"expected a contender as METHOD or LABEL=METHOD[:WEIGHTS][,SETTING=VALUE...], got {text!r}; "
             "a label holds neither comma nor bar"
         )
-    if method not in (*METHODS, ORACLE):
-        raise UsageError(f"expected a method of {', '.join((*METHODS, ORACLE))}, got {method!r} in {text!r}")
-    return _checked(label.strip(), method, Path(file) if file else (weights or {}).get(method), _settings(settings))
+    method, asked = method_of(name), parse_settings(settings)
+    check_settings(str(method), method.load(), asked)
+    path = _checked_weights(method, Path(file) if file else (weights or {}).get(name))
+    return Contender(
+        label.strip() if equals else method.name,
+        method.name,
+        path,
+        "" if path is None else hashlib.sha256(path.read_bytes()).hexdigest(),
+        tuple(sorted(asked.items())),
+        None if method.plugin is None or method.plugin.file is None else method.plugin.file.parent,
+        "" if method.plugin is None else method.plugin.digest(),
+    )
 
 
-def _checked(label: str, method: str, weights: Path | None, settings: dict[str, Any]) -> Contender:
-    """A contender whose weights are there and whose settings the method has."""
-    if method == ORACLE:
-        if settings or weights is not None:
-            raise UsageError(f"expected neither weights nor settings with {ORACLE}, got some for {label!r}; leave them")
-        return Contender(label, method)
-    check_settings(method, settings)
-    if weights is not None and not METHODS[method].needs_weights:
-        raise UsageError(f"expected no weights for method {method}, which has none, got {str(weights)!r}; leave them")
-    if METHODS[method].needs_weights:
-        weights = find_weights(weights, method)
-    if weights is not None:
-        from stemscan.recon.weights.file import load_weights
+def _checked_weights(method: Method, weights: Path | None) -> Path | None:
+    """The file of a method's weights; what is wrong with it is told before anything is computed."""
+    if not method.needs_weights:
+        if weights is not None:
+            raise UsageError(f"expected no weights for {method}, which has none, got {str(weights)!r}; leave them")
+        return None
+    from stemscan.recon.weights.file import check_exists, load_weights
 
-        load_weights(weights, method)  # what is wrong with a file is said before anything is computed
-    digest = "" if weights is None else hashlib.sha256(weights.read_bytes()).hexdigest()
-    return Contender(label, method, None if weights is None else weights.resolve(), digest, _sorted(settings))
-
-
-def _sorted(settings: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """Settings in the order of their names."""
-    return tuple(sorted(settings.items()))
-
-
-def _settings(texts: Sequence[str]) -> dict[str, Any]:
-    """Settings from SETTING=VALUE, each value read as YAML."""
-    settings: dict[str, Any] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key.isidentifier():
-            raise UsageError(f"expected a setting as NAME=VALUE, got {text!r}; write for example windows=false")
-        try:
-            settings[key], _ = parse(value)
-        except YamlProblem as problem:
-            raise UsageError(f"expected a plain value for setting {key}, got {value!r}; write a number or word") from (
-                problem
-            )
-    return settings
+    if method.plugin is None:
+        weights = find_weights(weights, method.name)
+        load_weights(weights, method.name)
+    elif weights is not None:
+        check_exists(weights)
+    return None if weights is None else weights.resolve()
 
 
 def all_contenders(weights: Mapping[str, Path] | None = None) -> list[Contender]:

@@ -14,7 +14,7 @@ import numpy as np
 from stemscan.files.writing import write_file
 from stemscan.recon.evaluation.averages import KINDS, Averages, Kind
 from stemscan.recon.evaluation.cases import percent
-from stemscan.recon.evaluation.contenders import BESIDE, ORACLE, Contender
+from stemscan.recon.evaluation.contenders import BESIDE, Contender
 from stemscan.recon.evaluation.point_names import name_points
 from stemscan.recon.evaluation.printed import printed_figures
 from stemscan.recon.evaluation.session import Evaluation
@@ -92,7 +92,7 @@ def _styles(contenders: Sequence[Contender]) -> dict[str, dict[str, Any]]:
     styles: dict[str, dict[str, Any]] = {}
     number = 0
     for one in contenders:
-        if one.method == ORACLE:
+        if not one.competes:
             styles[one.label] = {"color": _GREY, "ls": "--", "marker": "None", "lw": 1.6}
         elif one.method in BESIDE and one.label == one.method:
             line = ":" if one.method == "constant" else "-."

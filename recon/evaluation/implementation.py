@@ -2,40 +2,46 @@
 
 The cache knows a method by the version of this package, which does not change while someone works on a method. So each
 row also keeps the digest of the code that made it, and an evaluation says which of its rows are older than the code. It
-is made of the syntax trees, so that comments, docstrings and layout do not matter.
+is made of the syntax trees, so that comments, docstrings and layout do not matter. The code of a plug-in is a part of
+what its cases are known by.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from stemscan.recon.evaluation.contenders import ORACLE
-from stemscan.recon.registry import METHODS
+from stemscan.plugin_code import code_text
+from stemscan.recon.registry import built_in
 
-__all__ = ["implementation_digest"]
+if TYPE_CHECKING:
+    from stemscan.recon.evaluation.contenders import Contender
 
-_ORACLE_MODULE = "stemscan.recon.fourier_eb.spectral_oracle"
+__all__ = ["code_of", "implementation_digest"]
+
+
+def code_of(contender: Contender) -> str:
+    """Digest of the code of a contender's method."""
+    return contender.code or implementation_digest(contender.method)
 
 
 @lru_cache(maxsize=256)
 def implementation_digest(method: str) -> str:
-    """Digest of all modules in the folder of a method's module.
+    """Digest of all modules in the folder of the module of a method of this package.
 
     Parameters
     ----------
     method : str
-        A name in `stemscan.recon.registry.METHODS`, or the oracle's.
 
     Returns
     -------
     str
         16 hexadecimal digits; empty where the source is not at hand.
     """
-    spec = find_spec(_ORACLE_MODULE if method == ORACLE else METHODS[method].module)
+    spec = find_spec(str(built_in()[method].function).partition(":")[0])
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return ""
     return _folder_digest(Path(spec.origin).parent)
@@ -46,20 +52,5 @@ def _folder_digest(folder: Path) -> str:
     """Digest of the syntax trees of a folder's modules."""
     digest = hashlib.sha256()
     for file in sorted(folder.glob("*.py")):
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        digest.update(f"{file.name}\n{ast.dump(_without_docstrings(tree))}\n".encode())
+        digest.update(f"{file.name}\n{code_text(file)}\n".encode())
     return digest.hexdigest()[:16]
-
-
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    """The tree without docstrings."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                node.body = node.body[1:]
-    return tree

@@ -15,7 +15,6 @@ from stemscan.recon.evaluation.rows import Measured, measure
 from stemscan.recon.evaluation.scans import scans_of
 from stemscan.recon.inputs.inputs import input_bytes
 from stemscan.recon.metrics import BYTES_A_PIXEL as COMPARED
-from stemscan.recon.registry import METHODS
 
 __all__ = ["Outcome", "case_bytes", "run_case"]
 
@@ -44,8 +43,7 @@ class Outcome:
 def case_bytes(case: Case) -> float:
     """Memory that a case takes in a process of its own, by the parts that it is made of."""
     shape, passes = case.image.shape, case.passes
-    method = METHODS.get(case.contender.method)
-    needed = max(0 if method is None else method.bytes_needed(shape), COMPARED * math.prod(shape))
+    needed = max(case.contender.find().bytes_needed(shape), COMPARED * math.prod(shape))
     return _PROCESS + needed + input_bytes(shape, passes)
 
 

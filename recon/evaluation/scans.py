@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
@@ -12,12 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.recon.evaluation.cases import Case
-from stemscan.recon.evaluation.contenders import ORACLE, Contender
+from stemscan.recon.evaluation.contenders import Contender
 from stemscan.recon.evaluation.images import loaded
 from stemscan.recon.evaluation.protocols import PROTOCOLS
 from stemscan.recon.inputs.inputs import Inputs
-from stemscan.recon.registry import METHODS, reconstruct
-from stemscan.recon.threads import limit_threads
+from stemscan.recon.run import reconstruct
 from stemscan.simulators.api import sampled_frames
 
 __all__ = ["SCANS", "Made", "Scans", "scanned", "scans_of"]
@@ -73,9 +71,12 @@ class _PlannedScans:
     def reconstructed(self, case: Case, threads: int) -> tuple[Made, Image]:
         """See `Scans`."""
         inputs, truth = scanned(case, threads), loaded(case.image).fine
-        if case.contender.method == ORACLE:
-            return _oracle(inputs, truth, case.device, threads), truth
-        done = reconstruct(inputs, case.contender.method, threads=threads, **_arguments(case.contender, case.device))
+        contender, method = case.contender, case.contender.find()
+        if method.sees_truth:
+            inputs = replace(inputs, truth=truth)
+        done = reconstruct(
+            inputs, method, weights=contender.weights, device=case.device, threads=threads, **dict(contender.settings)
+        )
         return Made(done.image, done.std, done.seconds, done.native_factor), truth
 
     def pictured(self, case: Case) -> tuple[Inputs, Image]:
@@ -88,26 +89,6 @@ class _PlannedScans:
 
 
 SCANS: Final[Scans] = _PlannedScans()
-
-
-def _arguments(contender: Contender, device: str) -> dict[str, Any]:
-    """Weights, device and settings of a contender."""
-    arguments: dict[str, Any] = {"device": device, **dict(contender.settings)}
-    if METHODS[contender.method].needs_weights:
-        arguments["weights"] = contender.weights
-    return arguments
-
-
-def _oracle(inputs: Inputs, truth: Image, device: str, threads: int) -> Made:
-    """The spectral oracle."""
-    from stemscan.recon.fourier_eb.spectral_oracle import spectral_oracle
-
-    with limit_threads(threads):
-        began = time.perf_counter()
-        image = spectral_oracle(
-            inputs.S, inputs.V, inputs.electrons_per_sample, truth.copy(), noise=inputs.noise, device=device
-        )
-        return Made(image, None, time.perf_counter() - began, 1)
 
 
 def scanned(case: Case, threads: int = 1) -> Inputs:

@@ -23,7 +23,7 @@ from stemscan.recon.evaluation.cache import Cache, Kept
 from stemscan.recon.evaluation.cases import Case, Cell, Grid, all_cases
 from stemscan.recon.evaluation.contenders import Contender
 from stemscan.recon.evaluation.images import ImageSource
-from stemscan.recon.evaluation.implementation import implementation_digest
+from stemscan.recon.evaluation.implementation import code_of
 from stemscan.recon.evaluation.rows import Row, row_of, to_csv
 from stemscan.recon.evaluation.schedule import Scheduler, Task
 from stemscan.runtime.durable import remove
@@ -205,7 +205,7 @@ def evaluate(
     known |= _run(tasks, request.threads, scheduler, kept_rows, progress, len(cases))
     rows = tuple(row_of(case, known[case.digest].measured) for case in cases)
     write_text(folder / "rows.csv", to_csv(rows), overwrite=True)
-    stale = [case.contender.label for case in cases if known[case.digest].code != _code(case)]
+    stale = [case.contender.label for case in cases if known[case.digest].code != code_of(case.contender)]
     threads = sorted({kept.threads for kept in known.values()})
     return Evaluation(request, tuple(cases), rows, tuple(threads), len(tasks), tuple(dict.fromkeys(stale)), kept_rows)
 
@@ -238,11 +238,6 @@ def _figures(folder: Path) -> list[str]:
         return [name for name in map(str, noted) if Path(name).name == name and name.endswith(".png")]
     except (OSError, ValueError, KeyError, TypeError):
         return []
-
-
-def _code(case: Case) -> str:
-    """Digest of the code of a case's method."""
-    return implementation_digest(case.contender.method)
 
 
 def _run(
@@ -291,6 +286,7 @@ def _description(request: Request) -> dict[str, Any]:
                 "weights": None if contender.weights is None else contender.weights.name,
                 "weights_sha256": contender.weights_sha256,
                 "settings": dict(contender.settings),
+                **({"code_sha256": contender.code} if contender.code else {}),
             }
             for contender in request.contenders
         ],

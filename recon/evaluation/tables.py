@@ -150,13 +150,13 @@ def _cells(
     compete = [
         round(mean.value, 2)
         for one, mean in zip(contenders, means, strict=True)
-        if mean is not None and not math.isnan(mean.value) and one.method != ORACLE
+        if mean is not None and not math.isnan(mean.value) and one.competes
     ]
     texts = []
     for one, mean in zip(contenders, means, strict=True):
         ssim = averages.mean(one.label, line.samples_per_block, line.dose, kind.ssim) if kind.ssim else None
         text = _score(mean, ssim)
-        best = mean is not None and bool(compete) and round(mean.value, 2) == max(compete) and one.method != ORACLE
+        best = mean is not None and bool(compete) and round(mean.value, 2) == max(compete) and one.competes
         texts.append(f"**{text}**" if best else text)
     printed = [scores.get(line.cell) for scores in columns.values()]
     return [*line.heads, *texts, *("" if score is None else f"{score[0]:.2f}/{score[1]:.3f}" for score in printed)]

@@ -6,19 +6,52 @@ and is no reconstruction: P = |F(u - mean u)|^2 (orthonormal F), weights lambda 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from stemscan.errors import ReconError
 from stemscan.recon.fourier_eb.conjugate_gradients import posterior_mean
+from stemscan.recon.reconstruction import Estimate
 
-__all__ = ["spectral_oracle"]
+if TYPE_CHECKING:
+    from stemscan.recon.inputs.inputs import Inputs
+
+__all__ = ["oracle", "spectral_oracle"]
 
 Image = npt.NDArray[np.float32]
 
 _FLOOR = 1e-3
 _STEPS = 60
+
+
+def oracle(inputs: Inputs, *, device: str = "cpu") -> Estimate:
+    """The spectral oracle as a method, on inputs that hold the truth.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        With truth.
+    device : str
+        Of torch.
+
+    Returns
+    -------
+    Estimate
+        On the plan's grid, without standard deviation.
+
+    Raises
+    ------
+    ReconError
+        When the inputs hold no truth.
+    """
+    if inputs.truth is None:
+        raise ReconError("expected inputs with the truth for the spectral oracle, got none; simulate the acquisition")
+    truth = np.array(inputs.truth, dtype=np.float32)
+    image = spectral_oracle(inputs.S, inputs.V, inputs.electrons_per_sample, truth, noise=inputs.noise, device=device)
+    return Estimate(image=image)
 
 
 def spectral_oracle(

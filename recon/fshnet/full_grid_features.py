@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stemscan.recon.fourier_eb import FourierAnalysis, analyse
+from stemscan.recon.fourier_eb.analysis import FourierAnalysis, analyse
 from stemscan.recon.fshnet.low_pass_analysis import low_pass_analysis
 from stemscan.recon.inputs.grids import bin_mean, coarse_shape, upsample, upsample_linear
 from stemscan.recon.inputs.read_noise import read_variance

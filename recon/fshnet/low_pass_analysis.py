@@ -11,7 +11,7 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.recon.fourier_eb import FourierAnalysis
+from stemscan.recon.fourier_eb.analysis import FourierAnalysis
 from stemscan.recon.fshnet.initial_reconstruction import initial_reconstruction, low_pass
 from stemscan.recon.inputs.read_noise import read_variance
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.errors import ReconError
+from stemscan.errors import ReconError, UsageError
 from stemscan.recon.inputs.checks import (
     check_unvisited,
     checked_frames,
@@ -241,16 +241,16 @@ def input_bytes(shape: tuple[int, int], passes: int) -> float:
     return (_BYTES_A_FRAME_PIXEL * passes + _BYTES_A_PIXEL) * math.prod(shape)
 
 
-def load_inputs(path: str | Path, positions: Positions | None = None) -> Inputs:
-    """Read an acquisition store.
+def load_inputs(source: str | Path | Acquisition, positions: Positions | None = None) -> Inputs:
+    """Read an acquisition.
 
     Raw values become electrons by the detector's gain and offset. A store that is incomplete is read as far as it was
     committed, and says so in ``source["warnings"]``.
 
     Parameters
     ----------
-    path : str or Path
-        Folder of a store (``acq.zarr``).
+    source : str, Path or Acquisition
+        Folder of a store (``acq.zarr``), or an acquisition that was opened.
     positions : {"actual", "commanded"}, optional
         By which samples are put on the grid: where the beam was, shared among the pixels around it, or the pixels that
         were commanded. Actual ones where the store has them, unless given.
@@ -261,6 +261,8 @@ def load_inputs(path: str | Path, positions: Positions | None = None) -> Inputs:
 
     Raises
     ------
+    UsageError
+        Where the source is something else.
     InputNotFoundError, StoreError
         Where there is no store, or a damaged one.
     ReconError
@@ -270,11 +272,16 @@ def load_inputs(path: str | Path, positions: Positions | None = None) -> Inputs:
 
     if positions not in (None, *get_args(Positions)):
         raise ReconError(f"expected positions 'actual' or 'commanded', got {positions!r}; give one of the two")
-    acquisition = Acquisition.open(Path(path))
+    if not isinstance(source, str | Path | Acquisition):
+        raise UsageError(
+            f"expected an acquisition, the path of its store, or Inputs, got {type(source).__name__}; make Inputs of "
+            "arrays by Inputs.from_arrays"
+        )
+    acquisition = source if isinstance(source, Acquisition) else Acquisition.open(Path(source))
     places = None if positions == "commanded" else acquisition.actual()
     if positions == "actual" and places is None:
         raise ReconError(
-            f"expected a store with actual positions, got {str(path)!r}, which has none; use the commanded"
+            f"expected a store with actual positions, got {str(acquisition.path)!r}, which has none; use the commanded"
         )
     rows, columns = acquisition.shape
     grid = f"{acquisition.passes} x {rows} x {columns} pixels"
@@ -286,8 +293,8 @@ def load_inputs(path: str | Path, positions: Positions | None = None) -> Inputs:
         "analogue": acquisition.detector.unit != "electron",
     }
     warnings = list(acquisition.warnings)
-    source: dict[str, Any] = {
-        "path": str(path),
+    origin: dict[str, Any] = {
+        "path": str(acquisition.path),
         "store_digest": acquisition.digest(),
         "plan_digest": acquisition.plan_digest,
         "state": acquisition.state,
@@ -297,10 +304,10 @@ def load_inputs(path: str | Path, positions: Positions | None = None) -> Inputs:
     dose = acquisition.electrons_per_sample
     if places is not None:
         _warn_of_gaps(acquisition, places, warnings)
-        return Inputs.from_samples(_placed(acquisition, places), dose, source=source, **known)
+        return Inputs.from_samples(_placed(acquisition, places), dose, source=origin, **known)
     visits = acquisition.visits()
     frames = _electrons(acquisition.frames(), visits, acquisition.detector)
-    return Inputs.from_arrays(frames, visits, dose, source=source, **known)
+    return Inputs.from_arrays(frames, visits, dose, source=origin, **known)
 
 
 def _placed(acquisition: Acquisition, places: npt.NDArray[np.float32]) -> PlacedSamples:

@@ -1,102 +1,26 @@
-"""The trained networks by name: what each is, and which method runs it.
+"""The trained networks by name, found in the declarations of the rooms that hold them.
 
-A weights file (`stemscan.recon.weights.file`) and a training configuration (`stemscan.recon.training`) name an
-architecture of this table.
+A weights file (`stemscan.recon.weights.file`) and a training configuration (`stemscan.recon.training`) name one of
+`ARCHITECTURES`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from stemscan.errors import UsageError
+from stemscan.recon.declared import declarations, import_named
+from stemscan.recon.networks.architecture import Architecture
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["ARCHITECTURES", "Architecture", "architecture_of", "build", "network_class"]
-
-
-class Architecture(NamedTuple):
-    """Where a network is and what it is for.
-
-    Attributes
-    ----------
-    module, name : str
-        Where its class is.
-    method : str
-        The method of `stemscan.recon.registry` that runs it.
-    description : str
-        One line for people.
-    takes_frames : bool
-        Whether it is built for a number of frames; else any number of passes goes in as (S, V).
-    arguments : mapping
-        Further arguments of the class.
-    """
-
-    module: str
-    name: str
-    method: str
-    description: str
-    takes_frames: bool = True
-    arguments: Mapping[str, Any] = MappingProxyType({})
-
-
-_FSHNET: Final = "stemscan.recon.fshnet"
-_PAPER: Final = "stemscan.recon.paper"
-_MASK_AWARE: Final = MappingProxyType({"channels": 2, "mask_aware": True})
+__all__ = ["ARCHITECTURES", "architecture_of", "build", "network_class"]
 
 ARCHITECTURES: Final[Mapping[str, Architecture]] = MappingProxyType(
-    {
-        "fshnet": Architecture(f"{_FSHNET}.network", "FSHNet", "fshnet", "FSHNet as published"),
-        "fshnet-full": Architecture(
-            f"{_FSHNET}.full_grid",
-            "FullGridNet",
-            "fshnet",
-            "FSHNet on the full scan grid, from Fourier analysis and visits",
-            takes_frames=False,
-        ),
-        "fshnet-no-initial": Architecture(
-            f"{_PAPER}.ablations", "FSHNetWithoutInitial", "fshnet", "FSHNet without initial reconstruction"
-        ),
-        "fshnet-linear-initial": Architecture(
-            f"{_PAPER}.ablations",
-            "FSHNetLinearInitial",
-            "fshnet",
-            "FSHNet with a learned linear start",
-        ),
-        "fshnet-full-from-low-pass": Architecture(
-            f"{_FSHNET}.full_grid_ablations",
-            "FullGridFromLowPass",
-            "fshnet",
-            "FSHNet on the full scan grid, from the paper's initial reconstruction",
-            takes_frames=False,
-        ),
-        "fshnet-full-no-visits": Architecture(
-            f"{_FSHNET}.full_grid_ablations",
-            "FullGridWithoutVisits",
-            "fshnet",
-            "FSHNet on the full scan grid that does not see visits",
-            takes_frames=False,
-        ),
-        "fshnet-full-one-phase": Architecture(
-            f"{_FSHNET}.full_grid_ablations",
-            "FullGridOnePhase",
-            "fshnet",
-            "FSHNet on the full scan grid with one value per 2 x 2 pixels",
-            takes_frames=False,
-        ),
-        "csnet": Architecture(f"{_PAPER}.csnet", "CSNet", "csnet", "CSNet on zero-filled frames"),
-        "csnet-mask": Architecture(
-            f"{_PAPER}.csnet", "CSNet", "csnet", "CSNet on values and visits", False, _MASK_AWARE
-        ),
-        "reconnet": Architecture(f"{_PAPER}.reconnet", "ReconNet", "reconnet", "ReconNet on zero-filled frames"),
-        "reconnet-mask": Architecture(
-            f"{_PAPER}.reconnet", "ReconNet", "reconnet", "ReconNet on values and visits", False, _MASK_AWARE
-        ),
-    }
+    {one.name: one for one in declarations("ARCHITECTURES")}
 )
 
 
@@ -121,8 +45,7 @@ def network_class(name: str) -> type[nn.Module]:
     UsageError
         When there is none of that name.
     """
-    found = architecture_of(name)
-    return cast("type[nn.Module]", getattr(import_module(found.module), found.name))
+    return cast("type[nn.Module]", import_named(architecture_of(name).network))
 
 
 def build(name: str, frames: int = 4) -> nn.Module:
@@ -141,8 +64,5 @@ def build(name: str, frames: int = 4) -> nn.Module:
         When there is none of that name.
     """
     found = architecture_of(name)
-    kind = network_class(name)
-    arguments = dict(found.arguments)
-    if found.takes_frames:
-        arguments["frames" if found.method == "fshnet" else "channels"] = frames
-    return kind(**arguments)
+    number = {found.frames_argument: frames} if found.takes_frames else {}
+    return network_class(name)(**found.arguments, **number)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from stemscan.errors import ReconError
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.paper.protocol import FACTOR, PublishedScan
-from stemscan.recon.registry import reconstruct
+from stemscan.recon.run import reconstruct
 
 if TYPE_CHECKING:
     from stemscan.recon.evaluation.contenders import Contender
@@ -92,7 +92,7 @@ def reconstruct_published(
             return _fshnet(drawn, dose, contender, settings, device)
     shifted = shifted_inputs(drawn, dose)
     done = reconstruct(
-        shifted.inputs, contender.method, weights=contender.weights, device=device, threads=threads, **settings
+        shifted.inputs, contender.find(), weights=contender.weights, device=device, threads=threads, **settings
     )
     return Made(shifted.back(binned(done.image)), done.seconds, done.native_factor)
 
@@ -134,7 +134,7 @@ def binned(image: Image) -> Image:
 
 def _fourier_eb(drawn: PublishedScan, dose: float, settings: dict[str, Any], device: str) -> Made:
     """Fourier empirical Bayes of the summed frames, on the grid of the truth."""
-    from stemscan.recon.fourier_eb import estimate_signal
+    from stemscan.recon.fourier_eb.method import estimate_signal
 
     began = time.perf_counter()
     summed, visits = drawn.frames.sum(axis=0), drawn.visits.sum(axis=0, dtype=np.float32)

@@ -13,14 +13,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 
 from stemscan.errors import StemscanError, TrainingError, UsageError
 from stemscan.files.writing import write_text
+from stemscan.recon.devices import check_device
 from stemscan.recon.networks.registry import ARCHITECTURES, build
-from stemscan.recon.registry import check_device
 from stemscan.recon.training.batches import batches, scan_indices
 from stemscan.recon.training.card import card
 from stemscan.recon.training.checkpoint import NAME, State, load_checkpoint, save_checkpoint
@@ -303,14 +303,13 @@ def _keep_weights(run: _Run) -> None:
     if run.processes.leads:
         config, architecture = run.config, ARCHITECTURES[run.config.network]
         path = run.folder / WEIGHTS
-        convention: Any = "analysis" if config.network.startswith("fshnet-full") else "paper"
         info = WeightsInfo(
             frames=config.frames,
-            convention=convention,
+            convention=run.task.convention,
             origin=f"trained by stemscan, configuration {config.digest()[:12]}, step {run.state.step}",
             architecture=config.network,
         )
-        save_weights(run.state.average, path, info, half=config.network.startswith("fshnet-full"), overwrite=True)
+        save_weights(run.state.average, path, info, half=run.task.half, overwrite=True)
         if run.pace.validate:
             if run.validation is None:
                 run.validation = Validation(validation_specimens(run.images), max(4, config.frames))

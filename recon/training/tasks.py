@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, cast
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from stemscan.recon.declared import import_named
 from stemscan.recon.fshnet.full_grid import FullGridNet
 from stemscan.recon.fshnet.full_grid_features import features
 from stemscan.recon.fshnet.initial_reconstruction import initial_reconstruction
@@ -24,10 +25,13 @@ from stemscan.recon.fshnet.losses import fshnet_loss
 from stemscan.recon.fshnet.scale import sample_scale, standardised_frames, standardised_sum
 from stemscan.recon.fshnet.structure import global_structure
 from stemscan.recon.inputs.grids import bin_mean
-from stemscan.recon.networks.registry import network_class
+from stemscan.recon.networks.registry import architecture_of, network_class
 from stemscan.recon.paper.network_inputs import network_input
 from stemscan.recon.training.config import TrainingConfig
 from stemscan.recon.training.scans import Scan
+
+if TYPE_CHECKING:
+    from stemscan.recon.weights.file import Convention
 
 __all__ = ["Batch", "Example", "Losses", "Task", "crop", "stack", "task_of"]
 
@@ -52,7 +56,18 @@ class Example:
 
 
 class Task(Protocol):
-    """What a network learns."""
+    """What a network learns.
+
+    Attributes
+    ----------
+    convention : {"published", "paper", "analysis"}
+        How the network's inputs are made, as its weights file says it.
+    half : bool
+        Whether its weights are kept in float16.
+    """
+
+    convention: ClassVar[Convention]
+    half: ClassVar[bool]
 
     def example(self, scan: Scan) -> Example:
         """Inputs and targets of a scan."""
@@ -79,12 +94,8 @@ def stack(crops: Sequence[Batch]) -> Batch:
 
 
 def task_of(config: TrainingConfig) -> Task:
-    """The task of a configuration's network."""
-    if config.network.startswith("fshnet-full"):
-        return FullGridTask(config)
-    if config.network.startswith("fshnet"):
-        return FSHNetTask(config)
-    return BaselineTask(config)
+    """The task of a configuration's network, which its architecture declares."""
+    return cast(Task, import_named(architecture_of(config.network).task)(config))
 
 
 class FullGridTask:
@@ -98,6 +109,9 @@ class FullGridTask:
     ----------
     config : TrainingConfig
     """
+
+    convention: ClassVar[Convention] = "analysis"
+    half: ClassVar[bool] = True
 
     _GOOD: Final = 0.02
     _LIKELIHOOD: Final = 0.1
@@ -148,10 +162,13 @@ class FSHNetTask:
     config : TrainingConfig
     """
 
+    convention: ClassVar[Convention] = "paper"
+    half: ClassVar[bool] = False
+
     def __init__(self, config: TrainingConfig) -> None:
         self._frames = config.frames
         self._loss = config.loss
-        self._with_prior = config.network == "fshnet"
+        self._with_prior = architecture_of(config.network).reads_prior
 
     def example(self, scan: Scan) -> Example:
         """Frames, initial reconstruction and structure of the whole scan, and the truth."""
@@ -190,8 +207,11 @@ class BaselineTask:
     config : TrainingConfig
     """
 
+    convention: ClassVar[Convention] = "paper"
+    half: ClassVar[bool] = False
+
     def __init__(self, config: TrainingConfig) -> None:
-        self._frames = None if config.network.endswith("-mask") else config.frames
+        self._frames = config.frames if architecture_of(config.network).takes_frames else None
 
     def example(self, scan: Scan) -> Example:
         """The network's channels and the truth."""

@@ -18,7 +18,7 @@ from stemscan.errors import StemscanError, TrainingError
 from stemscan.plan.scan_plan import ScanPlan
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.metrics import compare
-from stemscan.recon.registry import reconstruct
+from stemscan.recon.run import reconstruct
 from stemscan.recon.training.config import TEST_SEEDS_FROM
 from stemscan.simulators.api import (
     Specimen,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stemscan.recon.registry import METHODS
+from stemscan.recon.registry import built_in
 from stemscan.runtime import memory
 from stemscan.runtime.memory import Room
 from tests.cli.conftest import Stemscan
@@ -57,11 +57,11 @@ def test_commands(
         assert sorted(tmp_path.iterdir()) == before
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
+@pytest.mark.parametrize("method", sorted(built_in()))
 def test_methods(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from stemscan.errors import TooLittleMemoryError
     from stemscan.recon.inputs.inputs import Inputs
-    from stemscan.recon.registry import reconstruct
+    from stemscan.recon.run import reconstruct
 
     inputs = Inputs.from_arrays(np.ones((4, 16, 16)), np.ones((4, 16, 16), int), 10.0)
     monkeypatch.setattr(memory, "room", lambda: Room(1, "of the whole machine"))
@@ -71,5 +71,5 @@ def test_methods(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_needs_grow_with_the_grid() -> None:
-    for name, method in METHODS.items():
+    for name, method in built_in().items():
         assert method.bytes_needed((2048, 2048)) > 2 * method.bytes_needed((1024, 1024)) > 0, name

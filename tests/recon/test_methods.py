@@ -1,4 +1,4 @@
-"""The registry, `reconstruct`, and every classical method on every kind of scan."""
+"""`reconstruct`, and every classical method on every kind of scan."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from stemscan.errors import ReconError, UsageError
-from stemscan.recon import registry as methods
 from stemscan.recon.inputs.grids import upsample
 from stemscan.recon.inputs.inputs import Inputs
+from stemscan.recon.method import Method
 from stemscan.recon.reconstruction import Estimate
-from stemscan.recon.registry import DEFAULT_METHOD, METHODS, Method, reconstruct, settings_of
+from stemscan.recon.registry import built_in
+from stemscan.recon.run import reconstruct
 from stemscan.recon.threads import limit_threads, workers
 from tests.recon.sampling_kit import lattice, scan
 
@@ -54,20 +55,9 @@ def test_nothing_counted(method: str) -> None:
     np.testing.assert_allclose(reconstruct(inputs, method).image, 0, atol=1e-7)
 
 
-def test_the_registry_is_complete() -> None:
-    assert DEFAULT_METHOD in METHODS
-    assert set(CLASSICAL) < set(METHODS)
-    for name, method in METHODS.items():
-        assert callable(method.load())
-        assert "inputs" not in settings_of(name)
-        assert method.description
-        assert "\n" not in method.description
-    assert [name for name, method in METHODS.items() if method.needs_weights] == ["fshnet", "csnet", "reconnet"]
-
-
 def test_nothing_heavy_is_imported_before_it_is_used() -> None:
     code = (
-        "import sys, stemscan.recon.registry, stemscan.recon.inputs.inputs, stemscan.recon.output.writing;"
+        "import sys, stemscan.recon.run, stemscan.recon.inputs.inputs, stemscan.recon.output.writing;"
         "import stemscan.recon.metrics;"
         "heavy = {'torch', 'numba', 'scipy', 'skimage', 'matplotlib', 'zarr', 'tifffile'} & set(sys.modules);"
         "sys.exit(str(heavy) if heavy else 0)"
@@ -94,37 +84,27 @@ def test_refuses(arguments: dict[str, Any], message: str) -> None:
 
 def test_settings_pass_through() -> None:
     assert reconstruct(INPUTS, "normconv", width=3.0).settings == {"width": 3.0, "width_chosen": False}
-    assert settings_of("lowpass") == ("radius", "keep_measured")
-    with pytest.raises(UsageError, match="got 'magic'"):
-        settings_of("magic")
+    assert tuple(built_in()["lowpass"].settings()) == ("radius", "keep_measured")
 
 
 # ---------------------------------------------------------------------- a method that does as it is told
 
-Maker = Callable[..., Estimate]
 
-
-@pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Register a method "told" that returns what it is given."""
-
-    def register(function: Maker, **fields: Any) -> None:
-        monkeypatch.setattr(methods, "METHODS", {"told": Method("nowhere", "told", "", **fields)})
-        monkeypatch.setattr(Method, "load", lambda self: function)
-
-    return register
+def told(function: Callable[..., Any], **fields: Any) -> Method:
+    """A method of this function."""
+    return Method("told", function, "", **fields)
 
 
 @pytest.mark.parametrize("factor", [2, 3])
-def test_coarse_estimates_come_to_the_plan_grid(told: Callable[..., None], factor: int) -> None:
+def test_coarse_estimates_come_to_the_plan_grid(factor: int) -> None:
     coarse = lattice((-(-32 // factor), -(-40 // factor)))
-    told(lambda inputs, *, device: Estimate(coarse, std=0.1 * coarse, factor=factor, settings={"a": 1}))
-    made = reconstruct(INPUTS, "told")
+    method = told(lambda inputs: Estimate(coarse, std=0.1 * coarse, factor=factor, settings={"a": 1}))
+    made = reconstruct(INPUTS, method)
     np.testing.assert_array_equal(made.image, upsample(coarse, factor, (32, 40)))
     assert made.std is not None
     assert made.std.shape == (32, 40)
     assert (made.factor, made.native_factor, made.pixel_size_nm) == (1, factor, 0.02)
-    native = reconstruct(INPUTS, "told", grid="native")
+    native = reconstruct(INPUTS, method, grid="native")
     np.testing.assert_array_equal(native.image, coarse)
     assert native.std is not None
     np.testing.assert_array_equal(native.std, 0.1 * coarse)
@@ -136,7 +116,10 @@ def test_coarse_estimates_come_to_the_plan_grid(told: Callable[..., None], facto
     ("estimate", "message"),
     [
         (Estimate(np.zeros((32, 39), np.float32)), r"float32 image of shape \(32, 40\), got float32 \(32, 39\)"),
-        (Estimate(np.zeros((32, 40), np.float32), factor=2), r"shape \(16, 20\), got float32 \(32, 40\)"),
+        (
+            Estimate(np.zeros((32, 40), np.float32), factor=2),
+            r"float32 image of shape \(16, 20\), got float32 \(32, 40\)",
+        ),
         (Estimate(np.zeros((32, 40))), "float32 image of shape .* got float64"),  # type: ignore[arg-type]
         (Estimate(np.full((32, 40), np.nan, np.float32)), "finite image, got values from nan to nan"),
         (
@@ -145,17 +128,16 @@ def test_coarse_estimates_come_to_the_plan_grid(told: Callable[..., None], facto
         ),
         (
             Estimate(np.zeros((32, 40), np.float32), std=np.zeros((32, 1), np.float32)),
-            "standard deviation of shape",
+            "float32 standard deviation of shape",
         ),
     ],
 )
-def test_bad_estimates_are_refused(told: Callable[..., None], estimate: Estimate, message: str) -> None:
-    told(lambda inputs, *, device: estimate)
-    with pytest.raises(ReconError, match=message):
-        reconstruct(INPUTS, "told")
+def test_bad_estimates_are_refused(estimate: Estimate, message: str) -> None:
+    with pytest.raises(ReconError, match=f"of method told a {message}"):
+        reconstruct(INPUTS, told(lambda inputs: estimate))
 
 
-def test_devices(told: Callable[..., None]) -> None:
+def test_devices() -> None:
     import torch
 
     seen: list[str] = []
@@ -164,25 +146,25 @@ def test_devices(told: Callable[..., None]) -> None:
         seen.append(device)
         return Estimate(np.zeros(inputs.shape, np.float32))
 
-    told(method, uses_torch=True)
-    reconstruct(INPUTS, "told", device="cpu")
-    reconstruct(INPUTS, "told", device="auto")
+    on_devices = told(method, uses_torch=True)
+    reconstruct(INPUTS, on_devices, device="cpu")
+    reconstruct(INPUTS, on_devices, device="auto")
     assert seen == ["cpu", "cuda" if torch.cuda.is_available() else "cpu"]
     for device in ("gpu", "meta", "cuda:99"):
         with pytest.raises(UsageError, match=f"expected a device of this machine .*, got '{device}'"):
-            reconstruct(INPUTS, "told", device=device)
+            reconstruct(INPUTS, on_devices, device=device)
 
 
-def test_weights_reach_a_method_that_needs_them(told: Callable[..., None]) -> None:
+def test_weights_reach_a_method_that_needs_them() -> None:
     seen: list[Any] = []
 
-    def method(inputs: Inputs, *, device: str, weights: Any) -> Estimate:
+    def method(inputs: Inputs, *, weights: Any) -> Estimate:
         seen.append(weights)
         return Estimate(np.zeros(inputs.shape, np.float32))
 
-    told(method, needs_weights=True)
-    reconstruct(INPUTS, "told", weights="a/b.safetensors")
-    reconstruct(INPUTS, "told")
+    trained = told(method, needs_weights=True)
+    reconstruct(INPUTS, trained, weights="a/b.safetensors")
+    reconstruct(INPUTS, trained)
     assert seen == ["a/b.safetensors", None]
 
 

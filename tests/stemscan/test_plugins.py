@@ -75,7 +75,7 @@ def test_an_entry_point_of_a_package(tmp_path: Path) -> None:
     plugin = found("idw")
     assert (plugin.name, plugin.origin) == ("idw", "package found-here 1.2 (found_here:Idw.run)")
     assert plugin.load() is len
-    assert KIND.installed() == ["idw"]
+    assert KIND.installed() == {"idw": "package found-here 1.2 (found_here:Idw.run)"}
 
 
 def test_an_object() -> None:

@@ -14,7 +14,7 @@ from stemscan.recon.classical.iht import iht
 from stemscan.recon.classical.normalised_convolution import normconv
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.metrics import compare
-from stemscan.recon.registry import reconstruct
+from stemscan.recon.run import reconstruct
 from tests.recon.sampling_kit import exact, lattice, scan
 
 

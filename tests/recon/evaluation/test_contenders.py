@@ -15,7 +15,7 @@ from stemscan.recon.evaluation.contenders import (
     parse_contender,
     with_those_beside,
 )
-from stemscan.recon.registry import METHODS
+from stemscan.recon.registry import ready_methods
 from stemscan.recon.weights.file import WeightsInfo, save_weights
 from tests.recon.fshnet.fshnet_kit import seeded_network
 
@@ -81,7 +81,7 @@ def test_weights_of_another_method_or_damaged_are_found_out_at_once(weights: Pat
 
 def test_all_methods_that_have_what_they_need(weights: Path) -> None:
     without = {one.method for one in all_contenders()}
-    assert without == {name for name, method in METHODS.items() if not method.needs_weights} | {"fshnet", ORACLE}
+    assert without == {*ready_methods(), ORACLE}
     chosen = {one.label: one for one in all_contenders({"fshnet": weights})}["fshnet"]
     assert chosen.weights_sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
     with pytest.raises(WeightsError, match="none is shipped"):

@@ -7,23 +7,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import pytest
 
 from stemscan.errors import MissingDependencyError, OutputExistsError, ReconError, UsageError
-from stemscan.recon import registry as methods
 from stemscan.recon.evaluation import implementation, schedule, session
 from stemscan.recon.evaluation.cache import Cache
 from stemscan.recon.evaluation.cases import Case
 from stemscan.recon.evaluation.contenders import parse_contender
 from stemscan.recon.evaluation.schedule import Dask, Here, Processes, dask_cluster, scheduler_for
-from stemscan.recon.inputs.inputs import Inputs
-from stemscan.recon.reconstruction import Estimate
-from stemscan.recon.registry import Method
 from tests.recon.evaluation.kit import Counting, request, run, without_seconds
 
 
@@ -150,42 +144,61 @@ def test_schedulers_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
 
-def broken(inputs: Inputs, *, device: str = "cpu") -> Estimate:
-    """A method that fails on every other scan."""
+BROKEN = """
+import numpy as np
+
+def broken(inputs):
     if inputs.samples % 3:
-        raise ZeroDivisionError("one\nby nothing")
-    return Estimate(np.full(inputs.shape, inputs.mean, np.float32))
+        raise ZeroDivisionError("one\\nby nothing")
+    return np.full(inputs.shape, inputs.mean)
+"""
 
 
-def with_broken(table: Mapping[str, Method]) -> Mapping[str, Method]:
-    return MappingProxyType({**table, "broken": Method(__name__, "broken", "fails now and then")})
-
-
-def test_a_method_that_fails_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = with_broken(methods.METHODS)
-    for module in (
-        "registry",
-        "evaluation.contenders",
-        "evaluation.cases",
-        "evaluation.run",
-        "evaluation.scans",
-        "evaluation.implementation",
-    ):
-        monkeypatch.setattr(f"stemscan.recon.{module}.METHODS", table)
-    done = run(request("broken", "constant"), tmp_path)
-    assert {(row.contender, row.samples_per_block) for row in done.failures} == {("broken", 2)}
-    assert {row.measured.error for row in done.failures} == {"ZeroDivisionError: one by nothing"}
+def test_a_method_that_fails_is_a_row(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(BROKEN)
+    text = f"mine={tmp_path / 'mine.py'}:broken"
+    done = run(request(text, "constant"), tmp_path / "e")
+    assert {(row.contender, row.method, row.samples_per_block) for row in done.failures} == {
+        ("mine", "mine.py:broken", 2)
+    }
+    (error,) = {row.measured.error for row in done.failures}
+    assert "method mine.py:broken to reconstruct, got ZeroDivisionError: one by nothing, line 6 of" in error
     assert all(np.isnan(row.measured.psnr) and row.measured.factor == 0 for row in done.failures)
     good = [row for row in done.rows if row.samples_per_block == 6]
     assert good[0].measured.psnr == pytest.approx(good[1].measured.psnr)
     counting = Counting()
-    run(request("broken", "constant"), tmp_path, counting)
-    assert counting.labels == ["broken"] * 2
+    run(request(text, "constant"), tmp_path / "e", counting)
+    assert counting.labels == ["mine"] * 2
+
+
+def test_rows_of_a_plugin_go_by_its_code(tmp_path: Path) -> None:
+    """A change of what it does computes them anew, in processes too; comments, and the place of the file, do not."""
+    file, code = tmp_path / "mine.py", "from near import level\n\n\ndef flat(inputs, add: float = 0.0):\n"
+    (tmp_path / "near.py").write_text("def level(inputs): return inputs.S * 0 + inputs.mean\n")
+    file.write_text(f"{code}    return level(inputs) + add\n")
+    texts = (f"a={file}:flat", f"b={file}:flat,add=0.25")
+    first = run(request(*texts, panels=0), tmp_path / "e")
+    assert (first.computed, first.failures) == (8, [])
+    file.write_text(f"# moved\n{code}    return level(inputs) + add  # same\n")
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("near.py", "mine.py"):
+        (tmp_path / "elsewhere" / name).write_text((tmp_path / name).read_text())
+    copied = [text.replace("mine.py", "elsewhere/mine.py") for text in texts]
+    again = run(request(*texts, panels=0), tmp_path / "e"), run(request(*copied, panels=0), tmp_path / "e")
+    assert [done.computed for done in again] == [0, 0]
+    (tmp_path / "near.py").write_text("def level(inputs): return inputs.S * 0 + 0.5\n")
+    changed = run(request(*texts, panels=0), tmp_path / "e", Processes(1))
+    assert (changed.computed, changed.stale) == (8, ())
+    assert str(tmp_path) not in (tmp_path / "e" / "rows.csv").read_text()
+    asked = request(*texts)
+    file.write_text(f"{code}    return level(inputs) + 2 * add\n")
+    with pytest.raises(ReconError, match=r"code of method mine\.py:flat to stay as it was"):
+        run(asked, tmp_path / "e")
 
 
 def test_rows_of_older_code_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(request(), tmp_path).stale == ()
-    monkeypatch.setattr(session, "implementation_digest", lambda method: "new" if method == "nearest" else "")
+    monkeypatch.setattr(session, "code_of", lambda one: "new" if one.method == "nearest" else "")
     assert run(request(), tmp_path).stale == ("nearest", "constant")
 
 

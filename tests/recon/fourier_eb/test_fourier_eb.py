@@ -9,10 +9,10 @@ import numpy.typing as npt
 import pytest
 
 from stemscan.errors import ReconError
-from stemscan.recon.fourier_eb import estimate_signal, fourier_eb
+from stemscan.recon.fourier_eb.method import estimate_signal, fourier_eb
 from stemscan.recon.inputs.grids import bin_mean, coarse_shape
 from stemscan.recon.inputs.inputs import Inputs
-from stemscan.recon.registry import reconstruct
+from stemscan.recon.run import reconstruct
 from tests.recon.sampling_kit import lattice, scan
 
 Image = npt.NDArray[np.float32]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from stemscan.errors import ReconError
-from stemscan.recon.fourier_eb import fourier_eb
+from stemscan.recon.fourier_eb.method import fourier_eb
 from stemscan.recon.fourier_eb.spectral_oracle import spectral_oracle
 from tests.recon.sampling_kit import exact, scan
 

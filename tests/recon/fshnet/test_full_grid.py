@@ -7,7 +7,8 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from stemscan.recon.fourier_eb import analyse, fourier_eb
+from stemscan.recon.fourier_eb.analysis import analyse
+from stemscan.recon.fourier_eb.method import fourier_eb
 from stemscan.recon.fshnet import full_grid, full_grid_features
 from stemscan.recon.fshnet.full_grid import FullGridNet, correct
 from stemscan.recon.fshnet.full_grid_features import CHANNELS, Features, features

@@ -20,7 +20,8 @@ from stemscan.recon.inputs.gridding import PlacedSamples
 from stemscan.recon.inputs.inputs import Inputs, load_inputs
 from stemscan.recon.metrics import compare
 from stemscan.recon.pictures.frames import frame_picture
-from stemscan.recon.registry import ready_methods, reconstruct
+from stemscan.recon.registry import ready_methods
+from stemscan.recon.run import reconstruct
 from stemscan.simulators.api import Specimen, VirtualMicroscope
 from stemscan.simulators.session import simulate
 from stemscan.testing import plans

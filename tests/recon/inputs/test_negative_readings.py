@@ -15,7 +15,8 @@ from stemscan.recon.fshnet.scale import sample_scale
 from stemscan.recon.inputs.gridding import PlacedSamples
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.inputs.read_noise import read_variance
-from stemscan.recon.registry import ready_methods, reconstruct
+from stemscan.recon.registry import ready_methods
+from stemscan.recon.run import reconstruct
 from stemscan.recon.stopping import _squared_error
 
 SIGNAL, DOSE, READ, SIDE = 0.02, 10.0, 1.0, 96

@@ -15,7 +15,7 @@ from stemscan.recon.fourier_eb.spectral_oracle import spectral_oracle
 from stemscan.recon.fshnet import full_grid
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.networks.registry import build
-from stemscan.recon.registry import reconstruct
+from stemscan.recon.run import reconstruct
 from stemscan.recon.training.config import TrainingConfig
 from stemscan.recon.training.loop import Pace, train
 from stemscan.recon.weights.file import WeightsInfo, save_weights

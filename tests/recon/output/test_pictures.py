@@ -26,7 +26,7 @@ from stemscan.recon.pictures.panel import panel
 from stemscan.recon.pictures.scale_bar import scale_bar
 from stemscan.recon.pictures.single import draw_picture
 from stemscan.recon.pictures.tiles import DPI, Layout, Tile, detail, draw_rows
-from stemscan.recon.registry import reconstruct
+from stemscan.recon.run import reconstruct
 from tests.recon.sampling_kit import lattice, scan
 
 

@@ -19,7 +19,7 @@ from stemscan.recon.paper.gibbs import cosine_atoms
 from stemscan.recon.paper.gibbs_atoms import _factorise, _solve_lower, _solve_upper, draw_atoms
 from stemscan.recon.paper.gibbs_usage import draw_usage
 from stemscan.recon.paper.patches import Coefficients, Patches, render
-from stemscan.recon.registry import reconstruct
+from stemscan.recon.run import reconstruct
 from tests.recon.sampling_kit import exact, scan
 
 Image = npt.NDArray[np.float32]

@@ -20,7 +20,7 @@ from torch import nn
 from stemscan.errors import InputNotFoundError, OutputExistsError, TrainingError, UsageError
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.networks.registry import build
-from stemscan.recon.registry import reconstruct
+from stemscan.recon.run import reconstruct
 from stemscan.recon.training import loop
 from stemscan.recon.training.card import card
 from stemscan.recon.training.checkpoint import State, save_checkpoint

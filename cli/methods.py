@@ -1,0 +1,32 @@
+"""`stemscan methods`: the methods of reconstruction, and the settings of one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from stemscan.cli.common import JsonOption, Talk, table
+
+__all__ = ["methods"]
+
+
+def methods(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME|FILE.py:FUNCTION]", help="Show the settings of this one.", show_default=False),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the methods of reconstruction, or the settings of one."""
+    from stemscan.recon.listing import described, known_methods, setting_lines
+    from stemscan.recon.registry import method_of
+
+    talk = Talk(as_json=as_json)
+    if name is None:
+        known = known_methods()
+        more = ["", "Settings of one: stemscan methods NAME. A method of your own: --method FILE.py:FUNCTION."]
+        talk.result({"methods": known}, [*table(list(known.items())), *more])
+    else:
+        method = method_of(name)
+        talk.result(described(method), [f"{method.name}: {method.description}", *setting_lines(method)])

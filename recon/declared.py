@@ -1,0 +1,34 @@
+"""What the rooms of reconstruction offer: each has a light module ``declaration`` that says so.
+
+A room is found by its folder, so that a new method or network touches no module but its own. Declarations name their
+functions and classes as ``module:name`` and import nothing heavy: `import_named` does so when they are first used.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+__all__ = ["declarations", "import_named"]
+
+
+@cache
+def declarations(what: str) -> tuple[Any, ...]:
+    """Everything that the rooms declare of one kind.
+
+    Parameters
+    ----------
+    what : str
+        Name in their modules ``declaration``: ``METHODS``, ``ARCHITECTURES``.
+    """
+    rooms = sorted(file.parent.name for file in Path(__file__).parent.glob("*/declaration.py"))
+    modules = [import_module(f"stemscan.recon.{room}.declaration") for room in rooms]
+    return tuple(one for module in modules for one in getattr(module, what, ()))
+
+
+def import_named(name: str) -> Any:
+    """The object that ``module:name`` names."""
+    module, _, attribute = name.partition(":")
+    return getattr(import_module(module), attribute)

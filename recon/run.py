@@ -1,0 +1,198 @@
+"""`reconstruct` runs one method: it checks what the method is given and what comes back, and sees to the rest."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from stemscan.errors import ReconError, StemscanError, UsageError
+from stemscan.recon.devices import check_device
+from stemscan.recon.inputs.grids import coarse_shape, upsample, upsample_linear
+from stemscan.recon.inputs.inputs import Inputs, load_inputs
+from stemscan.recon.method import Method
+from stemscan.recon.reconstruction import Estimate, Reconstruction
+from stemscan.recon.registry import DEFAULT_METHOD, AnyMethod, method_of
+from stemscan.recon.settings import check_settings
+from stemscan.recon.threads import limit_threads
+from stemscan.runtime.memory import require_memory
+
+if TYPE_CHECKING:
+    from stemscan.store import Acquisition
+
+__all__ = ["GRIDS", "reconstruct"]
+
+GRIDS: Final = ("plan", "native")
+
+
+def reconstruct(
+    source: Inputs | Acquisition | str | Path,
+    method: AnyMethod = DEFAULT_METHOD,
+    *,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    grid: str = "plan",
+    **settings: Any,
+) -> Reconstruction:
+    """Reconstruct the specimen's signal from counts and visits.
+
+    Parameters
+    ----------
+    source : Inputs, Acquisition, str or Path
+        Counts and visits, an acquisition, or the path of its store.
+    method : str or callable
+        A name that ``stemscan methods`` lists, ``file.py:function``, or a function
+        ``method(inputs, *, device=..., **settings)`` that returns an `Estimate`, an image, or an image and its standard
+        deviation.
+    weights : str or Path, optional
+        File of trained weights, or the name of shipped ones, for a method that runs them.
+    device : str
+        "cpu", "cuda", "cuda:1", "mps", ...; "auto" takes CUDA where the method can use it and there is one, else the
+        CPU.
+    threads : int, optional
+        Threads to use at most; all processors by default. The settings of torch and numba are put back afterwards.
+    grid : {"plan", "native"}
+        Return the image on the plan's grid, or on the grid on which the method worked, which may be coarser. From a
+        coarser grid the image is interpolated without loss (band limited), its standard deviation linearly.
+    **settings
+        Of the method; ``stemscan methods NAME`` lists them.
+
+    Returns
+    -------
+    Reconstruction
+
+    Raises
+    ------
+    UsageError
+        When the method, a setting, the device, the grid or the number of threads is not one of those there are.
+    InputNotFoundError, StoreError
+        When the source is no store.
+    WeightsError
+        When weights are needed and missing or wrong.
+    ReconError
+        When the method cannot work on these inputs, or did not give a finite image.
+
+    Examples
+    --------
+    >>> from stemscan.recon.inputs.inputs import Inputs
+    >>> inputs = Inputs.from_arrays([[[4.0, 0.0, 8.0]]], [[[1, 0, 1]]], 10.0)
+    >>> reconstruct(inputs, "linear").image
+    array([[0.4, 0.6, 0.8]], dtype=float32)
+    >>> reconstruct(inputs, lambda inputs: inputs.S / inputs.V.clip(1)).image
+    array([[0.4, 0. , 0.8]], dtype=float32)
+    """
+    chosen = method_of(method)
+    if grid not in GRIDS:
+        raise UsageError(f"expected grid to be one of {', '.join(GRIDS)}, got {grid!r}")
+    if weights is not None and not chosen.needs_weights:
+        raise UsageError(f"expected no weights for {chosen}, which has none, got {str(weights)!r}")
+    check_settings(str(chosen), chosen.load(), settings)
+    where = _device(chosen, device)
+    inputs = source if isinstance(source, Inputs) else load_inputs(source)
+    if where == "cpu":
+        rows, columns = inputs.shape
+        needed, what = chosen.bytes_needed(inputs.shape), f"to reconstruct {rows} x {columns} pixels by {chosen.name}"
+        require_memory(needed, what, chosen.memory_remedy)
+    passed = {name: value for name, value in (("device", where), ("weights", weights)) if chosen.takes(name)}
+    with limit_threads(threads):
+        start = time.perf_counter()
+        estimate = _estimate(chosen, inputs, passed, settings)
+        shown = estimate if grid == "native" else _on_plan(estimate, inputs.shape)
+        seconds = time.perf_counter() - start
+    return Reconstruction(
+        image=shown.image,
+        std=shown.std,
+        method=chosen.name,
+        settings=_noted(chosen, estimate.settings),
+        seconds=seconds,
+        factor=shown.factor,
+        native_factor=estimate.factor,
+        pixel_size_nm=None if inputs.pixel_size_nm is None else inputs.pixel_size_nm * shown.factor,
+        source=inputs.source,
+    )
+
+
+def _device(method: Method, device: str) -> str:
+    """The device to run on; imports torch only where it matters."""
+    if method.uses_torch:
+        return check_device(device)
+    if device in ("auto", "cpu"):
+        return "cpu"
+    raise UsageError(f"expected device auto or cpu, got {device!r}: {method} runs on the CPU only")
+
+
+def _estimate(method: Method, inputs: Inputs, passed: Mapping[str, Any], settings: Mapping[str, Any]) -> Estimate:
+    """What the method makes of the inputs, checked; an error of a plug-in names it and the line."""
+    try:
+        made = method(inputs, **passed, **settings)
+    except (StemscanError, MemoryError):
+        raise
+    except Exception as problem:
+        if method.plugin is None:
+            raise
+        raise ReconError(
+            f"expected {method} to reconstruct, got {method.plugin.blame(problem)}; mend it, or report it there"
+        ) from problem
+    estimate = made if isinstance(made, Estimate) else _of_arrays(method, made, settings)
+    _check_estimate(method, estimate, inputs.shape)
+    return estimate
+
+
+def _of_arrays(method: Method, made: Any, settings: Mapping[str, Any]) -> Estimate:
+    """An estimate from an image, or from an image and its standard deviation."""
+    image, std = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
+    if not hasattr(image, "__array__") or not (std is None or hasattr(std, "__array__")):
+        got = f"({type(image).__name__}, {type(std).__name__})" if isinstance(made, tuple) else type(made).__name__
+        raise ReconError(f"expected of {method} an image, (image, std) or an Estimate, got {got}; return one of them")
+    defaults = {name: setting.default for name, setting in method.settings().items()}
+    return Estimate(
+        np.asarray(image).astype(np.float32),
+        None if std is None else np.asarray(std).astype(np.float32),
+        settings={**defaults, **settings},
+    )
+
+
+def _noted(method: Method, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as they are noted; of a plug-in plain data, and the digest of its code."""
+    if method.plugin is None:
+        return dict(settings)
+    try:
+        json.dumps(dict(settings))
+    except (TypeError, ValueError) as problem:
+        raise ReconError(f"expected of {method} settings of plain numbers and words, got: {problem}; mend it") from None
+    return {**settings, "code_sha256": method.plugin.digest()}
+
+
+def _check_estimate(method: Method, estimate: Estimate, shape: tuple[int, int]) -> None:
+    """Refuse what is not a finite float32 image of the shape that goes with its factor."""
+    expected = coarse_shape(shape, estimate.factor)
+    advice = "please report this" if method.plugin is None else "mend it"
+    for name, array in (("image", estimate.image), ("standard deviation", estimate.std)):
+        if array is None:
+            continue
+        if array.shape != expected or array.dtype != np.float32:
+            raise ReconError(
+                f"expected of {method} a float32 {name} of shape {expected}, got {array.dtype} {array.shape}; {advice}"
+            )
+        low, high = array.min(), array.max()
+        if not (np.isfinite(low) and np.isfinite(high)) or (name != "image" and low < 0):
+            raise ReconError(
+                f"expected of {method} a finite {name}, got values from {low} to {high}; try other settings, and "
+                f"{advice}"
+            )
+
+
+def _on_plan(estimate: Estimate, shape: tuple[int, int]) -> Estimate:
+    """The estimate on the plan's grid."""
+    if estimate.factor == 1:
+        return estimate
+    return Estimate(
+        image=upsample(estimate.image, estimate.factor, shape),
+        std=None if estimate.std is None else upsample_linear(estimate.std, estimate.factor, shape),
+        settings=estimate.settings,
+    )

@@ -1,0 +1,176 @@
+"""Settings of a method: read from the signature and docstring of its function, and checked against them."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from stemscan.errors import UsageError
+
+__all__ = ["RESERVED", "Setting", "check_settings", "parse_settings", "settings_of"]
+
+RESERVED: Final = frozenset({"source", "method", "threads", "grid"})
+"""Names that `reconstruct` takes itself, and that no setting can have."""
+
+_PASSED: Final = ("device", "weights")
+
+
+class Setting(NamedTuple):
+    """A setting of a method.
+
+    Attributes
+    ----------
+    name : str
+    kind : str
+        Its type as the signature has it; empty where that says nothing.
+    default : object
+        `inspect.Parameter.empty` where it must be given.
+    text : str
+        What the docstring says of it.
+    hint : object
+        The type itself; `Any` where it is not known.
+    """
+
+    name: str
+    kind: str
+    default: Any
+    text: str
+    hint: Any
+
+    @property
+    def required(self) -> bool:
+        """Tell whether it has no default."""
+        return self.default is inspect.Parameter.empty
+
+    def __str__(self) -> str:
+        kind = f": {self.kind}" if self.kind else ""
+        return f"{self.name}{kind}" if self.required else f"{self.name}{kind} = {self.default!r}"
+
+
+def settings_of(function: Callable[..., Any]) -> dict[str, Setting]:
+    """Settings of a method's function, by name: every parameter after the first but device and weights.
+
+    Examples
+    --------
+    >>> from stemscan.recon.classical.normalised_convolution import normconv
+    >>> print(*settings_of(normconv).values())
+    width: float | None = None
+    """
+    texts = _documented(function)
+    scope = getattr(inspect.unwrap(function), "__globals__", {})
+    found = {}
+    for one in list(inspect.signature(function).parameters.values())[1:]:
+        if one.name not in _PASSED and one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY):
+            kind = "" if one.annotation is one.empty else _written(one.annotation)
+            hint = _evaluated(one.annotation, scope)
+            found[one.name] = Setting(one.name, kind, one.default, texts.get(one.name, ""), hint)
+    return found
+
+
+def check_settings(title: str, function: Callable[..., Any], settings: Mapping[str, Any]) -> None:
+    """Refuse a setting that a method does not have, a value of another type, and one that is missing.
+
+    Parameters
+    ----------
+    title : str
+        The method in messages: "method normconv".
+    function : callable
+        Of the method.
+    settings : mapping
+
+    Raises
+    ------
+    UsageError
+    """
+    known = settings_of(function)
+    kinds = {one.kind for one in inspect.signature(function).parameters.values()}
+    names = ", ".join(known) or "it has none"
+    for name, value in settings.items():
+        if name in known:
+            _check_value(title, known[name], value)
+        elif inspect.Parameter.VAR_KEYWORD not in kinds:
+            raise UsageError(f"expected settings of {title} ({names}), got {name!r}")
+    missing = next((one for one in known.values() if one.required and one.name not in settings), None)
+    if missing is not None:
+        raise UsageError(f"expected setting {missing.name} of {title}, got none; give a value")
+
+
+def parse_settings(texts: Sequence[str], what: str = "a setting") -> dict[str, Any]:
+    """Settings from NAME=VALUE, each value read as YAML.
+
+    Parameters
+    ----------
+    texts : sequence of str
+    what : str
+        Names the option in errors.
+
+    Raises
+    ------
+    UsageError
+        When one is written otherwise.
+
+    Examples
+    --------
+    >>> parse_settings(["width=1.5", "windows=false"])
+    {'width': 1.5, 'windows': False}
+    """
+    from stemscan.files.strict_yaml import YamlProblem, parse
+
+    settings: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier() or name in RESERVED.union(_PASSED):
+            raise UsageError(f"expected {what} as NAME=VALUE, got {text!r}; write for example windows=false")
+        try:
+            settings[name], _ = parse(value)
+        except YamlProblem as problem:
+            raise UsageError(
+                f"expected {what} with a plain value for {name}, got {value!r}; write a number or word"
+            ) from problem
+    return settings
+
+
+def _check_value(title: str, setting: Setting, value: Any) -> None:
+    """Refuse a value of another type."""
+    from pydantic import PydanticUserError, TypeAdapter, ValidationError
+
+    try:
+        TypeAdapter(setting.hint).validate_python(value, strict=True)
+    except PydanticUserError:
+        return  # a type of the method's own
+    except ValidationError as problem:
+        expected = problem.errors()[0]["msg"].removeprefix("Input should be ")
+        raise UsageError(f"expected setting {setting.name} of {title} to be {expected}, got {value!r}") from problem
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UsageError(f"expected setting {setting.name} of {title} to be finite, got {value!r}; give a number")
+
+
+def _written(annotation: Any) -> str:
+    """An annotation as it stands in the code."""
+    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+
+
+def _evaluated(annotation: Any, scope: dict[str, Any]) -> Any:
+    """The type of an annotation; `Any` where it names what is imported for type checkers alone."""
+    if annotation is inspect.Parameter.empty:
+        return Any
+    try:
+        return eval(annotation, scope) if isinstance(annotation, str) else annotation
+    except Exception:  # noqa: BLE001 - other people's annotations
+        return Any
+
+
+def _documented(function: Callable[..., Any]) -> dict[str, str]:
+    """Texts of the parameters in a numpydoc docstring, each on one line."""
+    _, _, section = (inspect.getdoc(function) or "").partition("Parameters\n----------\n")
+    texts: dict[str, str] = {}
+    names: list[str] = []
+    for line in re.split(r"\n\S.*\n-+\n", section)[0].splitlines():
+        if line[:1].strip():
+            names = line.partition(" : ")[0].replace(" ", "").split(",")
+        else:
+            texts |= {name: f"{texts.get(name, '')} {line.strip()}".strip() for name in names}
+    return texts
