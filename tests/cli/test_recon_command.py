@@ -109,7 +109,7 @@ BAD = [
     (["acq.zarr", "-o", "a.tif", "--variant", "paper", "--method", "bpfa"], 2, "bpfa"),
     (["acq.zarr", "-o", "a.tif", "--variant", "paper", "--weights", "fshnet"], 2, "--weights"),
     (["acq.zarr", "-o", "a.tif", "--set", "color=red"], 2, "color"),
-    (["acq.zarr", "-o", "a.tif", "--method", "fourier-eb", "--set", "windows"], 2, "KEY=VALUE"),
+    (["acq.zarr", "-o", "a.tif", "--method", "fourier-eb", "--set", "windows"], 2, "NAME=VALUE"),
     (["acq.zarr", "-o", "a.tif", "--method", "fourier-eb", "--set", "windows=[1"], 2, "windows"),
     (["acq.zarr", "-o", "a.tif", "--method", "fourier-eb", "--set", "windows=maybe"], 2, "windows"),
     (["acq.zarr", "-o", "a.tif", "--method", "fourier-eb", "--set", "factor=3"], 1, "factor"),
