@@ -18,6 +18,7 @@ from stemscan.errors import UsageError
 from stemscan.recon.evaluation.contenders import Contender
 from stemscan.recon.evaluation.images import ImageSource
 from stemscan.recon.evaluation.protocols import NOISES, PROTOCOLS
+from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
@@ -75,9 +76,9 @@ class Grid:
             if noise not in NOISES:
                 raise UsageError(f"expected noise of {', '.join(NOISES)}, got {noise!r}")
             passes = PROTOCOLS[noise].passes
-            if passes not in (None, self.passes):
+            if passes is not None and passes != self.passes:
                 raise UsageError(
-                    f"expected {passes} passes under the protocol {noise}, got {self.passes}; leave one of the two"
+                    f"expected {counted(passes, 'pass')} under the protocol {noise}, got {self.passes}; leave one of both"
                 )
         for number in self.samples_per_block:
             if not 1 <= number <= BLOCK * BLOCK:
