@@ -78,7 +78,7 @@ class Grid:
             passes = PROTOCOLS[noise].passes
             if passes is not None and passes != self.passes:
                 raise UsageError(
-                    f"expected {counted(passes, 'pass')} under the protocol {noise}, got {self.passes}; leave one of both"
+                    f"expected {counted(passes, 'pass')} under the protocol {noise}, got {self.passes}; drop one"
                 )
         for number in self.samples_per_block:
             if not 1 <= number <= BLOCK * BLOCK:
