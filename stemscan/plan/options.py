@@ -10,7 +10,7 @@ from stemscan.errors import UsageError
 from stemscan.plan.declared import field_texts
 from stemscan.plan.value import PlanValue
 
-__all__ = ["Option", "PatternOption", "pattern_from_options", "pattern_options"]
+__all__ = ["DeclaredOption", "Option", "PatternOption", "declared_options", "pattern_from_options", "pattern_options"]
 
 Patterns = Mapping[str, type[PlanValue]]
 
@@ -29,12 +29,15 @@ class Option:
         Makes the value from text, or raises ValueError; the field's type unless given.
     help : str, optional
         Text for the command line; that of the docstring unless given.
+    tried : range, tuple of two float, or list
+        Values that suit tests on grids of some dozen pixels: these whole numbers, any number between two, one of these.
     """
 
     flag: str = ""
     default: Any = None
     read: Callable[[str], Any] | None = None
     help: str = ""
+    tried: Any = ()
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class PatternOption:
 
 
 @dataclass(frozen=True)
-class _Declared:
+class DeclaredOption:
     """Option of one field of one pattern."""
 
     kind: str
@@ -69,9 +72,9 @@ class _Declared:
 
 def pattern_options(patterns: Patterns) -> list[PatternOption]:
     """Options of all patterns, those of one name together."""
-    by_flag: dict[str, list[_Declared]] = {}
+    by_flag: dict[str, list[DeclaredOption]] = {}
     for kind in patterns:
-        for one in _declared(kind, patterns[kind]):
+        for one in declared_options(kind, patterns[kind]):
             by_flag.setdefault(one.flag, []).append(one)
     return [PatternOption(flag, every[0].type, _help(every)) for flag, every in by_flag.items()]
 
@@ -95,14 +98,14 @@ def pattern_from_options(kind: str, given: Mapping[str, Any], patterns: Patterns
     """
     if kind not in patterns:
         raise UsageError(f"--pattern: expected one of {', '.join(patterns)}, got {kind!r}")
-    declared = {one.flag: one for one in _declared(kind, patterns[kind])}
+    declared = {one.flag: one for one in declared_options(kind, patterns[kind])}
     for flag, value in given.items():
         if value is not None and flag not in declared:
             raise UsageError(f"{flag}: expected no such option with the pattern {kind}, got {value}; leave it out")
     return {"kind": kind, **{one.field: _value(one, given.get(one.flag)) for one in declared.values()}}
 
 
-def _value(one: _Declared, given: Any) -> Any:
+def _value(one: DeclaredOption, given: Any) -> Any:
     """Value of a field from its option."""
     value = one.default if given is None else given
     if value is None:
@@ -115,7 +118,7 @@ def _value(one: _Declared, given: Any) -> Any:
         raise UsageError(f"{one.flag}: {problem}") from problem
 
 
-def _declared(kind: str, pattern: type[PlanValue]) -> Iterator[_Declared]:
+def declared_options(kind: str, pattern: type[PlanValue]) -> Iterator[DeclaredOption]:
     """Options that a pattern declares."""
     texts = field_texts(pattern)
     for name, field in pattern.model_fields.items():
@@ -124,10 +127,10 @@ def _declared(kind: str, pattern: type[PlanValue]) -> Iterator[_Declared]:
                 flag = option.flag or "--" + name.replace("_", "-")
                 default = option.default if field.is_required() else field.default
                 read_as: Any = str if option.read is not None else field.annotation
-                yield _Declared(kind, name, flag, option, default, read_as, option.help or texts[name])
+                yield DeclaredOption(kind, name, flag, option, default, read_as, option.help or texts[name])
 
 
-def _help(every: list[_Declared]) -> str:
+def _help(every: list[DeclaredOption]) -> str:
     """Text of an option, after the patterns that it is for."""
     kinds: dict[str, list[str]] = {}
     for one in every:

@@ -78,7 +78,7 @@ class ScanPlan(PlanForms):
 
     Examples
     --------
-    >>> from stemscan.plan.patterns import BlockRandom
+    >>> from stemscan.plan.patterns.block_random import BlockRandom
     >>> plan = ScanPlan(
     ...     pattern=BlockRandom(block=8, samples_per_block=3), shape=(256, 256), passes=4, dwell="1us",
     ...     dose=Dose(electrons_per_sample=10), pixel_size="0.02nm", seed=7,

@@ -2,46 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from hypothesis import strategies as st
 
+from stemscan.errors import PlanError
 from stemscan.hardware.profile import ControllerProfile
+from stemscan.plan.options import declared_options
 from stemscan.plan.order import ORDERS
 from stemscan.plan.patterns import PATTERNS
 from stemscan.plan.scan_plan import ScanPlan
 
 __all__ = ["orders", "patterns", "plans", "profiles", "regions"]
 
-T = TypeVar("T")
 
-
-@dataclass(frozen=True)
-class _Drawing:
-    """Numbers that hypothesis draws, as patterns ask for them."""
-
-    draw: st.DrawFn
-
-    def integer(self, smallest: int, largest: int) -> int:
-        """Draw a whole number."""
-        return self.draw(st.integers(smallest, largest))
-
-    def number(self, smallest: float, largest: float) -> float:
-        """Draw a number."""
-        return self.draw(st.floats(smallest, largest))
-
-    def choice(self, values: Sequence[T]) -> T:
-        """Draw one of some values."""
-        return self.draw(st.sampled_from(values))
-
-
-@st.composite
-def patterns(draw: st.DrawFn) -> dict[str, Any]:
+def patterns() -> st.SearchStrategy[dict[str, Any]]:
     """Patterns of every kind but lists, which need a file, as plain data."""
-    kind = draw(st.sampled_from([kind for kind, pattern in PATTERNS.items() if not pattern.needs_file]))
-    return {"kind": kind, **PATTERNS[kind].drawn(_Drawing(draw))}
+    return st.one_of([_pattern(kind) for kind, pattern in PATTERNS.items() if not pattern.needs_file])
+
+
+def _pattern(kind: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Patterns of a kind, of the values that it declares for tests."""
+    tried = {one.field: one.option.tried for one in declared_options(kind, PATTERNS[kind])}
+    fields = {name: st.floats(*of) if isinstance(of, tuple) else st.sampled_from(of) for name, of in tried.items()}
+    return st.fixed_dictionaries({"kind": st.just(kind), **fields}).filter(_is_possible)
+
+
+def _is_possible(data: dict[str, Any]) -> bool:
+    """Tell whether the values of a pattern's fields go together."""
+    try:
+        PATTERNS[data["kind"]].model_validate(data)
+    except PlanError:
+        return False
+    return True
 
 
 def orders() -> st.SearchStrategy[dict[str, Any]]:

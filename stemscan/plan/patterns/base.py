@@ -7,43 +7,25 @@ only when a path is expanded.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import ClassVar
 
 from stemscan.plan.region import RegionBase
 from stemscan.plan.value import PlanValue
 
-__all__ = ["DEFAULT_TILE", "AreaPattern", "Draw", "PatternBase", "ratio_as_stated"]
+__all__ = ["DEFAULT_TILE", "AreaPattern", "PatternBase", "RatioPattern", "Way", "ratio_as_stated"]
 
-T = TypeVar("T")
 
 DEFAULT_TILE = 32
 """Side, in pixels, of the tiles in which patterns without blocks of their own are traversed."""
 
 
-class Draw(Protocol):
-    """Arbitrary numbers, of which patterns make examples of themselves; both bounds are among them."""
-
-    def integer(self, smallest: int, largest: int) -> int:
-        """Draw a whole number."""
-        ...
-
-    def number(self, smallest: float, largest: float) -> float:
-        """Draw a number."""
-        ...
-
-    def choice(self, values: Sequence[T]) -> T:
-        """Draw one of some values."""
-        ...
-
-
 class PatternBase(PlanValue):
     """Base of all patterns.
 
-    A pattern is declared in one module of this folder: its kind, its fields with their limits and options, its default
-    order, and `drawn`. The first paragraph of its docstring and the texts of its parameters are those of the
+    A pattern is declared in one module of this folder: its kind, its fields with their limits, options and values for
+    tests, its default order. The first paragraph of its docstring and the texts of its parameters are those of the
     documentation and of the command line. All else that knows patterns (the union, errors, `stemscan plan`, the
     strategies for tests, the table in docs/plan.md) is made from that.
     """
@@ -64,11 +46,6 @@ class PatternBase(PlanValue):
     """Tell whether the pattern is nothing without a file."""
 
     kind: str
-
-    @classmethod
-    def drawn(cls, draw: Draw) -> dict[str, Any]:
-        """Fields of an arbitrary pattern of this kind, for tests on grids of some dozen pixels."""
-        return {}
 
     @property
     def tile(self) -> tuple[int, int]:
@@ -115,6 +92,25 @@ class AreaPattern(PatternBase):
     def samples_in(self, pixels: int) -> int:
         """Count the samples of one pass over so many pixels; at least one."""
         return max(1, round(self.fraction * pixels))
+
+
+class RatioPattern(AreaPattern):
+    """Base of patterns that state their samples as a ratio."""
+
+    ratio: float
+
+    @property
+    def fraction(self) -> Fraction:
+        """The ratio as it is stated."""
+        return ratio_as_stated(self.ratio)
+
+
+class Way(PatternBase):
+    """Base of patterns that are a way, which the beam may take across a pixel several times."""
+
+    default_order: ClassVar[str] = "own"
+    repeats_pixels: ClassVar[bool] = True
+    exclusive: ClassVar[bool] = False
 
 
 def ratio_as_stated(ratio: float) -> Fraction:

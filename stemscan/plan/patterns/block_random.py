@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from stemscan.plan.messages import BrokenRule
 from stemscan.plan.options import Option
-from stemscan.plan.patterns.base import AreaPattern, Draw
+from stemscan.plan.patterns.base import AreaPattern
 
 __all__ = ["BlockRandom"]
 
@@ -29,8 +29,8 @@ class BlockRandom(AreaPattern):
     default_order: ClassVar[str] = "serpentine-blocks"
     example: ClassVar = {"block": 8, "samples_per_block": 3}
     kind: Literal["block-random"] = "block-random"
-    block: Annotated[int, Field(ge=1, le=1024), Option(default=8)]
-    samples_per_block: Annotated[int, Field(ge=1), Option("--per-block", default=3)]
+    block: Annotated[int, Field(ge=1, le=1024), Option(default=8, tried=range(1, 10))]
+    samples_per_block: Annotated[int, Field(ge=1), Option("--per-block", default=3, tried=range(1, 82))]
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -41,12 +41,6 @@ class BlockRandom(AreaPattern):
                 f"{self.samples_per_block}; take fewer, or larger blocks",
             )
         return self
-
-    @classmethod
-    def drawn(cls, draw: Draw) -> dict[str, Any]:
-        """Small blocks."""
-        block = draw.integer(1, 9)
-        return {"block": block, "samples_per_block": draw.integer(1, block**2)}
 
     @property
     def tile(self) -> tuple[int, int]:

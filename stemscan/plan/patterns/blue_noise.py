@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from stemscan.plan.options import Option
-from stemscan.plan.patterns.base import AreaPattern, Draw, ratio_as_stated
+from stemscan.plan.patterns.base import RatioPattern
 
 __all__ = ["BlueNoise"]
 
 
-class BlueNoise(AreaPattern):
+class BlueNoise(RatioPattern):
     """round(ratio H W) pixels at random that keep their distance; other ones in each pass.
 
     The curve through the grid's strips (`stemscan.path.strips`) is cut into as many stretches as there are samples,
@@ -29,14 +28,4 @@ class BlueNoise(AreaPattern):
     default_order: ClassVar[str] = "serpentine-blocks"
     exclusive: ClassVar[bool] = False
     kind: Literal["blue-noise"] = "blue-noise"
-    ratio: Annotated[float, Field(gt=0, le=1), Option()]
-
-    @classmethod
-    def drawn(cls, draw: Draw) -> dict[str, Any]:
-        """Any ratio from a thousandth on."""
-        return {"ratio": draw.number(1e-3, 1.0)}
-
-    @property
-    def fraction(self) -> Fraction:
-        """The ratio as it is stated."""
-        return ratio_as_stated(self.ratio)
+    ratio: Annotated[float, Field(gt=0, le=1), Option(tried=(1e-3, 1.0))]

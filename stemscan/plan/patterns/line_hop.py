@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from stemscan.plan.options import Option
-from stemscan.plan.patterns.base import AreaPattern, Draw
+from stemscan.plan.patterns.base import AreaPattern
 
 __all__ = ["LineHop"]
 
@@ -25,12 +25,7 @@ class LineHop(AreaPattern):
 
     default_order: ClassVar[str] = "serpentine-blocks"
     kind: Literal["line-hop"] = "line-hop"
-    height: Annotated[int, Field(ge=1, le=1024), Option()]
-
-    @classmethod
-    def drawn(cls, draw: Draw) -> dict[str, Any]:
-        """Bands up to half as high as the largest grids."""
-        return {"height": draw.integer(1, 20)}
+    height: Annotated[int, Field(ge=1, le=1024), Option(tried=range(1, 21))]
 
     @property
     def tile(self) -> tuple[int, int]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from stemscan.plan.messages import BrokenRule
 from stemscan.plan.options import Option
-from stemscan.plan.patterns.base import Draw, PatternBase, ratio_as_stated
+from stemscan.plan.patterns.base import Way, ratio_as_stated
 from stemscan.plan.value import lists_as_tuples
 
 __all__ = ["Lissajous"]
 
 Cycles = Annotated[int, Field(ge=1, le=4096)]
+_TRIED: Final = [[1, 1], [1, 2], [3, 2], [15, 16], [31, 7]]
 
 
 def _two_numbers(text: str) -> list[int]:
@@ -26,7 +27,7 @@ def _two_numbers(text: str) -> list[int]:
     return [down, across]
 
 
-class Lissajous(PatternBase):
+class Lissajous(Way):
     """round(ratio H W) samples at equal times along a figure of p swings down and q across, closed once a pass.
 
     row = (H - 1) / 2 (1 - cos(2 pi p t)), column = (W - 1) / 2 (1 - cos(2 pi q t + pi / 2 p)) for t from 0 to 1; with
@@ -40,12 +41,9 @@ class Lissajous(PatternBase):
         Samples of a pass per pixel of the grid, above 0, at most 4.
     """
 
-    default_order: ClassVar[str] = "own"
-    repeats_pixels: ClassVar[bool] = True
-    exclusive: ClassVar[bool] = False
     kind: Literal["lissajous"] = "lissajous"
-    cycles: Annotated[tuple[Cycles, Cycles], BeforeValidator(lists_as_tuples), Option(read=_two_numbers)]
-    ratio: Annotated[float, Field(gt=0, le=4), Option()]
+    cycles: Annotated[tuple[Cycles, Cycles], BeforeValidator(lists_as_tuples), Option(read=_two_numbers, tried=_TRIED)]
+    ratio: Annotated[float, Field(gt=0, le=4), Option(tried=(1e-3, 2.0))]
 
     @model_validator(mode="after")
     def _one_figure(self) -> Self:
@@ -57,12 +55,6 @@ class Lissajous(PatternBase):
                 "change one",
             )
         return self
-
-    @classmethod
-    def drawn(cls, draw: Draw) -> dict[str, Any]:
-        """Few swings and many."""
-        cycles = draw.choice([[1, 1], [1, 2], [3, 2], [15, 16], [31, 7]])
-        return {"cycles": cycles, "ratio": draw.number(1e-3, 2.0)}
 
     def samples_per_pass(self, shape: tuple[int, int]) -> int:
         """Count round(ratio H W) samples, at least one."""

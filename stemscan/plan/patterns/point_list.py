@@ -9,12 +9,12 @@ from pydantic import Field
 
 from stemscan.files.by_content import FileName, Sha256, load_points
 from stemscan.plan.options import Option
-from stemscan.plan.patterns.base import PatternBase
+from stemscan.plan.patterns.base import Way
 
 __all__ = ["PointList"]
 
 
-class PointList(PatternBase):
+class PointList(Way):
     """The points of a file in its order, the same in every pass; a pixel may stand in it several times.
 
     Parameters
@@ -27,9 +27,6 @@ class PointList(PatternBase):
         Number of points.
     """
 
-    default_order: ClassVar[str] = "own"
-    repeats_pixels: ClassVar[bool] = True
-    exclusive: ClassVar[bool] = False
     needs_file: ClassVar[bool] = True
     kind: Literal["list"] = "list"
     file: Annotated[

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from stemscan.plan.options import Option
-from stemscan.plan.patterns.base import AreaPattern, Draw, ratio_as_stated
+from stemscan.plan.patterns.base import RatioPattern, Way
 
 __all__ = ["RandomWalk"]
 
 
-class RandomWalk(AreaPattern):
+class RandomWalk(Way, RatioPattern):
     """round(ratio H W) samples, each `step` pixels beside the one before in one of eight directions; another walk in
     each pass.
 
@@ -28,19 +27,6 @@ class RandomWalk(AreaPattern):
         Pixels of a step along rows, columns or both, 1 to 1024.
     """
 
-    default_order: ClassVar[str] = "own"
-    repeats_pixels: ClassVar[bool] = True
-    exclusive: ClassVar[bool] = False
     kind: Literal["random-walk"] = "random-walk"
-    ratio: Annotated[float, Field(gt=0, le=4), Option()]
-    step: Annotated[int, Field(ge=1, le=1024), Option()] = 1
-
-    @classmethod
-    def drawn(cls, draw: Draw) -> dict[str, Any]:
-        """Walks of short steps."""
-        return {"ratio": draw.number(1e-3, 2.0), "step": draw.integer(1, 5)}
-
-    @property
-    def fraction(self) -> Fraction:
-        """The ratio as it is stated."""
-        return ratio_as_stated(self.ratio)
+    ratio: Annotated[float, Field(gt=0, le=4), Option(tried=(1e-3, 2.0))]
+    step: Annotated[int, Field(ge=1, le=1024), Option(tried=range(1, 6))] = 1

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from stemscan.plan.options import Option
-from stemscan.plan.patterns.base import AreaPattern, Draw
+from stemscan.plan.patterns.base import AreaPattern
 
 __all__ = ["FullPattern", "Hilbert", "Interleaved", "Raster", "Serpentine"]
 
@@ -63,10 +63,5 @@ class Interleaved(FullPattern):
 
     default_order: ClassVar[str] = "own"
     kind: Literal["interleaved"] = "interleaved"
-    row_stride: Annotated[int, Field(ge=1, le=1024), Option()] = 2
-    column_stride: Annotated[int, Field(ge=1, le=1024), Option()] = 1
-
-    @classmethod
-    def drawn(cls, draw: Draw) -> dict[str, Any]:
-        """Small strides."""
-        return {"row_stride": draw.integer(1, 9), "column_stride": draw.integer(1, 9)}
+    row_stride: Annotated[int, Field(ge=1, le=1024), Option(tried=range(1, 10))] = 2
+    column_stride: Annotated[int, Field(ge=1, le=1024), Option(tried=range(1, 10))] = 1

@@ -6,12 +6,12 @@ Sang et al., Advanced Structural and Chemical Imaging 2, 6 (2016).
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from stemscan.plan.options import Option
-from stemscan.plan.patterns.base import Draw, PatternBase
+from stemscan.plan.patterns.base import Way
 from stemscan.runtime.portable_math import log
 
 __all__ = ["Spiral", "arc_length"]
@@ -25,7 +25,7 @@ def arc_length(angle: float) -> float:
     return 0.5 * (angle * root + log(angle + root))
 
 
-class Spiral(PatternBase):
+class Spiral(Way):
     """An Archimedean spiral from the centre to the largest circle inside the grid, samples at equal distances along it.
 
     Every pass takes the same way.
@@ -38,17 +38,9 @@ class Spiral(PatternBase):
         Distance of successive samples along the spiral in pixels, 0.25 to 1024.
     """
 
-    default_order: ClassVar[str] = "own"
-    repeats_pixels: ClassVar[bool] = True
-    exclusive: ClassVar[bool] = False
     kind: Literal["spiral"] = "spiral"
-    pitch: Annotated[float, Field(ge=0.25, le=1024), Option(default=4.0)]
-    spacing: Annotated[float, Field(ge=0.25, le=1024), Option(default=4.0)]
-
-    @classmethod
-    def drawn(cls, draw: Draw) -> dict[str, Any]:
-        """Turns and samples close together and far apart."""
-        return {"pitch": draw.number(0.5, 20), "spacing": draw.number(0.5, 20)}
+    pitch: Annotated[float, Field(ge=0.25, le=1024), Option(default=4.0, tried=(0.5, 20.0))]
+    spacing: Annotated[float, Field(ge=0.25, le=1024), Option(default=4.0, tried=(0.5, 20.0))]
 
     def samples_per_pass(self, shape: tuple[int, int]) -> int:
         """Count the samples up to the largest circle inside the grid."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from stemscan.plan.options import Option
-from stemscan.plan.patterns.base import AreaPattern, Draw, ratio_as_stated
+from stemscan.plan.patterns.base import RatioPattern
 
 __all__ = ["Uniform"]
 
 
-class Uniform(AreaPattern):
+class Uniform(RatioPattern):
     """round(ratio H W) pixels of the grid at random, every subset equally likely.
 
     Parameters
@@ -24,14 +23,4 @@ class Uniform(AreaPattern):
 
     default_order: ClassVar[str] = "random"
     kind: Literal["uniform"] = "uniform"
-    ratio: Annotated[float, Field(gt=0, le=1), Option()]
-
-    @classmethod
-    def drawn(cls, draw: Draw) -> dict[str, Any]:
-        """Any ratio from a thousandth on."""
-        return {"ratio": draw.number(1e-3, 1.0)}
-
-    @property
-    def fraction(self) -> Fraction:
-        """The ratio as it is stated."""
-        return ratio_as_stated(self.ratio)
+    ratio: Annotated[float, Field(gt=0, le=1), Option(tried=(1e-3, 1.0))]

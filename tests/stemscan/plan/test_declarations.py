@@ -31,12 +31,11 @@ MADE_UP = '''
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from stemscan.plan.options import Option
-from stemscan.plan.patterns.base import Draw
 from stemscan.plan.patterns.raster import FullPattern
 
 __all__ = ["Crawl"]
@@ -53,12 +52,7 @@ class Crawl(FullPattern):
 
     default_order: ClassVar[str] = "raster"
     kind: Literal["crawl"] = "crawl"
-    legs: Annotated[int, Field(ge=2, le=1000), Option(default=8)]
-
-    @classmethod
-    def drawn(cls, draw: Draw) -> dict[str, Any]:
-        """Any number of legs."""
-        return {"legs": draw.integer(2, 100)}
+    legs: Annotated[int, Field(ge=2, le=1000), Option(default=8, tried=range(2, 100))]
 '''
 
 USE = """
