@@ -103,22 +103,14 @@ def _read(size: int, folder: Path) -> Callable[[], object]:
 
 
 def _import(size: int, folder: Path) -> Callable[[], object]:
-    from stemscan.store import Acquisition
+    from stemscan.store.importing.imported import import_samples
     from stemscan.store.importing.measured import samples_from_frames
 
     frames = np.ones((2, size, size), np.uint16)
 
     def run() -> None:
         found = samples_from_frames(frames, np.ones((size, size), np.uint8))
-        Acquisition.create_imported(
-            folder / f"{size}.zarr",
-            counts=found.counts,
-            positions=found.positions,
-            samples_per_pass=found.samples_per_pass,
-            shape=found.shape,
-            electrons_per_sample=10.0,
-            overwrite=True,
-        )
+        import_samples(found, folder / f"{size}.zarr", electrons_per_sample=10.0, overwrite=True)
 
     return run
 

@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stemscan.acquisition.acquire import ScanController, acquire
+from stemscan.acquisition.scan import run_scan
+from stemscan.acquisition.scan_controller import ScanController
 from stemscan.errors import ControllerError
 from stemscan.hardware.obi import link
 from stemscan.hardware.obi.controller import ObiController
@@ -31,8 +32,10 @@ from stemscan.plan.scan_plan import ScanPlan
 from stemscan.simulators.api import VirtualMicroscope, specimen_from_array
 from stemscan.simulators.obi.faults import READING_FAULTS, FaultyObiDevice
 from stemscan.simulators.obi.server import ObiServer
-from stemscan.store import Acquisition
 from stemscan.store.batch import DetectorInfo
+from stemscan.store.provenance import Provenance
+from stemscan.store.reader import Acquisition
+from stemscan.store.writer import AcquisitionWriter
 
 SPECIMEN = specimen_from_array(np.random.default_rng(0).random((128, 128)).astype(np.float32))
 DWELLS_NS = (250, 375, 500, 625, 1125, 2000)
@@ -69,15 +72,15 @@ def plan_of(samples: int, dwell_ns: int, *, raster: bool) -> ScanPlan:
     )
 
 
-def begun(place: Path, plan: ScanPlan, controller: ScanController) -> Acquisition:
+def begun(place: Path, plan: ScanPlan, controller: ScanController) -> AcquisitionWriter:
     """A store for what a controller gives, new or gone on with."""
-    return Acquisition.resume(place, plan, detector=controller.detector)
+    return AcquisitionWriter.resume(place, plan, Provenance(detector=controller.detector))
 
 
 def counts_of(place: Path, plan: ScanPlan, controller: ScanController) -> NDArray[np.uint16]:
     """Counts of an undisturbed controller."""
     with begun(place, plan, controller) as store:
-        acquire(plan, controller, store)
+        run_scan(plan, controller, store)
     counts: NDArray[np.uint16] = Acquisition.open(place).counts()
     return counts
 
@@ -105,7 +108,7 @@ def run(rng: np.random.Generator, samples: int, folder: Path) -> Counter[str]:
             controller = ObiController("127.0.0.1", port, profile, timeout=20, detector=detector)
             try:
                 with begun(place, plan, controller) as store:
-                    done["unproven"] += acquire(plan, controller, store, commit_samples=1 << 15).unproven
+                    done["unproven"] += run_scan(plan, controller, store, commit_samples=1 << 15).unproven
             except ControllerError:
                 done["resumed"] += 1
             finally:

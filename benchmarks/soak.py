@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from stemscan.acquisition.acquire import acquire
+from stemscan.acquisition.reports import provenance_of
+from stemscan.acquisition.scan import run_scan
 from stemscan.plan.scan_plan import ScanPlan
 from stemscan.simulators.api import VirtualMicroscope, specimen_from_array
-from stemscan.store import Acquisition
+from stemscan.store.reader import Acquisition
+from stemscan.store.writer import AcquisitionWriter
 
 MARKS = (0.02, 0.1, 0.25, 0.5, 0.75, 1.0)
 
@@ -70,8 +72,8 @@ def main() -> None:
         place = Path(folder) / "soak.zarr"
         print(f"{plan.total_samples:,} samples in {plan.passes} passes of {options.side} x {options.side} pixels\n")
         print("| samples | wall s | process s | samples/s | largest memory, MiB |\n|---|---|---|---|---|")
-        with Acquisition.create(place, plan, detector=microscope.detector, seed=1) as store:
-            result = acquire(plan, microscope, store, progress=Watch())
+        with AcquisitionWriter.create(place, plan, provenance_of(microscope)) as store:
+            result = run_scan(plan, microscope, store, progress=Watch())
         read = Acquisition.open(place)
         bytes_on_disk = sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
         print(

@@ -15,27 +15,27 @@ from unittest.mock import patch
 import numpy as np
 
 from stemscan.recon.inputs.inputs import load_inputs
-from stemscan.store import Acquisition
+from stemscan.store.importing.imported import import_samples
+from stemscan.store.importing.measured import Samples
+from stemscan.store.reader import Acquisition
 
 ROUNDS = 3
 
 
-def write(path: Path, samples: int) -> None:
+def write(path: Path, total: int) -> None:
     """A store of four passes over random pixels of a grid."""
     chance, passes = np.random.default_rng(1), 4
-    per_pass = samples // passes
+    per_pass = total // passes
     side = int(np.ceil(np.sqrt(per_pass * 1.35)))
     flat = np.concatenate([chance.permutation(side * side)[:per_pass] for _ in range(passes)])
     began = time.perf_counter()
-    Acquisition.create_imported(
-        path,
+    samples = Samples(
         counts=chance.poisson(4, flat.size).astype(np.uint16),
         positions=np.stack(np.divmod(flat, side), axis=1).astype(np.int32),
-        samples_per_pass=[per_pass] * passes,
+        samples_per_pass=(per_pass,) * passes,
         shape=(side, side),
-        electrons_per_sample=10.0,
-        pixel_size_nm=0.02,
     )
+    import_samples(samples, path, electrons_per_sample=10.0, pixel_size_nm=0.02)
     print(f"{flat.size:,} samples on {passes} x {side} x {side} pixels, written in {time.perf_counter() - began:.1f} s")
 
 
@@ -69,7 +69,7 @@ def main() -> None:
         print("| | unchecked s | checked s | ratio |\n|---|---|---|---|")
         for name, work in works.items():
             checked = seconds(work)
-            with patch("stemscan.store.read.StoreReader._checks", return_value=None):
+            with patch("stemscan.store.opening.OpenStore.checks", return_value=None):
                 unchecked = seconds(work)
             print(f"| {name} | {unchecked:.3f} | {checked:.3f} | {checked / unchecked:.2f} |", flush=True)
 

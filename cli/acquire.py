@@ -91,7 +91,7 @@ def acquire(
     quiet: QuietOption = False,
 ) -> None:
     """Acquire a plan with a controller into a store; Ctrl-C blanks the beam and keeps what came."""
-    from stemscan.acquisition.session import acquire_into
+    from stemscan.acquisition.session import run_session
     from stemscan.errors import UsageError
     from stemscan.plan.scan_plan import ScanPlan
 
@@ -111,11 +111,11 @@ def acquire(
             raise UsageError(f"--image: expected another path than the store's, got {str(image)!r} twice")
         _ready_for(image, scan_plan, talk, overwrite)
     with (
-        opened_controller(controller, scan_plan, options, remote, waiting, talk) as (opened, identity),
+        opened_controller(controller, scan_plan, options, remote, waiting, talk) as opened,
         talk.progress("acquiring") as progress,
         _noted(talk),
     ):
-        result = acquire_into(
+        result = run_session(
             scan_plan,
             opened,
             output,
@@ -125,7 +125,6 @@ def acquire(
             stall_timeout=patience,
             stop_rules=rules,
             session={"controller": controller},
-            **identity,
         )
     seconds = None if image is None else _reconstructed(output, image, talk, overwrite)
     _tell(talk, output, controller, scan_plan, result, image, seconds)
@@ -166,7 +165,7 @@ def _noted(talk: Talk) -> Iterator[None]:
 def _is_complete(output: Path) -> bool:
     """Tell whether a store is there that needs no controller any more."""
     from stemscan.errors import StemscanError
-    from stemscan.store import Acquisition
+    from stemscan.store.reader import Acquisition
 
     try:
         return Acquisition.open(output).state == "complete"
@@ -217,7 +216,7 @@ def _tell(
     image_seconds: float | None,
 ) -> None:
     """What was done."""
-    from stemscan.store import Acquisition
+    from stemscan.store.reader import Acquisition
     from stemscan.units import counted, format_count
 
     store = Acquisition.open(output)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from stemscan.store.read import StoreReader
+    from stemscan.store.reader import Acquisition
 
 __all__ = [
     "JsonOption",
@@ -185,7 +185,7 @@ def ledger_rows(ledger: Mapping[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def stopped_rows(store: StoreReader) -> list[tuple[str, str]]:
+def stopped_rows(store: Acquisition) -> list[tuple[str, str]]:
     """Why an acquisition ended before its last pass, for people; nothing where it did not."""
     from stemscan.units import counted
 

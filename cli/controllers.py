@@ -23,8 +23,8 @@ def opened_controller(
     remote: dict[str, Any],
     waiting: dict[str, Any],
     talk: Talk,
-) -> Iterator[tuple[ScanController, dict[str, Any]]]:
-    """The controller that was asked for, and what the store is told of its data; closed in the end.
+) -> Iterator[ScanController]:
+    """The controller that was asked for, closed in the end.
 
     Parameters
     ----------
@@ -57,25 +57,26 @@ def opened_controller(
             flag = "--" + wrong.replace("_", "-")
             raise UsageError(f"{flag}: expected no such option with the controller {controller}, got one; leave it out")
     if kind == "virtual":
-        opened, identity = _virtual(plan, **virtual)
+        opened = _virtual(plan, talk, **virtual)
     elif kind == "obi":
-        opened, identity = _obi(controller, plan, talk, **remote, **waiting)
+        opened = _obi(controller, plan, talk, **remote, **waiting)
     else:
-        opened, identity = _replay(where), {}
+        opened = _replay(where)
     try:
-        yield opened, identity
+        yield opened
     finally:
         opened.close()
 
 
 def _virtual(
     plan: ScanPlan,
+    talk: Talk,
     specimen: str | None,
     noise: str | None,
     seed: int | None,
     coil_tau: str | None,
     profile: str | None,
-) -> tuple[ScanController, dict[str, Any]]:
+) -> ScanController:
     """The virtual microscope."""
     from stemscan.errors import UsageError
     from stemscan.simulators.session import virtual_microscope
@@ -88,7 +89,10 @@ def _virtual(
         raise UsageError(f"--seed: expected 0 to 2**64 - 1, got {seed}")
     tau = None if coil_tau is None else parse_time_constant_ns(coil_tau)
     chosen_seed = 1 if seed is None else seed
-    return virtual_microscope(plan, specimen, noise=chosen, seed=chosen_seed, coil_tau_ns=tau, profile=profile)
+    microscope = virtual_microscope(plan, specimen, noise=chosen, seed=chosen_seed, coil_tau_ns=tau, profile=profile)
+    for warning in microscope.specimen.warnings:
+        talk.warn(warning)
+    return microscope
 
 
 def _obi(
@@ -102,7 +106,7 @@ def _obi(
     detector: str | None,
     timeout: float,
     connect: bool,
-) -> tuple[ScanController, dict[str, Any]]:
+) -> ScanController:
     """A device of the Open Beam Interface."""
     from stemscan.hardware.coil_lag import CoilLag
     from stemscan.hardware.lagged_controller import LaggedController
@@ -123,9 +127,7 @@ def _obi(
     for finding in dwell_findings(program.quantisation):
         talk.warn(finding.text)
     device = ObiController(host, port, known, detector=info, timeout=timeout, round_dwell=whole, connect=connect)
-    if tau is None:
-        return device, {}
-    return LaggedController(device, program, tau), {"coil_tau_ns": tau, "coil_waits": known.waits_digest()}
+    return device if tau is None else LaggedController(device, program, tau)
 
 
 def _detector(text: str) -> Any:

@@ -38,10 +38,11 @@ def demo(
     quiet: QuietOption = False,
 ) -> None:
     """Plan, simulate and reconstruct a crystal by every method; write a picture and a table."""
+    from stemscan.acquisition.session import run_session
     from stemscan.plan.scan_plan import ScanPlan
     from stemscan.recon.inputs.inputs import load_inputs
     from stemscan.recon.pictures.panel import panel
-    from stemscan.simulators.session import simulate
+    from stemscan.simulators.session import virtual_microscope
     from stemscan.simulators.specimens.loading import load_specimen
     from stemscan.units import parse_length_nm, parse_shape
 
@@ -64,12 +65,13 @@ def demo(
     talk.say([f"1. The plan: {folder / 'plan.yaml'}", str(plan.summary())])
     plan.save(folder / "plan.yaml", overwrite=overwrite)
     with talk.progress("scanning") as progress:
-        done = simulate(plan, scanned, folder / "acq.zarr", overwrite=overwrite, progress=progress)
-    for warning in done.specimen.warnings:
+        microscope = virtual_microscope(plan, scanned)
+        scan = run_session(plan, microscope, folder / "acq.zarr", overwrite=overwrite, progress=progress)
+    for warning in scanned.warnings:
         talk.warn(warning)
-    talk.say(["", f"2. The scan of {done.specimen.name}: {folder / 'acq.zarr'} ({done.result.seconds:.2f} s)"])
+    talk.say(["", f"2. The scan of {scanned.name}: {folder / 'acq.zarr'} ({scan.seconds:.2f} s)"])
     inputs = load_inputs(folder / "acq.zarr")
-    results = _reconstruct_all(folder, inputs, done.specimen.signal, weights, talk)
+    results = _reconstruct_all(folder, inputs, scanned.signal, weights, talk)
     panel(
         inputs,
         [reconstruction for reconstruction, _ in results],

@@ -73,9 +73,10 @@ def import_data(
 ) -> None:
     """Bring sparse data measured elsewhere into an acquisition store."""
     from stemscan.errors import UsageError
-    from stemscan.store import Acquisition
     from stemscan.store.batch import DetectorInfo
+    from stemscan.store.importing.imported import import_samples
     from stemscan.store.importing.measured_files import read_samples
+    from stemscan.store.provenance import Provenance
     from stemscan.units import counted, format_count, format_length, parse_length_nm, parse_shape
 
     talk = Talk(quiet, as_json)
@@ -107,17 +108,12 @@ def import_data(
     if noise == "poisson" and gain is None and not samples.whole:
         talk.warn("not all numbers are whole, as counted electrons are; if they are detector units, add --gain")
     with talk.progress("importing"):
-        store = Acquisition.create_imported(
+        store = import_samples(
+            samples,
             output,
-            counts=samples.counts,
-            positions=samples.positions,
-            actual=samples.actual,
-            samples_per_pass=samples.samples_per_pass,
-            shape=samples.shape,
             electrons_per_sample=dose,
             pixel_size_nm=pixel_size_nm,
-            detector=detector,
-            noise=choice("--noise", noise, ("poisson", "eq5")),  # type: ignore[arg-type]
+            provenance=Provenance(detector, choice("--noise", noise, ("poisson", "eq5"))),  # type: ignore[arg-type]
             record={"source": data.name, "told apart by": found.told_apart_by},
             overwrite=overwrite,
         )

@@ -13,8 +13,8 @@ from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.hardware.exporters.describe import Exported
-    from stemscan.store import Acquisition
     from stemscan.store.batch import DetectorInfo
+    from stemscan.store.reader import Acquisition
 
 __all__ = ["info"]
 
@@ -87,7 +87,7 @@ def _plan(path: Path, talk: Talk) -> Description:
 
 def _store(path: Path, talk: Talk) -> Description:
     """Contents of a store, from its record alone."""
-    from stemscan.store import Acquisition
+    from stemscan.store.reader import Acquisition
     from stemscan.units import format_count
 
     store = Acquisition.open(path)
@@ -113,7 +113,7 @@ def _store(path: Path, talk: Talk) -> Description:
         "specimen": store.specimen,
         "seed": store.seed,
         "plan_digest": store.plan_digest,
-        "actual_positions": store.actual(0, 0) is not None,
+        "actual_positions": store.has_actual,
         "coil_tau_ns": store.coil_tau_ns,
         "coil_waits": store.coil_waits,
         "ledger": store.ledger,

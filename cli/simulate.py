@@ -67,9 +67,11 @@ def simulate(
     quiet: QuietOption = False,
 ) -> None:
     """Scan a virtual specimen by a plan and write the acquisition store."""
+    from stemscan.acquisition.session import run_session
     from stemscan.errors import UsageError
     from stemscan.plan.scan_plan import ScanPlan
-    from stemscan.simulators.session import simulate as run
+    from stemscan.simulators.session import virtual_microscope
+    from stemscan.store.create import check_place
     from stemscan.units import counted, format_count, parse_time_constant_ns
 
     if resume and overwrite:
@@ -80,32 +82,30 @@ def simulate(
         raise UsageError(f"--median: expected --smooth beside it, got {median} alone; add --smooth paper")
     talk = Talk(quiet, as_json)
     scan_plan = ScanPlan.load(plan)
+    check_place(output, overwrite=overwrite, resume=resume)
+    microscope = virtual_microscope(
+        scan_plan,
+        specimen,
+        noise=choice("--noise", noise, ("poisson", "eq5")),  # type: ignore[arg-type]
+        seed=seed,
+        coil_tau_ns=None if coil_tau is None else parse_time_constant_ns(coil_tau),
+        profile=profile,
+        fit=choice("--fit", fit, ("error", "crop", "resample")),
+        value_range=_range(value_range),
+        smooth=None if smooth is None else choice("--smooth", smooth, ("paper",)),
+        median=1 if median is None else median,
+        frame=frame,
+    )
     with talk.progress("scanning") as progress:
-        done = run(
-            scan_plan,
-            specimen,
-            output,
-            noise=choice("--noise", noise, ("poisson", "eq5")),  # type: ignore[arg-type]
-            seed=seed,
-            coil_tau_ns=None if coil_tau is None else parse_time_constant_ns(coil_tau),
-            profile=profile,
-            resume=resume,
-            overwrite=overwrite,
-            progress=progress,
-            fit=choice("--fit", fit, ("error", "crop", "resample")),
-            value_range=_range(value_range),
-            smooth=None if smooth is None else choice("--smooth", smooth, ("paper",)),
-            median=1 if median is None else median,
-            frame=frame,
-        )
-    for warning in done.specimen.warnings:
+        result = run_session(scan_plan, microscope, output, resume=resume, overwrite=overwrite, progress=progress)
+    scanned = microscope.specimen
+    for warning in scanned.warnings:
         talk.warn(warning)
-    result = done.result
     data: dict[str, Any] = {
         "store": str(output),
-        "specimen": done.specimen.name,
-        "specimen_sha256": done.specimen.sha256,
-        "specimen_record": done.specimen.record,
+        "specimen": scanned.name,
+        "specimen_sha256": scanned.sha256,
+        "specimen_record": scanned.record,
         "samples": result.samples,
         "total_samples": scan_plan.total_samples,
         "resumed_from": result.resumed_from,
@@ -113,9 +113,9 @@ def simulate(
         "seconds": result.seconds,
     }
     rows = [
-        ("specimen", done.specimen.name),
-        *_read_as(done.specimen.record),
-        *_taken_size(done.specimen.record),
+        ("specimen", scanned.name),
+        *_read_as(scanned.record),
+        *_taken_size(scanned.record),
         ("samples", f"{format_count(result.samples)} of {format_count(scan_plan.total_samples)}"),
     ]
     if result.resumed_from:

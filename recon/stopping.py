@@ -31,7 +31,7 @@ from stemscan.recon.run import reconstruct
 from stemscan.runtime.compiled import compiled
 
 if TYPE_CHECKING:
-    from stemscan.store.read import StoreReader
+    from stemscan.store.reader import Acquisition
 
 __all__ = ["PsnrGain", "expected_gain"]
 
@@ -65,7 +65,7 @@ class PsnrGain:
         if not 0 < self.decibel < math.inf:
             raise UsageError(f"expected a gain above 0 dB, got {self.decibel!r}; give one such as 0.05dB")
 
-    def __call__(self, acquisition: StoreReader, passes: int) -> str | None:
+    def __call__(self, acquisition: Acquisition, passes: int) -> str | None:
         """Why to stop after `passes` whole passes; None to go on."""
         gain = expected_gain(acquisition, passes)
         if gain is None or gain >= self.decibel:
@@ -73,12 +73,12 @@ class PsnrGain:
         return f"psnr-gain: one more pass is expected to add {gain:.3f} dB, less than {self.decibel:g}"
 
 
-def expected_gain(acquisition: StoreReader, passes: int) -> float | None:
+def expected_gain(acquisition: Acquisition, passes: int) -> float | None:
     """PSNR in dB that one more pass is expected to add.
 
     Parameters
     ----------
-    acquisition : StoreReader
+    acquisition : Acquisition
         Of which `passes` whole passes are committed.
     passes : int
         At least 1.
@@ -124,7 +124,7 @@ def _gain(from_half: float, from_all: float, passes: int) -> float | None:
     return 10 * max(exponent, 0.0) * math.log10((passes + 1) / passes)
 
 
-def _squared_error(acquisition: StoreReader, image: Image, values: npt.NDArray[np.float64], places: Places) -> float:
+def _squared_error(acquisition: Acquisition, image: Image, values: npt.NDArray[np.float64], places: Places) -> float:
     """Sum over held-out samples of the squared error of an image, less the samples' own variance."""
     from scipy.ndimage import map_coordinates
 
@@ -137,7 +137,7 @@ def _squared_error(acquisition: StoreReader, image: Image, values: npt.NDArray[n
     return float(np.sum((signal - there) ** 2 - variance))
 
 
-def _reconstructed(acquisition: StoreReader, values: npt.NDArray[np.float64], places: Places) -> Image:
+def _reconstructed(acquisition: Acquisition, values: npt.NDArray[np.float64], places: Places) -> Image:
     """The image from some samples, where the beam was if that is known, as `load_inputs` puts them on the grid."""
     placed = PlacedSamples.of(values, places, (0, len(values)), acquisition.shape)
     analogue = acquisition.detector.unit != "electron"

@@ -1,7 +1,7 @@
 """The virtual microscope: a `ScanController` like any other, whose specimen is an array and whose beam never drifts.
 
 It keeps no state between samples: what sample `i` counts follows from plan, specimen, noise, seed and coil lag. So it
-can be armed anywhere on a path, read in blocks of any size, aborted and armed again, and always delivers the same
+can be armed anywhere on a path, read in batches of any size, aborted and armed again, and always delivers the same
 counts.
 """
 
@@ -16,9 +16,12 @@ from stemscan.acquisition.scan_controller import Capabilities
 from stemscan.errors import ControllerError, SpecimenError
 from stemscan.hardware.coil_lag import CoilLag, LaggedPath
 from stemscan.hardware.program import Program
-from stemscan.simulators.instrument.detector import Noise, check_means, check_settings, count_dtype, detect
+from stemscan.simulators.instrument.detector import check_means, check_settings, count_dtype, detect
 from stemscan.store.batch import DetectorInfo, SampleBatch
 from stemscan.store.ledger import BeamTimes
+from stemscan.store.provenance import Provenance
+from stemscan.store.record_parts import SpecimenRecord
+from stemscan.types import Noise
 
 if TYPE_CHECKING:
     from stemscan.hardware.profile import ControllerProfile
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VirtualMicroscope", "expose"]
 
-_MAX_BLOCK: Final = 1 << 20
+_MAX_BATCH: Final = 1 << 20
 
 
 def expose(
@@ -92,7 +95,7 @@ class VirtualMicroscope:
     coil_tau_ns : float, optional
         Time constant of the scan coils in ns, at least 0. With one above 0 the beam lags behind its path
         (see `coil_lag`): a sample counts the mean of the specimen's signal along the beam's way during the dwell
-        (see `lagging_beam`), and blocks carry the mean positions. None is 0.
+        (see `lagging_beam`), and batches carry the mean positions. None is 0.
     profile : ControllerProfile, optional
         Of a controller for whose settle times and flyback the beam waits before its dwells, and as whose beam the
         ledger counts it; it does not wait unless given.
@@ -145,13 +148,27 @@ class VirtualMicroscope:
     def capabilities(self) -> Capabilities:
         """What it can do: any range of any path on its grid; positions other than the commanded with a lag only."""
         lags = self.lag.tau_ns > 0
-        return Capabilities(name="the virtual microscope", max_batch=_MAX_BLOCK, actual_positions=lags, resumable=True)
+        return Capabilities(name="the virtual microscope", max_batch=_MAX_BATCH, actual_positions=lags, resumable=True)
 
     @property
     def detector(self) -> DetectorInfo:
         """Counted electrons."""
         names = {np.dtype(np.uint16): "uint16", np.dtype(np.uint32): "uint32", np.dtype(np.float32): "float32"}
         return DetectorInfo(unit="electron", dtype=names[self._dtype])  # type: ignore[arg-type]
+
+    @property
+    def provenance(self) -> Provenance:
+        """Noise, seed, specimen, truth, and the lag of the coils where they lag."""
+        specimen, lags = self.specimen, self.lag.tau_ns > 0
+        waits = None if self._program is None else self._program.profile.waits_digest()
+        return Provenance(
+            noise=self.noise,
+            seed=self.seed,
+            specimen=SpecimenRecord(name=specimen.name, sha256=specimen.sha256, record=specimen.record),
+            truth=specimen.signal,
+            coil_tau_ns=self.lag.tau_ns if lags else None,
+            coil_waits=waits if lags else None,
+        )
 
     def arm(self, path: ScanPath, start: int, stop: int) -> None:
         """Get ready for samples start .. stop - 1; what was armed before is dropped.
@@ -185,7 +202,7 @@ class VirtualMicroscope:
             raise ControllerError("expected a started scan to read from, got none, call arm and start first")
         if max_samples < 1:
             raise ControllerError(f"expected to read at least 1 sample, got {max_samples}")
-        start, stop = self._at, min(self._at + min(max_samples, _MAX_BLOCK), self._stop)
+        start, stop = self._at, min(self._at + min(max_samples, _MAX_BATCH), self._stop)
         if start == stop:
             self._path, self._running = None, False
             return None

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from stemscan.acquisition.acquire import AcquireResult
-from stemscan.acquisition.session import acquire_into
-from stemscan.errors import OutputExistsError
-from stemscan.files.writing import check_output
+from stemscan.acquisition.session import acquire
 from stemscan.hardware.profile import load_profile
 from stemscan.runtime.memory import require_memory
-from stemscan.simulators.instrument.detector import Noise
 from stemscan.simulators.microscope import VirtualMicroscope
 from stemscan.simulators.specimens.loading import load_specimen
 from stemscan.simulators.specimens.specimen import Specimen
-from stemscan.store.create import without_record
-from stemscan.store.files import folder_kind
+from stemscan.store.create import check_place
+from stemscan.store.reader import Acquisition
+from stemscan.types import Noise
 
 if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
 
-__all__ = ["Simulation", "simulate", "virtual_microscope"]
-
+__all__ = ["simulate", "virtual_microscope"]
 
 _BYTES_A_PIXEL: Final = 10
 """Memory of a specimen, the virtual microscope and the store for a pixel of the grid, by `benchmarks/memory.py`."""
@@ -33,22 +29,6 @@ _BYTES_A_PIXEL: Final = 10
 _BUFFERS: Final = 1.5e8
 _SMALL_GRID: Final = 30
 """Bytes of samples on their way, at most, and for a pixel of a small grid."""
-
-
-@dataclass(frozen=True)
-class Simulation:
-    """What `simulate` did.
-
-    Parameters
-    ----------
-    specimen : Specimen
-        What was scanned.
-    result : AcquireResult
-        Samples and times.
-    """
-
-    specimen: Specimen
-    result: AcquireResult
 
 
 def simulate(
@@ -64,7 +44,7 @@ def simulate(
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
     **specimen_options: Any,
-) -> Simulation:
+) -> Acquisition:
     """Scan a virtual specimen by a plan and write the acquisition store.
 
     Parameters
@@ -95,20 +75,19 @@ def simulate(
 
     Returns
     -------
-    Simulation
+    Acquisition
+        The complete store.
 
     Raises
     ------
     StemscanError
-        As `load_specimen`, `Acquisition.create`, `Acquisition.resume` and `acquire`.
+        As `load_specimen`, `VirtualMicroscope` and `stemscan.acquisition.session.acquire`.
     """
-    if not resume:
-        _check_place(Path(output), overwrite=overwrite)
-    microscope, identity = virtual_microscope(
+    check_place(Path(output), overwrite=overwrite, resume=resume)
+    microscope = virtual_microscope(
         plan, specimen, noise=noise, seed=seed, coil_tau_ns=coil_tau_ns, profile=profile, **specimen_options
     )
-    result = acquire_into(plan, microscope, output, resume=resume, overwrite=overwrite, progress=progress, **identity)
-    return Simulation(microscope.specimen, result)
+    return acquire(plan, microscope, output, resume=resume, overwrite=overwrite, progress=progress)
 
 
 def virtual_microscope(
@@ -120,7 +99,7 @@ def virtual_microscope(
     coil_tau_ns: float | None = None,
     profile: str | Path | None = None,
     **specimen_options: Any,
-) -> tuple[VirtualMicroscope, dict[str, Any]]:
+) -> VirtualMicroscope:
     """A virtual microscope with a specimen in it.
 
     Parameters
@@ -130,9 +109,7 @@ def virtual_microscope(
 
     Returns
     -------
-    microscope : VirtualMicroscope
-    identity : dict
-        What `stemscan.acquisition.session.acquire_into` is told of its data.
+    VirtualMicroscope
 
     Raises
     ------
@@ -148,9 +125,8 @@ def virtual_microscope(
         scanned = specimen
     else:
         scanned = load_specimen(specimen, plan.shape, pixel_size_nm=plan.pixel_size_nm, **specimen_options)
-    scanned = _calibrated(scanned, plan)
-    microscope = VirtualMicroscope(
-        scanned,
+    return VirtualMicroscope(
+        _calibrated(scanned, plan),
         plan,
         noise=noise,
         seed=seed,
@@ -158,18 +134,6 @@ def virtual_microscope(
         coil_tau_ns=coil_tau_ns,
         profile=controller,
     )
-    lags = microscope.lag.tau_ns > 0
-    identity: dict[str, Any] = {
-        "seed": seed,
-        "noise": noise,
-        "specimen_name": scanned.name,
-        "specimen_sha256": scanned.sha256,
-        "specimen_record": scanned.record,
-        "truth": scanned.signal,
-        "coil_tau_ns": microscope.lag.tau_ns if lags else None,
-        "coil_waits": controller.waits_digest() if lags and controller is not None else None,
-    }
-    return microscope, identity
 
 
 def _calibrated(specimen: Specimen, plan: ScanPlan) -> Specimen:
@@ -182,16 +146,3 @@ def _calibrated(specimen: Specimen, plan: ScanPlan) -> Specimen:
     if plan.pixel_size_nm is not None or specimen.pixel_size_nm is None or record.get("pixel_size_from") == "default":
         return specimen
     return replace(specimen, record={**record, "pixel_size_taken_nm": specimen.pixel_size_nm})
-
-
-def _check_place(output: Path, *, overwrite: bool) -> None:
-    """Refuse a place that is taken, before anything slow is done; a store there may be gone on with."""
-    kind = folder_kind(output)
-    if not overwrite and kind == "without-record":
-        raise OutputExistsError(without_record(output))
-    if not overwrite and kind in ("store", "half-made"):
-        raise OutputExistsError(
-            f"expected a new path, got {str(output)!r}, which is a store; choose another name, --resume or "
-            "--overwrite it"
-        )
-    check_output(output, overwrite=overwrite)

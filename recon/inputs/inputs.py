@@ -37,7 +37,7 @@ from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.recon.inputs.gridding import PlacedSamples
-    from stemscan.store import Acquisition
+    from stemscan.store.reader import Acquisition
 
 __all__ = ["Inputs", "Noise", "Positions", "input_bytes", "load_inputs"]
 
@@ -268,7 +268,7 @@ def load_inputs(source: str | Path | Acquisition, positions: Positions | None = 
     ReconError
         Where the store holds nothing to reconstruct, or not the positions asked for.
     """
-    from stemscan.store import Acquisition
+    from stemscan.store.reader import Acquisition
 
     if positions not in (None, *get_args(Positions)):
         raise ReconError(f"expected positions 'actual' or 'commanded', got {positions!r}; give one of the two")

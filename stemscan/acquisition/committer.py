@@ -7,14 +7,14 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from stemscan.acquisition.beam_times import beam_times_of
+from stemscan.acquisition.reports import beam_times_of
 from stemscan.errors import ControllerError
 
 if TYPE_CHECKING:
     from stemscan.acquisition.scan_controller import ScanController
     from stemscan.path.scan_path import ScanPath
-    from stemscan.store import Acquisition
     from stemscan.store.batch import SampleBatch
+    from stemscan.store.writer import AcquisitionWriter
 
 __all__ = ["Committer"]
 
@@ -30,7 +30,7 @@ class Committer:
 
     Parameters
     ----------
-    store : Acquisition
+    store : AcquisitionWriter
         Being written; armed at least once.
     controller : ScanController
         Asked for the times of its beam.
@@ -40,7 +40,9 @@ class Committer:
         Samples between two commits.
     """
 
-    def __init__(self, store: Acquisition, controller: ScanController, path: ScanPath, commit_samples: int) -> None:
+    def __init__(
+        self, store: AcquisitionWriter, controller: ScanController, path: ScanPath, commit_samples: int
+    ) -> None:
         self._store, self._controller, self._path = store, controller, path
         self._size = commit_samples
         self._queue: deque[SampleBatch] = deque()
@@ -55,12 +57,12 @@ class Committer:
         self.paused_seconds = 0.0
         """How long that lasted."""
 
-    def put(self, block: SampleBatch) -> None:
+    def put(self, batch: SampleBatch) -> None:
         """Hand over the next samples; waits while the queue is full."""
         with self._changed:
             self._wait(_SEGMENTS_WAITING * self._size)
-            self._queue.append(block)
-            self._waiting += len(block.counts)
+            self._queue.append(batch)
+            self._waiting += len(batch.counts)
             self._changed.notify_all()
         if self._thread.ident is None:  # one that ended with an error must not be started again
             self._thread.start()
@@ -87,7 +89,7 @@ class Committer:
     def discard(self) -> None:
         """Drop what is queued, and wait until what is being appended is."""
         with self._changed:
-            self._waiting -= sum(len(block.counts) for block in self._queue)
+            self._waiting -= sum(len(batch.counts) for batch in self._queue)
             self._queue.clear()
             while self._waiting and self._error is None:
                 self._changed.wait()
@@ -130,12 +132,12 @@ class Committer:
     def _work(self) -> None:
         """Append and commit until told to finish."""
         try:
-            while (block := self._next()) is not None:
-                self._store.append(block)
+            while (batch := self._next()) is not None:
+                self._store.append(batch)
                 if self._due():
                     self._commit()
                 with self._changed:
-                    self._waiting -= len(block.counts)
+                    self._waiting -= len(batch.counts)
                     self._changed.notify_all()
         except BaseException as error:  # noqa: BLE001 - raised in the caller
             with self._changed:
@@ -143,7 +145,7 @@ class Committer:
                 self._changed.notify_all()
 
     def _next(self) -> SampleBatch | None:
-        """The next block; None when told to finish and nothing is left."""
+        """The next batch; None when told to finish and nothing is left."""
         with self._changed:
             while not self._queue and not self._closing:
                 self._changed.wait()

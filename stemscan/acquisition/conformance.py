@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from stemscan.acquisition.beam_times import ReportsBeamTimes, beam_times_of
 from stemscan.acquisition.controller_checks import ControllerChecks
 from stemscan.acquisition.faulty import FaultyController
+from stemscan.acquisition.reports import ReportsBeamTimes, beam_times_of
 from stemscan.acquisition.scan_controller import Capabilities, ScanController
 from stemscan.errors import ControllerError
-from stemscan.store import Acquisition
 from stemscan.store.batch import DetectorInfo
+from stemscan.store.reader import Acquisition
 from stemscan.units import counted
 
 __all__ = ["ControllerConformance"]
@@ -45,7 +45,7 @@ class ControllerConformance(ControllerChecks):
             assert isinstance(controller.controller, ScanController), "expected all members of ScanController"
             assert isinstance(able, Capabilities), f"expected Capabilities, got {able!r}"
             assert able.name, "expected a name for messages, got none"
-            assert able.max_batch >= 1, f"expected blocks of at least 1 sample, got {able.max_batch}"
+            assert able.max_batch >= 1, f"expected batches of at least 1 sample, got {able.max_batch}"
             assert isinstance(detector, DetectorInfo), f"expected DetectorInfo, got {detector!r}"
             self._scan(controller)
             assert (controller.capabilities, controller.detector) == (able, detector), "expected the same after a scan"
@@ -63,7 +63,7 @@ class ControllerConformance(ControllerChecks):
                 after = None
             assert after is None, f"expected nothing after the end, got {after!r}"
 
-    def test_blocks_are_no_larger_than_asked(self) -> None:
+    def test_batches_are_no_larger_than_asked(self) -> None:
         """Whatever size is asked for, one by one or more than it can; the counts do not depend on it."""
         with self._made() as (controller, path):
             scans = [
@@ -71,13 +71,13 @@ class ControllerConformance(ControllerChecks):
             ]
         self._all_same(scans)
 
-    def test_blocks_belong_to_the_caller(self) -> None:
+    def test_batches_belong_to_the_caller(self) -> None:
         """What was delivered is not written to later, and may be written to."""
         with self._made() as (controller, path):
             controller.arm(path, 0, len(path))
             controller.start()
-            blocks = self._blocks(controller, 0, len(path), 5)
-            kept = [(block.counts, block.counts.copy()) for block in blocks]
+            batches = self._batches(controller, 0, len(path), 5)
+            kept = [(batch.counts, batch.counts.copy()) for batch in batches]
             for now, before in kept:
                 np.testing.assert_array_equal(now, before)
                 now[...] = 0
@@ -165,11 +165,11 @@ class ControllerConformance(ControllerChecks):
             whole = self._scan(controller)
             controller.arm(path, 0, len(path))
             controller.start()
-            block = controller.read(7)
-            assert block is not None, "expected samples, got the end"
+            batch = controller.read(7)
+            assert batch is not None, "expected samples, got the end"
             controller.abort()
             self._refused("read after abort", lambda: controller.read(1))
-            start = len(block.counts) if controller.capabilities.resumable else 0
+            start = len(batch.counts) if controller.capabilities.resumable else 0
             self._same(self._scan(controller, start), whole[start:])
 
     def test_abort_right_after_the_start_is_clean(self) -> None:
@@ -190,7 +190,7 @@ class ControllerConformance(ControllerChecks):
             ends: list[str] = []
             reader = threading.Thread(target=self._read_on, args=(controller.controller, begun, ends), daemon=True)
             reader.start()
-            assert begun.wait(self.patience_s), "expected a first block, got none"
+            assert begun.wait(self.patience_s), "expected a first batch, got none"
             controller.abort()
             reader.join(self.patience_s)
             assert not reader.is_alive(), f"expected the end of read within {self.patience_s:g} s of an abort"

@@ -12,14 +12,15 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stemscan.acquisition.acquire import acquire
+from stemscan.acquisition.reports import provenance_of
+from stemscan.acquisition.scan import run_scan
 from stemscan.acquisition.scan_controller import ScanController
 from stemscan.acquisition.timed_controller import TimedController
 from stemscan.errors import ControllerError, UnprovenError
 from stemscan.path.scan_path import ScanPath
 from stemscan.plan.scan_plan import ScanPlan
-from stemscan.store import Acquisition
 from stemscan.store.batch import SampleBatch, check_batch, head_of
+from stemscan.store.writer import AcquisitionWriter
 from stemscan.units import counted
 
 __all__ = ["ControllerChecks"]
@@ -102,29 +103,29 @@ class ControllerChecks:
         stop = len(self._path) if stop is None else stop
         controller.arm(self._path, start, stop)
         controller.start()
-        return np.concatenate([block.counts for block in self._blocks(controller, start, stop, size)])
+        return np.concatenate([batch.counts for batch in self._batches(controller, start, stop, size)])
 
     def _proven(self, controller: ScanController, start: int, stop: int, *, stalls: int = 0) -> NDArray[Any]:
         """Counts of a range, in which the caller stalls so often; what is not proven is exposed again, a few times."""
         counts, at, tries = [], start, 0
         while at < stop:
-            blocks: list[SampleBatch] = []
+            batches: list[SampleBatch] = []
             try:
                 controller.arm(self._path, at, stop)
                 controller.start()
-                self._blocks(controller, at, stop, _LARGE, into=blocks, stalls=stalls)
+                self._batches(controller, at, stop, _LARGE, into=batches, stalls=stalls)
                 proven = stop
             except UnprovenError as problem:
                 proven, tries = problem.proven, tries + 1
                 assert at <= proven <= stop, f"expected a proven sample of {at} to {stop}, got {proven}"
                 assert tries < _MOST_TRIES, f"expected proven samples in {_MOST_TRIES} tries, got: {problem}"
             if proven < stop and not controller.capabilities.resumable:
-                proven, blocks = start, []
-            counts += [head_of(block, proven).counts for block in blocks if block.start < proven]
+                proven, batches = start, []
+            counts += [head_of(batch, proven).counts for batch in batches if batch.start < proven]
             at = proven
         return np.concatenate(counts)
 
-    def _blocks(
+    def _batches(
         self,
         controller: ScanController,
         start: int,
@@ -134,30 +135,30 @@ class ControllerChecks:
         into: list[SampleBatch] | None = None,
         stalls: int = 0,
     ) -> list[SampleBatch]:
-        """All blocks of a range that was started; the caller stalls so often, first before the first of them."""
+        """All batches of a range that was started; the caller stalls so often, first before the first of them."""
         able, dtype = controller.capabilities, np.dtype(controller.detector.dtype)
-        blocks: list[SampleBatch] = [] if into is None else into
+        batches: list[SampleBatch] = [] if into is None else into
         at = [start + (stop - start) * number // stalls for number in range(stalls)]
         while True:
             if at and start >= at[0]:
                 at.pop(0)
                 time.sleep(self.stall_s)
-            if (block := controller.read(size)) is None:
+            if (batch := controller.read(size)) is None:
                 break
-            assert isinstance(block, SampleBatch), f"expected a SampleBatch or None, got {block!r}"
+            assert isinstance(batch, SampleBatch), f"expected a SampleBatch or None, got {batch!r}"
             try:
-                check_batch(block, start, stop, dtype, actual=able.actual_positions)
+                check_batch(batch, start, stop, dtype, actual=able.actual_positions)
             except UnprovenError as problem:  # not said by the controller
                 raise AssertionError(str(problem)) from None
-            got, most = len(block.counts), min(size, able.max_batch)
-            assert got <= most, f"expected at most {counted(most, 'sample')} a block, got {got}"
+            got, most = len(batch.counts), min(size, able.max_batch)
+            assert got <= most, f"expected at most {counted(most, 'sample')} a batch, got {got}"
             expected = self.expected_counts(self._path, start, start + got)
             if expected is not None:
-                np.testing.assert_array_equal(block.counts, expected, f"samples {start} to {start + got}")
+                np.testing.assert_array_equal(batch.counts, expected, f"samples {start} to {start + got}")
             start += got
-            blocks.append(block)
+            batches.append(batch)
         assert start == stop, f"expected samples up to {stop}, got an end after {start}"
-        return blocks
+        return batches
 
     def _read_on(self, controller: ScanController, begun: threading.Event, ends: list[str]) -> None:
         """Read sample by sample until nothing comes."""
@@ -170,19 +171,17 @@ class ControllerChecks:
         except Exception as error:  # noqa: BLE001 - it is the thread's result
             ends.append(repr(error))
 
-    def _store(self, place: Path, controller: ScanController, *, resume: bool = False) -> Acquisition:
-        """A store for what the controller delivers."""
-        make = Acquisition.resume if resume else Acquisition.create
-        actual = controller.capabilities.actual_positions
-        noise: Any = "eq5" if controller.detector.dtype == "float32" else "poisson"
-        return make(place, self._path.plan, detector=controller.detector, noise=noise, actual_positions=actual)
+    def _store(self, place: Path, controller: TimedController, *, resume: bool = False) -> AcquisitionWriter:
+        """The writer of a store for what the controller delivers."""
+        make = AcquisitionWriter.resume if resume else AcquisitionWriter.create
+        return make(place, self._path.plan, provenance_of(controller.controller))
 
     def _acquire(
-        self, controller: ScanController, store: Acquisition, *, batch_samples: int, commit_samples: int
+        self, controller: ScanController, store: AcquisitionWriter, *, batch_samples: int, commit_samples: int
     ) -> None:
-        """`acquire`, with the controller itself, for one behind another cannot report the times of its beam."""
+        """Scan, with the controller itself, for one behind another cannot report the times of its beam."""
         itself = controller.controller if isinstance(controller, TimedController) else controller
-        acquire(
+        run_scan(
             self._path.plan,
             itself,
             store,

@@ -1,7 +1,7 @@
 """A scan controller that spoils another one's work now and then, to see what becomes of the data.
 
-Where it strikes and how follows from a seed and the index of the sample alone, not from the sizes of blocks. Each fault
-strikes once, so that an acquisition which is resumed after every error ends.
+Where it strikes and how follows from a seed and the index of the sample alone, not from the sizes of batches. Each
+fault strikes once, so that an acquisition which is resumed after every error ends.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from stemscan.acquisition.beam_times import beam_times_of
 from stemscan.acquisition.moved_readings import MovedReadings, with_reading
-from stemscan.acquisition.scan_controller import Capabilities, ReportsReach, ScanController
+from stemscan.acquisition.reports import beam_times_of, provenance_of, reach_of
+from stemscan.acquisition.scan_controller import Capabilities, ScanController
 from stemscan.errors import ControllerError, UsageError
 from stemscan.random import Stream, bounded, random_words
 from stemscan.store.batch import DetectorInfo, SampleBatch, head_of
 from stemscan.store.ledger import BeamTimes
+from stemscan.store.provenance import Provenance
 
 if TYPE_CHECKING:
     from stemscan.path.scan_path import ScanPath
@@ -47,10 +48,10 @@ class FaultyController:
     ==========  ====================================================================
     fault       what happens
     ==========  ====================================================================
-    drop        the rest of a block is lost
+    drop        the rest of a batch is lost
     short       the range ends early
-    disorder    a block comes after the next one
-    duplicate   a block comes twice
+    disorder    a batch comes after the next one
+    duplicate   a batch comes twice
     stall       nothing comes for a while
     disconnect  `read` raises ConnectionResetError, until the controller is armed again
     dtype       counts come as float64
@@ -142,19 +143,19 @@ class FaultyController:
             raise ConnectionResetError("the connection is lost")
         if self._next:
             return self._next.popleft()
-        block = self._inner.read(max_samples)
+        batch = self._inner.read(max_samples)
         if self._moved is not None:
-            moved = self._moved.take(block, max_samples)
-            if block is None and moved is not None:
+            moved = self._moved.take(batch, max_samples)
+            if batch is None and moved is not None:
                 self._next.append(None)
-            return moved if moved is not None or block is None else self.read(max_samples)
-        if block is None:
+            return moved if moved is not None or batch is None else self.read(max_samples)
+        if batch is None:
             return None
-        strike = self._strike(block.start, block.start + len(block.counts))
+        strike = self._strike(batch.start, batch.start + len(batch.counts))
         if strike is None:
-            return block
+            return batch
         self.struck.append(strike)
-        return self._spoilt(strike, block, max_samples)
+        return self._spoilt(strike, batch, max_samples)
 
     def abort(self) -> None:
         """Blank and park the beam and drop the armed range."""
@@ -163,11 +164,14 @@ class FaultyController:
         self._inner.abort()
 
     @property
-    def reached(self) -> int:
+    def reached(self) -> int | None:
         """How far the beam of the wrapped controller went."""
-        if not isinstance(self._inner, ReportsReach):
-            raise AttributeError("reached")  # so that this one does not report it either
-        return self._inner.reached
+        return reach_of(self._inner)
+
+    @property
+    def provenance(self) -> Provenance:
+        """That of the wrapped controller's samples."""
+        return provenance_of(self._inner)
 
     def beam_times(self, path: ScanPath, start: int, stop: int) -> BeamTimes:
         """What the beam of the wrapped controller does for samples start .. stop - 1."""
@@ -193,38 +197,38 @@ class FaultyController:
                 return Struck(self._faults[int(bounded(words[1], len(self._faults)))], sample)
         return None
 
-    def _spoilt(self, strike: Struck, block: SampleBatch, max_samples: int) -> SampleBatch | None:
-        """What comes in the place of a block."""
+    def _spoilt(self, strike: Struck, batch: SampleBatch, max_samples: int) -> SampleBatch | None:
+        """What comes in the place of a batch."""
         match strike.fault:
             case "drop":
-                return _before(block, strike.sample) or self.read(max_samples)
+                return _before(batch, strike.sample) or self.read(max_samples)
             case "short":
                 self._next.append(None)
-                return _before(block, strike.sample) or self._next.popleft()
+                return _before(batch, strike.sample) or self._next.popleft()
             case "disorder":
                 later = self._inner.read(max_samples)
                 if later is not None:
-                    self._next.append(block)
+                    self._next.append(batch)
                 return later
             case "duplicate":
-                self._next.append(block)
-                return block
+                self._next.append(batch)
+                return batch
             case "stall":
                 self._wait()
-                return block
+                return batch
             case "disconnect":
                 self._connected = False
                 raise ConnectionResetError("the connection is lost")
             case "dtype":
-                return SampleBatch(block.start, block.counts.astype(np.float64), block.actual)
+                return SampleBatch(batch.start, batch.counts.astype(np.float64), batch.actual)
             case "lose" | "add" | "shift" as fault:
-                self._moved = MovedReadings(fault, block.start)
-                at = strike.sample - block.start
-                return self._moved.take(with_reading(block, at, fault), max_samples) or self.read(max_samples)
+                self._moved = MovedReadings(fault, batch.start)
+                at = strike.sample - batch.start
+                return self._moved.take(with_reading(batch, at, fault), max_samples) or self.read(max_samples)
             case "nan":
-                counts = block.counts.astype(np.float32)
-                counts[strike.sample - block.start] = np.nan
-                return SampleBatch(block.start, counts, block.actual)
+                counts = batch.counts.astype(np.float32)
+                counts[strike.sample - batch.start] = np.nan
+                return SampleBatch(batch.start, counts, batch.actual)
 
     def _wait(self) -> None:
         """Let nothing come for a while."""
@@ -234,6 +238,6 @@ class FaultyController:
             raise ControllerError("expected a running scan to read from, got an abort, call arm and start again")
 
 
-def _before(block: SampleBatch, sample: int) -> SampleBatch | None:
-    """The part of a block before a sample, None where it is empty."""
-    return head_of(block, sample) if sample > block.start else None
+def _before(batch: SampleBatch, sample: int) -> SampleBatch | None:
+    """The part of a batch before a sample, None where it is empty."""
+    return head_of(batch, sample) if sample > batch.start else None

@@ -1,4 +1,4 @@
-"""The loop behind `acquire`: exposes segments, keeps what comes, and blanks when anything is wrong.
+"""The loop behind `run_scan`: exposes segments, keeps what comes, and blanks when anything is wrong.
 
 The main thread arms the controller and reads from it; `Committer` appends and commits behind it. A segment is armed,
 durably, before it is exposed; the beam is blanked between segments, and stays so while the store is behind by more
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from stemscan.acquisition.committer import Committer
-from stemscan.acquisition.scan_controller import ReportsReach
+from stemscan.acquisition.reports import reach_of
 from stemscan.acquisition.segment import Segment
 from stemscan.acquisition.timed_controller import TimedController, aside
 from stemscan.errors import (
@@ -30,13 +30,14 @@ from stemscan.errors import (
 from stemscan.path.scan_path import ScanPath
 from stemscan.runtime.interrupts import Interrupted, Interrupts
 from stemscan.store.batch import SampleBatch
+from stemscan.store.reader import Acquisition
 from stemscan.store.schema import counts_dtype
 from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.acquisition.scan_controller import ScanController
     from stemscan.acquisition.stopping import StopRule
-    from stemscan.store import Acquisition
+    from stemscan.store.writer import AcquisitionWriter
 
 __all__ = ["AcquireLoop"]
 
@@ -46,10 +47,10 @@ _GRACE_S: Final = 1.0  # for blanking the beam, once the user insists
 
 @dataclass
 class AcquireLoop:
-    """One call of `acquire`: exposes and commits until the store has every sample or a rule says it is enough."""
+    """One scan: exposes and commits until the store has every sample or a rule says it is enough."""
 
     controller: ScanController
-    acquisition: Acquisition
+    writer: AcquisitionWriter
     progress: Callable[[int, int], None] | None
     batch_samples: int
     commit_samples: int
@@ -65,18 +66,18 @@ class AcquireLoop:
 
     def check(self) -> None:
         """Refuse a controller that cannot do what the store needs, before anything is exposed."""
-        store, able = self.acquisition, self.controller.capabilities
+        store, able = self.writer, self.controller.capabilities
         if not able.resumable and store.samples_committed:
             raise ControllerError(
                 f"expected a controller that can begin at sample {store.samples_committed}, got {able.name}, which "
                 "only runs whole scans; acquire into a new store"
             )
-        if store.detector != self.controller.detector:
+        if store.record.detector != self.controller.detector:
             raise StoreMismatchError(
-                f"expected the detector with which {str(store.path)!r} was begun ({store.detector}), got "
+                f"expected the detector with which {str(store.path)!r} was begun ({store.record.detector}), got "
                 f"{self.controller.detector}; make the store with the detector of its controller"
             )
-        if able.actual_positions != ("samples/actual" in store.arrays):
+        if able.actual_positions != store.record.actual_positions:
             has, gives = ("with", "none") if not able.actual_positions else ("without", "some")
             raise StoreMismatchError(
                 f"expected a controller for {str(store.path)!r}, which was begun {has} actual positions, got "
@@ -85,11 +86,11 @@ class AcquireLoop:
 
     def run(self) -> None:
         """Expose and commit; blank the beam and keep what came, whatever goes wrong."""
-        store = self.acquisition
+        store = self.writer
         self._received = store.samples_committed
-        self._dtype = counts_dtype(store.detector, store.noise, store.electrons_per_sample)
-        self._path = ScanPath(store.scan_path.plan)
-        committer = Committer(store, self.controller, ScanPath(store.scan_path.plan), self.commit_samples)
+        self._dtype = counts_dtype(store.record.detector, store.record.noise, store.layout.electrons_per_sample)
+        self._path = ScanPath(store.plan)
+        committer = Committer(store, self.controller, ScanPath(store.plan), self.commit_samples)
         with Interrupts() as interrupts, self._timed() as self._calls:
             try:
                 self._expose(interrupts, committer)
@@ -128,7 +129,7 @@ class AcquireLoop:
 
     def _expose(self, interrupts: Interrupts, committer: Committer) -> None:
         """Segment after segment."""
-        total = self.acquisition.total_samples
+        total = self.writer.total_samples
         while self._received < total:
             interrupts.check()
             if self._enough(interrupts, committer):
@@ -141,26 +142,27 @@ class AcquireLoop:
 
     def _enough(self, interrupts: Interrupts, committer: Committer) -> bool:
         """Between passes, ask the rules whether to stop; the beam is blanked meanwhile."""
-        if not self.stop_rules or self._received not in self.acquisition.layout.pass_starts[1:]:
+        if not self.stop_rules or self._received not in self.writer.layout.pass_starts[1:]:
             return False
         committer.drain()
-        passes = self.acquisition.layout.pass_starts.index(self._received)
+        passes = self.writer.layout.pass_starts.index(self._received)
         with interrupts.immediate():
-            reasons = (rule(self.acquisition, passes) for rule in self.stop_rules)
+            acquired = Acquisition.open(self.writer.path)
+            reasons = (rule(acquired, passes) for rule in self.stop_rules)
             self.stopped = next((reason for reason in reasons if reason is not None), None)
         return self.stopped is not None
 
     def _segment(self, interrupts: Interrupts, committer: Committer) -> None:
         """Arm and expose the next segment, and hand what is proven of it to the committer."""
-        store, able = self.acquisition, self.controller.capabilities
-        segment = Segment(self._received, self._segment_end(), committer.put, hold=able.resumable)
+        store, able = self.writer, self.controller.capabilities
+        segment = Segment(self._received, self._segment_end(), committer.put, until_proven=able.resumable)
         store.arm(segment.stop, start=segment.start)
         try:
             with interrupts.immediate(), _as_controller_error(able.name):
                 self._calls.arm(self._path, segment.start, segment.stop)
                 self._calls.start()
-            while (block := self._read(interrupts, able.name)) is not None:
-                segment.add(block, self._dtype, actual="samples/actual" in store.arrays)
+            while (batch := self._read(interrupts, able.name)) is not None:
+                segment.add(batch, self._dtype, actual=store.record.actual_positions)
                 committer.check()
                 if self.progress is not None:
                     self.progress(segment.received, store.total_samples)
@@ -176,7 +178,7 @@ class AcquireLoop:
 
     def _go_back(self, problem: UnprovenError, interrupts: Interrupts, committer: Committer) -> None:
         """Get ready to expose again from the last sample that is proven; raises after too many tries at one place."""
-        store, able = self.acquisition, self.controller.capabilities
+        store, able = self.writer, self.controller.capabilities
         proven = min(problem.proven, self._received)
         self.unproven += 1
         self._tries = self._tries + 1 if proven <= self._stuck_at else 1
@@ -208,36 +210,36 @@ class AcquireLoop:
     def _doubt(self, problem: UnprovenError, committer: Committer) -> None:
         """Record from which sample on the store is in doubt, before anything else is written."""
         committer.discard()
-        store = self.acquisition
+        store = self.writer
         store.mark_doubt(min(problem.proven, store.samples_committed), str(problem))
 
     def _disarm(self) -> None:
         """Record how far the beam went, where the controller knows."""
-        if isinstance(self.controller, ReportsReach):
-            self.acquisition.disarm(max(self.controller.reached, self._received))
+        if (reached := reach_of(self.controller)) is not None:
+            self.writer.disarm(max(reached, self._received))
 
     def _segment_end(self) -> int:
         """Where the segment ends that begins after what was received."""
-        total = self.acquisition.total_samples
+        total = self.writer.total_samples
         if not self.controller.capabilities.resumable:
             return total
         stop = min(total, (self._received // self.commit_samples + 1) * self.commit_samples)
         if self.stop_rules:
-            stop = min(stop, next(edge for edge in self.acquisition.layout.pass_starts if edge > self._received))
+            stop = min(stop, next(edge for edge in self.writer.layout.pass_starts if edge > self._received))
         return stop
 
     def _read(self, interrupts: Interrupts, name: str) -> SampleBatch | None:
-        """The controller's next block, of the size asked for."""
+        """The controller's next batch, of the size asked for."""
         size = min(self.batch_samples, self.controller.capabilities.max_batch)
         with interrupts.immediate(), _as_controller_error(name):
-            block = self._calls.read(size)
-        if block is not None and not isinstance(block, SampleBatch):
-            raise ControllerError(f"expected a SampleBatch or None from {name}, got {type(block).__name__}")
-        if block is not None and np.size(block.counts) > size:
+            batch = self._calls.read(size)
+        if batch is not None and not isinstance(batch, SampleBatch):
+            raise ControllerError(f"expected a SampleBatch or None from {name}, got {type(batch).__name__}")
+        if batch is not None and np.size(batch.counts) > size:
             raise ControllerError(
-                f"expected at most {counted(size, 'sample')} a block from {name}, got {np.size(block.counts)}"
+                f"expected at most {counted(size, 'sample')} a batch from {name}, got {np.size(batch.counts)}"
             )
-        return block
+        return batch
 
     def _blank(self, interrupts: Interrupts, problem: BaseException) -> bool:
         """Abort the controller; the error that led here matters more than one of abort's own, which it notes.

@@ -25,10 +25,10 @@ class MovedReadings:
         self._start = start
         self._readings = self._last = SampleBatch(start, np.empty(0))
 
-    def take(self, block: SampleBatch | None, most: int) -> SampleBatch | None:
-        """Segment that follows this block of the controller, or its end; None where nothing is left."""
-        if block is not None:
-            self._readings = _joined(self._readings, block)
+    def take(self, batch: SampleBatch | None, most: int) -> SampleBatch | None:
+        """Segment that follows this batch of the controller, or its end; None where nothing is left."""
+        if batch is not None:
+            self._readings = _joined(self._readings, batch)
         elif self._owes:
             self._owes, self._readings = False, _joined(self._readings, self._last)
         size = min(most, len(self._readings.counts))
@@ -41,20 +41,20 @@ class MovedReadings:
         return given
 
 
-def with_reading(block: SampleBatch, at: int, fault: str) -> SampleBatch:
-    """A block in which a reading comes twice, or else is missing."""
+def with_reading(batch: SampleBatch, at: int, fault: str) -> SampleBatch:
+    """A batch in which a reading comes twice, or else is missing."""
     rest = at if fault == "add" else at + 1
-    return _joined(_part(block, 0, at + (fault == "add")), _part(block, rest, None))
+    return _joined(_part(batch, 0, at + (fault == "add")), _part(batch, rest, None))
 
 
-def _part(block: SampleBatch, start: int, stop: int | None) -> SampleBatch:
-    """Some of the readings of a block."""
-    actual = None if block.actual is None else block.actual[start:stop]
-    return SampleBatch(block.start, block.counts[start:stop], actual)
+def _part(batch: SampleBatch, start: int, stop: int | None) -> SampleBatch:
+    """Some of the readings of a batch."""
+    actual = None if batch.actual is None else batch.actual[start:stop]
+    return SampleBatch(batch.start, batch.counts[start:stop], actual)
 
 
 def _joined(first: SampleBatch, second: SampleBatch) -> SampleBatch:
-    """The readings of two blocks."""
+    """The readings of two batches."""
     if not len(first.counts):
         return second
     actual = None

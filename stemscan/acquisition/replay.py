@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from stemscan.acquisition.scan_controller import Capabilities
 from stemscan.acquisition.stopping import AfterPasses
 from stemscan.errors import ControllerError
-from stemscan.store import Acquisition
 from stemscan.store.batch import DetectorInfo, SampleBatch
+from stemscan.store.provenance import Provenance
+from stemscan.store.reader import Acquisition
+from stemscan.store.record_parts import SpecimenRecord
 
 if TYPE_CHECKING:
     from stemscan.acquisition.stopping import StopRule
     from stemscan.path.scan_path import ScanPath
-    from stemscan.store.read import StoreReader
 
 __all__ = ["ReplayController"]
 
@@ -33,7 +34,7 @@ class ReplayController:
 
     Parameters
     ----------
-    source : StoreReader, str or Path
+    source : Acquisition, str or Path
         The store, or its folder; it is only read.
 
     Raises
@@ -44,7 +45,7 @@ class ReplayController:
         When the store has no plan, as data measured elsewhere.
     """
 
-    def __init__(self, source: StoreReader | str | Path) -> None:
+    def __init__(self, source: Acquisition | str | Path) -> None:
         self._store = Acquisition.open(source) if isinstance(source, str | Path) else source
         if self._store.plan is None:
             raise ControllerError(
@@ -53,7 +54,7 @@ class ReplayController:
             )
         doubt = self._store.doubt
         self._committed = self._store.samples_committed if doubt is None else int(doubt["proven"])
-        self._actual = self._store.actual(0, 0) is not None
+        self._actual = self._store.has_actual
         self._piece: tuple[int, NDArray[Any], NDArray[np.float32] | None] | None = None
         self._range: tuple[int, int] | None = None
         self._running = False
@@ -65,17 +66,17 @@ class ReplayController:
         return self._store.path
 
     @property
-    def identity(self) -> dict[str, Any]:
-        """What a store of the replay is told of its data: noise, seed, specimen, truth and coil lag of the source."""
-        specimen = self._store.specimen or {"name": None, "sha256": None, "record": None}
-        return {
-            "noise": self._store.noise,
-            "seed": self._store.seed,
-            **{f"specimen_{key}": specimen[key] for key in ("name", "sha256", "record")},
-            "truth": self._store.truth,
-            "coil_tau_ns": self._store.coil_tau_ns,
-            "coil_waits": self._store.coil_waits,
-        }
+    def provenance(self) -> Provenance:
+        """Noise, seed, specimen, truth and coil lag of the source."""
+        source = self._store
+        return Provenance(
+            noise=source.noise,
+            seed=source.seed,
+            specimen=None if source.specimen is None else SpecimenRecord(**source.specimen),
+            truth=source.truth,
+            coil_tau_ns=source.coil_tau_ns,
+            coil_waits=source.coil_waits,
+        )
 
     @property
     def stop_rules(self) -> tuple[StopRule, ...]:
@@ -144,11 +145,11 @@ class ReplayController:
                 f"expected samples up to {stop} in {str(self._store.path)!r}, got {self._committed} committed "
                 "beyond doubt; acquire the rest there first"
             )
-        block = self._block(start, min(stop, start + max_samples))
-        self._at = start + len(block.counts)
+        batch = self._batch(start, min(stop, start + max_samples))
+        self._at = start + len(batch.counts)
         if self._range is armed:
-            self._range = (start + len(block.counts), stop)
-        return block
+            self._range = (start + len(batch.counts), stop)
+        return batch
 
     @property
     def reached(self) -> int:
@@ -163,7 +164,7 @@ class ReplayController:
         """Nothing to release; it can be armed again."""
         self.abort()
 
-    def _block(self, start: int, stop: int) -> SampleBatch:
+    def _batch(self, start: int, stop: int) -> SampleBatch:
         """Samples from `start` to at most `stop`, from one piece of the store, which stays in memory."""
         first = start // _PIECE * _PIECE
         piece = self._piece

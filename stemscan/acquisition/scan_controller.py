@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from stemscan.path.scan_path import ScanPath
     from stemscan.store.batch import DetectorInfo, SampleBatch
 
-__all__ = ["BATCH_SAMPLES", "Capabilities", "ReportsReach", "ScanController"]
+__all__ = ["BATCH_SAMPLES", "Capabilities", "ScanController"]
 
 BATCH_SAMPLES: Final = 1 << 18
 
@@ -25,7 +25,7 @@ class Capabilities:
     max_batch : int
         Most samples that one `read` returns.
     actual_positions : bool
-        Whether blocks carry the positions that the beam really had.
+        Whether batches carry the positions that the beam really had.
     resumable : bool
         Whether it can be armed at any sample of a path; else only with a whole path from its beginning.
     """
@@ -41,10 +41,9 @@ class ScanController(Protocol):
     """A microscope: exposes samples of a path and delivers their counts.
 
     The beam is blanked, or at least parked, unless an armed range is being exposed: before the start, between two
-    ranges, and after `abort`. One that does more than dwell on samples says so by `ReportsBeamTimes`;
-    one that knows how far its beam went, by `ReportsReach`. One that cannot tell to which samples its readings belong
-    raises `stemscan.errors.UnprovenError`, and is armed again from the last sample of which it can.
-    `stemscan.testing.ControllerConformance` checks all this.
+    ranges, and after `abort`. What it may report besides is in `stemscan.acquisition.reports`. One that cannot tell to
+    which samples its readings belong raises `stemscan.errors.UnprovenError`, and is armed again from the last sample of
+    which it can. `stemscan.acquisition.conformance.ControllerConformance` checks all this.
     """
 
     @property
@@ -68,7 +67,7 @@ class ScanController(Protocol):
     def read(self, max_samples: int) -> SampleBatch | None:
         """Wait for the next 1 .. max_samples samples, in scan order; None when the armed range was delivered.
 
-        The arrays of a block belong to the caller.
+        The arrays of a batch belong to the caller.
         """
         ...
 
@@ -81,14 +80,4 @@ class ScanController(Protocol):
 
     def close(self) -> None:
         """Release the hardware."""
-        ...
-
-
-@runtime_checkable
-class ReportsReach(Protocol):
-    """A scan controller that knows how far its beam went, which bounds how many samples are exposed twice."""
-
-    @property
-    def reached(self) -> int:
-        """The first sample of the range armed last that was surely not exposed since."""
         ...

@@ -1,7 +1,7 @@
 """The samples of one arming, held back until the range ended with as many as were armed.
 
 A controller that lost a reading, or gave one too many, delivers every later sample with the counts of its neighbour,
-and nothing in a block shows it. Their number does, at the end of the range: what disagrees there is not kept.
+and nothing in a batch shows it. Their number does, at the end of the range: what disagrees there is not kept.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ class Segment:
     ----------
     start, stop : int
     keep : callable
-        Takes blocks that are proven, in order.
-    hold : bool
-        Hold blocks back until the end; else they are kept as they come, as of a scan too long for that.
+        Takes batches that are proven, in order.
+    until_proven : bool
+        Hold batches back until the end; else they are kept as they come, as of a scan too long for that.
     """
 
-    def __init__(self, start: int, stop: int, keep: Callable[[SampleBatch], None], *, hold: bool) -> None:
+    def __init__(self, start: int, stop: int, keep: Callable[[SampleBatch], None], *, until_proven: bool) -> None:
         self.start, self.stop, self.received = start, stop, start
-        self._keep, self._hold = keep, hold
-        self._held: list[SampleBatch] = []
+        self._keep, self._until_proven = keep, until_proven
+        self._waiting: list[SampleBatch] = []
 
-    def add(self, block: SampleBatch, dtype: np.dtype[Any], *, actual: bool) -> None:
-        """Check a block as `check_batch` does, and hold or keep it."""
+    def add(self, batch: SampleBatch, dtype: np.dtype[Any], *, actual: bool) -> None:
+        """Check a batch as `check_batch` does, and hold it back or keep it."""
         try:
-            check_batch(block, self.received, self.stop, dtype, actual=actual)
+            check_batch(batch, self.received, self.stop, dtype, actual=actual)
         except UnprovenError as problem:
-            if block.start != self.received:  # the controller knows which samples came
+            if batch.start != self.received:  # the controller knows which samples came
                 raise
             raise UnprovenError(str(problem), proven=self.start) from None
-        self.received += len(block.counts)
-        if self._hold:
-            self._held.append(block)
+        self.received += len(batch.counts)
+        if self._until_proven:
+            self._waiting.append(batch)
         else:
-            self._keep(block)
+            self._keep(batch)
 
     def end(self, name: str) -> None:
         """Keep everything, at the end of the range.
@@ -64,9 +64,9 @@ class Segment:
 
     def give(self, stop: int) -> None:
         """Keep what was held back of the samples before `stop`, and drop the rest."""
-        held, self._held = self._held, []
-        for block in held:
-            if block.start < stop:
-                self._keep(head_of(block, stop))
-        if self._hold:
+        waiting, self._waiting = self._waiting, []
+        for batch in waiting:
+            if batch.start < stop:
+                self._keep(head_of(batch, stop))
+        if self._until_proven:
             self.received = max(self.start, min(self.received, stop))

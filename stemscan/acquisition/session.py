@@ -1,26 +1,28 @@
-"""One acquisition with any controller, from a plan to a store."""
+"""One session at a controller, real or virtual: from a plan to a complete store, begun or gone on with."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from stemscan.acquisition.acquire import AcquireResult, acquire, check_request
-from stemscan.acquisition.replay import ReplayController
-from stemscan.acquisition.stopping import MaxDose
+from stemscan.acquisition.reports import provenance_of
+from stemscan.acquisition.scan import ScanReport, check_request, run_scan
+from stemscan.acquisition.stopping import ChecksPlan, PlaysStore
 from stemscan.errors import UsageError
-from stemscan.store import Acquisition
+from stemscan.store.reader import Acquisition
+from stemscan.store.writer import AcquisitionWriter
 
 if TYPE_CHECKING:
     from stemscan.acquisition.scan_controller import ScanController
     from stemscan.acquisition.stopping import StopRule
     from stemscan.plan.scan_plan import ScanPlan
 
-__all__ = ["acquire_into"]
+__all__ = ["acquire", "run_session"]
 
 
-def acquire_into(
+def acquire(
     plan: ScanPlan,
     controller: ScanController,
     output: str | Path,
@@ -31,8 +33,7 @@ def acquire_into(
     stall_timeout: float | None = None,
     stop_rules: Sequence[StopRule] = (),
     session: Mapping[str, object] | None = None,
-    **identity: Any,
-) -> AcquireResult:
+) -> Acquisition:
     """Acquire a plan into a store, or go on with it.
 
     What can be refused is refused before the store is made.
@@ -41,52 +42,77 @@ def acquire_into(
     ----------
     plan : ScanPlan
     controller : ScanController
-        Not closed here. The store of a `ReplayController` is told what its source was, and ends where that one was
-        stopped.
+        Not closed here. Where its counts come from is recorded as far as it reports it (`ReportsProvenance`).
     output : str or Path
         Folder of the store.
     resume : bool
         Go on with the store after its last committed sample, or begin it where there is none.
     overwrite : bool
-        Whether a store that is there may be replaced.
-    progress, stall_timeout
-        As for `stemscan.acquisition.acquire.acquire`.
+        Replace a store that is there.
+    progress : callable, optional
+        Called with (samples received, samples in total) after every batch.
+    stall_timeout : float, optional
+        Longest wait for the controller to get ready, to start, to deliver samples or to abort, in seconds.
     stop_rules : sequence of StopRule
-        As there; a `MaxDose` is refused where the first pass alone exceeds it.
+        Asked after every pass but the last; the first reason to stop ends the acquisition, which is then complete. A
+        rule may refuse the plan (`ChecksPlan`).
     session : mapping, optional
         What the operator wants kept in the history.
-    **identity
-        What else `Acquisition.create` is told of the data, such as noise, seed or specimen.
 
     Returns
     -------
-    AcquireResult
+    Acquisition
+        The complete store.
 
     Raises
     ------
     UsageError
         When a store is to be replayed into itself.
+    ControllerError, StoreError, DiskSpaceError, Interrupted
+        As `stemscan.acquisition.scan.run_scan`.
     StemscanError
-        As `Acquisition.create`, `Acquisition.resume` and `acquire`.
+        As `AcquisitionWriter.create` and `AcquisitionWriter.resume`.
     """
+    run_session(
+        plan,
+        controller,
+        output,
+        resume=resume,
+        overwrite=overwrite,
+        progress=progress,
+        stall_timeout=stall_timeout,
+        stop_rules=stop_rules,
+        session=session,
+    )
+    return Acquisition.open(output)
+
+
+def run_session(
+    plan: ScanPlan,
+    controller: ScanController,
+    output: str | Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    stall_timeout: float | None = None,
+    stop_rules: Sequence[StopRule] = (),
+    session: Mapping[str, object] | None = None,
+) -> ScanReport:
+    """Acquire as `acquire` does, and report how it went."""
     rules = tuple(stop_rules)
-    if isinstance(controller, ReplayController):
+    if isinstance(controller, PlaysStore):
         if Path(output).exists() and controller.source.samefile(output):
             raise UsageError(f"expected another output than the store that is replayed, got {str(output)!r} for both")
-        rules, identity = (*rules, *controller.stop_rules), {**controller.identity, **identity}
+        rules += controller.stop_rules
     check_request(controller, stall_timeout, rules)
     for rule in rules:
-        if isinstance(rule, MaxDose):
+        if isinstance(rule, ChecksPlan):
             rule.check(plan, controller)
-    told: dict[str, Any] = {
-        "detector": controller.detector,
-        "actual_positions": controller.capabilities.actual_positions,
-        "session": session,
-        **identity,
-    }
+    provenance = replace(provenance_of(controller), session=session)
     if resume:
-        store = Acquisition.resume(output, plan, **told)
+        writer = AcquisitionWriter.resume(output, plan, provenance)
     else:
-        store = Acquisition.create(output, plan, overwrite=overwrite, **told)
-    with store:
-        return acquire(plan, controller, store, progress=progress, stall_timeout=stall_timeout, stop_rules=rules)
+        writer = AcquisitionWriter.create(output, plan, provenance, overwrite=overwrite)
+    with writer:
+        return run_scan(plan, controller, writer, progress=progress, stall_timeout=stall_timeout, stop_rules=rules)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
-from stemscan.acquisition.beam_times import beam_times_of
+from stemscan.acquisition.reports import beam_times_of
 from stemscan.errors import UsageError
 from stemscan.path.scan_path import ScanPath
 
 if TYPE_CHECKING:
     from stemscan.acquisition.scan_controller import ScanController
     from stemscan.plan.scan_plan import ScanPlan
-    from stemscan.store.read import StoreReader
+    from stemscan.store.reader import Acquisition
 
-__all__ = ["AfterPasses", "MaxDose", "StopRule"]
+__all__ = ["AfterPasses", "ChecksPlan", "MaxDose", "PlaysStore", "StopRule"]
 
 _BATCH: Final = 1 << 18
 
@@ -22,16 +23,40 @@ _BATCH: Final = 1 << 18
 class StopRule(Protocol):
     """Decides after a pass, while the beam is blanked, whether the next one is worth its dose."""
 
-    def __call__(self, acquisition: StoreReader, passes: int) -> str | None:
+    def __call__(self, acquisition: Acquisition, passes: int) -> str | None:
         """Why to stop now, in a few words; None to go on.
 
         Parameters
         ----------
-        acquisition : StoreReader
+        acquisition : Acquisition
             Of which `passes` whole passes are committed.
         passes : int
             At least 1, less than the plan's.
         """
+        ...
+
+
+@runtime_checkable
+class ChecksPlan(Protocol):
+    """A rule that refuses what it could never allow, before there is a store."""
+
+    def check(self, plan: ScanPlan, controller: ScanController | None = None) -> None:
+        """Raise `UsageError` where the plan breaks the rule whatever comes."""
+        ...
+
+
+@runtime_checkable
+class PlaysStore(Protocol):
+    """A scan controller that plays an acquisition store once more."""
+
+    @property
+    def source(self) -> Path:
+        """Folder of that store, into which nothing may be acquired meanwhile."""
+        ...
+
+    @property
+    def stop_rules(self) -> tuple[StopRule, ...]:
+        """Rules that end an acquisition where the store ends."""
         ...
 
 
@@ -87,7 +112,7 @@ class MaxDose:
                 "or lower the dose per sample"
             )
 
-    def __call__(self, acquisition: StoreReader, passes: int) -> str | None:
+    def __call__(self, acquisition: Acquisition, passes: int) -> str | None:
         """Stop when one more pass would exceed the dose."""
         plan, ledger = acquisition.plan, acquisition.ledger
         if plan is None or ledger is None or plan.dose_e_per_A2 is None:
@@ -116,7 +141,7 @@ class AfterPasses:
     passes: int
     reason: str
 
-    def __call__(self, acquisition: StoreReader, passes: int) -> str | None:
+    def __call__(self, acquisition: Acquisition, passes: int) -> str | None:
         """The reason, once there are so many passes."""
         return self.reason if passes >= self.passes else None
 

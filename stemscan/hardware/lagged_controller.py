@@ -1,16 +1,16 @@
-"""A scan controller whose blocks say where coils that lag put its beam, for hardware that does not know that itself."""
+"""A scan controller whose batches say where lagging coils put its beam, for hardware that does not know that itself."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from stemscan.acquisition.beam_times import beam_times_of
-from stemscan.acquisition.scan_controller import ReportsReach
+from stemscan.acquisition.reports import beam_times_of, provenance_of, reach_of
 from stemscan.errors import ControllerError, UsageError
 from stemscan.hardware.coil_lag import CoilLag
 from stemscan.store.batch import DetectorInfo, SampleBatch
 from stemscan.store.ledger import BeamTimes
+from stemscan.store.provenance import Provenance
 
 if TYPE_CHECKING:
     from stemscan.acquisition.scan_controller import Capabilities, ScanController
@@ -21,7 +21,7 @@ __all__ = ["LaggedController"]
 
 
 class LaggedController:
-    """Adds modelled positions to the blocks of another controller, whose counts stay as they are.
+    """Adds modelled positions to the batches of another controller, whose counts stay as they are.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class LaggedController:
     Raises
     ------
     UsageError
-        When the time constant is none, or the controller's blocks carry positions of their own.
+        When the time constant is none, or the controller's batches carry positions of their own.
     """
 
     def __init__(self, controller: ScanController, program: Program, tau_ns: float) -> None:
@@ -46,7 +46,7 @@ class LaggedController:
             )
         if not tau_ns > 0:
             raise UsageError(f"expected a coil time constant above 0 ns, got {tau_ns!r}; give one in ns")
-        self._controller, self._program = controller, program
+        self._controller, self._program, self._tau_ns = controller, program, tau_ns
         self._lagged = program.lagged(CoilLag(tau_ns))
 
     @property
@@ -79,14 +79,14 @@ class LaggedController:
         self._controller.start()
 
     def read(self, max_samples: int) -> SampleBatch | None:
-        """The next block of the controller, with the beam's mean positions during the dwells."""
-        block = self._controller.read(max_samples)
-        if block is None:
+        """The next batch of the controller, with the beam's mean positions during the dwells."""
+        batch = self._controller.read(max_samples)
+        if batch is None:
             return None
-        stop = block.start + len(block.counts)
-        if not 0 <= block.start <= stop <= self._program.plan.total_samples:
-            return block  # the acquire loop says what is wrong with it
-        return replace(block, actual=self._lagged.positions(block.start, stop))
+        stop = batch.start + len(batch.counts)
+        if not 0 <= batch.start <= stop <= self._program.plan.total_samples:
+            return batch  # the acquire loop says what is wrong with it
+        return replace(batch, actual=self._lagged.positions(batch.start, stop))
 
     def abort(self) -> None:
         """Blank and park the beam and drop the armed range."""
@@ -97,11 +97,15 @@ class LaggedController:
         self._controller.close()
 
     @property
-    def reached(self) -> int:
-        """First sample that the controller's beam did not reach."""
-        if not isinstance(self._controller, ReportsReach):
-            raise AttributeError("reached")  # so that this one does not report it either
-        return self._controller.reached
+    def reached(self) -> int | None:
+        """First sample that the controller's beam did not reach; None where it does not know."""
+        return reach_of(self._controller)
+
+    @property
+    def provenance(self) -> Provenance:
+        """Provenance of the controller's samples, with the coil lag that their positions follow."""
+        waits = self._program.profile.waits_digest()
+        return replace(provenance_of(self._controller), coil_tau_ns=self._tau_ns, coil_waits=waits)
 
     def beam_times(self, path: ScanPath, start: int, stop: int) -> BeamTimes:
         """Times of the controller's beam for samples start .. stop - 1."""

@@ -12,14 +12,14 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+from zarr.abc.buffer import Buffer, BufferPrototype
 from zarr.abc.store import ByteRequest, Store
 from zarr.codecs import BloscCodec, Crc32cCodec
-from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.core.sync import sync
 from zarr.storage import LocalStore, MemoryStore
 
@@ -29,7 +29,7 @@ from stemscan.store.files import ROOT, sync_folder, write_durably, writing
 from stemscan.store.schema import ArraySpec, remedy
 
 if TYPE_CHECKING:
-    from stemscan.store.digests import ChunkChecks, DigestWriter
+    from stemscan.store.digests import ChunkChecks
 
 __all__ = ["ArrayReader", "ArrayWriter", "SampleReader", "check_metadata", "create_array"]
 _SETTLING = "waiting for the rest of a failed write"
@@ -130,6 +130,14 @@ def _create(store: Store, spec: ArraySpec) -> zarr.Array[Any]:
     )
 
 
+class ChunkSink(Protocol):
+    """Taker of every chunk that is written for good."""
+
+    def put(self, name: str, index: tuple[int, ...], values: NDArray[Any]) -> None:
+        """Take the chunk at `index` of an array."""
+        ...
+
+
 class ArrayWriter:
     """Writes whole chunks of one array.
 
@@ -138,11 +146,11 @@ class ArrayWriter:
     folder : pathlib.Path
         The store.
     spec : ArraySpec
-    digests : DigestWriter, optional
-        Gets the digest of every chunk that is written, unless told otherwise.
+    digests : ChunkSink, optional
+        Notes the digest of every chunk that is written, unless told otherwise.
     """
 
-    def __init__(self, folder: Path, spec: ArraySpec, digests: DigestWriter | None = None) -> None:
+    def __init__(self, folder: Path, spec: ArraySpec, digests: ChunkSink | None = None) -> None:
         self._spec, self._digests = spec, digests
         self._store = _DurableStore(folder / spec.path)
         with _reading(folder / spec.path):
@@ -185,7 +193,7 @@ class ArrayReader:
         self._folder, self._spec, self._checks = folder, spec, checks
         with _reading(folder / spec.path):
             self._array = zarr.open_array(_StrictStore(folder / spec.path, read_only=True), mode="r")
-        self._kept: tuple[int, NDArray[Any]] | None = None
+        self._last_chunk: tuple[int, NDArray[Any]] | None = None
 
     def all(self) -> NDArray[Any]:
         """The whole array."""
@@ -199,9 +207,9 @@ class ArrayReader:
         first, last = start // size * size, min(-(-stop // size) * size, self._spec.shape[0])
         if last > first + size:
             return self.chunk_rows(first, last)[start - first : stop - first]
-        if self._kept is None or self._kept[0] != first:
-            self._kept = first, self.chunk_rows(first, last)
-        return self._kept[1][start - first : stop - first].copy()
+        if self._last_chunk is None or self._last_chunk[0] != first:
+            self._last_chunk = first, self.chunk_rows(first, last)
+        return self._last_chunk[1][start - first : stop - first].copy()
 
     def chunk_rows(self, first: int, last: int) -> NDArray[Any]:
         """Whole chunks that lie between two places along the first axis, checked."""

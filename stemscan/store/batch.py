@@ -1,4 +1,4 @@
-"""Blocks of samples as a detector delivers them, what their numbers mean, and the check that they can be kept.
+"""Batches of samples as a detector delivers them, what their numbers mean, and the check that they can be kept.
 
 A store keeps counts unchanged or not at all: nothing is clipped, wrapped, rounded or filled in.
 """
@@ -79,16 +79,16 @@ class SampleBatch:
     actual: NDArray[np.floating[Any]] | None = None
 
 
-def head_of(block: SampleBatch, stop: int) -> SampleBatch:
-    """The part of a block before sample `stop`, which is above its first; the block itself where that is all."""
-    size = stop - block.start
-    if size >= len(block.counts):
-        return block
-    return SampleBatch(block.start, block.counts[:size], None if block.actual is None else block.actual[:size])
+def head_of(batch: SampleBatch, stop: int) -> SampleBatch:
+    """The part of a batch before sample `stop`, which is above its first; the batch itself where that is all."""
+    size = stop - batch.start
+    if size >= len(batch.counts):
+        return batch
+    return SampleBatch(batch.start, batch.counts[:size], None if batch.actual is None else batch.actual[:size])
 
 
-def check_batch(block: SampleBatch, start: int, stop: int, dtype: np.dtype[Any], *, actual: bool) -> None:
-    """Refuse a block that does not continue at `start`, passes `stop`, or holds what `dtype` cannot keep unchanged.
+def check_batch(batch: SampleBatch, start: int, stop: int, dtype: np.dtype[Any], *, actual: bool) -> None:
+    """Refuse a batch that does not continue at `start`, passes `stop`, or holds what `dtype` cannot keep unchanged.
 
     Raises
     ------
@@ -97,29 +97,29 @@ def check_batch(block: SampleBatch, start: int, stop: int, dtype: np.dtype[Any],
     ControllerError
         When it is wrong otherwise; both name what was expected and what came.
     """
-    counts = block.counts
+    counts = batch.counts
     if not isinstance(counts, np.ndarray):
         raise ControllerError(f"expected counts in a numpy array, got {type(counts).__name__} at sample {start}")
     if counts.ndim != 1 or counts.size == 0:
-        raise ControllerError(f"expected a block of counts of shape (n,) with n >= 1, got shape {counts.shape}")
-    if not isinstance(block.start, int | np.integer):
-        raise ControllerError(f"expected a block that starts at sample {start}, got {block.start!r}")
-    if block.start != start:
-        what = "overlap" if block.start < start else "gap"
-        raise UnprovenError(f"expected a block that starts at sample {start}, got {block.start}: {what}", proven=start)
+        raise ControllerError(f"expected a batch of counts of shape (n,) with n >= 1, got shape {counts.shape}")
+    if not isinstance(batch.start, int | np.integer):
+        raise ControllerError(f"expected a batch that starts at sample {start}, got {batch.start!r}")
+    if batch.start != start:
+        what = "overlap" if batch.start < start else "gap"
+        raise UnprovenError(f"expected a batch that starts at sample {start}, got {batch.start}: {what}", proven=start)
     if start + counts.size > stop:
         raise UnprovenError(
-            f"expected samples up to {stop}, as armed, got a block that ends at {start + counts.size}", proven=start
+            f"expected samples up to {stop}, as armed, got a batch that ends at {start + counts.size}", proven=start
         )
     if dtype.kind == "f":
         _check_floats(counts, start, dtype)
     else:
         _check_integers(counts, start, dtype)
-    if actual != (block.actual is not None):
+    if actual != (batch.actual is not None):
         expected, got = ("with", "none") if actual else ("without", "some")
-        raise ControllerError(f"expected blocks {expected} actual positions, got {got} at sample {start}")
-    if block.actual is not None:
-        positions = np.asarray(block.actual)
+        raise ControllerError(f"expected batches {expected} actual positions, got {got} at sample {start}")
+    if batch.actual is not None:
+        positions = np.asarray(batch.actual)
         kept = positions.dtype.kind == "f" and (np.abs(positions) <= np.finfo(np.float32).max).all()
         if positions.shape != (counts.size, 2) or not kept:
             raise ControllerError(

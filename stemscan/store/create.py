@@ -6,25 +6,24 @@ again when that is asked for. Nothing that is not recognised as a store is ever 
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stemscan.errors import OutputExistsError, StoreError, UsageError
+from stemscan.errors import OutputExistsError, UsageError
 from stemscan.files.writing import require_folder
 from stemscan.runtime.failpoints import failpoint
+from stemscan.runtime.interrupts import Interrupts
+from stemscan.store.arrays import ArrayWriter, create_array
+from stemscan.store.digest_table import DigestWriter
 from stemscan.store.files import (
     ROOT,
     FolderKind,
-    Json,
     StoreLock,
     folder_kind,
-    read_json,
     refuse_links,
     remove_store,
     require_space,
@@ -35,137 +34,91 @@ from stemscan.store.files import (
 )
 from stemscan.store.record import StoreRecord
 from stemscan.store.record_parts import ArrayRecord, DigestsRecord
-from stemscan.store.schema import ArraySpec, Layout, ome_attributes
+from stemscan.store.root import RootFile, without_record
+from stemscan.store.schema import ArraySpec, Layout, worst_case_bytes
 
-if TYPE_CHECKING:
-    from stemscan.store.digests import DigestWriter
-
-__all__ = [
-    "GROUP_DOCUMENT",
-    "RootFile",
-    "checked_truth",
-    "claim_folder",
-    "fill_folder",
-    "load_root",
-    "with_arrays",
-    "without_record",
-]
+__all__ = ["GROUP_DOCUMENT", "check_place", "make_store"]
 
 GROUP_DOCUMENT: Final = b'{\n  "attributes": {},\n  "zarr_format": 3,\n  "node_type": "group"\n}\n'
 """Metadata of a group."""
 
 
-class RootFile:
-    """The root's `zarr.json`: the record, and attributes that are not ours, which stay as they are.
+def make_store(
+    path: Path,
+    layout: Layout,
+    record: StoreRecord,
+    specs: dict[str, ArraySpec],
+    truth: NDArray[Any] | None,
+    *,
+    overwrite: bool,
+    resume: bool = False,
+    fill: Callable[[DigestWriter], None] | None = None,
+) -> tuple[RootFile, StoreLock]:
+    """Make a store: its folder, its arrays and, last, its record.
 
     Parameters
     ----------
-    folder : pathlib.Path
-        The store.
-    document : dict
-        Content of the file.
+    path : pathlib.Path
+        Of the new folder; its parent must exist.
+    layout : Layout
     record : StoreRecord
-        Its `stemscan` attribute.
-    """
+        Without arrays and digests.
+    specs : dict
+        Its arrays by path.
+    truth : ndarray, optional
+        The specimen's signal, (H, W).
+    overwrite, resume : bool
+        Whether a store, or a half-made one, that is there may be removed.
+    fill : callable, optional
+        Writes all samples and pictures of a store that is complete at once, and their digests.
 
-    def __init__(self, folder: Path, document: Json, record: StoreRecord) -> None:
-        self.folder = folder
-        self.record = record
-        self._document = document
-        self._saving = threading.Lock()
-
-    @classmethod
-    def new(cls, folder: Path, layout: Layout, record: StoreRecord) -> RootFile:
-        """A root that is not written yet."""
-        document = {"attributes": {"ome": ome_attributes(layout)}, "zarr_format": 3, "node_type": "group"}
-        return cls(folder, document, record)
-
-    def save(self, **changes: Any) -> None:
-        """Change fields of the record and write it durably; threads may change different fields."""
-        self.update(lambda _: changes)
-
-    def update(self, changes_of: Callable[[StoreRecord], Mapping[str, Any]]) -> None:
-        """Change fields of the record by what they are, and write it durably; threads may change the same fields."""
-        with self._saving:
-            record = self.record.model_copy(update=changes_of(self.record))
-            self._document["attributes"]["stemscan"] = record.to_json()
-            write_durably(self.folder / ROOT, (json.dumps(self._document, indent=2) + "\n").encode())
-            sync_folder(self.folder)
-            self.record = record
-
-    @property
-    def ome(self) -> object:
-        """The attribute that viewers read."""
-        return self._document["attributes"].get("ome")
-
-    def describe(self, ome: Json) -> None:
-        """Put the image that viewers see into the attribute `ome`, whose other entries stay, and write it durably."""
-        there = self.ome
-        self._document["attributes"]["ome"] = (there if isinstance(there, dict) else {}) | ome
-        self.save()
-
-    def is_current(self) -> bool:
-        """Tell whether the file still speaks of the same store, as far as it was read, or further."""
-        try:
-            now = load_root(self.folder).record
-        except StoreError:
-            return False
-        old = self.record
-        again = now.history[: len(old.history)] == old.history and now.samples_committed >= old.samples_committed
-        return again and (old.state != "complete" or now.state == "complete")
-
-    def explained(self, problem: StoreError) -> StoreError:
-        """An error of reading, or another where the store was replaced meanwhile and is not damaged at all."""
-        if self.is_current():
-            return problem
-        return StoreError(
-            f"expected {str(self.folder)!r} to stay while it was read, got another writer that replaces it or goes "
-            "back in it; open it again"
-        )
-
-
-def load_root(folder: Path) -> RootFile:
-    """Read the root of a store.
+    Returns
+    -------
+    RootFile, StoreLock
 
     Raises
     ------
-    StoreError
-        When the folder is no store, a half-made one, damaged, or of another schema.
+    InputNotFoundError, OutputExistsError
+        When the parent folder is missing, or something is there that may not be removed.
+    UsageError
+        When the truth does not fit.
+    DiskSpaceError, StoreError
+        When the disk cannot hold the store, refuses to write, or another writer is at work.
     """
-    kind = folder_kind(folder)
-    if kind == "half-made" and StoreLock.is_held(folder):
-        raise StoreError(
-            f"expected an acquisition store at {str(folder)!r}, got one that another process is making or replacing; "
-            "open it again in a moment"
-        )
-    if kind == "without-record":
-        raise StoreError(without_record(folder))
-    if kind == "half-made":
-        raise StoreError(
-            f"expected an acquisition store at {str(folder)!r}, got one whose creation was cut short, without samples; "
-            "resume it to begin"
-        )
-    if kind not in ("store", "damaged"):
-        raise StoreError(f"expected an acquisition store at {str(folder)!r}, got something else; check the path")
-    document = read_json(folder / ROOT)
-    if (document.get("zarr_format"), document.get("node_type")) != (3, "group"):
-        raise StoreError(
-            f"expected the metadata of a group of zarr format 3 in {str(folder / ROOT)!r}, got "
-            f"{document.get('node_type')!r} of format {document.get('zarr_format')!r}; restore it from a copy"
-        )
-    record = StoreRecord.from_json(document["attributes"]["stemscan"], str(folder / ROOT))
-    return RootFile(folder, document, record)
+    truth32 = _checked_truth(truth, layout.shape)
+    lock = _claim_folder(path, worst_case_bytes(specs.values(), layout), overwrite=overwrite, resume=resume)
+    try:
+        with Interrupts(polite=True) as interrupts:  # zarr writes in a thread, which would go on
+            digests = _fill_folder(path, specs, truth32)
+            if fill is not None:
+                fill(digests)
+            root = RootFile.new(path, layout, _with_arrays(record, specs, digests, complete=fill is not None))
+            root.save()
+        interrupts.check()
+        failpoint("create:done")
+    except BaseException:
+        lock.release()
+        raise
+    return root, lock
 
 
-def without_record(folder: Path) -> str:
-    """Report of a store that lacks its record."""
-    return (
-        f"expected an acquisition store at {str(folder)!r}, got samples without their record, {str(folder / ROOT)!r}; "
-        "restore that file from a copy, or overwrite the samples"
-    )
+def check_place(path: Path, *, overwrite: bool, resume: bool = False) -> None:
+    """Refuse a path at which no store may be made or gone on with, before anything slow is done.
+
+    Raises
+    ------
+    InputNotFoundError
+        When the parent folder does not exist.
+    OutputExistsError
+        When something is there that may not be removed.
+    """
+    require_folder(path)
+    kind = folder_kind(path)
+    if not (resume and kind in ("store", "damaged")):
+        _refuse(path, kind, overwrite=overwrite, resume=resume)
 
 
-def claim_folder(path: Path, need: int, *, overwrite: bool, resume: bool) -> StoreLock:
+def _claim_folder(path: Path, need: int, *, overwrite: bool, resume: bool) -> StoreLock:
     """Make an empty, locked folder for a store of at most `need` bytes.
 
     Raises
@@ -214,15 +167,13 @@ def _refuse(path: Path, kind: FolderKind, *, overwrite: bool, resume: bool) -> N
         raise OutputExistsError(without_record(path))
     if kind in ("store", "damaged") and not overwrite:
         raise OutputExistsError(
-            f"expected a new path, got {str(path)!r}, which is a store; choose another name, resume or overwrite it"
+            f"expected a new path, got {str(path)!r}, which is a store; choose another name, resume or overwrite it "
+            "(--resume or --overwrite)"
         )
 
 
-def fill_folder(folder: Path, specs: dict[str, ArraySpec], truth: NDArray[np.float32] | None) -> DigestWriter:
+def _fill_folder(folder: Path, specs: dict[str, ArraySpec], truth: NDArray[np.float32] | None) -> DigestWriter:
     """Write the metadata of all arrays, and the truth, beyond a power failure; the record is still to come."""
-    from stemscan.store.arrays import ArrayWriter, create_array
-    from stemscan.store.digests import DigestWriter
-
     for spec in specs.values():
         create_array(folder, spec)
     digests = DigestWriter.create(folder, specs)
@@ -240,7 +191,7 @@ def fill_folder(folder: Path, specs: dict[str, ArraySpec], truth: NDArray[np.flo
     return digests
 
 
-def with_arrays(
+def _with_arrays(
     record: StoreRecord, specs: dict[str, ArraySpec], digests: DigestWriter, *, complete: bool = False
 ) -> StoreRecord:
     """A record that knows its arrays and binds their digests: none of samples, or all of a complete store."""
@@ -253,7 +204,7 @@ def with_arrays(
     return record.model_copy(update={"arrays": arrays, "digests": bound})
 
 
-def checked_truth(truth: NDArray[Any] | None, shape: tuple[int, int]) -> NDArray[np.float32] | None:
+def _checked_truth(truth: NDArray[Any] | None, shape: tuple[int, int]) -> NDArray[np.float32] | None:
     """The truth as float32, or an error when it does not fit the grid or is not finite."""
     if truth is None:
         return None

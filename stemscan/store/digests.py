@@ -17,10 +17,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,10 +29,7 @@ from stemscan.store.record import StoreRecord
 from stemscan.store.record_parts import DigestsRecord
 from stemscan.store.schema import DIGEST_BYTES, PICTURES, SAMPLES, ArraySpec, remedy
 
-if TYPE_CHECKING:
-    from stemscan.store.arrays import ArrayWriter
-
-__all__ = ["ChunkChecks", "ChunkRows", "DigestWriter", "chunk_digest", "unbound"]
+__all__ = ["ChunkChecks", "ChunkRows", "chunk_digest", "unbound"]
 
 _ROWS_A_CHUNK: Final = 1024
 _THREADS: Final = 4
@@ -93,94 +89,6 @@ class ChunkRows:
         return self.whole(committed) * len(self.samples)
 
 
-class DigestWriter:
-    """The digests of the store that is being written, in memory and on the disk.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The store.
-    specs : dict
-        Its arrays by path.
-    """
-
-    def __init__(self, folder: Path, specs: dict[str, ArraySpec]) -> None:
-        self.rows = ChunkRows(specs)
-        self._folder = folder
-        self.table: NDArray[np.uint8] = np.zeros((self.rows.count, DIGEST_BYTES), np.uint8)
-        self._dirty: set[int] = set()
-        self._changing = threading.Lock()
-        self._writer: ArrayWriter | None = None
-
-    @classmethod
-    def create(cls, folder: Path, specs: dict[str, ArraySpec]) -> DigestWriter:
-        """Make the array; what is not known yet is zero."""
-        from stemscan.store.arrays import create_array
-
-        made = cls(folder, specs)
-        create_array(folder, made.rows.spec)
-        made._dirty = set(range(made.rows.spec.grid[0]))
-        return made
-
-    @classmethod
-    def resume(cls, folder: Path, specs: dict[str, ArraySpec], record: StoreRecord) -> DigestWriter:
-        """Go on with those of the committed samples, and of the truth.
-
-        Raises
-        ------
-        StoreError
-            When they are damaged.
-        """
-        made = cls(folder, specs)
-        checks = ChunkChecks(folder, specs, record)
-        kept = made.rows.whole_rows(record.samples_committed)
-        made.table[:kept] = checks.table[:kept]
-        made.table[made.rows.truth] = checks.table[made.rows.truth]
-        made._dirty = set(range(made.rows.spec.grid[0]))
-        return made
-
-    def put(self, name: str, index: tuple[int, ...], values: NDArray[Any]) -> None:
-        """Note the digest of a whole chunk; from any thread."""
-        digest = np.frombuffer(chunk_digest(name, index, values), np.uint8)
-        row = self.rows.row(name, index)
-        with self._changing:
-            self.table[row] = digest
-            self._dirty.add(row // self.rows.spec.chunks[0])
-
-    def flush(self) -> None:
-        """Bring what was noted to the disk."""
-        from stemscan.store.arrays import ArrayWriter
-
-        with self._changing:
-            if not self._dirty:
-                return
-            if self._writer is None:
-                self._writer = ArrayWriter(self._folder, self.rows.spec)
-            size = self.rows.spec.chunks[0]
-            for part in sorted(self._dirty):
-                self._writer.write((part * size, 0), self.table[part * size : (part + 1) * size])
-            self._writer.sync()
-            self._dirty.clear()
-
-    def forget(self, committed: int) -> None:
-        """Drop the digests of samples beyond those committed."""
-        with self._changing:
-            self.table[self.rows.whole_rows(committed) : self.rows.pictures.start] = 0
-            self._dirty = set(range(self.rows.spec.grid[0]))
-
-    def samples(self, committed: int) -> str:
-        """Entry of the record for the whole chunks of samples."""
-        return hashlib.sha256(self.table[: self.rows.whole_rows(committed)].tobytes()).hexdigest()
-
-    def pictures(self) -> str:
-        """Entry of the record for the pictures."""
-        return hashlib.sha256(self.table[self.rows.pictures].tobytes()).hexdigest()
-
-    def truth(self) -> str:
-        """Entry of the record for the truth."""
-        return hashlib.sha256(self.table[self.rows.truth].tobytes()).hexdigest()
-
-
 def unbound(table: NDArray[np.uint8], rows: ChunkRows, record: StoreRecord) -> str | None:
     """The part (samples, pictures, truth) of which a table of digests is not what the record binds; None if none."""
     parts = {"samples": slice(0, rows.whole_rows(record.samples_committed))}
@@ -203,37 +111,18 @@ class ChunkChecks:
         Its arrays by path.
     record : StoreRecord
         Of schema 2.
-    table : ndarray, optional
-        The digests; those of the store unless given.
-
-    Raises
-    ------
-    StoreError
-        When the digests are missing or damaged, or not those that the record speaks of.
+    table : ndarray
+        The digests, (chunks, 32) uint8.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        specs: dict[str, ArraySpec],
-        record: StoreRecord,
-        table: NDArray[np.uint8] | None = None,
+        self, folder: Path, specs: dict[str, ArraySpec], record: StoreRecord, table: NDArray[np.uint8]
     ) -> None:
-        from stemscan.store.arrays import ArrayReader
-
         self.rows = ChunkRows(specs)
+        self.table = table
+        self.committed = record.samples_committed
         self._folder, self._specs = folder, specs
         self._bound = record.digests or DigestsRecord(samples="")
-        self.committed = record.samples_committed
-        if table is not None:
-            self.table = table
-            return
-        self.table = ArrayReader(folder, self.rows.spec).all()
-        if (name := unbound(self.table, self.rows, record)) is not None:
-            raise StoreError(
-                f"expected in {str(folder / self.rows.spec.path)!r} the digests of {name} that the record speaks of, "
-                f"got others; run stemscan verify --repair on {str(folder)!r}"
-            )
 
     def limit(self, name: str) -> int | None:
         """Committed samples, beyond which an array of samples is not checked; None for another array."""

@@ -1,39 +1,73 @@
-"""What is looked at when a store is opened: that it is one, its plan and layout, its progress, its arrays."""
+"""What is looked at when a store is opened, to read or to write: its plan and layout, its progress, its arrays."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stemscan.errors import InputNotFoundError, PlanError, StoreError
-from stemscan.store.create import RootFile, load_root
+from stemscan.errors import PlanError, StoreError
 from stemscan.store.record import StoreRecord
+from stemscan.store.root import RootFile
 from stemscan.store.schema import SAMPLES, ArraySpec, Layout, array_specs, counts_dtype, spec_on_disk
 from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
+    from stemscan.store.digests import ChunkChecks
+    from stemscan.store.record_parts import DigestsRecord
 
-__all__ = ["check_newest", "check_progress", "open_root", "plan_and_layout", "recorded_specs", "specs_of"]
+__all__ = ["OpenStore", "check_newest", "check_progress", "plan_and_layout", "recorded_specs", "specs_of"]
 
 
-def open_root(path: str | Path) -> RootFile:
-    """The root of the store at a path.
+class OpenStore:
+    """What readers and the writer of a store share: its root, plan, layout and arrays, and the checks of its chunks.
+
+    Parameters
+    ----------
+    root : RootFile
 
     Raises
     ------
-    InputNotFoundError
-        When there is nothing.
     StoreError
-        When there is no store, or a damaged one.
+        When the record contradicts itself, or an array is missing or another one.
     """
-    path = Path(path)
-    if not path.exists():
-        raise InputNotFoundError(f"expected an acquisition store, got {str(path)!r}, which does not exist")
-    return load_root(path)
+
+    def __init__(self, root: RootFile) -> None:
+        self.root = root
+        self.folder = root.folder
+        self.plan, self.layout = plan_and_layout(root.record, root.folder)
+        check_progress(root.record, self.layout, root.folder)
+        self.specs = specs_of(root.record, self.layout, root.folder)
+        self._checks: tuple[DigestsRecord, ChunkChecks] | None = None
+
+    @property
+    def record(self) -> StoreRecord:
+        """The record as it is now."""
+        return self.root.record
+
+    def checks(self) -> ChunkChecks | None:
+        """Digests that chunks must have, as the record states them now; None where the schema has none."""
+        digests = self.record.digests
+        if digests is None:
+            return None
+        if self._checks is None or self._checks[0] is not digests:
+            from stemscan.store.digest_table import read_checks
+
+            self._checks = digests, read_checks(self.folder, self.specs, self.record)
+        return self._checks[1]
+
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """Tell a store that was replaced while it was read from a damaged one."""
+        try:
+            yield
+        except StoreError as problem:
+            raise self.root.explained(problem) from problem
 
 
 def plan_and_layout(record: StoreRecord, folder: Path) -> tuple[ScanPlan | None, Layout]:

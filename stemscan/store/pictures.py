@@ -21,7 +21,8 @@ from stemscan.runtime.failpoints import failpoint
 from stemscan.store.schema import ArraySpec, Layout
 
 if TYPE_CHECKING:
-    from stemscan.store.digests import ChunkChecks, DigestWriter
+    from stemscan.store.digest_table import DigestWriter
+    from stemscan.store.digests import ChunkChecks
 
 __all__ = ["BAND_BYTES", "PictureWriter", "Samples", "draw_pass", "draw_stack"]
 

@@ -31,10 +31,11 @@ from stemscan.store.record_parts import (
     State,
     StoppedRecord,
 )
-from stemscan.store.schema import Noise
+from stemscan.types import NOISES, Noise
 
 if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
+    from stemscan.store.provenance import Provenance
 
 __all__ = [
     "SCHEMA",
@@ -44,7 +45,6 @@ __all__ = [
     "new_record",
     "plain_json",
     "record_digest",
-    "specimen_of",
 ]
 
 SCHEMA: Final = 2
@@ -159,21 +159,20 @@ def plain_json(data: Mapping[str, object], name: str) -> Json:
 
 
 def new_record(
-    detector: DetectorInfo,
-    noise: Noise,
-    *,
-    plan: ScanPlan | None = None,
-    imported: ImportedRecord | None = None,
-    seed: int | None = None,
-    specimen: SpecimenRecord | None = None,
-    actual_positions: bool = False,
-    truth: bool = False,
-    coil_tau_ns: float | None = None,
-    coil_waits: str | None = None,
+    provenance: Provenance, *, plan: ScanPlan | None = None, imported: ImportedRecord | None = None
 ) -> StoreRecord:
-    """The record of a store before its first sample."""
-    if noise not in ("poisson", "eq5"):
-        raise UsageError(f"expected noise 'poisson' or 'eq5', got {noise!r}")
+    """The record of a store before its first sample: of a plan, or of data measured elsewhere.
+
+    Raises
+    ------
+    UsageError
+        When the noise model is unknown, or the specimen's record is no plain data.
+    """
+    detector, specimen = provenance.detector, provenance.specimen
+    if provenance.noise not in NOISES:
+        raise UsageError(f"expected noise {' or '.join(map(repr, NOISES))}, got {provenance.noise!r}")
+    if specimen is not None:
+        specimen = specimen.model_copy(update={"record": plain_json(specimen.record, "a specimen record")})
     return StoreRecord(
         origin="acquired" if imported is None else "imported",
         state="acquiring",
@@ -189,27 +188,18 @@ def new_record(
                 dtype=detector.dtype,
             )
         ],
-        noise=noise,
-        seed=None if seed is None else int(seed),
+        noise=provenance.noise,
+        seed=None if provenance.seed is None else int(provenance.seed),
         specimen=specimen,
-        actual_positions=actual_positions,
-        truth=truth,
-        coil_tau_ns=None if coil_tau_ns is None else float(coil_tau_ns),
-        coil_waits=coil_waits,
+        actual_positions=provenance.actual_positions,
+        truth=provenance.truth is not None,
+        coil_tau_ns=None if provenance.coil_tau_ns is None else float(provenance.coil_tau_ns),
+        coil_waits=provenance.coil_waits,
         samples_armed=0,
         samples_committed=0,
         ledger=LedgerRecord() if imported is None else None,
         history=[],
     )
-
-
-def specimen_of(name: str | None, sha256: str | None, record: Mapping[str, object] | None) -> SpecimenRecord | None:
-    """The specimen of a simulation, or None where there is none."""
-    if name is None and sha256 is None and record is None:
-        return None
-    if name is None or sha256 is None:
-        raise UsageError(f"expected a specimen's name and sha256 together, got name {name!r} and sha256 {sha256!r}")
-    return SpecimenRecord(name=name, sha256=sha256, record=plain_json(record or {}, "a specimen record"))
 
 
 def event(name: str, session: Mapping[str, object] | None = None, **more: int | str) -> Json:

@@ -123,6 +123,10 @@ class LedgerRecord(RecordPart):
     times_exposed_again: Count = 0
     samples_taken_back: Count = 0
 
+    def counting(self, **numbers: int) -> LedgerRecord:
+        """With more in some of its numbers of samples or times."""
+        return self.model_copy(update={name: getattr(self, name) + more for name, more in numbers.items()})
+
     def plus(self, times: BeamTimes, rate: float) -> LedgerRecord:
         """With what the beam did besides, at `rate` incident electrons per exposed nanosecond."""
         return self.model_copy(

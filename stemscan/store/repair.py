@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from stemscan.runtime.durable import remove
 from stemscan.runtime.failpoints import failpoint
 from stemscan.store.arrays import ArrayReader, create_array
-from stemscan.store.create import GROUP_DOCUMENT, RootFile, load_root
-from stemscan.store.digests import ChunkChecks, ChunkRows, DigestWriter
+from stemscan.store.create import GROUP_DOCUMENT
+from stemscan.store.digest_table import DigestWriter
+from stemscan.store.digests import ChunkChecks, ChunkRows
 from stemscan.store.files import (
     GROUPS,
     ROOT,
@@ -27,6 +28,7 @@ from stemscan.store.files import (
 from stemscan.store.opening import plan_and_layout, recorded_specs, specs_of
 from stemscan.store.pictures import PictureWriter
 from stemscan.store.record import event
+from stemscan.store.root import RootFile, load_root
 from stemscan.store.schema import SAMPLES, ArraySpec, ome_attributes
 
 if TYPE_CHECKING:

@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate, product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
 from stemscan.errors import StoreError
 from stemscan.store.batch import DetectorInfo
 from stemscan.store.files import Json, read_json
+from stemscan.types import Noise
 
 if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
@@ -32,7 +33,6 @@ __all__ = [
     "SAMPLE_CHUNK",
     "ArraySpec",
     "Layout",
-    "Noise",
     "array_specs",
     "counts_dtype",
     "ome_attributes",
@@ -58,8 +58,6 @@ _KINDS = {
     "samples/actual": ("float32",),
     "truth": ("float32",),
 }
-
-Noise = Literal["poisson", "eq5"]
 
 
 @dataclass(frozen=True)

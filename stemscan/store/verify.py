@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 from stemscan.errors import StoreError
 from stemscan.path.scan_path import ScanPath
 from stemscan.store.arrays import ArrayReader, SampleReader, check_metadata
-from stemscan.store.create import RootFile
-from stemscan.store.digests import ChunkChecks, ChunkRows, DigestWriter, unbound
+from stemscan.store.digest_table import DigestWriter, read_checks
+from stemscan.store.digests import ChunkChecks, ChunkRows, unbound
 from stemscan.store.files import GROUPS, ROOT, read_json
-from stemscan.store.opening import check_newest, check_progress, open_root, plan_and_layout, recorded_specs
+from stemscan.store.opening import check_newest, check_progress, plan_and_layout, recorded_specs
 from stemscan.store.pictures import draw_pass
 from stemscan.store.report import StoreReport
+from stemscan.store.root import RootFile, open_root
 from stemscan.store.schema import PICTURES, SAMPLES, ome_attributes, spec_on_disk
 
 __all__ = ["verify_store"]
@@ -184,7 +185,7 @@ class _Check:
         spec = ChunkRows(self._specs).spec
         try:
             check_metadata(self._folder, spec)
-            return ChunkChecks(self._folder, self._specs, self._root.record), None
+            return read_checks(self._folder, self._specs, self._root.record), None
         except StoreError as problem:
             self._report.add(self._folder / spec.path, problem, repairable=True)
         computed = DigestWriter(self._folder, self._specs)

@@ -1,118 +1,438 @@
-"""Appends samples to the record of a store: one chunk in memory, written when it is full or committed.
+"""AcquisitionWriter: a store of one acquisition, contract 2, as it is made, appended to, committed and gone on with.
 
-A chunk is always written whole, its end filled with zeros until samples come, so that the last bytes written do not
-depend on the number of commits. Rewriting the chunk of a commit replaces a file that holds the samples committed
-before by one that holds them too.
+The record of samples comes first, the root's record of progress after it, and pictures (`frames`, `visits`) follow
+when a pass is whole. So whatever stops the process, the samples that the root speaks of are there, and a reader of a
+store that is not complete draws the pictures from exactly those. `arm` records how far the beam may go before it goes
+there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from stemscan.errors import StoreError, UsageError
+from stemscan.files.writing import require_folder
+from stemscan.path.scan_path import ScanPath
 from stemscan.runtime.failpoints import failpoint
-from stemscan.store.arrays import ArrayReader, ArrayWriter
-from stemscan.store.digests import ChunkChecks, DigestWriter, chunk_digest
-from stemscan.store.schema import SAMPLES, ArraySpec
+from stemscan.store.batch import SampleBatch, check_batch
+from stemscan.store.chunks import StoreChunks
+from stemscan.store.create import make_store
+from stemscan.store.files import StoreLock, folder_kind, refuse_links, require_space, size_on_disk, sweep_partials
+from stemscan.store.ledger import BeamTimes, electrons_per_ns
+from stemscan.store.opening import OpenStore, check_newest
+from stemscan.store.record import StoreRecord, check_same, event, new_record
+from stemscan.store.record_parts import DoubtRecord, LedgerRecord, State, StoppedRecord
+from stemscan.store.root import RootFile, load_root
+from stemscan.store.schema import Layout, array_specs, counts_dtype, worst_case_bytes
+from stemscan.units import counted
 
-__all__ = ["Positions", "SampleWriter"]
+if TYPE_CHECKING:
+    from stemscan.plan.scan_plan import ScanPlan
+    from stemscan.store.provenance import Provenance
 
-Positions = Callable[[int, int], NDArray[np.int32]]
+__all__ = ["AcquisitionWriter"]
 
 
-class SampleWriter:
-    """Writes `samples/counts`, `samples/position` and `samples/actual`.
+class AcquisitionWriter:
+    """The one writer of a store, which holds its lock until `complete`, `abort` or `close`.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The store.
-    specs : dict
-        Its arrays by path.
-    positions : callable
-        Positions (n, 2) as commanded of samples start .. stop - 1.
-    committed : int
-        Samples to go on after; those in the last chunk are read back.
-    digests : DigestWriter, optional
-        Gets the digests of chunks that become whole.
-    checks : ChunkChecks, optional
-        What is read back is checked against.
+    `create` and `resume` make one; use it as a context manager. Samples are appended in scan order, after `arm` has
+    recorded how far the beam may go; `commit` makes them last.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        specs: dict[str, ArraySpec],
-        positions: Positions,
-        committed: int,
-        digests: DigestWriter | None = None,
-        checks: ChunkChecks | None = None,
+    def __init__(self, root: RootFile, plan: ScanPlan, lock: StoreLock | None) -> None:
+        self.plan = plan
+        self._store = OpenStore(root)
+        self._lock = lock
+        self._armed = self._armed_before = 0
+        self._chunks = StoreChunks(self._store, ScanPath(plan))
+
+    # ------------------------------------------------------------------ made
+
+    @classmethod
+    def create(cls, path: str | Path, plan: ScanPlan, provenance: Provenance, *, overwrite: bool = False) -> Self:
+        """Make a new store and become its writer.
+
+        Parameters
+        ----------
+        path : str or Path
+            Of the new folder; its parent must exist.
+        plan : ScanPlan
+        provenance : Provenance
+            Where its counts will come from.
+        overwrite : bool
+            Remove a store that is there; anything else never is.
+
+        Raises
+        ------
+        InputNotFoundError, OutputExistsError
+            When the parent folder is missing, or something is there.
+        UsageError
+            When the provenance is impossible.
+        DiskSpaceError, StoreError
+            When the disk cannot hold the store, refuses to write, or another writer is at work.
+        """
+        record = new_record(provenance, plan=plan)
+        return cls._begin(Path(path), plan, record, provenance, overwrite=overwrite, resume=False)
+
+    @classmethod
+    def resume(cls, path: str | Path, plan: ScanPlan, provenance: Provenance) -> Self:
+        """Go on with a store after its last committed sample, or make it when it is missing or half made.
+
+        Where its samples are in doubt (`mark_doubt`), those are taken back first, and it goes on after the others.
+        The writer of a complete store is closed and leaves it as it is. Parameters are those of `create`.
+
+        Raises
+        ------
+        StoreMismatchError
+            When the store was begun with another plan, detector, noise, seed, specimen or coil lag; the message names
+            which.
+        InputNotFoundError, OutputExistsError, DiskSpaceError, StoreError
+            As `create`, and when the store is damaged.
+        """
+        path, record = Path(path), new_record(provenance, plan=plan)
+        require_folder(path)
+        if folder_kind(path) in ("missing", "empty", "half-made"):
+            return cls._begin(path, plan, record, provenance, overwrite=False, resume=True)
+        root = load_root(path)
+        check_same(root.record, record, path)
+        if root.record.state == "complete":
+            return cls(root, plan, None)
+        lock = StoreLock(path)
+        try:
+            writer = cls(load_root(path), plan, lock)
+            check_same(writer._store.record, record, path)
+            if writer.state == "complete":  # by another writer, before this one had the lock
+                writer.close()
+            else:
+                writer._go_on(provenance)
+        except BaseException:
+            lock.release()
+            raise
+        return writer
+
+    @classmethod
+    def _begin(
+        cls, path: Path, plan: ScanPlan, record: StoreRecord, provenance: Provenance, *, overwrite: bool, resume: bool
+    ) -> Self:
+        """Make the store."""
+        layout = Layout.of_plan(plan, record.specimen)
+        dtype = counts_dtype(record.detector, record.noise, layout.electrons_per_sample)
+        specs = array_specs(
+            layout,
+            dtype,
+            frames=np.dtype(np.uint32) if plan.repeats_pixels and dtype.kind == "u" else None,
+            visits=np.dtype(np.uint16) if plan.repeats_pixels else None,
+            actual=record.actual_positions,
+            truth=record.truth,
+        )
+        created = record.model_copy(update={"history": [event("created", provenance.session)]})
+        root, lock = make_store(path, layout, created, specs, provenance.truth, overwrite=overwrite, resume=resume)
+        try:
+            return cls(root, plan, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    def _go_on(self, provenance: Provenance) -> None:
+        """Sweep up after a killed writer and note the resumption."""
+        store = self._store
+        need = worst_case_bytes(store.specs.values(), store.layout)
+        require_space(self.path, need - size_on_disk(self.path))
+        check_newest(store.record, store.specs, self.path)
+        refuse_links(self.path)
+        sweep_partials(self.path)
+        failpoint("resume:swept")
+        if (doubt := store.record.doubt) is not None:
+            self.rewind(doubt.proven, doubt.reason)
+        committed, armed = self.samples_committed, self.samples_armed
+        entry = event("resumed", provenance.session, samples_committed=committed, samples_armed=armed)
+        store.root.save(state="acquiring", history=[*store.record.history, entry])
+        failpoint("resume:recorded")
+
+    # ------------------------------------------------------------------ progress
+
+    @property
+    def path(self) -> Path:
+        """Folder of the store."""
+        return self._store.folder
+
+    @property
+    def layout(self) -> Layout:
+        """Grid, samples of each pass, dose per sample, pixel size."""
+        return self._store.layout
+
+    @property
+    def record(self) -> StoreRecord:
+        """The record as it is on the disk."""
+        return self._store.record
+
+    @property
+    def state(self) -> State:
+        """`acquiring`, `complete` or `aborted`."""
+        return self._store.record.state
+
+    @property
+    def samples_committed(self) -> int:
+        """Samples that are in the store for good."""
+        return self._store.record.samples_committed
+
+    @property
+    def samples_appended(self) -> int:
+        """Samples received so far, committed or not."""
+        return self._chunks.appended
+
+    @property
+    def samples_armed(self) -> int:
+        """Samples that may have been exposed."""
+        return self._store.record.samples_armed
+
+    @property
+    def total_samples(self) -> int:
+        """Samples of the whole scan, N."""
+        return self._store.layout.total_samples
+
+    # ------------------------------------------------------------------ samples
+
+    def arm(self, stop: int, *, start: int | None = None) -> None:
+        """Record, durably, that samples up to `stop` may be exposed from now on.
+
+        Parameters
+        ----------
+        stop : int
+        start : int, optional
+            First sample to be exposed; the first that was not received unless given. The ledger counts those among
+            them that an earlier arming may have exposed already.
+
+        Raises
+        ------
+        UsageError
+            When `stop` is not ahead of what was received, or past the end.
+        StoreError, DiskSpaceError
+            When the store cannot be written.
+        """
+        self._open_chunks().samples()
+        if not self.samples_appended < stop <= self.total_samples:
+            raise UsageError(
+                f"expected to arm up to sample {self.samples_appended + 1} .. {self.total_samples}, got {stop}"
+            )
+        failpoint("arm:begin")
+        self._armed_before = self.samples_armed
+        again = max(0, min(stop, self.samples_armed) - (self.samples_appended if start is None else start))
+        if stop > self.samples_armed or again:
+            armed = max(stop, self.samples_armed)
+            self._store.root.update(
+                lambda record: {
+                    "samples_armed": armed,
+                    "ledger": _ledger(record).counting(samples_exposed_again_at_most=again, times_exposed_again=1)
+                    if again
+                    else record.ledger,
+                }
+            )
+        self._armed = stop
+        failpoint("arm:recorded")
+
+    def disarm(self, reached: int) -> None:
+        """Record, durably, that of the samples armed last none from `reached` on was exposed.
+
+        Raises
+        ------
+        StoreError, DiskSpaceError
+            When the store cannot be written.
+        """
+        armed = max(reached, self._armed_before, self.samples_appended)
+        if armed < self.samples_armed:
+            self._store.root.save(samples_armed=armed)
+
+    def append(self, batch: SampleBatch) -> None:
+        """Add the next samples in scan order; they last only after `commit`.
+
+        Raises
+        ------
+        ControllerError
+            When the batch does not continue where the last one ended, goes past what was armed, or holds what cannot
+            be kept unchanged (NaN, negative or too large counts, another kind of number); nothing of it is added.
+        StoreError, DiskSpaceError
+            When the store cannot be written.
+        """
+        samples = self._open_chunks().samples()
+        check_batch(batch, samples.appended, self._armed, samples.dtype, actual=samples.has_actual)
+        samples.append(batch.counts, batch.actual)
+
+    def commit(self, times: BeamTimes | None = None) -> None:
+        """Make all samples appended so far last, then record it, then draw the passes that became whole.
+
+        Parameters
+        ----------
+        times : BeamTimes, optional
+            What the beam did for the samples since the last commit, for the ledger; their dwells unless given.
+
+        Raises
+        ------
+        StoreError, DiskSpaceError
+            When the store cannot be written; what was committed before stays committed.
+        """
+        chunks = self._open_chunks()
+        committed = chunks.samples().appended
+        failpoint("commit:begin")
+        if committed > self.samples_committed:
+            bound = chunks.flush()
+            beam = times or BeamTimes.dwells(committed - self.samples_committed, self.plan.dwell_ns)
+            rate = electrons_per_ns(self.plan)
+            self._store.root.update(
+                lambda record: {"samples_committed": committed, "ledger": _ledger(record).plus(beam, rate), **bound}
+            )
+            failpoint("commit:recorded")
+        chunks.draw()
+
+    def complete(self, *, stopped: str | None = None) -> None:
+        """Draw what is left, record that the store is complete, and give the lock back.
+
+        Parameters
+        ----------
+        stopped : str, optional
+            Why the acquisition is complete although passes are left; whole passes must be committed.
+
+        Raises
+        ------
+        StoreError, DiskSpaceError
+            When samples are missing, or the store cannot be written.
+        """
+        self.commit()
+        committed, total, ends = self.samples_committed, self.total_samples, self.layout.pass_starts[1:]
+        wanted = "the samples of whole passes" if stopped is not None else counted(total, "committed sample")
+        if committed not in (ends if stopped is not None else (total,)):
+            raise StoreError(
+                f"expected {wanted} before {str(self.path)!r} is complete, got {committed}; acquire the rest"
+            )
+        if (doubt := self.record.doubt) is not None:
+            raise StoreError(
+                f"expected samples beyond doubt before {str(self.path)!r} is complete, got doubt from sample "
+                f"{doubt.proven} on ({doubt.reason}); resume it, which exposes them again"
+            )
+        failpoint("complete:begin")
+        early: dict[str, StoppedRecord] = {}
+        if stopped is not None and committed < total:
+            early["stopped"] = StoppedRecord(passes=ends.index(committed) + 1, samples=committed, reason=stopped)
+        bound = self._chunks.complete()
+        self._store.root.save(state="complete", history=[*self.record.history, event("completed")], **early, **bound)
+        failpoint("complete:recorded")
+        self.close()
+
+    def abort(self) -> None:
+        """Commit what came, record that the user gave the acquisition up, and give the lock back; `resume` goes on."""
+        self.commit()
+        self._store.root.save(state="aborted", history=[*self.record.history, event("aborted")])
+        failpoint("abort:recorded")
+        self.close()
+
+    # ------------------------------------------------------------------ going back
+
+    def rewind(self, samples: int, reason: str) -> None:
+        """Take back committed samples, to be exposed again: what follows begins after the first `samples`.
+
+        What was appended and not committed is dropped. The record says so: an entry `rewound` in the history, the
+        number of samples taken back in the ledger. Its times stay, for those electrons met the specimen.
+
+        Parameters
+        ----------
+        samples : int
+            Committed samples to keep, 0 to `samples_committed`.
+        reason : str
+            Why the others are not to be trusted; one line.
+
+        Raises
+        ------
+        UsageError
+            When fewer are committed.
+        StoreError, DiskSpaceError
+            When the store cannot be written, or what is kept is damaged; nothing is taken back then.
+        """
+        chunks, committed = self._open_chunks(), self.samples_committed
+        if not 0 <= samples <= committed:
+            raise UsageError(f"expected to go back to 0 .. {committed} committed samples, got {samples}")
+        failpoint("rewind:begin")
+        self._armed = samples
+        bound = chunks.rewound(samples)
+        entry = event("rewound", samples_committed=committed, samples_kept=samples, reason=reason)
+        back = committed - samples
+        self._store.root.update(
+            lambda record: {
+                "samples_committed": samples,
+                "doubt": None if record.doubt is None or record.doubt.proven >= samples else record.doubt,
+                "ledger": _ledger(record).counting(samples_taken_back=back) if back else record.ledger,
+                "history": [*record.history, entry],
+                **bound,
+            }
+        )
+        chunks.forget(samples)
+        failpoint("rewind:recorded")
+
+    def mark_doubt(self, proven: int, reason: str) -> None:
+        """Record, durably, that committed samples from `proven` on may belong to other positions than theirs.
+
+        Until a resumption goes back to `proven`, readers say so, and the store cannot be completed. Of two doubts the
+        one that begins earlier counts.
+
+        Parameters
+        ----------
+        proven : int
+            Samples that are beyond doubt, 0 to `samples_committed`.
+        reason : str
+            One line.
+
+        Raises
+        ------
+        UsageError
+            When fewer are committed.
+        StoreError, DiskSpaceError
+            When the store cannot be written.
+        """
+        self._open_chunks()
+        committed = self.samples_committed
+        if not 0 <= proven <= committed:
+            raise UsageError(f"expected the number of samples beyond doubt to be 0 .. {committed}, got {proven}")
+        entry = event("doubted", samples_committed=committed, samples_proven=proven, reason=reason)
+        doubt = DoubtRecord(proven=proven, reason=reason)
+        self._store.root.update(
+            lambda record: {
+                "doubt": doubt if record.doubt is None or record.doubt.proven > proven else record.doubt,
+                "history": [*record.history, entry],
+            }
+        )
+        failpoint("doubt:recorded")
+
+    # ------------------------------------------------------------------ the lock
+
+    def close(self) -> None:
+        """Give the lock back; samples that are not committed are dropped. Harmless when closed already."""
+        self._chunks = StoreChunks(self._store, ScanPath(self.plan))
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.appended = committed
-        self.dtype = specs["samples/counts"].dtype
-        self._positions = positions
-        self._total = specs["samples/counts"].shape[0]
-        self._chunk = specs["samples/counts"].chunks[0]
-        self._first = committed // self._chunk * self._chunk
-        self._dirty = False
-        names = [name for name in SAMPLES if name in specs]
-        self._writers = {name: ArrayWriter(folder, specs[name], digests) for name in names}
-        self._buffers = {
-            name: np.zeros((self._chunk, *specs[name].shape[1:]), specs[name].dtype, order="C") for name in names
-        }
-        self.has_actual = "samples/actual" in specs
-        for name in names:
-            if committed > self._first:
-                old = ArrayReader(folder, specs[name], checks).rows(self._first, committed)
-                self._buffers[name][: len(old)] = old
+        self.close()
 
-    def append(self, counts: NDArray[Any], actual: NDArray[Any] | None) -> None:
-        """Add samples, which the caller has checked, after those that are there."""
-        done = 0
-        while done < counts.size:
-            if self.appended - self._first == self._chunk:
-                self._write()
-            at = self.appended - self._first
-            take = min(counts.size - done, self._chunk - at)
-            here, part = slice(at, at + take), slice(done, done + take)
-            self._buffers["samples/counts"][here] = counts[part].reshape(-1, *self._buffers["samples/counts"].shape[1:])
-            self._buffers["samples/position"][here] = self._positions(self.appended, self.appended + take)
-            if actual is not None:
-                self._buffers["samples/actual"][here] = actual[part]
-            self.appended += take
-            done += take
-            self._dirty = True
+    def _open_chunks(self) -> StoreChunks:
+        """The chunks to write, or an error when the lock was given back."""
+        if self._lock is None:
+            raise StoreError(
+                f"expected a writer that create or resume made and that is not closed, got one of {str(self.path)!r} "
+                "that is; resume the store, unless it is complete"
+            )
+        return self._chunks
 
-    def flush(self) -> None:
-        """Bring every appended sample to the disk."""
-        if self._dirty:
-            self._write()
-        failpoint("commit:chunks")
-        for writer in self._writers.values():
-            writer.sync()
 
-    def tail(self) -> dict[str, str]:
-        """Digests, as far as it is there, of the chunk that is not whole, by array."""
-        index, there = self._first // self._chunk, self.appended - self._first
-        if there == 0 or self.appended == self._total:
-            return {}
-        parts = {name: (buffer[:there], (index,) + (0,) * (buffer.ndim - 1)) for name, buffer in self._buffers.items()}
-        return {name: chunk_digest(name, at, part).hex() for name, (part, at) in parts.items()}
-
-    def _write(self) -> None:
-        """Write the chunk in memory, and begin the next one if it is full."""
-        size = min(self._chunk, self._total - self._first)
-        whole = self.appended - self._first == size
-        for name, writer in self._writers.items():
-            buffer = self._buffers[name]
-            writer.write((self._first,) + (0,) * (buffer.ndim - 1), buffer[:size], last=whole)
-        self._dirty = False
-        if self.appended - self._first == self._chunk:
-            self._first += self._chunk
-            for buffer in self._buffers.values():
-                buffer[...] = 0
-        failpoint("append:chunk")
+def _ledger(record: StoreRecord) -> LedgerRecord:
+    """The ledger of a record, also where an early release wrote none."""
+    return record.ledger or LedgerRecord()

@@ -14,7 +14,7 @@ from stemscan.plan.scan_plan import ScanPlan
 from stemscan.recon.output.zarr_image import read_reconstruction
 from stemscan.simulators.api import load_specimen
 from stemscan.simulators.obi.faults import FaultyObiDevice, ReadingFault
-from stemscan.store import Acquisition
+from stemscan.store.reader import Acquisition
 from tests.cli.conftest import Stemscan
 from tests.simulators.obi.obi_kit import Served
 

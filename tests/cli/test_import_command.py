@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from stemscan.store import Acquisition
+from stemscan.store.reader import Acquisition
 from tests.cli.conftest import Stemscan
 
 

@@ -13,7 +13,7 @@ from stemscan.recon.inputs.inputs import load_inputs
 from stemscan.recon.output.zarr_image import read_reconstruction
 from stemscan.recon.registry import DEFAULT_METHOD, ready_methods
 from stemscan.recon.run import reconstruct
-from stemscan.store import Acquisition
+from stemscan.store.reader import Acquisition
 from tests.cli.conftest import Stemscan
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from stemscan.hardware.obi.controller import ObiController
 from stemscan.hardware.profile import load_profile
-from stemscan.store import Acquisition
+from stemscan.store.reader import Acquisition
 from tests.cli.conftest import Stemscan
 
 pytestmark = pytest.mark.usefixtures("usual_signals")

@@ -19,7 +19,7 @@ from stemscan.path.scan_path import ScanPath
 from stemscan.plan.scan_plan import ScanPlan
 from stemscan.recon.inputs.inputs import load_inputs
 from stemscan.simulators.api import load_specimen, sampled_frames
-from stemscan.store import Acquisition
+from stemscan.store.reader import Acquisition
 from tests.cli.conftest import Stemscan
 
 

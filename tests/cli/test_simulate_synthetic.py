@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stemscan.simulators.api import synthetic_specimen
-from stemscan.store import Acquisition
+from stemscan.store.reader import Acquisition
 from tests.cli.conftest import Stemscan
 
 

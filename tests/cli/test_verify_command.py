@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from stemscan.acquisition.reports import provenance_of
 from stemscan.plan.scan_plan import ScanPlan
 from stemscan.simulators.session import virtual_microscope
-from stemscan.store import Acquisition
 from stemscan.store.batch import SampleBatch
+from stemscan.store.reader import Acquisition
+from stemscan.store.writer import AcquisitionWriter
 from tests.cli.conftest import Stemscan
 
 
@@ -106,9 +108,7 @@ def test_doubt_is_said_by_info_verify_and_recon_and_ends_by_resuming(stemscan: S
     identity = ("simulate", "plan.yaml", "crystal:Si")
     assert stemscan(*identity, "-o", "b.zarr", "-q", "--seed", "1").code == 0
     plan = ScanPlan.load("plan.yaml")
-    microscope, known = virtual_microscope(plan, "crystal:Si")
-    told = {"detector": microscope.detector, "actual_positions": False, **known}
-    with Acquisition.create("d.zarr", plan, **told) as begun:
+    with AcquisitionWriter.create("d.zarr", plan, provenance_of(virtual_microscope(plan, "crystal:Si"))) as begun:
         begun.arm(100)
         begun.append(SampleBatch(0, Acquisition.open("b.zarr").counts(0, 100)))
         begun.commit()

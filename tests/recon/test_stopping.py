@@ -15,7 +15,7 @@ from stemscan.recon.run import reconstruct
 from stemscan.recon.stopping import PsnrGain, expected_gain
 from stemscan.simulators.api import synthetic_specimen
 from stemscan.simulators.session import simulate
-from stemscan.store import Acquisition
+from stemscan.store.reader import Acquisition
 
 
 def scan(folder: Path, passes: int, coil_tau_ns: float | None = None) -> Acquisition:

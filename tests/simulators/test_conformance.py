@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stemscan.acquisition.acquire import Capabilities, ScanController, acquire
 from stemscan.acquisition.faulty import FaultyController
 from stemscan.acquisition.replay import ReplayController
+from stemscan.acquisition.reports import provenance_of
+from stemscan.acquisition.scan import run_scan
+from stemscan.acquisition.scan_controller import Capabilities, ScanController
 from stemscan.errors import ControllerError, UnprovenError
 from stemscan.hardware.obi.controller import ObiController
 from stemscan.hardware.profile import load_profile
@@ -27,9 +29,9 @@ from stemscan.simulators.api import VirtualMicroscope, specimen_from_array
 from stemscan.simulators.microscope import expose
 from stemscan.simulators.obi.device import VirtualObiDevice
 from stemscan.simulators.obi.server import ObiServer
-from stemscan.store import Acquisition
 from stemscan.store.batch import SampleBatch
 from stemscan.store.ledger import BeamTime, BeamTimes
+from stemscan.store.writer import AcquisitionWriter
 from stemscan.testing import ControllerConformance
 
 PROFILE = load_profile("obi")
@@ -51,10 +53,8 @@ class Conformance(ControllerConformance):
 
 
 def acquired(place: Path, controller: ScanController, plan: ScanPlan) -> Path:
-    actual = controller.capabilities.actual_positions
-    noise: Literal["eq5", "poisson"] = "eq5" if controller.detector.dtype == "float32" else "poisson"
-    with Acquisition.create(place, plan, detector=controller.detector, noise=noise, actual_positions=actual) as store:
-        acquire(plan, controller, store)
+    with AcquisitionWriter.create(place, plan, provenance_of(controller)) as store:
+        run_scan(plan, controller, store)
     return place
 
 
@@ -144,17 +144,17 @@ class OneBuffer(Broken):
     buffer = np.zeros(1000, np.uint16)
 
     def read(self, max_samples: int) -> SampleBatch | None:
-        block = super().read(max_samples)
-        if block is None:
+        batch = super().read(max_samples)
+        if batch is None:
             return None
-        self.buffer[: len(block.counts)] = block.counts
-        return SampleBatch(block.start, self.buffer[: len(block.counts)])
+        self.buffer[: len(batch.counts)] = batch.counts
+        return SampleBatch(batch.start, self.buffer[: len(batch.counts)])
 
 
 class AlwaysFromTheBeginning(Broken):
     def read(self, max_samples: int) -> SampleBatch | None:
-        block = super().read(max_samples)
-        return None if block is None else SampleBatch(block.start, block.counts * 0 + self._reads())
+        batch = super().read(max_samples)
+        return None if batch is None else SampleBatch(batch.start, batch.counts * 0 + self._reads())
 
     reads = 0
 
@@ -229,9 +229,9 @@ class LosesWhenCallersStall(Broken):
         now = time.monotonic()
         if self.last and now - self.last > 0.15:
             self._lose()
-        block = super().read(max_samples)
+        batch = super().read(max_samples)
         self.last = time.monotonic()
-        return None if block is None else SampleBatch(block.start - self.lost, block.counts)
+        return None if batch is None else SampleBatch(batch.start - self.lost, batch.counts)
 
     def _lose(self) -> None:
         self._at += 1
@@ -252,21 +252,21 @@ class ShiftsWhenCallersStall(LosesWhenCallersStall):
     def read(self, max_samples: int) -> SampleBatch | None:
         if self.lost < 0:
             return None
-        block = super().read(max_samples)
-        if block is None and self.lost:
-            block, self.lost = SampleBatch(self._stop - self.lost, np.zeros(self.lost, np.uint16)), -1
-        return block
+        batch = super().read(max_samples)
+        if batch is None and self.lost:
+            batch, self.lost = SampleBatch(self._stop - self.lost, np.zeros(self.lost, np.uint16)), -1
+        return batch
 
 
 class AddsAfterMany(Broken):
     """One reading too many after 30,000 of a range; the last sample is not delivered."""
 
     def read(self, max_samples: int) -> SampleBatch | None:
-        block = super().read(max_samples)
-        if block is None or self._at - self._began < 30_000:
-            return block
-        counts, _ = expose(SPECIMEN.signal, self.long, block.start - 1, block.start - 1 + len(block.counts), seed=3)
-        return SampleBatch(block.start, counts)
+        batch = super().read(max_samples)
+        if batch is None or self._at - self._began < 30_000:
+            return batch
+        counts, _ = expose(SPECIMEN.signal, self.long, batch.start - 1, batch.start - 1 + len(batch.counts), seed=3)
+        return SampleBatch(batch.start, counts)
 
     def arm(self, path: ScanPath, start: int, stop: int) -> None:
         super().arm(path, start, stop)
@@ -277,12 +277,12 @@ class Doubles(Broken):
     """Every tenth sample has the counts of the one before; nothing in it looks wrong."""
 
     def read(self, max_samples: int) -> SampleBatch | None:
-        path, block = self._path, super().read(max_samples)
-        if block is None or path is None:
-            return block
-        index = np.arange(block.start, block.start + len(block.counts))
+        path, batch = self._path, super().read(max_samples)
+        if batch is None or path is None:
+            return batch
+        index = np.arange(batch.start, batch.start + len(batch.counts))
         counts = [right_counts(path, at - (at % 10 == 9)) for at in index.tolist()]
-        return SampleBatch(block.start, np.array(counts, np.uint16))
+        return SampleBatch(batch.start, np.array(counts, np.uint16))
 
 
 class TimesDoNotAddUp(Broken):
@@ -303,10 +303,10 @@ def right_counts(path: ScanPath, index: int) -> int:
     ("broken", "test", "message"),
     [
         (NoTurn, "read_and_start_want_their_turn", "read before start"),
-        (TooLarge, "blocks_are_no_larger_than_asked", "at most 1 sample a block"),
+        (TooLarge, "batches_are_no_larger_than_asked", "at most 1 sample a batch"),
         (LosesTheLast, "delivers_the_whole_path_in_order", "an end after 95"),
         (AnyRange, "ranges_outside_the_path_are_refused", "range -1 to 96"),
-        (OneBuffer, "blocks_belong_to_the_caller", "not equal"),
+        (OneBuffer, "batches_belong_to_the_caller", "not equal"),
         (AlwaysFromTheBeginning, "can_be_armed_in_the_middle", "not equal"),
         (AlwaysFromTheBeginning, "goes_on_after_an_interruption", "not equal"),
         (KeepsGoing, "abort_in_the_middle_drops_the_range", "read after abort"),
@@ -366,10 +366,10 @@ class Noisy(Broken):
     generator = np.random.default_rng(1)
 
     def read(self, max_samples: int) -> SampleBatch | None:
-        block = super().read(max_samples)
-        if block is None:
+        batch = super().read(max_samples)
+        if batch is None:
             return None
-        return SampleBatch(block.start, self.generator.integers(0, 100, len(block.counts)).astype(np.uint16))
+        return SampleBatch(batch.start, self.generator.integers(0, 100, len(batch.counts)).astype(np.uint16))
 
 
 class TestRealNoise(Conformance):

@@ -11,7 +11,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from stemscan.acquisition.acquire import ScanController, acquire
+from stemscan.acquisition.reports import provenance_of
+from stemscan.acquisition.scan import run_scan
+from stemscan.acquisition.scan_controller import ScanController
 from stemscan.errors import ControllerError, ProfileError, SpecimenError, StoreMismatchError, UsageError
 from stemscan.hardware.coil_lag import actual_positions
 from stemscan.hardware.profile import load_profile, profile_text
@@ -25,9 +27,10 @@ from stemscan.simulators.api import (
     render_specimen,
     sampled_frames,
 )
-from stemscan.simulators.session import simulate
-from stemscan.store import Acquisition
+from stemscan.simulators.session import simulate, virtual_microscope
 from stemscan.store.ledger import BeamTimes
+from stemscan.store.reader import Acquisition
+from stemscan.store.writer import AcquisitionWriter
 from stemscan.testing import plans
 from tests.stemscan.store_kit import contents
 
@@ -55,12 +58,12 @@ def read_all(microscope: VirtualMicroscope, path: ScanPath, start: int, stop: in
     microscope.start()
     counts = []
     at = start
-    while (block := microscope.read(size)) is not None:
-        assert block.start == at
-        assert 1 <= block.counts.size <= size
-        assert (block.actual is None) != microscope.capabilities.actual_positions
-        at += block.counts.size
-        counts.append(block.counts)
+    while (batch := microscope.read(size)) is not None:
+        assert batch.start == at
+        assert 1 <= batch.counts.size <= size
+        assert (batch.actual is None) != microscope.capabilities.actual_positions
+        at += batch.counts.size
+        counts.append(batch.counts)
     assert at == stop
     return np.concatenate(counts) if counts else np.empty(0)
 
@@ -103,7 +106,7 @@ def test_the_mean_over_many_passes_is_the_specimen() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(plan=plans(max_side=16, max_passes=3), size=st.integers(1, 50), data=st.data())
-def test_any_range_in_any_blocks_gives_the_same_counts(plan: ScanPlan, size: int, data: st.DataObject) -> None:
+def test_any_range_in_any_batches_gives_the_same_counts(plan: ScanPlan, size: int, data: st.DataObject) -> None:
     signal = np.linspace(1, 0, plan.shape[0] * plan.shape[1], dtype=np.float32).reshape(plan.shape)
     specimen = Specimen(signal, "ramp")
     if plan.electrons_per_sample * float(signal.max()) >= 2**25:
@@ -161,8 +164,8 @@ def test_misuse_is_refused() -> None:
 @pytest.mark.parametrize("noise", ["poisson", "eq5"])
 def test_frames_without_a_store_are_those_of_a_store(tmp_path: Path, noise: Any) -> None:
     microscope = VirtualMicroscope(SPECIMEN, PLAN, noise=noise, seed=9)
-    store = Acquisition.create(tmp_path / "a.zarr", PLAN, detector=microscope.detector, seed=9, noise=noise)
-    acquire(PLAN, microscope, store, batch_samples=17, commit_samples=50)
+    store = AcquisitionWriter.create(tmp_path / "a.zarr", PLAN, provenance_of(microscope))
+    run_scan(PLAN, microscope, store, batch_samples=17, commit_samples=50)
     frames, visits = sampled_frames(SPECIMEN.signal, PLAN, noise=noise, seed=9)
     opened = Acquisition.open(tmp_path / "a.zarr")
     np.testing.assert_array_equal(frames, opened.frames())
@@ -210,20 +213,20 @@ def test_a_lagging_beam_counts_what_is_under_it() -> None:
     microscope = VirtualMicroscope(ramp, plan, seed=3, coil_tau_ns=2000.0)
     microscope.arm(path, 0, len(path))
     microscope.start()
-    block = microscope.read(len(path))
-    assert block is not None
-    assert block.actual is not None
-    assert block.actual.dtype == np.float32
-    np.testing.assert_array_equal(block.actual, actual_positions(path, 0, len(path), 2000.0))
-    expected = 10 * block.actual[:, 1].astype(np.float64) / 40
-    off = (block.counts - expected) / np.sqrt(np.maximum(expected, 0.1))
+    batch = microscope.read(len(path))
+    assert batch is not None
+    assert batch.actual is not None
+    assert batch.actual.dtype == np.float32
+    np.testing.assert_array_equal(batch.actual, actual_positions(path, 0, len(path), 2000.0))
+    expected = 10 * batch.actual[:, 1].astype(np.float64) / 40
+    off = (batch.counts - expected) / np.sqrt(np.maximum(expected, 0.1))
     assert 0.9 < float((off[expected > 1] ** 2).mean()) < 1.1
-    assert abs(float((block.counts - expected).mean())) < 5 * float(np.sqrt(expected.mean() / len(path)))
+    assert abs(float((batch.counts - expected).mean())) < 5 * float(np.sqrt(expected.mean() / len(path)))
 
 
 @settings(max_examples=15, deadline=None)
 @given(plan=plans(max_side=16, max_passes=2), tau=st.floats(1, 1e5), size=st.integers(1, 50), data=st.data())
-def test_a_lagging_beam_s_samples_do_not_depend_on_blocks(
+def test_a_lagging_beam_s_samples_do_not_depend_on_batches(
     plan: ScanPlan, tau: float, size: int, data: st.DataObject
 ) -> None:
     signal = np.linspace(1, 0, plan.shape[0] * plan.shape[1], dtype=np.float32).reshape(plan.shape)
@@ -237,10 +240,10 @@ def test_a_lagging_beam_s_samples_do_not_depend_on_blocks(
     other = VirtualMicroscope(Specimen(signal, "ramp"), plan, seed=1, coil_tau_ns=tau, threads=threads)
     other.arm(path, start, len(path))
     other.start()
-    while (block := other.read(size)) is not None:
-        assert block.actual is not None
-        counts.append(block.counts)
-        places.append(block.actual)
+    while (batch := other.read(size)) is not None:
+        assert batch.actual is not None
+        counts.append(batch.counts)
+        places.append(batch.actual)
     if counts:
         np.testing.assert_array_equal(np.concatenate(counts), whole[start:])
         found = np.concatenate(places)
@@ -257,10 +260,10 @@ def test_a_beam_that_waits_is_nearer_to_its_pixels_and_says_so_in_the_ledger(tmp
     waiting = VirtualMicroscope(SPECIMEN, PLAN, seed=4, coil_tau_ns=2000.0, profile=profile)
     waiting.arm(scan, 0, len(scan))
     waiting.start()
-    block = waiting.read(len(scan))
-    assert block is not None
-    assert block.actual is not None
-    found, commanded = block.actual, scan.positions(0, len(scan))
+    batch = waiting.read(len(scan))
+    assert batch is not None
+    assert batch.actual is not None
+    found, commanded = batch.actual, scan.positions(0, len(scan))
     np.testing.assert_array_equal(found, actual_positions(scan, 0, len(scan), 2000.0, program.waits_ns))
     hasty = actual_positions(scan, 0, len(scan), 2000.0)
     assert np.square(found - commanded).sum() < 0.05 * np.square(hasty - commanded).sum()
@@ -271,8 +274,8 @@ def test_a_beam_that_waits_is_nearer_to_its_pixels_and_says_so_in_the_ledger(tmp
 
 def test_other_waits_are_another_store(tmp_path: Path) -> None:
     for name, tau in (("a.zarr", 5000.0), ("b.zarr", None)):
-        done = simulate(PLAN, SPECIMEN, tmp_path / name, seed=2, coil_tau_ns=tau, profile="obi")
-        assert done.result.samples == len(ScanPath(PLAN))
+        acquired = simulate(PLAN, SPECIMEN, tmp_path / name, seed=2, coil_tau_ns=tau, profile="obi")
+        assert acquired.samples_committed == len(ScanPath(PLAN))
     with pytest.raises(StoreMismatchError, match="waits of the beam before its dwells"):
         simulate(PLAN, SPECIMEN, tmp_path / "a.zarr", seed=2, coil_tau_ns=5000.0, resume=True)
     simulate(PLAN, SPECIMEN, tmp_path / "a.zarr", seed=2, coil_tau_ns=5000.0, profile="obi", resume=True)
@@ -291,29 +294,17 @@ def test_a_time_constant_below_zero_is_refused() -> None:
 
 def test_a_lagging_beam_s_store_is_the_same_however_it_was_interrupted(tmp_path: Path) -> None:
     simulate(PLAN, SPECIMEN, tmp_path / "a.zarr", seed=2, coil_tau_ns=5000.0)
-    microscope, path = VirtualMicroscope(SPECIMEN, PLAN, seed=2, coil_tau_ns=5000.0), ScanPath(PLAN)
-    store = Acquisition.create(
-        tmp_path / "b.zarr",
-        PLAN,
-        detector=microscope.detector,
-        seed=2,
-        specimen_name=SPECIMEN.name,
-        specimen_sha256=SPECIMEN.sha256,
-        specimen_record={**SPECIMEN.record, "pixel_size_taken_nm": SPECIMEN.pixel_size_nm},
-        truth=SPECIMEN.signal,
-        actual_positions=True,
-        coil_tau_ns=5000.0,
-    )
-    with store:
+    microscope, path = virtual_microscope(PLAN, SPECIMEN, seed=2, coil_tau_ns=5000.0), ScanPath(PLAN)
+    with AcquisitionWriter.create(tmp_path / "b.zarr", PLAN, provenance_of(microscope)) as store:
         store.arm(70)
         microscope.arm(path, 0, 70)
         microscope.start()
-        block = microscope.read(33)
-        assert block is not None
-        store.append(block)
+        batch = microscope.read(33)
+        assert batch is not None
+        store.append(batch)
         store.commit()
     with pytest.raises(StoreMismatchError, match="coil lag in ns"):
         simulate(PLAN, SPECIMEN, tmp_path / "b.zarr", seed=2, coil_tau_ns=4000.0, resume=True)
-    done = simulate(PLAN, SPECIMEN, tmp_path / "b.zarr", seed=2, coil_tau_ns=5000.0, resume=True)
-    assert done.result.resumed_from == 33
+    resumed = simulate(PLAN, SPECIMEN, tmp_path / "b.zarr", seed=2, coil_tau_ns=5000.0, resume=True)
+    assert resumed.history[1]["samples_committed"] == 33
     assert contents(tmp_path / "a.zarr") == contents(tmp_path / "b.zarr")

@@ -15,7 +15,7 @@ from stemscan.recon.inputs.inputs import load_inputs
 from stemscan.recon.run import reconstruct
 from stemscan.simulators.session import simulate
 from stemscan.simulators.specimens.specimen import Specimen
-from stemscan.store import Acquisition
+from stemscan.store.reader import Acquisition
 from tests.stemscan.path.test_path import make
 
 SHAPE = (64, 64)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stemscan.acquisition.acquire import acquire
+from stemscan.acquisition.scan import run_scan
 from stemscan.store import schema
 from tests.stemscan.store_kit import ScriptedController, contents, create, make_plan, memory_folder
 
@@ -34,5 +34,5 @@ def reference(small_chunks: None) -> dict[str, object]:
     plan = make_plan()
     with memory_folder() as folder:
         with create(folder / "a.zarr", plan) as store:
-            acquire(plan, ScriptedController(), store)
+            run_scan(plan, ScriptedController(), store)
         return contents(folder / "a.zarr")

@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stemscan.acquisition.acquire import Capabilities, DetectorInfo, SampleBatch
+from stemscan.acquisition.scan_controller import Capabilities
 from stemscan.path.scan_path import ScanPath
 from stemscan.plan.scan_plan import ScanPlan
-from stemscan.store import Acquisition
+from stemscan.store.batch import DetectorInfo, SampleBatch
+from stemscan.store.provenance import Provenance
+from stemscan.store.record_parts import SpecimenRecord
+from stemscan.store.writer import AcquisitionWriter
 
 
 @contextmanager
@@ -87,13 +90,15 @@ class ScriptedController:
         """Nothing to do."""
 
 
-IDENTITY: dict[str, Any] = {
-    "detector": DetectorInfo(),
-    "seed": 1,
-    "specimen_name": "ramp",
-    "specimen_sha256": "0123456789abcdef",
-    "specimen_record": {"fit": "error"},
-}
+def specimen(**changes: Any) -> SpecimenRecord:
+    """What a store says of the specimen of the simulation of a ramp, or as changed."""
+    return SpecimenRecord(**({"name": "ramp", "sha256": "0123456789abcdef", "record": {"fit": "error"}} | changes))
+
+
+def provenance(plan: ScanPlan, **changes: Any) -> Provenance:
+    """Of the simulation of a ramp, or as changed."""
+    known: dict[str, Any] = {"seed": 1, "specimen": specimen(), "truth": ramp(plan)}
+    return Provenance(**known | changes)
 
 
 def ramp(plan: ScanPlan) -> NDArray[np.float32]:
@@ -102,14 +107,14 @@ def ramp(plan: ScanPlan) -> NDArray[np.float32]:
     return np.linspace(0, 1, rows * columns, dtype=np.float32).reshape(rows, columns)
 
 
-def create(path: Path, plan: ScanPlan, **changes: Any) -> Acquisition:
-    """A new store of the simulation of a ramp."""
-    return Acquisition.create(path, plan, truth=ramp(plan), **(IDENTITY | changes))
+def create(path: Path, plan: ScanPlan, *, overwrite: bool = False, **changes: Any) -> AcquisitionWriter:
+    """The writer of a new store of the simulation of a ramp."""
+    return AcquisitionWriter.create(path, plan, provenance(plan, **changes), overwrite=overwrite)
 
 
-def resume(path: Path, plan: ScanPlan, **changes: Any) -> Acquisition:
-    """The same store, gone on with."""
-    return Acquisition.resume(path, plan, truth=ramp(plan), **(IDENTITY | changes))
+def resume(path: Path, plan: ScanPlan, **changes: Any) -> AcquisitionWriter:
+    """The writer of the same store, gone on with."""
+    return AcquisitionWriter.resume(path, plan, provenance(plan, **changes))
 
 
 def contents(folder: Path) -> dict[str, object]:

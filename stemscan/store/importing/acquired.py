@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from stemscan.errors import DataError, UsageError
 from stemscan.files.images import Picture
-from stemscan.store import Acquisition
 from stemscan.store.files import folder_kind
+from stemscan.store.reader import Acquisition
 from stemscan.units import counted
 
 __all__ = ["acquired_frames", "acquired_picture", "is_acquisition"]

@@ -6,42 +6,113 @@ all arrays are, so an import that was cut short is a half-made store, to be begu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from stemscan.errors import UsageError
-from stemscan.runtime.interrupts import Interrupts
 from stemscan.store.batch import DetectorInfo
-from stemscan.store.create import RootFile, checked_truth, claim_folder, fill_folder, with_arrays
-from stemscan.store.files import Json
-from stemscan.store.record import StoreRecord, plain_json
+from stemscan.store.create import make_store
+from stemscan.store.digest_table import DigestWriter
+from stemscan.store.importing.measured import Samples
+from stemscan.store.pictures import PictureWriter
+from stemscan.store.provenance import Provenance
+from stemscan.store.reader import Acquisition
+from stemscan.store.record import event, new_record, plain_json
 from stemscan.store.record_parts import ImportedRecord
-from stemscan.store.schema import (
-    ArraySpec,
-    Layout,
-    Noise,
-    array_specs,
-    counts_dtype,
-    worst_case_bytes,
-)
+from stemscan.store.sample_writer import SampleWriter
+from stemscan.store.schema import ArraySpec, Layout, array_specs, counts_dtype
+from stemscan.types import Noise
 
-if TYPE_CHECKING:
-    from stemscan.store.digests import DigestWriter
+__all__ = ["import_samples"]
 
-_FURTHEST = 0.501
+_FURTHEST: Final = 0.501
 """Pixels between a position and its pixel, at most; half of one, rounded to float32."""
 
-__all__ = ["Measured", "checked_import", "checked_measurement", "write_imported"]
+
+def import_samples(
+    samples: Samples,
+    output: str | Path,
+    *,
+    electrons_per_sample: float,
+    pixel_size_nm: float | None = None,
+    provenance: Provenance | None = None,
+    record: Mapping[str, object] | None = None,
+    overwrite: bool = False,
+) -> Acquisition:
+    """Make a complete store of data measured elsewhere.
+
+    Parameters
+    ----------
+    samples : Samples
+        Counts in scan order, pass after pass, at least 0; floats are kept as float32. Readings of a detector in adu
+        may be negative. A pixel may be visited several times.
+    output : str or Path
+        Of the new folder; its parent must exist.
+    electrons_per_sample : float
+        Dose per sample, lambda.
+    pixel_size_nm : float, optional
+        Distance of neighbouring pixels, where it is known.
+    provenance : Provenance, optional
+        Detector, noise, truth and session; counted electrons with Poisson noise unless given.
+    record : mapping, optional
+        Where the data come from and what was done to them.
+    overwrite : bool
+        Remove a store that is there.
+
+    Returns
+    -------
+    Acquisition
+
+    Raises
+    ------
+    UsageError
+        When the data are impossible; the message names the first wrong value.
+    InputNotFoundError, OutputExistsError, DiskSpaceError, StoreError
+        As `AcquisitionWriter.create`.
+    """
+    told = provenance or Provenance()
+    imported = _checked_import(samples, electrons_per_sample, pixel_size_nm, record)
+    layout = Layout.of_import(imported)
+    measured = _checked_measurement(samples, layout, told.detector, told.noise)
+    known = replace(
+        told,
+        detector=replace(told.detector, dtype=measured.dtype_name),
+        actual_positions=measured.actual is not None,
+    )
+    done = {"state": "complete", "samples_armed": layout.total_samples, "samples_committed": layout.total_samples}
+    filled = new_record(known, imported=imported).model_copy(
+        update={**done, "history": [event("imported", told.session)]}
+    )
+    specs = array_specs(
+        layout,
+        measured.counts.dtype,
+        frames=measured.frames_dtype,
+        visits=measured.visits_dtype,
+        actual=known.actual_positions,
+        truth=told.truth is not None,
+    )
+    path = Path(output)
+    root, lock = make_store(
+        path,
+        layout,
+        filled,
+        specs,
+        told.truth,
+        overwrite=overwrite,
+        fill=lambda digests: _write_arrays(path, layout, specs, measured, digests),
+    )
+    lock.release()
+    return Acquisition(root)
 
 
 @dataclass(frozen=True)
-class Measured:
+class _Measured:
     """Samples measured elsewhere, checked: in scan order, pass after pass."""
 
     counts: NDArray[Any]
@@ -56,14 +127,10 @@ class Measured:
         return "float32" if self.counts.dtype.kind == "f" else "uint16" if self.counts.dtype.itemsize == 2 else "uint32"
 
 
-def checked_import(
-    shape: tuple[int, int],
-    samples_per_pass: Sequence[int],
-    electrons_per_sample: float,
-    pixel_size_nm: float | None,
-    record: Mapping[str, object] | None,
+def _checked_import(
+    samples: Samples, electrons_per_sample: float, pixel_size_nm: float | None, record: Mapping[str, object] | None
 ) -> ImportedRecord:
-    """What stands in the place of a plan.
+    """The record that stands in the place of a plan.
 
     Raises
     ------
@@ -72,8 +139,8 @@ def checked_import(
     """
     try:
         return ImportedRecord(
-            shape=(int(shape[0]), int(shape[1])),
-            samples_per_pass=[int(samples) for samples in samples_per_pass],
+            shape=(int(samples.shape[0]), int(samples.shape[1])),
+            samples_per_pass=[int(number) for number in samples.samples_per_pass],
             electrons_per_sample=float(electrons_per_sample),
             pixel_size_nm=None if pixel_size_nm is None else float(pixel_size_nm),
             record=plain_json(record or {}, "an import's record"),
@@ -84,14 +151,7 @@ def checked_import(
         raise UsageError(f"expected a possible {name} of the measured data, got {value!r}: {reason}") from problem
 
 
-def checked_measurement(
-    counts: NDArray[Any],
-    positions: NDArray[Any],
-    layout: Layout,
-    detector: DetectorInfo,
-    noise: Noise,
-    actual: NDArray[Any] | None = None,
-) -> Measured:
+def _checked_measurement(samples: Samples, layout: Layout, detector: DetectorInfo, noise: Noise) -> _Measured:
     """Check samples and choose the types that hold them and their sums.
 
     Raises
@@ -99,7 +159,7 @@ def checked_measurement(
     UsageError
         Naming the first value that is wrong.
     """
-    counts, positions = np.asarray(counts), np.asarray(positions)
+    counts, positions, actual = np.asarray(samples.counts), np.asarray(samples.positions), samples.actual
     total = layout.total_samples
     if counts.shape != (total,) or total == 0:
         raise UsageError(f"expected counts of shape ({total},), one a sample and at least one, got {counts.shape}")
@@ -120,12 +180,12 @@ def checked_measurement(
             raise UsageError(
                 f"expected actual positions of shape ({total}, 2), each within half a pixel of its pixel, got others"
             )
-    counts = _kept(counts, counts_dtype(detector, noise, layout.electrons_per_sample), detector)
+    counts = _unchanged(counts, counts_dtype(detector, noise, layout.electrons_per_sample), detector)
     frames, visits = _sums(counts, positions, layout)
-    return Measured(counts, np.ascontiguousarray(positions, np.int32), actual, frames, visits)
+    return _Measured(counts, np.ascontiguousarray(positions, np.int32), actual, frames, visits)
 
 
-def _kept(counts: NDArray[Any], dtype: np.dtype[Any], detector: DetectorInfo) -> NDArray[Any]:
+def _unchanged(counts: NDArray[Any], dtype: np.dtype[Any], detector: DetectorInfo) -> NDArray[Any]:
     """Counts in the type that keeps them unchanged, or an error."""
     if counts.dtype.kind not in "iuf":
         raise UsageError(f"expected counts of real numbers, got dtype {counts.dtype}")
@@ -139,13 +199,13 @@ def _kept(counts: NDArray[Any], dtype: np.dtype[Any], detector: DetectorInfo) ->
             cure = "readings of a detector that may be negative have a gain (--gain)"
         raise UsageError(f"expected {expected}, got {counts[first]} at sample {first}; {cure}")
     if counts.dtype.kind == "f" or dtype.kind == "f" or counts.min() < 0:
-        kept = counts.astype(np.float32)
-        if counts.dtype.kind == "i" and not np.array_equal(kept.astype(np.int64), counts):
+        as_float = counts.astype(np.float32)
+        if counts.dtype.kind == "i" and not np.array_equal(as_float.astype(np.int64), counts):
             raise UsageError(
                 f"expected readings that float32 holds, within 2^24 on both sides of 0, got {counts.min()} to "
                 f"{counts.max()}; subtract a constant and state it as the offset"
             )
-        return kept
+        return as_float
     highest = int(counts.max())
     if highest > np.iinfo(np.uint32).max:
         raise UsageError(f"expected counts of at most {np.iinfo(np.uint32).max}, got {highest}; check their unit")
@@ -172,47 +232,10 @@ def _sums(counts: NDArray[Any], positions: NDArray[Any], layout: Layout) -> tupl
     return frames, np.dtype(np.uint8 if most_visits <= 255 else np.uint16)
 
 
-def write_imported(
-    path: Path,
-    layout: Layout,
-    record: StoreRecord,
-    measured: Measured,
-    truth: NDArray[Any] | None,
-    history: list[Json],
-    *,
-    overwrite: bool,
-) -> RootFile:
-    """Write a complete store; the record last."""
-    truth32 = checked_truth(truth, layout.shape)
-    specs = array_specs(
-        layout,
-        measured.counts.dtype,
-        frames=measured.frames_dtype,
-        visits=measured.visits_dtype,
-        actual=measured.actual is not None,
-        truth=truth is not None,
-    )
-    lock = claim_folder(path, worst_case_bytes(specs.values(), layout), overwrite=overwrite, resume=False)
-    try:
-        with Interrupts(polite=True) as interrupts:  # zarr writes in a thread, which would go on
-            digests = fill_folder(path, specs, truth32)
-            _write_arrays(path, layout, specs, measured, digests)
-            root = RootFile.new(path, layout, with_arrays(record, specs, digests, complete=True))
-            total = layout.total_samples
-            root.save(state="complete", samples_armed=total, samples_committed=total, history=history)
-        interrupts.check()
-    finally:
-        lock.release()
-    return root
-
-
 def _write_arrays(
-    path: Path, layout: Layout, specs: dict[str, ArraySpec], measured: Measured, digests: DigestWriter
+    path: Path, layout: Layout, specs: dict[str, ArraySpec], measured: _Measured, digests: DigestWriter
 ) -> None:
     """Samples, then pictures."""
-    from stemscan.store.pictures import PictureWriter
-    from stemscan.store.writer import SampleWriter
-
     writer = SampleWriter(path, specs, lambda start, stop: measured.positions[start:stop], 0, digests)
     writer.append(measured.counts, measured.actual)
     writer.flush()

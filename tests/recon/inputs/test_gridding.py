@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stemscan.acquisition.acquire import DetectorInfo, SampleBatch, acquire
+from stemscan.acquisition.scan import run_scan
 from stemscan.errors import ReconError
 from stemscan.hardware.coil_lag import actual_positions
 from stemscan.path.scan_path import ScanPath
@@ -24,6 +24,7 @@ from stemscan.recon.registry import ready_methods
 from stemscan.recon.run import reconstruct
 from stemscan.simulators.api import Specimen, VirtualMicroscope
 from stemscan.simulators.session import simulate
+from stemscan.store.batch import DetectorInfo, SampleBatch
 from stemscan.testing import plans
 from tests.recon.sampling_kit import lattice
 from tests.stemscan.store_kit import ScriptedController, create, make_plan
@@ -102,7 +103,7 @@ def stored(folder: Path, **changes: Any) -> Path:
     """A store whose beam was a quarter of a pixel off."""
     plan = make_plan()
     with create(folder / "a.zarr", plan, actual_positions=True, **changes) as store:
-        acquire(plan, ScriptedController(actual=True), store)
+        run_scan(plan, ScriptedController(actual=True), store)
     return folder / "a.zarr"
 
 
@@ -126,7 +127,7 @@ def test_a_store_s_actual_positions_are_used_unless_told(tmp_path: Path) -> None
 def test_positions_that_are_not_there_are_an_error(tmp_path: Path) -> None:
     plan = make_plan()
     with create(tmp_path / "a.zarr", plan) as store:
-        acquire(plan, ScriptedController(), store)
+        run_scan(plan, ScriptedController(), store)
     with pytest.raises(ReconError, match="a store with actual positions"):
         load_inputs(tmp_path / "a.zarr", "actual")
     with pytest.raises(ReconError, match="'actual' or 'commanded', got 'real'"):

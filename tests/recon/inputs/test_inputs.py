@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from stemscan.acquisition.acquire import DetectorInfo, SampleBatch, acquire
+from stemscan.acquisition.scan import run_scan
 from stemscan.errors import InputNotFoundError, ReconError, StoreError
 from stemscan.recon.inputs.inputs import Inputs, load_inputs
+from stemscan.store.batch import DetectorInfo, SampleBatch
+from stemscan.store.reader import Acquisition
 from tests.stemscan.store_kit import ScriptedController, create, make_plan, ramp
 
 FRAMES = np.array([[[4.0, 0.0], [0.0, 2.0]], [[6.0, 1.0], [0.0, 0.0]]])
@@ -98,8 +100,9 @@ def test_nothing_counted_is_allowed() -> None:
 def test_reads_a_store(tmp_path: Path) -> None:
     plan = make_plan()
     with create(tmp_path / "a.zarr", plan) as store:
-        acquire(plan, ScriptedController(), store)
-        frames, visits, digest = store.frames(), store.visits(), store.digest()
+        run_scan(plan, ScriptedController(), store)
+    read = Acquisition.open(tmp_path / "a.zarr")
+    frames, visits, digest = read.frames(), read.visits(), read.digest()
     inputs = load_inputs(tmp_path / "a.zarr")
     np.testing.assert_array_equal(inputs.frames, frames)
     np.testing.assert_array_equal(inputs.visits, visits)

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stemscan.acquisition.acquire import ScanController, acquire
+from stemscan.acquisition.reports import provenance_of
+from stemscan.acquisition.scan import run_scan
+from stemscan.acquisition.scan_controller import ScanController
 from stemscan.errors import ControllerError, UsageError
 from stemscan.hardware.coil_lag import actual_positions
 from stemscan.hardware.lagged_controller import LaggedController
@@ -17,8 +19,10 @@ from stemscan.path.scan_path import ScanPath
 from stemscan.plan.scan_plan import ScanPlan
 from stemscan.recon.inputs.inputs import load_inputs
 from stemscan.simulators.api import Specimen, VirtualMicroscope
-from stemscan.store import Acquisition
 from stemscan.store.batch import SampleBatch
+from stemscan.store.provenance import Provenance
+from stemscan.store.reader import Acquisition
+from stemscan.store.writer import AcquisitionWriter
 from stemscan.testing import ControllerConformance
 from tests.stemscan.store_kit import make_plan
 
@@ -49,10 +53,10 @@ def test_positions_are_those_of_the_program(tmp_path: Path) -> None:
     plan = make_plan(dwell_ns=1010)
     program, path = Program(plan, PROFILE), ScanPath(plan)
     controller = lagged(plan)
-    with Acquisition.create(tmp_path / "a.zarr", plan, detector=controller.detector, actual_positions=True) as store:
-        acquire(plan, controller, store, batch_samples=5, commit_samples=11)
-    with Acquisition.create(tmp_path / "b.zarr", plan, detector=controller.detector) as plain:
-        acquire(plan, microscope(plan), plain)
+    with AcquisitionWriter.create(tmp_path / "a.zarr", plan, provenance_of(controller)) as store:
+        run_scan(plan, controller, store, batch_samples=5, commit_samples=11)
+    with AcquisitionWriter.create(tmp_path / "b.zarr", plan, Provenance()) as plain:
+        run_scan(plan, microscope(plan), plain)
     held = Acquisition.open(tmp_path / "a.zarr")
     found = held.actual()
     assert found is not None
@@ -73,7 +77,7 @@ def test_wrong_use() -> None:
         lagged(plan).arm(ScanPath(other), 0, 3)
 
 
-def test_a_block_beyond_the_path_is_left_to_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_beyond_the_path_is_left_to_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = make_plan()
     controller = lagged(plan)
     strange = SampleBatch(plan.total_samples, np.zeros(3, np.uint16))

@@ -149,9 +149,9 @@ def read_all(controller: ScanController, start: int, stop: int) -> NDArray[np.ui
     controller.arm(PATH, start, stop)
     controller.start()
     counts = [np.empty(0, np.uint16)]
-    while (block := controller.read(1000)) is not None:
-        assert block.start == start + sum(map(len, counts))
-        counts.append(block.counts)
+    while (batch := controller.read(1000)) is not None:
+        assert batch.start == start + sum(map(len, counts))
+        counts.append(batch.counts)
     return np.concatenate(counts)
 
 

@@ -193,8 +193,8 @@ def test_another_plan_scans_the_specimen_and_the_server_says_so(served: Served) 
     controller.arm(path, 0, len(path))
     controller.start()
     counts = []
-    while (block := controller.read(1000)) is not None:
-        counts.append(block.counts)
+    while (batch := controller.read(1000)) is not None:
+        counts.append(batch.counts)
     controller.close()
     assert "where it said that sample 0 comes" in served.wait_for("something else than the plan")
     assert "50 of them in the plan" in served.wait_for("disconnected")

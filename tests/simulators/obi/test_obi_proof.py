@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stemscan.acquisition.acquire import AcquireResult, ScanController, acquire
+from stemscan.acquisition.scan import ScanReport, run_scan
+from stemscan.acquisition.scan_controller import ScanController
 from stemscan.errors import ControllerError, UnprovenError
 from stemscan.hardware.obi import chunks as chunks_module
 from stemscan.hardware.obi import commands as obi
@@ -23,7 +24,9 @@ from stemscan.hardware.profile import ControllerProfile
 from stemscan.plan.scan_plan import ScanPlan
 from stemscan.simulators.api import VirtualMicroscope
 from stemscan.simulators.obi.faults import READING_FAULTS, FaultyObiDevice, ReadingFault
-from stemscan.store import Acquisition
+from stemscan.store.provenance import Provenance
+from stemscan.store.reader import Acquisition
+from stemscan.store.writer import AcquisitionWriter
 from tests.simulators.obi.obi_kit import PATH, PLAN, PROFILE, SPECIMEN, Scripted, Served, expected
 
 TOTAL = len(PATH)
@@ -52,8 +55,8 @@ def read_until_unproven(controller: ObiController, start: int) -> tuple[NDArray[
     try:
         controller.arm(PATH, start, TOTAL)
         controller.start()
-        while (block := controller.read(1000)) is not None:
-            counts.append(block.counts)
+        while (batch := controller.read(1000)) is not None:
+            counts.append(batch.counts)
     except UnprovenError as problem:
         return np.concatenate(counts), problem.proven
     return np.concatenate(counts), None
@@ -112,10 +115,10 @@ def test_cookies_are_numbers_without_the_byte_that_begins_an_answer() -> None:
 UNSETTLED = PROFILE.model_copy(update={"settle": None})
 
 
-def acquired(place: Path, plan: ScanPlan, controller: ScanController, *, resume: bool = False) -> AcquireResult:
-    begin = Acquisition.resume if resume else Acquisition.create
-    with begin(place, plan, detector=controller.detector) as store:
-        return acquire(plan, controller, store, batch_samples=500, commit_samples=1000, stall_timeout=30)
+def acquired(place: Path, plan: ScanPlan, controller: ScanController, *, resume: bool = False) -> ScanReport:
+    begin = AcquisitionWriter.resume if resume else AcquisitionWriter.create
+    with begin(place, plan, Provenance(controller.detector)) as store:
+        return run_scan(plan, controller, store, batch_samples=500, commit_samples=1000, stall_timeout=30)
 
 
 def undisturbed(place: Path, plan: ScanPlan) -> NDArray[np.uint16]:
@@ -169,10 +172,10 @@ def test_a_device_that_keeps_losing_ends_the_scan_and_a_better_one_completes_it(
                 device._every = 50
 
         with (
-            Acquisition.create(place, PLAN, detector=controller.detector) as store,
+            AcquisitionWriter.create(place, PLAN, Provenance(controller.detector)) as store,
             pytest.raises(UnprovenError, match=r"the Open Beam Interface at .* to prove .* in 4 tries"),
         ):
-            acquire(PLAN, controller, store, progress=worse, batch_samples=500, commit_samples=1000)
+            run_scan(PLAN, controller, store, progress=worse, batch_samples=500, commit_samples=1000)
         controller.close()
     kept = Acquisition.open(place)
     right = undisturbed(tmp_path / "b.zarr", PLAN)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stemscan.acquisition.acquire import acquire
+from stemscan.acquisition.scan import run_scan
 from stemscan.errors import UsageError
 from stemscan.hardware.obi import commands as obi
 from stemscan.hardware.obi.controller import ObiController
@@ -21,8 +21,10 @@ from stemscan.path.scan_path import ScanPath
 from stemscan.plan.scan_plan import ScanPlan
 from stemscan.simulators.api import VirtualMicroscope, specimen_from_array
 from stemscan.simulators.obi.device import VirtualObiDevice
-from stemscan.store import Acquisition
 from stemscan.store.batch import DetectorInfo
+from stemscan.store.provenance import Provenance
+from stemscan.store.reader import Acquisition
+from stemscan.store.writer import AcquisitionWriter
 from tests.simulators.obi.obi_kit import PLAN, PROFILE, Served, expected, read_all
 
 BYTES = DetectorInfo(unit="adu", gain=1 / 64, offset=-0.5)
@@ -40,8 +42,8 @@ def test_readings_of_eight_bits_are_the_upper_half(tmp_path: Path) -> None:
             ObiController("127.0.0.1", served.port, profile)
         controller = ObiController("127.0.0.1", served.port, profile, detector=BYTES)
         np.testing.assert_array_equal(read_all(controller, 3, 900), expected(3, 900) >> 6)
-        with Acquisition.create(tmp_path / "a.zarr", PLAN, detector=controller.detector) as store:
-            acquire(PLAN, controller, store)
+        with AcquisitionWriter.create(tmp_path / "a.zarr", PLAN, Provenance(controller.detector)) as store:
+            run_scan(PLAN, controller, store)
         controller.close()
     finally:
         served.stop()
@@ -110,8 +112,8 @@ def test_a_full_scan_is_sent_as_runs_and_counts_the_same(monkeypatch: pytest.Mon
                 one.arm(path, start, stop)
                 one.start()
                 parts = []
-                while (block := one.read(4096)) is not None:
-                    parts.append(block.counts)
+                while (batch := one.read(4096)) is not None:
+                    parts.append(batch.counts)
                 counts.append(np.concatenate(parts))
             np.testing.assert_array_equal(counts[0], counts[1])
         controller.close()

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stemscan.acquisition.acquire import ScanController, acquire
+from stemscan.acquisition.reports import provenance_of
+from stemscan.acquisition.scan import run_scan
+from stemscan.acquisition.scan_controller import ScanController
 from stemscan.errors import ControllerError, ProfileError, UsageError
 from stemscan.hardware.coil_lag import CoilLag
 from stemscan.hardware.lagged_controller import LaggedController
@@ -26,7 +28,9 @@ from stemscan.hardware.program import Program, Steps
 from stemscan.path.scan_path import ScanPath
 from stemscan.plan.scan_plan import ScanPlan
 from stemscan.simulators.api import VirtualMicroscope
-from stemscan.store import Acquisition
+from stemscan.store.provenance import Provenance
+from stemscan.store.reader import Acquisition
+from stemscan.store.writer import AcquisitionWriter
 from tests.simulators.obi.obi_kit import PATH, PLAN, PROFILE, SPECIMEN, Scripted, Served, expected, read_all
 from tests.stemscan.store_kit import contents
 
@@ -108,14 +112,14 @@ def test_a_slow_reader_makes_the_beam_wait_blanked_and_counts_stay_right() -> No
         controller.start()
         time.sleep(0.2)
         counts = []
-        while (block := controller.read(7)) is not None:
-            counts.append(block.counts)
+        while (batch := controller.read(7)) is not None:
+            counts.append(batch.counts)
         microscope = VirtualMicroscope(SPECIMEN, slow, seed=3)
         microscope.arm(path, 0, len(path))
         microscope.start()
-        expected_block = microscope.read(len(path))
-        assert expected_block is not None
-        np.testing.assert_array_equal(np.concatenate(counts), expected_block.counts)
+        expected_batch = microscope.read(len(path))
+        assert expected_batch is not None
+        np.testing.assert_array_equal(np.concatenate(counts), expected_batch.counts)
         steps = Program(slow, PROFILE).steps(0, len(path))
         assert served.device.ledger.blanked_pixels - before > int(steps.blanked.sum()) + 2  # parked on the way
         controller.close()
@@ -126,14 +130,14 @@ def test_a_slow_reader_makes_the_beam_wait_blanked_and_counts_stay_right() -> No
 def test_a_store_is_the_same_over_the_wire_also_after_an_interruption(served: Served, tmp_path: Path) -> None:
     def into(name: str, controller: ScanController, stop_at: int = 1 << 30) -> None:
         place = tmp_path / name
-        begin = Acquisition.resume if place.exists() else Acquisition.create
+        begin = AcquisitionWriter.resume if place.exists() else AcquisitionWriter.create
 
         def watch(done: int, _: int) -> None:
             if done >= stop_at:
                 raise KeyboardInterrupt
 
-        with begin(place, PLAN, detector=controller.detector, truth=SPECIMEN.signal) as store:
-            acquire(PLAN, controller, store, progress=watch, batch_samples=300, commit_samples=1000)
+        with begin(place, PLAN, Provenance(controller.detector, truth=SPECIMEN.signal)) as store:
+            run_scan(PLAN, controller, store, progress=watch, batch_samples=300, commit_samples=1000)
 
     into("plain.zarr", VirtualMicroscope(SPECIMEN, PLAN, seed=3))
     controller = served.connect()
@@ -154,8 +158,8 @@ def test_the_store_of_a_device_says_where_its_coils_put_the_beam(served: Served,
     program = Program(PLAN, PROFILE)
     controller = LaggedController(served.connect(), program, 5000.0)
     place = tmp_path / "a.zarr"
-    with Acquisition.create(place, PLAN, detector=controller.detector, actual_positions=True) as store:
-        acquire(PLAN, controller, store)
+    with AcquisitionWriter.create(place, PLAN, provenance_of(controller)) as store:
+        run_scan(PLAN, controller, store)
     controller.close()
     held = Acquisition.open(place)
     expected = program.lagged(CoilLag(5000.0)).positions(0, len(PATH))

@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stemscan.acquisition.acquire import DetectorInfo, SampleBatch, acquire
-from stemscan.acquisition.session import acquire_into
+from stemscan.acquisition.scan import run_scan
+from stemscan.acquisition.session import run_session
 from stemscan.acquisition.timed_controller import TimedController
 from stemscan.errors import ControllerError, StoreMismatchError, UsageError
 from stemscan.path.scan_path import ScanPath
 from stemscan.runtime import failpoints
 from stemscan.runtime.interrupts import Interrupted
-from stemscan.store import Acquisition
+from stemscan.store.batch import DetectorInfo, SampleBatch
 from stemscan.store.ledger import BeamTime, BeamTimes
+from stemscan.store.reader import Acquisition
 from tests.stemscan.store_kit import (
     ScriptedController,
     contents,
@@ -46,7 +47,7 @@ def never() -> Iterator[threading.Event]:
 
 
 class Interrupting(ScriptedController):
-    """Sends a signal when the second block is read, and may do more when it is aborted."""
+    """Sends a signal when the second batch is read, and may do more when it is aborted."""
 
     def read(self, max_samples: int) -> SampleBatch | None:
         """The next samples, or a signal."""
@@ -62,10 +63,10 @@ def test_every_call_has_an_end(tmp_path: Path, never: threading.Event, call: str
     setattr(controller, call, lambda *_: never.wait())
     with create(tmp_path / "a.zarr", PLAN) as store:
         with pytest.raises(ControllerError, match=r"expected scripted to .* within 0\.2 s, got no answer"):
-            acquire(PLAN, controller, store, stall_timeout=0.2)
+            run_scan(PLAN, controller, store, stall_timeout=0.2)
         assert controller.aborted == 1
     with resume(tmp_path / "a.zarr", PLAN) as store:
-        assert acquire(PLAN, ScriptedController(), store, stall_timeout=60).samples == TOTAL
+        assert run_scan(PLAN, ScriptedController(), store, stall_timeout=60).samples == TOTAL
 
 
 def test_an_abort_that_does_not_return_is_told_and_what_came_is_kept(tmp_path: Path, never: threading.Event) -> None:
@@ -80,7 +81,7 @@ def test_an_abort_that_does_not_return_is_told_and_what_came_is_kept(tmp_path: P
 
     with create(tmp_path / "a.zarr", PLAN) as store:
         with pytest.raises(ControllerError, match="the cable is out") as caught:
-            acquire(PLAN, Stuck(), store, batch_samples=5, stall_timeout=0.2)
+            run_scan(PLAN, Stuck(), store, batch_samples=5, stall_timeout=0.2)
         assert store.samples_committed == 5
     assert "expected scripted to blank and park the beam, got no answer; see" in caught.value.__notes__[0]
 
@@ -96,7 +97,7 @@ def test_a_second_signal_does_not_cut_the_blanking_in_two(tmp_path: Path, never:
 
     with create(tmp_path / "a.zarr", PLAN) as store:
         with pytest.raises(Interrupted) as caught:
-            acquire(PLAN, Slow(), store, batch_samples=5)
+            run_scan(PLAN, Slow(), store, batch_samples=5)
         assert (store.state, store.samples_committed) == ("aborted", 5)
     assert "no answer" in caught.value.__notes__[0]
     never.set()
@@ -111,7 +112,7 @@ def test_an_impatient_user_is_not_told_that_the_beam_is_on_when_it_is_not(tmp_pa
 
     with create(tmp_path / "a.zarr", PLAN) as store:
         with pytest.raises(Interrupted) as caught:
-            acquire(PLAN, Brief(), store, batch_samples=5)
+            run_scan(PLAN, Brief(), store, batch_samples=5)
         assert (store.state, store.samples_committed) == ("aborted", 5)
     assert not hasattr(caught.value, "__notes__")
 
@@ -125,7 +126,7 @@ def test_a_signal_while_the_store_is_completed_is_raised_after_it(tmp_path: Path
 
     with create(tmp_path / "a.zarr", PLAN) as store, failpoints.installed(hook):
         with pytest.raises(Interrupted):
-            acquire(PLAN, ScriptedController(), store)
+            run_scan(PLAN, ScriptedController(), store)
         assert store.state == "complete"
     assert signal.getsignal(signal.SIGTERM) is before
 
@@ -140,7 +141,7 @@ def test_a_slow_store_blanks_the_beam_between_segments(tmp_path: Path) -> None:
             time.sleep(0.1)
 
     with create(tmp_path / "a.zarr", PLAN) as store, failpoints.installed(slow):
-        result = acquire(PLAN, controller, store, batch_samples=2, commit_samples=4)
+        result = run_scan(PLAN, controller, store, batch_samples=2, commit_samples=4)
     assert result.pauses >= 3
     assert result.paused_seconds > 0.2
     assert controller.armed == [(at, at + 4) for at in range(0, TOTAL, 4)]  # a range is not longer than a commit
@@ -152,7 +153,7 @@ def test_another_detector_is_refused_before_anything_is_exposed(tmp_path: Path) 
     controller.detector = DetectorInfo(unit="adu", gain=10.0)
     with create(tmp_path / "a.zarr", PLAN) as store:
         with pytest.raises(StoreMismatchError, match=r"expected the detector .*electron.* got .*gain=10\.0"):
-            acquire(PLAN, controller, store)
+            run_scan(PLAN, controller, store)
         assert (controller.armed, store.samples_armed) == ([], 0)
 
 
@@ -160,29 +161,29 @@ def test_what_can_be_refused_is_refused_before_there_is_a_store(tmp_path: Path) 
     path = tmp_path / "a.zarr"
     for seconds in (0.0, -1.0, float("nan"), float("inf")):
         with pytest.raises(UsageError, match="stall timeout above 0 s and at most"):
-            acquire_into(PLAN, ScriptedController(), path, stall_timeout=seconds)
+            run_session(PLAN, ScriptedController(), path, stall_timeout=seconds)
         with pytest.raises(UsageError, match="stall timeout"):
             TimedController(ScriptedController(), seconds)
     with pytest.raises(UsageError, match="only runs whole scans; leave out the rules"):
-        acquire_into(PLAN, ScriptedController(resumable=False), path, stop_rules=[lambda *_: None])
-    with pytest.raises(ControllerError, match="blocks of at least 1 sample"):
-        acquire_into(PLAN, ScriptedController(max_batch=0), path)
+        run_session(PLAN, ScriptedController(resumable=False), path, stop_rules=[lambda *_: None])
+    with pytest.raises(ControllerError, match="batches of at least 1 sample"):
+        run_session(PLAN, ScriptedController(max_batch=0), path)
     assert not path.exists()
 
 
 @pytest.mark.parametrize(
-    ("block", "message"),
+    ("batch", "message"),
     [
         ((0, [1, 2]), "a SampleBatch or None from scripted, got tuple"),
         (SampleBatch(0, [1, 2]), "counts in a numpy array, got list"),  # type: ignore[arg-type]
         (SampleBatch(None, np.ones(2, np.uint16)), "starts at sample 0, got None"),  # type: ignore[arg-type]
     ],
 )
-def test_what_is_no_block_is_an_error_of_the_controller(tmp_path: Path, block: Any, message: str) -> None:
+def test_what_is_no_batch_is_an_error_of_the_controller(tmp_path: Path, batch: Any, message: str) -> None:
     controller = ScriptedController()
-    controller.read = lambda _: block  # type: ignore[method-assign, assignment]
+    controller.read = lambda _: batch  # type: ignore[method-assign, assignment]
     with create(tmp_path / "a.zarr", PLAN) as store, pytest.raises(ControllerError, match=message):
-        acquire(PLAN, controller, store)
+        run_scan(PLAN, controller, store)
     assert controller.aborted == 1
 
 
@@ -215,22 +216,22 @@ def test_times_that_cannot_be_end_the_scan_and_lose_nothing(tmp_path: Path, time
     controller = Reporting(times)
     with create(path, PLAN) as store:
         with pytest.raises(ControllerError, match="expected scripted to report the times of its beam"):
-            acquire(PLAN, controller, store, batch_samples=5, commit_samples=7)
+            run_scan(PLAN, controller, store, batch_samples=5, commit_samples=7)
         received = controller.exposed[-1][1]
         assert store.samples_committed == received
-        assert store.ledger is not None
-        assert store.ledger["dwell"]["time_ns"] == 1000 * received
+        assert store.record.ledger is not None
+        assert store.record.ledger.dwell.time_ns == 1000 * received
     with resume(path, PLAN) as store:
-        acquire(PLAN, ScriptedController(), store)
+        run_scan(PLAN, ScriptedController(), store)
     with create(tmp_path / "b.zarr", PLAN) as store:
-        acquire(PLAN, ScriptedController(), store)
+        run_scan(PLAN, ScriptedController(), store)
     assert contents(path) == contents(tmp_path / "b.zarr")
 
 
 def test_times_may_be_numbers_of_numpy(tmp_path: Path) -> None:
     times = BeamTimes(dwell=BeamTime(np.int64(70), np.int64(60)))  # type: ignore[arg-type]
     with create(tmp_path / "a.zarr", PLAN) as store:
-        acquire(PLAN, Reporting(times), store)
+        run_scan(PLAN, Reporting(times), store)
     ledger = Acquisition.open(tmp_path / "a.zarr").ledger
     assert ledger is not None
     assert (ledger["dwell"]["time_ns"], ledger["dwell"]["exposed_ns"]) == (70, 60)

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from stemscan.acquisition.acquire import SampleBatch, acquire
+from stemscan.acquisition.scan import run_scan
 from stemscan.errors import DiskSpaceError, StoreError
 from stemscan.runtime import failpoints
 from stemscan.runtime.interrupts import Interrupted
+from stemscan.store.batch import SampleBatch
 from tests.stemscan.acquisition.test_controller import PLAN, TOTAL, Faulty
 from tests.stemscan.store_kit import (
     ScriptedController,
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("small_chunks", "usual_signals")
 def test_a_signal_while_waiting_for_the_hardware(tmp_path: Path, reference: dict[str, object], signum: int) -> None:
     path = tmp_path / "a.zarr"
 
-    def fault(controller: Faulty, block: SampleBatch | None) -> SampleBatch | None:
+    def fault(controller: Faulty, batch: SampleBatch | None) -> SampleBatch | None:
         os.kill(os.getpid(), signum)
         raise AssertionError("the signal came too late")
 
@@ -39,7 +40,7 @@ def test_a_signal_while_waiting_for_the_hardware(tmp_path: Path, reference: dict
     try:
         with create(path, PLAN) as store:
             with pytest.raises(Interrupted) as caught:
-                acquire(PLAN, controller, store, batch_samples=5)
+                run_scan(PLAN, controller, store, batch_samples=5)
             assert caught.value.signum == signum
             assert isinstance(caught.value, KeyboardInterrupt)
         assert signal.getsignal(signum) is signal.default_int_handler
@@ -48,7 +49,7 @@ def test_a_signal_while_waiting_for_the_hardware(tmp_path: Path, reference: dict
     assert controller.aborted == 1
     assert (store.state, store.samples_committed) == ("aborted", 10)
     with resume(path, PLAN) as store:
-        acquire(PLAN, ScriptedController(), store)
+        run_scan(PLAN, ScriptedController(), store)
     assert contents(path) == reference
 
 
@@ -66,13 +67,13 @@ def test_a_signal_while_committing_waits_for_the_commit(tmp_path: Path, referenc
     exposing: list[bool] = []
     controller = ScriptedController()
     with create(path, PLAN) as store, failpoints.installed(hook), pytest.raises(Interrupted):
-        acquire(PLAN, controller, store, commit_samples=12)
+        run_scan(PLAN, controller, store, commit_samples=12)
     assert sent
     assert controller.aborted == 1
     assert store.state == "aborted"
     assert store.samples_committed in (12, TOTAL)  # the next segment may have come while this one was committed
     with resume(path, PLAN) as store:
-        acquire(PLAN, ScriptedController(), store)
+        run_scan(PLAN, ScriptedController(), store)
     assert contents(path) == reference
 
 
@@ -84,22 +85,22 @@ def test_a_signal_in_the_last_commit_is_not_lost(tmp_path: Path, reference: dict
             os.kill(os.getpid(), signal.SIGINT)
 
     with create(path, PLAN) as store, failpoints.installed(hook), pytest.raises(Interrupted):
-        acquire(PLAN, ScriptedController(), store)
+        run_scan(PLAN, ScriptedController(), store)
     assert (store.state, store.samples_committed) == ("aborted", TOTAL)
     with resume(path, PLAN) as store:
-        assert acquire(PLAN, ScriptedController(), store).samples == 0
+        assert run_scan(PLAN, ScriptedController(), store).samples == 0
     assert contents(path) == reference
 
 
 def test_ignored_signals_stay_ignored(tmp_path: Path) -> None:
-    def send(controller: Faulty, block: SampleBatch | None) -> SampleBatch | None:
+    def send(controller: Faulty, batch: SampleBatch | None) -> SampleBatch | None:
         os.kill(os.getpid(), signal.SIGINT)
-        return block
+        return batch
 
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with create(tmp_path / "a.zarr", PLAN) as store:
-            acquire(PLAN, Faulty(1, send), store)
+            run_scan(PLAN, Faulty(1, send), store)
     finally:
         signal.signal(signal.SIGINT, before)
     assert store.state == "complete"
@@ -112,7 +113,7 @@ def test_acquires_in_another_thread(tmp_path: Path, reference: dict[str, object]
     def work() -> None:
         try:
             with create(path, PLAN) as store:
-                acquire(PLAN, ScriptedController(), store)
+                run_scan(PLAN, ScriptedController(), store)
         except BaseException as error:
             errors.append(error)
             raise
@@ -140,10 +141,10 @@ def test_a_full_disk_ends_the_scan_and_leaves_it_resumable(
     controller = ScriptedController()
     full = pytest.raises(DiskSpaceError, match="free some space and resume")
     with create(path, PLAN) as store, failpoints.installed(hook), full:
-        acquire(PLAN, controller, store, commit_samples=9)
+        run_scan(PLAN, controller, store, commit_samples=9)
     assert not list(path.rglob("*.partial"))
     with resume(path, PLAN) as store:
-        acquire(PLAN, ScriptedController(), store)
+        run_scan(PLAN, ScriptedController(), store)
     assert contents(path) == reference
 
 
@@ -180,4 +181,4 @@ def test_a_refused_write_is_a_store_error(tmp_path: Path) -> None:
 
     denied = pytest.raises(StoreError, match="expected to write .*Permission denied")
     with create(tmp_path / "a.zarr", PLAN) as store, failpoints.installed(refuse), denied:
-        acquire(PLAN, ScriptedController(), store)
+        run_scan(PLAN, ScriptedController(), store)

@@ -1,4 +1,4 @@
-"""The acquire loop: order of events, checks of blocks, failures of controllers."""
+"""The acquire loop: order of events, checks of batches, failures of controllers."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stemscan.acquisition.acquire import Capabilities, DetectorInfo, SampleBatch, ScanController, acquire
+from stemscan.acquisition.scan import run_scan
+from stemscan.acquisition.scan_controller import Capabilities, ScanController
 from stemscan.errors import ControllerError, StoreMismatchError, UsageError
 from stemscan.path.scan_path import ScanPath
 from stemscan.runtime import failpoints
-from stemscan.store import Acquisition
-from stemscan.store.batch import check_batch
+from stemscan.store.batch import DetectorInfo, SampleBatch, check_batch
+from stemscan.store.reader import Acquisition
 from tests.stemscan.store_kit import (
     ScriptedController,
     contents,
@@ -40,18 +41,18 @@ class Faulty(ScriptedController):
 
     def read(self, max_samples: int) -> SampleBatch | None:
         """The next samples, or the fault."""
-        block = super().read(max_samples)
+        batch = super().read(max_samples)
         self.reads += 1
-        return self._fault(self, block) if self.reads == self._fault_at else block
+        return self._fault(self, batch) if self.reads == self._fault_at else batch
 
 
 def changed(**fields: Any) -> Callable[[Faulty, SampleBatch | None], SampleBatch | None]:
-    """A fault that changes fields of the block; callables get the old block."""
+    """A fault that changes fields of the batch; callables get the old batch."""
 
-    def fault(_: Faulty, block: SampleBatch | None) -> SampleBatch | None:
-        assert block is not None
-        old: dict[str, Any] = {"start": block.start, "counts": block.counts, "actual": block.actual}
-        return SampleBatch(**(old | {name: value(block) for name, value in fields.items()}))
+    def fault(_: Faulty, batch: SampleBatch | None) -> SampleBatch | None:
+        assert batch is not None
+        old: dict[str, Any] = {"start": batch.start, "counts": batch.counts, "actual": batch.actual}
+        return SampleBatch(**(old | {name: value(batch) for name, value in fields.items()}))
 
     return fault
 
@@ -64,7 +65,7 @@ def test_acquires_everything_and_tells(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     controller = ScriptedController()
     with create(tmp_path / "a.zarr", PLAN) as store:
-        result = acquire(
+        result = run_scan(
             PLAN, controller, store, progress=lambda *at: seen.append(at), batch_samples=5, commit_samples=16
         )
     assert (result.samples, result.resumed_from, result.exposed_twice_at_most) == (TOTAL, 0, 0)
@@ -73,15 +74,15 @@ def test_acquires_everything_and_tells(tmp_path: Path) -> None:
     assert controller.armed == [(0, 16), (16, TOTAL)]
     assert controller.aborted == 0
     assert store.state == "complete"
-    np.testing.assert_array_equal(store.counts(), expected_counts(0, TOTAL))
+    np.testing.assert_array_equal(Acquisition.open(store.path).counts(), expected_counts(0, TOTAL))
 
 
-@pytest.mark.parametrize(("block", "commit", "most"), [(1, 1, 9), (7, 3, 9), (9, 10, 4), (24, 5, 24), (100, 1000, 100)])
+@pytest.mark.parametrize(("batch", "commit", "most"), [(1, 1, 9), (7, 3, 9), (9, 10, 4), (24, 5, 24), (100, 1000, 100)])
 def test_bytes_depend_on_no_size(
-    tmp_path: Path, reference: dict[str, object], block: int, commit: int, most: int
+    tmp_path: Path, reference: dict[str, object], batch: int, commit: int, most: int
 ) -> None:
     with create(tmp_path / "b.zarr", PLAN) as store:
-        acquire(PLAN, ScriptedController(max_batch=most), store, batch_samples=block, commit_samples=commit)
+        run_scan(PLAN, ScriptedController(max_batch=most), store, batch_samples=batch, commit_samples=commit)
     assert contents(tmp_path / "b.zarr") == reference
 
 
@@ -95,33 +96,33 @@ def test_armed_is_recorded_before_the_beam_is_on(tmp_path: Path) -> None:
             super().arm(scan, start, stop)
 
     with create(path, PLAN) as store:
-        acquire(PLAN, Watching(), store, commit_samples=9)
+        run_scan(PLAN, Watching(), store, commit_samples=9)
     assert seen == [(9, 9), (18, 18), (24, 24)]
 
 
 def test_a_complete_store_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.zarr"
     with create(path, PLAN) as store:
-        acquire(PLAN, ScriptedController(), store)
+        run_scan(PLAN, ScriptedController(), store)
     before = (path / "zarr.json").read_bytes()
     controller = ScriptedController()
     with resume(path, PLAN) as store:
-        result = acquire(PLAN, controller, store)
+        result = run_scan(PLAN, controller, store)
     assert (result.samples, result.resumed_from, controller.armed) == (0, TOTAL, [])
     assert (path / "zarr.json").read_bytes() == before
 
 
 def test_another_plan_is_refused(tmp_path: Path) -> None:
     with create(tmp_path / "a.zarr", PLAN) as store, pytest.raises(StoreMismatchError, match="expected the plan of"):
-        acquire(make_plan(seed=8), ScriptedController(), store)
+        run_scan(make_plan(seed=8), ScriptedController(), store)
 
 
 def test_sizes_below_one_are_refused(tmp_path: Path) -> None:
     with create(tmp_path / "a.zarr", PLAN) as store:
         with pytest.raises(UsageError, match="at least 1"):
-            acquire(PLAN, ScriptedController(), store, batch_samples=0)
-        with pytest.raises(ControllerError, match="blocks of at least 1 sample"):
-            acquire(PLAN, ScriptedController(max_batch=0), store)
+            run_scan(PLAN, ScriptedController(), store, batch_samples=0)
+        with pytest.raises(ControllerError, match="batches of at least 1 sample"):
+            run_scan(PLAN, ScriptedController(max_batch=0), store)
 
 
 BAD_BLOCKS: list[tuple[str, dict[str, Any], str]] = [
@@ -130,40 +131,40 @@ BAD_BLOCKS: list[tuple[str, dict[str, Any], str]] = [
     ("float", {"counts": lambda b: b.counts.astype(np.float32)}, "expected integer counts"),
     ("empty", {"counts": lambda b: b.counts[:0]}, "n >= 1"),
     ("two axes", {"counts": lambda b: b.counts[None]}, "shape"),
-    ("too many", {"counts": lambda b: np.zeros(6, np.uint16)}, "at most 5 samples a block"),
+    ("too many", {"counts": lambda b: np.zeros(6, np.uint16)}, "at most 5 samples a batch"),
     ("positions", {"actual": lambda b: np.zeros((5, 2), np.float32)}, "without actual positions"),
 ]
 
 
 @pytest.mark.parametrize(("changes", "message"), [bad[1:] for bad in BAD_BLOCKS], ids=[bad[0] for bad in BAD_BLOCKS])
-def test_bad_blocks_end_the_scan_and_keep_what_came(
+def test_bad_batches_end_the_scan_and_keep_what_came(
     tmp_path: Path, reference: dict[str, object], changes: dict[str, Any], message: str
 ) -> None:
     path = tmp_path / "a.zarr"
     controller = Faulty(2, changed(**changes))
     with create(path, PLAN) as store, pytest.raises(ControllerError, match=message):
-        acquire(PLAN, controller, store, batch_samples=5)
+        run_scan(PLAN, controller, store, batch_samples=5)
     assert controller.aborted == 1
     assert (store.state, store.samples_committed, store.samples_armed) == ("acquiring", 5, TOTAL)
     healthy = ScriptedController()
     with resume(path, PLAN) as store:
-        result = acquire(PLAN, healthy, store)
+        result = run_scan(PLAN, healthy, store)
     assert (result.samples, result.resumed_from, result.exposed_twice_at_most) == (TOTAL - 5, 5, TOTAL - 5)
     assert healthy.exposed[0][0] == 5
     assert contents(path) == reference
 
 
 def test_what_a_controller_raises_becomes_its_error(tmp_path: Path) -> None:
-    def fault(controller: Faulty, block: SampleBatch | None) -> SampleBatch | None:
+    def fault(controller: Faulty, batch: SampleBatch | None) -> SampleBatch | None:
         raise ConnectionResetError("the cable is out")
 
     with create(tmp_path / "a.zarr", PLAN) as store:
         with pytest.raises(ControllerError, match="expected scripted to work, got ConnectionResetError: the cable"):
-            acquire(PLAN, Faulty(3, fault), store, batch_samples=5)
+            run_scan(PLAN, Faulty(3, fault), store, batch_samples=5)
         assert store.samples_committed == 10
 
 
-def lost_cable(controller: Faulty, block: SampleBatch | None) -> SampleBatch | None:
+def lost_cable(controller: Faulty, batch: SampleBatch | None) -> SampleBatch | None:
     raise ConnectionResetError("the cable is out")
 
 
@@ -175,7 +176,7 @@ def test_a_failing_abort_hides_nothing(tmp_path: Path, fault: Any, kept: int) ->
 
     with create(tmp_path / "a.zarr", PLAN) as store:
         with pytest.raises(ControllerError, match="the cable is out|an end after 5") as caught:
-            acquire(PLAN, Broken(2, fault), store, batch_samples=5)
+            run_scan(PLAN, Broken(2, fault), store, batch_samples=5)
         assert store.samples_committed == kept
     note = "expected scripted to blank and park the beam, got RuntimeError: cannot abort either; see that it is blanked"
     assert caught.value.__notes__ == [note]
@@ -186,33 +187,34 @@ def test_a_controller_that_only_runs_whole_scans(tmp_path: Path, reference: dict
     controller = ScriptedController(resumable=False)
     commits: list[str] = []
     with create(path, PLAN) as store, failpoints.installed(commits.append):
-        acquire(PLAN, controller, store, batch_samples=5, commit_samples=9)
+        run_scan(PLAN, controller, store, batch_samples=5, commit_samples=9)
     assert controller.armed == [(0, TOTAL)]
     assert commits.count("commit:recorded") == 3
     assert contents(path) == reference
 
     with create(path, PLAN, overwrite=True) as store:
         with pytest.raises(ControllerError, match="the cable is out"):
-            acquire(PLAN, Faulty(2, lost_cable), store, batch_samples=5)
+            run_scan(PLAN, Faulty(2, lost_cable), store, batch_samples=5)
         with pytest.raises(ControllerError, match="begin at sample 5, got scripted, which only runs whole scans"):
-            acquire(PLAN, controller, store)
+            run_scan(PLAN, controller, store)
 
 
 def test_actual_positions_are_kept(tmp_path: Path) -> None:
     with create(tmp_path / "a.zarr", PLAN, actual_positions=True) as store:
-        acquire(PLAN, ScriptedController(actual=True), store, batch_samples=7, commit_samples=11)
-    actual = store.actual()
+        run_scan(PLAN, ScriptedController(actual=True), store, batch_samples=7, commit_samples=11)
+    read = Acquisition.open(tmp_path / "a.zarr")
+    actual = read.actual()
     assert actual is not None
-    np.testing.assert_array_equal(actual, store.positions() + 0.25)
-    np.testing.assert_array_equal(store.actual(8, 15), actual[8:15])
+    np.testing.assert_array_equal(actual, read.positions() + 0.25)
+    np.testing.assert_array_equal(read.actual(8, 15), actual[8:15])
     with create(tmp_path / "b.zarr", PLAN, actual_positions=True) as store:
         with pytest.raises(StoreMismatchError, match="begun with actual positions, got scripted, which gives none"):
-            acquire(PLAN, ScriptedController(), store)
+            run_scan(PLAN, ScriptedController(), store)
         assert store.samples_armed == 0
         lying = ScriptedController(actual=True)
         lying.read = lambda max_samples: SampleBatch(0, expected_counts(0, max_samples))  # type: ignore[method-assign]
         with pytest.raises(ControllerError, match="with actual positions, got none"):
-            acquire(PLAN, lying, store, batch_samples=5)
+            run_scan(PLAN, lying, store, batch_samples=5)
         assert store.samples_committed == 0
 
 
@@ -262,19 +264,19 @@ def test_a_silent_controller_is_an_error_in_time(tmp_path: Path, reference: dict
     path = tmp_path / "a.zarr"
     silence = threading.Event()
 
-    def fault(controller: Faulty, block: SampleBatch | None) -> SampleBatch | None:
+    def fault(controller: Faulty, batch: SampleBatch | None) -> SampleBatch | None:
         silence.wait(30)
-        return block
+        return batch
 
     controller = Faulty(3, fault)
     with create(path, PLAN) as store:
         with pytest.raises(ControllerError, match=r"within 0\.2 s"):
-            acquire(PLAN, controller, store, batch_samples=5, stall_timeout=0.2)
+            run_scan(PLAN, controller, store, batch_samples=5, stall_timeout=0.2)
         silence.set()
         assert controller.aborted == 1
         assert store.samples_committed == 10
     with pytest.raises(UsageError, match="above 0 s"), resume(path, PLAN) as store:
-        acquire(PLAN, ScriptedController(), store, stall_timeout=0)
+        run_scan(PLAN, ScriptedController(), store, stall_timeout=0)
     with resume(path, PLAN) as store:
-        acquire(PLAN, ScriptedController(), store, stall_timeout=5)
+        run_scan(PLAN, ScriptedController(), store, stall_timeout=5)
     assert contents(path) == reference

@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stemscan.acquisition.acquire import ScanController, acquire
 from stemscan.acquisition.faulty import FAULTS, Fault, FaultyController
+from stemscan.acquisition.scan import run_scan
+from stemscan.acquisition.scan_controller import ScanController
 from stemscan.errors import ControllerError, UsageError
 from stemscan.path.scan_path import ScanPath
 from stemscan.plan.scan_plan import ScanPlan
-from stemscan.store import Acquisition
+from stemscan.store.reader import Acquisition
 from stemscan.testing import plans
 from tests.stemscan.store_kit import (
     ScriptedController,
@@ -56,7 +57,7 @@ def until_complete(
     for _ in range(1000):
         try:
             with resume(path, plan) as store:
-                acquire(plan, controller, store, batch_samples=batch_samples, commit_samples=commit_samples)
+                run_scan(plan, controller, store, batch_samples=batch_samples, commit_samples=commit_samples)
             return errors
         except ControllerError as error:
             errors.append(str(error))
@@ -68,10 +69,10 @@ def until_complete(
 def test_nothing_is_lost_or_doubled(reference: dict[str, object], seed: int) -> None:
     inner = ScriptedController()
     controller = FaultyController(inner, seed=seed, every=8, stall=silent)
-    block, commit = 1 + seed % 7, 3 + seed % 11
+    batch, commit = 1 + seed % 7, 3 + seed % 11
     with memory_folder() as folder:
         path = folder / "a.zarr"
-        until_complete(path, PLAN, controller, batch_samples=block, commit_samples=commit)
+        until_complete(path, PLAN, controller, batch_samples=batch, commit_samples=commit)
         assert contents(path) == reference
     assert 1 <= len(controller.struck) <= 3
 
@@ -81,21 +82,21 @@ EXPOSED_AGAIN: tuple[Fault, ...] = ("drop", "short", "disorder", "duplicate", "l
 
 @pytest.mark.parametrize("fault", EXPOSED_AGAIN)
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize(("block", "commit"), [(5, 9), (1, 24), (100, 7)])
+@pytest.mark.parametrize(("batch", "commit"), [(5, 9), (1, 24), (100, 7)])
 def test_what_cannot_be_told_apart_is_exposed_again(
-    reference: dict[str, object], fault: Fault, seed: int, block: int, commit: int
+    reference: dict[str, object], fault: Fault, seed: int, batch: int, commit: int
 ) -> None:
     inner = ScriptedController()
     controller = FaultyController(inner, seed=seed, faults=[fault], every=TOTAL)
     with memory_folder() as folder:
         path = folder / "a.zarr"
         with create(path, PLAN) as store:
-            result = acquire(PLAN, controller, store, batch_samples=block, commit_samples=commit)
+            result = run_scan(PLAN, controller, store, batch_samples=batch, commit_samples=commit)
         assert [strike.fault for strike in controller.struck] == [fault]
         ledger = Acquisition.open(path).ledger
         assert ledger is not None
         assert result.unproven == inner.aborted == 1
-        if fault != "duplicate":  # of which the first may be the last block of a range
+        if fault != "duplicate":  # of which the first may be the last batch of a range
             assert ledger["times_exposed_again"] == 1
             assert ledger["samples_exposed_again_at_most"] >= 1
         assert contents(path) == reference
@@ -108,10 +109,10 @@ def test_a_shift_keeps_the_number_of_samples(reference: dict[str, object], seed:
     for _ in range(2):
         controller.arm(ScanPath(PLAN), 0, TOTAL)
         controller.start()
-        blocks = []
-        while (block := controller.read(4)) is not None:
-            blocks.append(block.counts)
-        counts.append(np.concatenate(blocks))
+        batches = []
+        while (batch := controller.read(4)) is not None:
+            batches.append(batch.counts)
+        counts.append(np.concatenate(batches))
     at, right = controller.struck[0].sample, expected_counts(0, TOTAL)
     np.testing.assert_array_equal(counts[0], [*right[:at], *right[at + 1 :], right[-1]])
     np.testing.assert_array_equal(counts[1], right)
@@ -126,12 +127,12 @@ def test_each_fault_is_an_error_and_a_healthy_controller_goes_on(
     with memory_folder() as folder:
         path = folder / "a.zarr"
         with create(path, PLAN) as store, pytest.raises(ControllerError, match="expected"):
-            acquire(PLAN, controller, store, batch_samples=5, commit_samples=9)
+            run_scan(PLAN, controller, store, batch_samples=5, commit_samples=9)
         assert [strike.fault for strike in controller.struck] == [fault]
         committed = check_committed(path)
         healthy = ScriptedController()
         with resume(path, PLAN) as store:
-            acquire(PLAN, healthy, store)
+            run_scan(PLAN, healthy, store)
         assert healthy.exposed[:1] in ([], [(committed, TOTAL)])
         assert contents(path) == reference
 
@@ -153,13 +154,13 @@ def test_any_plan_is_completed(plan: ScanPlan, seed: int, data: st.DataObject) -
 
 
 def read_all(controller: ScanController, size: int = 4) -> list[Any]:
-    """Starts of the blocks of a whole scan, or the name of the error."""
+    """Starts of the batches of a whole scan, or the name of the error."""
     controller.arm(ScanPath(PLAN), 0, TOTAL)
     controller.start()
     seen: list[Any] = []
     try:
-        while (block := controller.read(size)) is not None:
-            seen.append(block.start)
+        while (batch := controller.read(size)) is not None:
+            seen.append(batch.start)
     except (ConnectionError, ControllerError) as error:
         seen.append(type(error).__name__)
     return seen
@@ -220,10 +221,10 @@ def test_actual_positions_stay_with_their_samples() -> None:
         controller = FaultyController(ScriptedController(actual=True), seed=2, faults=[fault], every=TOTAL)
         controller.arm(ScanPath(PLAN), 0, TOTAL)
         controller.start()
-        block = controller.read(TOTAL)
-        assert block is not None
-        assert block.actual is not None
-        assert 0 < len(block.counts) == len(block.actual) == controller.struck[0].sample
+        batch = controller.read(TOTAL)
+        assert batch is not None
+        assert batch.actual is not None
+        assert 0 < len(batch.counts) == len(batch.actual) == controller.struck[0].sample
 
 
 @pytest.mark.parametrize(

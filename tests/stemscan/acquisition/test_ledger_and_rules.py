@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from stemscan.acquisition.acquire import acquire
-from stemscan.acquisition.session import acquire_into
+from stemscan.acquisition.scan import run_scan
+from stemscan.acquisition.session import run_session
 from stemscan.acquisition.stopping import MaxDose
 from stemscan.errors import UsageError
 from stemscan.path.scan_path import ScanPath
 from stemscan.runtime import failpoints
-from stemscan.store import Acquisition
 from stemscan.store.ledger import BeamTime, BeamTimes, electrons_per_ns
-from stemscan.store.read import StoreReader
+from stemscan.store.reader import Acquisition
 from tests.stemscan.store_kit import ScriptedController, create, make_plan, resume
 
 PLAN = make_plan()
@@ -31,7 +30,7 @@ def test_the_ledger_counts_what_the_beam_did(tmp_path: Path) -> None:
 
     path = tmp_path / "a.zarr"
     with create(path, PLAN) as store:
-        acquire(PLAN, Moving(), store, batch_samples=5, commit_samples=7)
+        run_scan(PLAN, Moving(), store, batch_samples=5, commit_samples=7)
     ledger = Acquisition.open(path).ledger
     assert ledger is not None
     rate = electrons_per_ns(PLAN)
@@ -46,21 +45,21 @@ def test_a_rule_ends_the_scan_between_passes(tmp_path: Path) -> None:
     path = tmp_path / "a.zarr"
     asked: list[tuple[int, int]] = []
 
-    def rule(acquisition: StoreReader, passes: int) -> str | None:
+    def rule(acquisition: Acquisition, passes: int) -> str | None:
         asked.append((passes, acquisition.samples_committed))
         return "enough" if passes == 2 else None
 
     plan = make_plan(passes=4)
     each = plan.samples_per_pass
     with create(path, plan) as store:
-        result = acquire(plan, ScriptedController(), store, commit_samples=5, stop_rules=[rule])
+        result = run_scan(plan, ScriptedController(), store, commit_samples=5, stop_rules=[rule])
     assert asked == [(1, each), (2, 2 * each)]
     assert (result.samples, result.stopped) == (2 * each, "enough")
-    store = Acquisition.open(path)
-    assert (store.state, store.stopped) == ("complete", {"passes": 2, "samples": 2 * each, "reason": "enough"})
-    assert store.visits()[2:].sum() == 0
+    read = Acquisition.open(path)
+    assert (read.state, read.stopped) == ("complete", {"passes": 2, "samples": 2 * each, "reason": "enough"})
+    assert read.visits()[2:].sum() == 0
     with resume(path, plan) as store:
-        assert acquire(plan, ScriptedController(), store).samples == 0
+        assert run_scan(plan, ScriptedController(), store).samples == 0
 
 
 def test_a_largest_dose(tmp_path: Path) -> None:
@@ -70,7 +69,7 @@ def test_a_largest_dose(tmp_path: Path) -> None:
     rule = MaxDose(one / 4 * 2.5)
     rule.check(plan)
     with create(tmp_path / "a.zarr", plan) as store:
-        result = acquire(plan, ScriptedController(), store, stop_rules=[rule])
+        result = run_scan(plan, ScriptedController(), store, stop_rules=[rule])
     assert result.stopped is not None
     assert result.samples == 2 * plan.samples_per_pass
     with pytest.raises(UsageError, match="at least one pass"):
@@ -89,7 +88,7 @@ def test_a_largest_dose_is_that_of_the_region(tmp_path: Path) -> None:
     assert dose is not None
     assert dose > 2 * make_plan(passes=4, pixel_size_nm=0.1).total_electrons / (16 * 16) / 4  # not over the whole grid
     with create(tmp_path / "a.zarr", plan) as store:
-        result = acquire(plan, ScriptedController(), store, stop_rules=[MaxDose(dose / 4 * 2.5)])
+        result = run_scan(plan, ScriptedController(), store, stop_rules=[MaxDose(dose / 4 * 2.5)])
     assert result.samples == 2 * plan.samples_per_pass
 
 
@@ -103,11 +102,11 @@ def test_a_largest_dose_counts_what_the_first_pass_really_costs(tmp_path: Path) 
     assert plan.dose_e_per_A2 is not None
     one = plan.dose_e_per_A2 / 4
     with pytest.raises(UsageError, match=f"at least one pass .{4 * one:.6g} e-/A"):
-        acquire_into(plan, Settling(), tmp_path / "a.zarr", stop_rules=[MaxDose(3.9 * one)])
+        run_session(plan, Settling(), tmp_path / "a.zarr", stop_rules=[MaxDose(3.9 * one)])
     assert not (tmp_path / "a.zarr").exists()
-    result = acquire_into(plan, Settling(), tmp_path / "a.zarr", stop_rules=[MaxDose(4 * one)])
+    result = run_session(plan, Settling(), tmp_path / "a.zarr", stop_rules=[MaxDose(4 * one)])
     assert result.samples == plan.samples_per_pass
-    assert acquire_into(plan, ScriptedController(), tmp_path / "b.zarr", stop_rules=[MaxDose(4 * one)]).stopped is None
+    assert run_session(plan, ScriptedController(), tmp_path / "b.zarr", stop_rules=[MaxDose(4 * one)]).stopped is None
 
 
 def test_arming_and_committing_at_once_lose_nothing_of_the_ledger(tmp_path: Path) -> None:
@@ -130,7 +129,7 @@ def test_arming_and_committing_at_once_lose_nothing_of_the_ledger(tmp_path: Path
             time.sleep(0.1)  # and what it took is added up
 
     with resume(path, PLAN) as store, failpoints.installed(hook):
-        acquire(PLAN, ScriptedController(), store, commit_samples=12)
+        run_scan(PLAN, ScriptedController(), store, commit_samples=12)
     ledger = Acquisition.open(path).ledger
     assert ledger is not None
     assert (ledger["dwell"]["time_ns"], ledger["samples_exposed_again_at_most"]) == (1000 * TOTAL, TOTAL)

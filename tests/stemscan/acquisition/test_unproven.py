@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stemscan.acquisition.acquire import acquire
+from stemscan.acquisition.scan import run_scan
 from stemscan.errors import ControllerError, StemscanError, UnprovenError
 from stemscan.path.scan_path import ScanPath
-from stemscan.store import Acquisition
 from stemscan.store.batch import SampleBatch
+from stemscan.store.reader import Acquisition
 from tests.stemscan.store_kit import ScriptedController, contents, create, expected_counts, make_plan, resume
 
 pytestmark = pytest.mark.usefixtures("small_chunks")
@@ -64,7 +64,7 @@ def test_a_few_times_it_is_exposed_again(tmp_path: Path, reference: dict[str, ob
     path = tmp_path / "a.zarr"
     controller = Proving(7, 7, times=3, ahead=ahead)
     with create(path, PLAN) as store:
-        result = acquire(PLAN, controller, store, batch_samples=1, commit_samples=commit)
+        result = run_scan(PLAN, controller, store, batch_samples=1, commit_samples=commit)
     assert result.unproven == controller.aborted == 3
     assert contents(path) == reference
     again = 3 * ahead
@@ -77,11 +77,11 @@ def test_then_it_ends_and_the_store_can_be_resumed(tmp_path: Path, reference: di
         create(path, PLAN) as store,
         pytest.raises(UnprovenError, match=r"scripted to prove .* from sample 7 on, got no proof in 4 tries"),
     ):
-        acquire(PLAN, Proving(7, 7, times=4), store, batch_samples=1)
+        run_scan(PLAN, Proving(7, 7, times=4), store, batch_samples=1)
     held = Acquisition.open(path)
     assert (held.state, held.samples_committed, held.samples_armed, held.doubt) == ("acquiring", 7, 7, None)
     with resume(path, PLAN) as store:
-        acquire(PLAN, ScriptedController(), store)
+        run_scan(PLAN, ScriptedController(), store)
     assert contents(path) == reference
 
 
@@ -97,7 +97,7 @@ def test_tries_are_counted_at_each_place(tmp_path: Path, reference: dict[str, ob
 
     path = tmp_path / "a.zarr"
     with create(path, PLAN) as store:
-        assert acquire(PLAN, Often(), store, batch_samples=1).unproven == 3 * TOTAL
+        assert run_scan(PLAN, Often(), store, batch_samples=1).unproven == 3 * TOTAL
     assert contents(path) == reference
 
 
@@ -105,7 +105,7 @@ def test_committed_samples_are_taken_back_and_exposed_again(tmp_path: Path) -> N
     path = tmp_path / "a.zarr"
     controller = Proving(15, 4)
     with create(path, PLAN) as store:
-        acquire(PLAN, controller, store, batch_samples=5, commit_samples=5)
+        run_scan(PLAN, controller, store, batch_samples=5, commit_samples=5)
     held = Acquisition.open(path)
     assert (held.state, held.doubt) == ("complete", None)
     np.testing.assert_array_equal(held.counts(), expected_counts(0, TOTAL))
@@ -118,15 +118,15 @@ def test_committed_samples_are_taken_back_and_exposed_again(tmp_path: Path) -> N
 def test_an_acquisition_that_ends_with_doubt_says_so_and_is_resumed_before_it(tmp_path: Path) -> None:
     path = tmp_path / "a.zarr"
     with create(path, PLAN) as store, pytest.raises(UnprovenError):
-        acquire(PLAN, Proving(20, 4, times=100, resumable=True), store, batch_samples=5, commit_samples=5)
+        run_scan(PLAN, Proving(20, 4, times=100, resumable=True), store, batch_samples=5, commit_samples=5)
     with create(path, PLAN, overwrite=True) as store, pytest.raises(UnprovenError, match="end after 20"):
-        acquire(PLAN, Whole(20), store, batch_samples=5, commit_samples=5)
+        run_scan(PLAN, Whole(20), store, batch_samples=5, commit_samples=5)
     held = Acquisition.open(path)
     assert held.doubt == {"proven": 0, "reason": "expected samples up to 24 from scripted, got an end after 20"}
     assert held.samples_committed in (5, 10, 15, 20)
     whole = ScriptedController(resumable=False)
     with resume(path, PLAN) as store:
-        acquire(PLAN, whole, store)
+        run_scan(PLAN, whole, store)
     assert whole.armed == [(0, TOTAL)]
     np.testing.assert_array_equal(Acquisition.open(path).counts(), expected_counts(0, TOTAL))
 
@@ -147,7 +147,7 @@ class Whole(ScriptedController):
 def test_a_whole_scan_with_a_sample_too_few_or_too_many_is_in_doubt(tmp_path: Path, number: int) -> None:
     path = tmp_path / "a.zarr"
     with create(path, PLAN) as store, pytest.raises(UnprovenError):
-        acquire(PLAN, Whole(number), store, batch_samples=5, commit_samples=5)
+        run_scan(PLAN, Whole(number), store, batch_samples=5, commit_samples=5)
     held = Acquisition.open(path)
     assert held.state == "acquiring"
     assert held.doubt is not None
@@ -161,7 +161,7 @@ def test_a_beam_that_cannot_be_blanked_is_not_used_again(tmp_path: Path) -> None
 
     controller = Stuck(7, 7)
     with create(tmp_path / "a.zarr", PLAN) as store, pytest.raises(UnprovenError, match="got 7") as caught:
-        acquire(PLAN, controller, store, batch_samples=1)
+        run_scan(PLAN, controller, store, batch_samples=1)
     assert len(controller.armed) == 1
     assert len(caught.value.__notes__) == 1
 
@@ -176,10 +176,10 @@ def test_no_more_samples_count_as_exposed_twice_than_may_be(tmp_path: Path, ahea
 
     path = tmp_path / "a.zarr"
     with create(path, PLAN) as store, pytest.raises(ControllerError, match="cable"):
-        acquire(PLAN, Breaks(99, 99, ahead=ahead), store, batch_samples=5)
+        run_scan(PLAN, Breaks(99, 99, ahead=ahead), store, batch_samples=5)
     assert Acquisition.open(path).samples_armed == 10 + bound
     with resume(path, PLAN) as store:
-        result = acquire(PLAN, ScriptedController(), store)
+        result = run_scan(PLAN, ScriptedController(), store)
     assert result.exposed_twice_at_most == bound
     assert ledger_of(path)["samples_exposed_again_at_most"] == bound
 
@@ -191,19 +191,19 @@ def test_a_controller_that_does_not_know_how_far_it_went_is_bound_by_what_was_ar
 
     path = tmp_path / "a.zarr"
     with create(path, PLAN) as store, pytest.raises(StemscanError, match="cable"):
-        acquire(PLAN, Breaks(), store, commit_samples=9)
+        run_scan(PLAN, Breaks(), store, commit_samples=9)
     assert Acquisition.open(path).samples_armed == 9
 
 
 def test_what_was_exposed_before_a_step_back_stays_counted(tmp_path: Path) -> None:
     class Breaks(Proving):
         def read(self, max_samples: int) -> SampleBatch | None:
-            block = super().read(max_samples)
-            if self._times == 0 and block is not None and block.start >= 6:
+            batch = super().read(max_samples)
+            if self._times == 0 and batch is not None and batch.start >= 6:
                 raise ConnectionResetError("the cable is out")
-            return block
+            return batch
 
     path = tmp_path / "a.zarr"
     with create(path, PLAN) as store, pytest.raises(StemscanError, match="cable"):
-        acquire(PLAN, Breaks(15, 4), store, batch_samples=2, commit_samples=5)
+        run_scan(PLAN, Breaks(15, 4), store, batch_samples=2, commit_samples=5)
     assert Acquisition.open(path).samples_armed == 15

@@ -22,12 +22,13 @@ import numpy as np
 import zarr.core.sync
 import zarr.storage  # noqa: F401
 
-from stemscan.acquisition.acquire import acquire
+from stemscan.acquisition.scan import run_scan
 from stemscan.path.scan_path import ScanPath
 from stemscan.runtime import failpoints
-from stemscan.store import Acquisition, schema
+from stemscan.store import schema
 from stemscan.store.batch import SampleBatch
 from stemscan.store.files import folder_kind
+from stemscan.store.reader import Acquisition
 from stemscan.store.verify import verify_store
 from tests.stemscan.store_kit import ScriptedController, contents, create, expected_counts, make_plan, pictures, resume
 
@@ -46,23 +47,23 @@ class LoggingController(ScriptedController):
 
     def read(self, max_samples: int) -> SampleBatch | None:
         """The next samples."""
-        block = super().read(max_samples)
-        if block is not None:
+        batch = super().read(max_samples)
+        if batch is not None:
             with self.log.open("a") as file:
-                file.write(f"{block.start} {block.start + len(block.counts)}\n")
-        return block
+                file.write(f"{batch.start} {batch.start + len(batch.counts)}\n")
+        return batch
 
 
-def scan(path: Path, log: Path, *, block: int = 5, commit: int = 16) -> None:
+def scan(path: Path, log: Path, *, batch: int = 5, commit: int = 16) -> None:
     """Acquire into a store that may or may not be there."""
     with resume(path, PLAN) as acquisition:
-        acquire(PLAN, LoggingController(log), acquisition, batch_samples=block, commit_samples=commit)
+        run_scan(PLAN, LoggingController(log), acquisition, batch_samples=batch, commit_samples=commit)
 
 
 def rescan(path: Path, log: Path) -> None:
     """Acquire over a store that is there."""
     with create(path, PLAN, overwrite=True) as acquisition:
-        acquire(PLAN, LoggingController(log), acquisition, batch_samples=5, commit_samples=16)
+        run_scan(PLAN, LoggingController(log), acquisition, batch_samples=5, commit_samples=16)
 
 
 def give_up(path: Path, log: Path) -> None:
@@ -206,7 +207,7 @@ class Trial:
             if self.name.startswith("mend"):
                 mend(self.path, self.log)
             inspect(self.path)
-            scan(self.path, self.log, block=7, commit=9)
+            scan(self.path, self.log, batch=7, commit=9)
 
         self.check(finish(fork(work)) == 0, "does not go on")
         after = exposed(self.log)[len(before) :]
@@ -303,7 +304,7 @@ def at_every_failpoint(folder: Path) -> dict[str, object]:
 
 
 def at_random_moments(folder: Path, rounds: int) -> dict[str, object]:
-    """Kill again and again at random moments, with other block and commit sizes each time, until it is complete."""
+    """Kill again and again at random moments, with other batch and commit sizes each time, until it is complete."""
     chance = random.Random(5)
     began = time.monotonic()
     assert finish(fork(lambda: scan(folder / "reference.zarr", folder / "reference.log"))) == 0
@@ -312,8 +313,8 @@ def at_random_moments(folder: Path, rounds: int) -> dict[str, object]:
     for number in range(rounds):
         trial = Trial(folder, f"random-{number}", reference)
         for _ in range(4):
-            block, commit = chance.randint(1, 24), chance.randint(1, 24)
-            child = fork(lambda trial=trial, b=block, c=commit: scan(trial.path, trial.log, block=b, commit=c))  # type: ignore[misc]
+            batch, commit = chance.randint(1, 24), chance.randint(1, 24)
+            child = fork(lambda trial=trial, b=batch, c=commit: scan(trial.path, trial.log, batch=b, commit=c))  # type: ignore[misc]
             time.sleep(chance.uniform(0, usual))
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)

@@ -12,7 +12,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from stemscan.path.scan_path import ScanPath
 from stemscan.plan.scan_plan import ScanPlan
-from tests.stemscan.store_kit import IDENTITY, expected_counts, pictures, ramp
+from tests.stemscan.store_kit import expected_counts, pictures, ramp, specimen
 
 
 def write_schema_1(path: Path, plan: ScanPlan, committed: int) -> None:
@@ -61,8 +61,8 @@ def write_schema_1(path: Path, plan: ScanPlan, committed: int) -> None:
         "imported": None,
         "detector": {"unit": "electron", "gain": 1.0, "offset": 0.0, "dtype": "uint16"},
         "noise": "poisson",
-        "seed": IDENTITY["seed"],
-        "specimen": {"name": "ramp", "sha256": IDENTITY["specimen_sha256"], "record": {"fit": "error"}},
+        "seed": 1,
+        "specimen": specimen().model_dump(),
         "actual_positions": False,
         "truth": True,
         "samples_armed": committed,

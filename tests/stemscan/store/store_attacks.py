@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from stemscan.acquisition.acquire import acquire
+from stemscan.acquisition.scan import run_scan
 from stemscan.errors import StoreError
-from stemscan.store import Acquisition, schema
+from stemscan.path.scan_path import ScanPath
+from stemscan.store import schema
 from stemscan.store.batch import SampleBatch
+from stemscan.store.reader import Acquisition
 from tests.stemscan.store_kit import ScriptedController, create, make_plan
 
 KINDS = ("flip", "cut", "remove", "swap", "foreign", "digit", "text", "block")
@@ -23,8 +25,8 @@ class OtherCounts(ScriptedController):
 
     def read(self, max_samples: int) -> SampleBatch | None:
         """The next samples."""
-        block = super().read(max_samples)
-        return None if block is None else SampleBatch(block.start, block.counts + 1, block.actual)
+        batch = super().read(max_samples)
+        return None if batch is None else SampleBatch(batch.start, batch.counts + 1, batch.actual)
 
 
 NAMES = ("a.zarr", "part.zarr")
@@ -37,14 +39,14 @@ def make_stores(folder: Path) -> None:
     with patch.multiple(schema, SAMPLE_CHUNK=5, FRAME_CHUNK=8):
         for name, kind in (("a.zarr", ScriptedController), ("other.zarr", OtherCounts)):
             with create(folder / name, plan, actual_positions=True) as store:
-                acquire(plan, kind(actual=True), store)
+                run_scan(plan, kind(actual=True), store)
         with create(folder / "part.zarr", plan, actual_positions=True) as store:
             controller = ScriptedController(actual=True)
             store.arm(18)
-            controller.arm(store.scan_path, 0, 18)
-            block = controller.read(18)
-            assert block is not None
-            store.append(block)
+            controller.arm(ScanPath(plan), 0, 18)
+            batch = controller.read(18)
+            assert batch is not None
+            store.append(batch)
             store.commit()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +12,21 @@ import numpy as np
 import pytest
 import yaozarrs
 
-from stemscan.acquisition.acquire import acquire
+from stemscan.acquisition.scan import run_scan
 from stemscan.errors import (
     StoreError,
     StoreMismatchError,
     UsageError,
 )
 from stemscan.path.scan_path import ScanPath
-from stemscan.store import Acquisition, schema
+from stemscan.store import schema
 from stemscan.store.batch import DetectorInfo, SampleBatch
+from stemscan.store.provenance import Provenance
+from stemscan.store.reader import Acquisition
 from stemscan.store.record import record_digest
 from stemscan.store.schema import counts_dtype
+from stemscan.store.writer import AcquisitionWriter
 from tests.stemscan.store_kit import (
-    IDENTITY,
     ScriptedController,
     contents,
     create,
@@ -31,6 +35,7 @@ from tests.stemscan.store_kit import (
     pictures,
     ramp,
     resume,
+    specimen,
 )
 
 PLAN = make_plan()
@@ -40,7 +45,7 @@ TOTAL = PLAN.total_samples
 def scanned(path: Path, plan: Any = PLAN, **changes: Any) -> Acquisition:
     """A complete store."""
     with create(path, plan, **changes) as store:
-        acquire(plan, ScriptedController(), store)
+        run_scan(plan, ScriptedController(), store)
     return Acquisition.open(path)
 
 
@@ -156,10 +161,10 @@ def test_types_of_counts(tmp_path: Path, dose: float, noise: Any, detector: Dete
         store.arm(TOTAL)
         store.append(SampleBatch(0, expected_counts(0, TOTAL, dtype)))
         store.complete()
-    store = Acquisition.open(tmp_path / "a.zarr")
-    assert (store.counts().dtype.name, store.frames().dtype.name) == (dtype, dtype)
-    assert (store.detector, store.noise) == (detector, noise)
-    np.testing.assert_array_equal(store.frames(), pictures(plan, TOTAL)[0])
+    read = Acquisition.open(tmp_path / "a.zarr")
+    assert (read.counts().dtype.name, read.frames().dtype.name) == (dtype, dtype)
+    assert (read.detector, read.noise) == (detector, noise)
+    np.testing.assert_array_equal(read.frames(), pictures(plan, TOTAL)[0])
 
 
 def test_nothing_but_zeros_is_written_too(tmp_path: Path) -> None:
@@ -167,14 +172,16 @@ def test_nothing_but_zeros_is_written_too(tmp_path: Path) -> None:
         store.arm(TOTAL)
         store.append(SampleBatch(0, np.zeros(TOTAL, np.uint16)))
         store.complete()
-    assert not store.frames().any()
-    assert store.visits().sum() == TOTAL
+    read = Acquisition.open(tmp_path / "a.zarr")
+    assert not read.frames().any()
+    assert read.visits().sum() == TOTAL
     assert (tmp_path / "a.zarr" / "frames" / "c" / "1" / "0" / "0" / "0").is_file()
 
 
 def test_no_truth_no_specimen(tmp_path: Path) -> None:
-    with Acquisition.create(tmp_path / "a.zarr", PLAN, detector=DetectorInfo(), session={"operator": "x"}) as store:
-        acquire(PLAN, ScriptedController(), store)
+    with AcquisitionWriter.create(tmp_path / "a.zarr", PLAN, Provenance(session={"operator": "x"})) as writer:
+        run_scan(PLAN, ScriptedController(), writer)
+    store = Acquisition.open(tmp_path / "a.zarr")
     assert (store.truth, store.specimen, store.seed) == (None, None, None)
     assert not (tmp_path / "a.zarr" / "truth").exists()
     assert store.history[0]["session"] == {"operator": "x"}
@@ -185,7 +192,7 @@ def test_no_truth_no_specimen(tmp_path: Path) -> None:
 def test_digest_is_of_the_data(tmp_path: Path) -> None:
     first = scanned(tmp_path / "a.zarr")
     assert len(first.digest()) == 64
-    assert first.digest() == scanned(tmp_path / "b.zarr", specimen_name="other").digest()
+    assert first.digest() == scanned(tmp_path / "b.zarr", specimen=specimen(name="other")).digest()
     assert first.digest() != scanned(tmp_path / "c.zarr", make_plan(seed=8)).digest()
     with create(tmp_path / "d.zarr", PLAN) as store:
         store.arm(TOTAL)
@@ -193,7 +200,7 @@ def test_digest_is_of_the_data(tmp_path: Path) -> None:
         counts[-1] += 1
         store.append(SampleBatch(0, counts))
         store.complete()
-    assert first.digest() != store.digest()
+    assert first.digest() != Acquisition.open(tmp_path / "d.zarr").digest()
     partly(tmp_path / "e.zarr", 20)
     assert first.digest() != Acquisition.open(tmp_path / "e.zarr").digest()
 
@@ -208,7 +215,7 @@ def test_attributes_of_others_survive(tmp_path: Path) -> None:
     record["digest"] = record_digest(record)
     (path / "zarr.json").write_text(json.dumps(root))
     with resume(path, PLAN) as store:
-        acquire(PLAN, ScriptedController(), store)
+        run_scan(PLAN, ScriptedController(), store)
     attributes = json.loads((path / "zarr.json").read_text())["attributes"]
     assert attributes["mine"] == {"note": "keep"}
     assert attributes["stemscan"]["later"] == 3
@@ -235,34 +242,35 @@ def test_reads_what_was_committed(tmp_path: Path, samples: int) -> None:
         store.positions(-1)
 
 
-def test_a_writer_reads_what_it_committed(tmp_path: Path) -> None:
+def test_what_was_committed_is_read_while_it_is_written(tmp_path: Path) -> None:
     with create(tmp_path / "a.zarr", PLAN) as store:
         store.arm(TOTAL)
         for start in (0, 8, 16):
             store.append(SampleBatch(start, expected_counts(start, start + 8)))
             assert (store.samples_committed, store.samples_appended) == (start, start + 8)
-            np.testing.assert_array_equal(store.frames(), pictures(PLAN, start)[0])
+            np.testing.assert_array_equal(Acquisition.open(store.path).frames(), pictures(PLAN, start)[0])
             store.commit()
-            np.testing.assert_array_equal(store.frames(), pictures(PLAN, start + 8)[0])
+            np.testing.assert_array_equal(Acquisition.open(store.path).frames(), pictures(PLAN, start + 8)[0])
 
 
 def test_what_is_not_committed_is_dropped(tmp_path: Path) -> None:
     with create(tmp_path / "a.zarr", PLAN) as store:
         store.arm(TOTAL)
         store.append(SampleBatch(0, expected_counts(0, 8)))
-    store = Acquisition.open(tmp_path / "a.zarr")
-    assert (store.samples_committed, store.samples_armed) == (0, TOTAL)
+    read = Acquisition.open(tmp_path / "a.zarr")
+    assert (read.samples_committed, read.samples_armed) == (0, TOTAL)
 
 
 def test_aborted_stores_go_on(tmp_path: Path) -> None:
     scanned(tmp_path / "reference.zarr")
     partly(tmp_path / "a.zarr", 7, abort=True)
+    read = Acquisition.open(tmp_path / "a.zarr")
+    assert read.state == "aborted"
+    assert "(aborted): 7 of 24" in read.warnings[0]
+    with resume(tmp_path / "a.zarr", PLAN, session={"kV": 300}) as writer:
+        assert writer.state == "acquiring"
+        run_scan(PLAN, ScriptedController(), writer)
     store = Acquisition.open(tmp_path / "a.zarr")
-    assert store.state == "aborted"
-    assert "(aborted): 7 of 24" in store.warnings[0]
-    with resume(tmp_path / "a.zarr", PLAN, session={"kV": 300}) as store:
-        assert store.state == "acquiring"
-        acquire(PLAN, ScriptedController(), store)
     assert contents(tmp_path / "a.zarr") == contents(tmp_path / "reference.zarr")
     assert [entry["event"] for entry in store.history] == ["created", "aborted", "resumed", "completed"]
     resumed = store.history[2]
@@ -288,14 +296,29 @@ def test_arming_needs_a_range_ahead(tmp_path: Path) -> None:
         assert store.samples_armed == 5
 
 
-def test_readers_cannot_write(tmp_path: Path) -> None:
-    partly(tmp_path / "a.zarr", 5)
-    store = Acquisition.open(tmp_path / "a.zarr")
-    writes = [lambda: store.arm(9), store.commit, store.complete, store.abort]
-    writes.append(lambda: store.append(SampleBatch(5, expected_counts(5, 6))))
-    for write in writes:
-        with pytest.raises(StoreError, match="opened by create or resume and not closed"):
-            write()
+def test_a_closed_writer_writes_nothing(tmp_path: Path) -> None:
+    scanned(tmp_path / "a.zarr")
+    partly(tmp_path / "b.zarr", 5)
+    closed = resume(tmp_path / "b.zarr", PLAN)
+    closed.close()
+    for writer in (closed, resume(tmp_path / "a.zarr", PLAN)):
+        before = contents(writer.path)
+        writes: list[Callable[[], None]] = [partial(writer.arm, 9), writer.commit, writer.complete, writer.abort]
+        writes.append(partial(writer.append, SampleBatch(5, expected_counts(5, 6))))
+        for write in writes:
+            with pytest.raises(StoreError, match="expected a writer .* that is not closed, got one of .* that is"):
+                write()
+        assert contents(writer.path) == before
+
+
+def test_readers_read_and_writers_write() -> None:
+    reader, writer = (
+        {name for name, member in vars(kind).items() if callable(getattr(kind, name)) and not name.startswith("_")}
+        for kind in (Acquisition, AcquisitionWriter)
+    )
+    assert reader >= {"counts", "frames", "visits", "digest"}
+    assert writer >= {"arm", "append", "commit", "complete", "abort"}
+    assert not reader & writer
 
 
 # ---------------------------------------------------------------------- resuming
@@ -315,7 +338,7 @@ def test_resuming_begins_what_is_not_there(tmp_path: Path, before: str) -> None:
         for name in ("zarr.json.0a.partial", "frames/zarr.json.0b.partial", "frames/c/0/0.0c.partial"):
             (path / name).write_bytes(b"x")
     with resume(path, PLAN) as store:
-        acquire(PLAN, ScriptedController(), store)
+        run_scan(PLAN, ScriptedController(), store)
     assert contents(path) == contents(tmp_path / "reference.zarr")
 
 
@@ -324,7 +347,7 @@ def test_resuming_begins_what_is_not_there(tmp_path: Path, before: str) -> None:
     [
         ({"seed": 2}, "seed"),
         ({"noise": "eq5"}, "noise"),
-        ({"specimen_sha256": "ffff"}, "specimen"),
+        ({"specimen": specimen(sha256="ffff")}, "specimen"),
         ({"detector": DetectorInfo(unit="adu", gain=2)}, "detector"),
         ({"actual_positions": True}, "actual positions"),
     ],
@@ -344,10 +367,10 @@ def test_resuming_with_something_else_is_refused(
     with pytest.raises(StoreMismatchError, match="expected the plan with which"):
         resume(path, make_plan(seed=9))
     assert contents(path) == before
-    resume(path, PLAN, specimen_name="the same, elsewhere").close()
+    resume(path, PLAN, specimen=specimen(name="the same, elsewhere")).close()
 
 
 def test_resuming_without_the_truth_is_refused(tmp_path: Path) -> None:
     partly(tmp_path / "a.zarr", 5)
     with pytest.raises(StoreMismatchError, match="expected the truth with which"):
-        Acquisition.resume(tmp_path / "a.zarr", PLAN, **IDENTITY)
+        resume(tmp_path / "a.zarr", PLAN, truth=None)

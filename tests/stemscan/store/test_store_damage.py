@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stemscan.acquisition.acquire import acquire
+from stemscan.acquisition.scan import run_scan
 from stemscan.errors import DiskSpaceError, OutputExistsError, StoreError
-from stemscan.store import Acquisition, arrays
+from stemscan.path.scan_path import ScanPath
+from stemscan.store import arrays
 from stemscan.store.arrays import ArrayWriter, create_array
+from stemscan.store.reader import Acquisition
 from stemscan.store.record import record_digest
 from stemscan.store.schema import ArraySpec
 from tests.stemscan.store_kit import ScriptedController, contents, create, make_plan, memory_folder, resume
@@ -31,7 +33,7 @@ def sound() -> Iterator[Path]:
     """A complete store."""
     with memory_folder() as folder:
         with create(folder / "a.zarr", PLAN, actual_positions=True) as store:
-            acquire(PLAN, ScriptedController(actual=True), store)
+            run_scan(PLAN, ScriptedController(actual=True), store)
         yield folder / "a.zarr"
 
 
@@ -191,16 +193,16 @@ def test_damage_found_while_resuming(tmp_path: Path) -> None:
     with create(path, PLAN) as store:
         store.arm(9)
         controller = ScriptedController()
-        controller.arm(store.scan_path, 0, 9)
-        block = controller.read(9)
-        assert block is not None
-        store.append(block)
+        controller.arm(ScanPath(PLAN), 0, 9)
+        batch = controller.read(9)
+        assert batch is not None
+        store.append(batch)
         store.commit()
     chunk = path / "samples" / "counts" / "c" / "0" / "0"
     chunk.write_bytes(chunk.read_bytes()[:-1] + b"x")
     before = contents(path)
     with resume(path, PLAN) as store, pytest.raises(StoreError, match="samples/counts.*restore it from a copy"):
-        acquire(PLAN, ScriptedController(), store)
+        run_scan(PLAN, ScriptedController(), store)
     assert contents(path) == before
     with resume(path, PLAN) as again:
         assert again.samples_committed == 9
@@ -230,11 +232,11 @@ def test_a_failed_read_leaves_nothing_running(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("stemscan.store.schema.FRAME_CHUNK", 4)
     plan = make_plan(shape=[64, 64])
     with create(tmp_path / "a.zarr", plan) as store:
-        acquire(plan, ScriptedController(), store)
+        run_scan(plan, ScriptedController(), store)
     for chunk in list((tmp_path / "a.zarr" / "frames" / "c").rglob("*"))[::3]:
         if chunk.is_file():
             chunk.write_bytes(b"x")
-    script = "import sys; from stemscan.store import Acquisition; Acquisition.open(sys.argv[1]).frames()"
+    script = "import sys; from stemscan.store.reader import Acquisition; Acquisition.open(sys.argv[1]).frames()"
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "a.zarr")], capture_output=True, text=True)
     assert "frames/c/" in done.stderr.splitlines()[-1]
     assert "Task" not in done.stderr

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from stemscan.errors import StoreError
-from stemscan.store import Acquisition
 from stemscan.store.digests import chunk_digest
+from stemscan.store.reader import Acquisition
 from stemscan.store.verify import verify_store
 from tests.stemscan.store.store_attacks import NAMES, attack, make_stores, places, state_of
 from tests.stemscan.store_kit import contents, memory_folder

@@ -7,18 +7,19 @@ import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from stemscan.acquisition.acquire import acquire
+from stemscan.acquisition.scan import run_scan
 from stemscan.errors import OutputExistsError, StoreError
 from stemscan.runtime import failpoints
-from stemscan.store import Acquisition
 from stemscan.store.batch import SampleBatch
 from stemscan.store.files import StoreLock, folder_kind
+from stemscan.store.reader import Acquisition
 from stemscan.store.verify import verify_store
-from tests.stemscan.store_kit import ScriptedController, contents, create, expected_counts, make_plan, resume
+from tests.stemscan.store_kit import ScriptedController, contents, create, expected_counts, make_plan, resume, specimen
 
 PLAN = make_plan()
 
@@ -27,7 +28,7 @@ def begun(path: Path, samples: int = 13) -> Path:
     """A store with some samples, or all."""
     with create(path, PLAN) as store:
         if samples == PLAN.total_samples:
-            acquire(PLAN, ScriptedController(), store)
+            run_scan(PLAN, ScriptedController(), store)
         else:
             store.arm(samples)
             store.append(SampleBatch(0, expected_counts(0, samples)))
@@ -55,7 +56,7 @@ def test_samples_without_their_record_are_kept(tmp_path: Path, samples: int, loc
     with pytest.raises(StoreError, match="got samples without their record, .*zarr.json.*; restore that file"):
         Acquisition.open(path)
     for make in (create, resume):
-        for changes in ({}, {"specimen_sha256": "another"}):
+        for changes in (dict[str, Any](), {"specimen": specimen(sha256="another")}):
             with pytest.raises((OutputExistsError, StoreError), match="samples without their record"):
                 make(path, PLAN, **changes)
     assert {**files_of(path), ".stemscan.lock": b""} == {**before, ".stemscan.lock": b""}
@@ -73,13 +74,13 @@ def test_lost_metadata_of_an_array_stop_a_resumption(tmp_path: Path, name: str) 
     (path / name / "zarr.json").unlink()
     before = {name: data for name, data in files_of(path).items() if name != "zarr.json"}
     with pytest.raises(StoreError, match=name), resume(path, PLAN) as store:
-        acquire(PLAN, ScriptedController(), store)
+        run_scan(PLAN, ScriptedController(), store)
     assert {name: data for name, data in files_of(path).items() if name != "zarr.json"} == before
     with pytest.raises(OutputExistsError):
         create(path, PLAN)
     assert verify_store(path, repair=True).sound
     with resume(path, PLAN) as store:
-        acquire(PLAN, ScriptedController(), store)
+        run_scan(PLAN, ScriptedController(), store)
     assert Acquisition.open(path).state == "complete"
 
 
@@ -95,7 +96,7 @@ def test_an_older_record_does_not_replace_newer_samples(tmp_path: Path, monkeypa
     path = begun(tmp_path / "a.zarr", 8)
     older = (path / "zarr.json").read_bytes()
     with resume(path, PLAN) as store:
-        acquire(PLAN, ScriptedController(), store)
+        run_scan(PLAN, ScriptedController(), store)
     newer = (path / "zarr.json").read_bytes()
     (path / "zarr.json").write_bytes(older)
     before = files_of(path)
@@ -161,7 +162,7 @@ def test_a_linked_file_is_replaced_and_not_written_through(tmp_path: Path) -> No
     chunk.symlink_to(tmp_path / "chunk")
     before = (tmp_path / "chunk").read_bytes()
     with resume(path, PLAN) as store:
-        acquire(PLAN, ScriptedController(), store)
+        run_scan(PLAN, ScriptedController(), store)
     assert (tmp_path / "chunk").read_bytes() == before
     assert verify_store(path).sound
 
@@ -170,7 +171,7 @@ def test_a_store_may_be_reached_by_a_link(tmp_path: Path) -> None:
     path = begun(tmp_path / "a.zarr")
     (tmp_path / "link.zarr").symlink_to(path, target_is_directory=True)
     with resume(tmp_path / "link.zarr", PLAN) as store:
-        acquire(PLAN, ScriptedController(), store)
+        run_scan(PLAN, ScriptedController(), store)
     create(tmp_path / "link.zarr", PLAN, overwrite=True).close()
     assert (tmp_path / "link.zarr").is_symlink()
     assert Acquisition.open(path).samples_committed == 0

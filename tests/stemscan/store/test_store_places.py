@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stemscan import store as store_module
-from stemscan.acquisition.acquire import acquire
+from stemscan.acquisition.scan import run_scan
 from stemscan.errors import (
     DiskSpaceError,
     InputNotFoundError,
@@ -21,16 +20,17 @@ from stemscan.errors import (
     StoreError,
     UsageError,
 )
-from stemscan.store import Acquisition
 from stemscan.store.files import StoreLock
+from stemscan.store.reader import Acquisition
+from stemscan.store.writer import AcquisitionWriter
 from tests.stemscan.store.test_store import PLAN, partly, scanned
 from tests.stemscan.store_kit import (
-    IDENTITY,
     ScriptedController,
     contents,
     create,
     make_plan,
     resume,
+    specimen,
 )
 
 
@@ -118,7 +118,7 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
         )
         assert other.stdout.startswith("StoreError expected to be the only writer"), other.stderr
         assert Acquisition.open(path).state == "acquiring"
-        acquire(PLAN, ScriptedController(), store)
+        run_scan(PLAN, ScriptedController(), store)
     assert Acquisition.open(path).state == "complete"
 
 
@@ -129,7 +129,7 @@ def test_a_forgotten_writer_gives_its_lock_back(tmp_path: Path) -> None:
 
 
 def test_two_threads_create_one_store(tmp_path: Path) -> None:
-    made, refused = list[Acquisition](), list[Exception]()
+    made, refused = list[AcquisitionWriter](), list[Exception]()
 
     def work() -> None:
         try:
@@ -143,7 +143,7 @@ def test_two_threads_create_one_store(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert (len(made), len(refused)) == (1, 3)
-    acquire(PLAN, ScriptedController(), made[0])
+    run_scan(PLAN, ScriptedController(), made[0])
     assert Acquisition.open(tmp_path / "a.zarr").state == "complete"
 
 
@@ -189,29 +189,29 @@ def test_impossible_arguments(tmp_path: Path) -> None:
         ({"truth": np.zeros((16, 16), complex)}, "got complex128"),
         ({"truth": np.full((16, 16), np.nan)}, "finite numbers"),
         ({"noise": "gauss"}, "noise 'poisson' or 'eq5', got 'gauss'"),
-        ({"specimen_name": "x", "specimen_sha256": None}, "name and sha256 together"),
-        ({"specimen_record": {"x": np.zeros(3)}}, "a specimen record of plain data for JSON"),
-        ({"specimen_record": {"x": float("nan")}}, "plain data for JSON"),
+        ({"specimen": specimen(record={"x": np.zeros(3)})}, "a specimen record of plain data for JSON"),
+        ({"specimen": specimen(record={"x": object()})}, "plain data for JSON"),
         ({"session": {"x": object()}}, "a session of plain data for JSON"),
     ]
     for changes, message in bad:
         with pytest.raises(UsageError, match=message):
-            Acquisition.create(path, PLAN, **(IDENTITY | changes))
+            create(path, PLAN, **changes)
         assert not path.exists()
 
 
 def test_truths_of_other_types_become_float32(tmp_path: Path) -> None:
     truth = np.arange(256, dtype=np.float64).reshape(16, 16)[::-1]
-    with Acquisition.create(tmp_path / "a.zarr", PLAN, truth=truth, **IDENTITY) as store:
-        assert store.truth is not None
-        assert store.truth.dtype == np.float32
-        np.testing.assert_array_equal(store.truth, truth)
+    create(tmp_path / "a.zarr", PLAN, truth=truth).close()
+    read = Acquisition.open(tmp_path / "a.zarr").truth
+    assert read is not None
+    assert read.dtype == np.float32
+    np.testing.assert_array_equal(read, truth)
 
 
 def test_opening_imports_no_zarr(tmp_path: Path) -> None:
     scanned(tmp_path / "a.zarr")
     script = (
-        "import sys; from stemscan.store import Acquisition; a = Acquisition.open(sys.argv[1]); a.warnings;"
+        "import sys; from stemscan.store.reader import Acquisition; a = Acquisition.open(sys.argv[1]); a.warnings;"
         "print(sorted({'zarr', 'numba', 'scipy', 'torch'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "a.zarr")], capture_output=True, text=True)
@@ -226,15 +226,15 @@ def test_a_store_completed_before_the_lock_was_had_is_left_alone(
         store.arm(PLAN.total_samples)
 
     def lock_after_another(folder: Path) -> StoreLock:
-        monkeypatch.setattr(store_module, "StoreLock", StoreLock)
+        monkeypatch.setattr("stemscan.store.writer.StoreLock", StoreLock)
         with resume(folder, PLAN) as other:
-            acquire(PLAN, ScriptedController(), other)
+            run_scan(PLAN, ScriptedController(), other)
         return StoreLock(folder)
 
-    monkeypatch.setattr(store_module, "StoreLock", lock_after_another)
+    monkeypatch.setattr("stemscan.store.writer.StoreLock", lock_after_another)
     with resume(path, PLAN) as late:
         assert late.state == "complete"
         before = (path / "zarr.json").read_bytes()
-        assert acquire(PLAN, ScriptedController(), late).samples == 0
+        assert run_scan(PLAN, ScriptedController(), late).samples == 0
     assert (path / "zarr.json").read_bytes() == before
     StoreLock(path).release()

@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stemscan.acquisition.acquire import acquire
 from stemscan.acquisition.replay import ReplayController
+from stemscan.acquisition.scan import run_scan
 from stemscan.errors import ControllerError, StoreError, UsageError
 from stemscan.path.scan_path import ScanPath
-from stemscan.store import Acquisition, schema
+from stemscan.store import schema
 from stemscan.store.batch import SampleBatch
+from stemscan.store.reader import Acquisition
+from stemscan.store.writer import AcquisitionWriter
 from tests.stemscan.store_kit import ScriptedController, contents, create, expected_counts, make_plan, pictures, resume
 
 PLAN = make_plan()
@@ -25,7 +27,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schema, "SAMPLE_CHUNK", 5)
 
 
-def wrong_from(path: Path, proven: int, samples: int) -> Acquisition:
+def wrong_from(path: Path, proven: int, samples: int) -> AcquisitionWriter:
     """A store being written whose samples are wrong from `proven` on."""
     store = create(path, PLAN)
     counts = expected_counts(0, samples)
@@ -39,7 +41,7 @@ def wrong_from(path: Path, proven: int, samples: int) -> Acquisition:
 def reference(path: Path) -> Path:
     """An undisturbed store."""
     with create(path, PLAN) as store:
-        acquire(PLAN, ScriptedController(), store)
+        run_scan(PLAN, ScriptedController(), store)
     return path
 
 
@@ -63,15 +65,15 @@ def test_goes_back_to_any_sample(tmp_path: Path, kept: int) -> None:
         np.testing.assert_array_equal(again.positions(), ScanPath(PLAN).positions(0, kept))
         for picture, expected in zip((again.frames(), again.visits()), pictures(PLAN, kept), strict=True):
             np.testing.assert_array_equal(picture, expected)
-        np.testing.assert_array_equal(store.counts(), expected_counts(0, kept))
+        assert store.samples_committed == kept
         entry = again.history[-1]
         assert (entry["event"], entry["samples_committed"], entry["samples_kept"]) == ("rewound", 18, kept)
         assert entry["reason"] == "they moved"
         controller = ScriptedController()
-        acquire(PLAN, controller, store, commit_samples=4)
+        run_scan(PLAN, controller, store, commit_samples=4)
     assert controller.exposed[0][0] == kept
     assert without_times(contents(path)) == without_times(contents(reference(tmp_path / "b.zarr")))
-    ledger = store.ledger
+    ledger = Acquisition.open(path).ledger
     assert ledger is not None
     assert ledger.get("samples_taken_back", 0) == 18 - kept
     assert ledger["samples_exposed_again_at_most"] == 18 - kept
@@ -89,7 +91,7 @@ def test_what_was_not_committed_is_dropped_when_going_back(tmp_path: Path) -> No
         store.arm(9)
         store.append(SampleBatch(8, expected_counts(8, 9)))
         store.commit()
-        np.testing.assert_array_equal(store.counts(), expected_counts(0, 9))
+    np.testing.assert_array_equal(Acquisition.open(store.path).counts(), expected_counts(0, 9))
 
 
 def test_only_committed_samples_can_be_kept(tmp_path: Path) -> None:
@@ -111,14 +113,14 @@ def test_doubt_is_told_and_ends_by_resuming(tmp_path: Path, proven: int) -> None
     with wrong_from(path, proven, 18) as store:
         store.mark_doubt(proven, "one reading too many")
         store.mark_doubt(min(18, proven + 3), "later")
-    store = Acquisition.open(path)
-    assert store.doubt == {"proven": proven, "reason": "one reading too many"}
-    assert store.samples_committed == 18
-    assert any(f"from {proven} on are in doubt (one reading too many)" in warning for warning in store.warnings)
+    read = Acquisition.open(path)
+    assert read.doubt == {"proven": proven, "reason": "one reading too many"}
+    assert read.samples_committed == 18
+    assert any(f"from {proven} on are in doubt (one reading too many)" in warning for warning in read.warnings)
     controller = ScriptedController()
     with resume(path, PLAN) as going_on:
-        assert (going_on.samples_committed, going_on.doubt) == (proven, None)
-        acquire(PLAN, controller, going_on)
+        assert (going_on.samples_committed, going_on.record.doubt) == (proven, None)
+        run_scan(PLAN, controller, going_on)
     assert controller.exposed[0][0] == proven
     assert without_times(contents(path)) == without_times(contents(reference(tmp_path / "b.zarr")))
     events = [entry["event"] for entry in Acquisition.open(path).history]
@@ -152,8 +154,8 @@ def test_a_replay_ends_where_doubt_begins(tmp_path: Path) -> None:
     replay = ReplayController(tmp_path / "a.zarr")
     replay.arm(ScanPath(PLAN), 0, 18)
     replay.start()
-    block = replay.read(18)
-    assert block is not None
-    np.testing.assert_array_equal(block.counts, expected_counts(0, 9))
+    batch = replay.read(18)
+    assert batch is not None
+    np.testing.assert_array_equal(batch.counts, expected_counts(0, 9))
     with pytest.raises(ControllerError, match="got 9 committed beyond doubt"):
         replay.read(18)

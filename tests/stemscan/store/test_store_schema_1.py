@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import zarr
 
-from stemscan.acquisition.acquire import acquire
+from stemscan.acquisition.scan import run_scan
 from stemscan.errors import StoreError, StoreMismatchError
 from stemscan.path.scan_path import ScanPath
-from stemscan.store import Acquisition
 from stemscan.store.batch import DetectorInfo
+from stemscan.store.reader import Acquisition
 from stemscan.store.verify import verify_store
 from tests.stemscan.store.schema_1 import write_schema_1
 from tests.stemscan.store_kit import ScriptedController, contents, expected_counts, make_plan, pictures, resume
@@ -47,7 +47,7 @@ def test_is_gone_on_with_as_it_is(tmp_path: Path, committed: int) -> None:
     write_schema_1(tmp_path / "whole.zarr", PLAN, TOTAL)
     controller = ScriptedController()
     with resume(tmp_path / "a.zarr", PLAN) as store:
-        acquire(PLAN, controller, store, commit_samples=4)
+        run_scan(PLAN, controller, store, commit_samples=4)
     assert controller.exposed[0][0] == committed
     assert verify_store(tmp_path / "a.zarr").sound
     made, whole = contents(tmp_path / "a.zarr"), contents(tmp_path / "whole.zarr")
@@ -62,7 +62,7 @@ def test_can_be_gone_back_in(tmp_path: Path) -> None:
         store.mark_doubt(9, "they moved")
     with resume(tmp_path / "a.zarr", PLAN) as store:
         assert store.samples_committed == 9
-        acquire(PLAN, ScriptedController(), store)
+        run_scan(PLAN, ScriptedController(), store)
     np.testing.assert_array_equal(Acquisition.open(tmp_path / "a.zarr").counts(), expected_counts(0, TOTAL))
 
 

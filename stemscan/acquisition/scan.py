@@ -1,7 +1,7 @@
-"""Acquiring with a scan controller; here is also the name under which controllers and their blocks are found.
+"""Running a scan: a controller exposes what a store does not have yet.
 
 A controller is armed with a range of samples of a path, started, and read until it has delivered that range in scan
-order. `acquire` drives it, one segment at a time: the store first records durably how far the controller will be
+order. `run_scan` drives it, one segment at a time: the store first records durably how far the controller will be
 armed, then the segment is exposed, and appended and committed in the background while the next one is. Whatever stops
 the loop, a committed sample is never exposed again, and at most the samples armed but not committed are exposed twice.
 A segment that ends with too few or too many samples, or of which the controller cannot tell the readings apart, is not
@@ -15,34 +15,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stemscan.acquisition.scan_controller import BATCH_SAMPLES, Capabilities, ScanController
+from stemscan.acquisition.scan_controller import BATCH_SAMPLES, ScanController
 from stemscan.acquisition.timed_controller import check_seconds
 from stemscan.errors import ControllerError, StoreMismatchError, UsageError
-from stemscan.store.batch import DetectorInfo, SampleBatch
 
 if TYPE_CHECKING:
     from stemscan.acquisition.stopping import StopRule
     from stemscan.plan.scan_plan import ScanPlan
-    from stemscan.store import Acquisition
+    from stemscan.store.writer import AcquisitionWriter
 
-__all__ = [
-    "BATCH_SAMPLES",
-    "COMMIT_SAMPLES",
-    "AcquireResult",
-    "Capabilities",
-    "DetectorInfo",
-    "SampleBatch",
-    "ScanController",
-    "acquire",
-    "check_request",
-]
+__all__ = ["COMMIT_SAMPLES", "ScanReport", "check_request", "run_scan"]
 
 COMMIT_SAMPLES = 1 << 18
 
 
 @dataclass(frozen=True)
-class AcquireResult:
-    """What `acquire` did.
+class ScanReport:
+    """How a scan went.
 
     Parameters
     ----------
@@ -72,17 +61,17 @@ class AcquireResult:
     unproven: int = 0
 
 
-def acquire(
+def run_scan(
     plan: ScanPlan,
     controller: ScanController,
-    acquisition: Acquisition,
+    writer: AcquisitionWriter,
     *,
     progress: Callable[[int, int], None] | None = None,
     batch_samples: int = BATCH_SAMPLES,
     commit_samples: int = COMMIT_SAMPLES,
     stall_timeout: float | None = None,
     stop_rules: Sequence[StopRule] = (),
-) -> AcquireResult:
+) -> ScanReport:
     """Expose all samples of a plan that a store does not have yet, and complete the store.
 
     The bytes of the store depend neither on `batch_samples` nor on `commit_samples`, nor on interruptions.
@@ -93,10 +82,10 @@ def acquire(
         The plan of the store.
     controller : ScanController
         Not closed here.
-    acquisition : Acquisition
-        From `Acquisition.create` or `Acquisition.resume`. On a complete one nothing happens.
+    writer : AcquisitionWriter
+        Of the store. On that of a complete one nothing happens.
     progress : callable, optional
-        Called with (samples received, samples in total) after every block.
+        Called with (samples received, samples in total) after every batch.
     batch_samples : int
         Most samples of one read.
     commit_samples : int
@@ -109,7 +98,7 @@ def acquire(
 
     Returns
     -------
-    AcquireResult
+    ScanReport
 
     Raises
     ------
@@ -130,29 +119,30 @@ def acquire(
     An error after which the controller failed to blank the beam says so in a note (`__notes__`).
     """
     if batch_samples < 1 or commit_samples < 1:
-        raise UsageError(f"expected block and commit sizes of at least 1, got {batch_samples} and {commit_samples}")
+        raise UsageError(f"expected batch and commit sizes of at least 1, got {batch_samples} and {commit_samples}")
     check_request(controller, stall_timeout, stop_rules)
-    if acquisition.plan_digest != plan.digest():
+    begun = writer.plan.digest()
+    if begun != plan.digest():
         raise StoreMismatchError(
-            f"expected the plan of {str(acquisition.path)!r} ({str(acquisition.plan_digest)[:12]}), got another "
-            f"({plan.digest()[:12]}); give the plan it was begun with"
+            f"expected the plan of {str(writer.path)!r} ({begun[:12]}), got another ({plan.digest()[:12]}); give the "
+            "plan it was begun with"
         )
     began = time.perf_counter()
-    resumed_from = acquisition.samples_committed
-    twice = acquisition.samples_armed - resumed_from
+    resumed_from = writer.samples_committed
+    twice = writer.samples_armed - resumed_from
     pauses, paused, stopped, unproven = 0, 0.0, None, 0
-    if acquisition.state != "complete":
+    if writer.state != "complete":
         from stemscan.acquisition.loop import AcquireLoop
 
         loop = AcquireLoop(
-            controller, acquisition, progress, batch_samples, commit_samples, stall_timeout, tuple(stop_rules)
+            controller, writer, progress, batch_samples, commit_samples, stall_timeout, tuple(stop_rules)
         )
         loop.check()
         loop.run()
         pauses, paused, stopped, unproven = loop.pauses, loop.paused_seconds, loop.stopped, loop.unproven
-    samples = acquisition.samples_committed - resumed_from
+    samples = writer.samples_committed - resumed_from
     seconds = time.perf_counter() - began
-    return AcquireResult(samples, seconds, resumed_from, twice, pauses, paused, stopped, unproven)
+    return ScanReport(samples, seconds, resumed_from, twice, pauses, paused, stopped, unproven)
 
 
 def check_request(controller: ScanController, stall_timeout: float | None, stop_rules: Sequence[StopRule]) -> None:
@@ -161,7 +151,7 @@ def check_request(controller: ScanController, stall_timeout: float | None, stop_
     Parameters
     ----------
     controller, stall_timeout, stop_rules
-        As for `acquire`.
+        As for `run_scan`.
 
     Raises
     ------
@@ -174,7 +164,7 @@ def check_request(controller: ScanController, stall_timeout: float | None, stop_
         check_seconds(stall_timeout)
     able = controller.capabilities
     if able.max_batch < 1:
-        raise ControllerError(f"expected {able.name} to deliver blocks of at least 1 sample, got {able.max_batch}")
+        raise ControllerError(f"expected {able.name} to deliver batches of at least 1 sample, got {able.max_batch}")
     if not able.resumable and stop_rules:
         raise UsageError(
             f"expected a controller that can stop between passes, got {able.name}, which only runs whole scans; leave "

@@ -1,19 +1,40 @@
-"""What a controller's beam does besides dwelling on samples, as the controller reports it."""
+"""What a controller may report besides its samples: how far its beam went, what it did, where its counts come from.
+
+Each is a protocol of one member. A controller that lacks it is taken as one that knows nothing of the kind.
+"""
 
 from __future__ import annotations
 
 import operator
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from stemscan.errors import ControllerError
 from stemscan.store.ledger import BeamTime, BeamTimes
+from stemscan.store.provenance import Provenance
 
 if TYPE_CHECKING:
     from stemscan.acquisition.scan_controller import ScanController
     from stemscan.path.scan_path import ScanPath
 
-__all__ = ["ReportsBeamTimes", "beam_times_of"]
+__all__ = [
+    "ReportsBeamTimes",
+    "ReportsProvenance",
+    "ReportsReach",
+    "beam_times_of",
+    "provenance_of",
+    "reach_of",
+]
+
+
+@runtime_checkable
+class ReportsReach(Protocol):
+    """A scan controller that knows how far its beam went, which bounds how many samples are exposed twice."""
+
+    @property
+    def reached(self) -> int | None:
+        """The first sample of the range armed last that was surely not exposed since; None where it is not known."""
+        ...
 
 
 @runtime_checkable
@@ -28,8 +49,30 @@ class ReportsBeamTimes(Protocol):
         ...
 
 
+@runtime_checkable
+class ReportsProvenance(Protocol):
+    """A scan controller that knows where its counts come from, as a simulation knows its specimen and seed."""
+
+    @property
+    def provenance(self) -> Provenance:
+        """What a store of its samples says of them; detector, actual positions and session are filled in."""
+        ...
+
+
+def reach_of(controller: ScanController) -> int | None:
+    """The first sample of the range armed last that was surely not exposed since; None where it is not known."""
+    return controller.reached if isinstance(controller, ReportsReach) else None
+
+
+def provenance_of(controller: ScanController) -> Provenance:
+    """Provenance of a controller's samples: as far as it reports, with its detector and kind of positions."""
+    known = controller.provenance if isinstance(controller, ReportsProvenance) else Provenance()
+    actual = controller.capabilities.actual_positions
+    return replace(known, detector=controller.detector, actual_positions=actual)
+
+
 def beam_times_of(controller: ScanController, path: ScanPath, start: int, stop: int) -> BeamTimes:
-    """What a controller's beam does for samples start .. stop - 1: as it reports, else dwells of the plan alone.
+    """Beam times of samples start .. stop - 1: as a controller reports them, else dwells of the plan alone.
 
     Raises
     ------

@@ -1,0 +1,54 @@
+"""Provenance: where the counts of a store come from, one value from the command to the record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from stemscan.store.batch import DetectorInfo
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from stemscan.store.record_parts import SpecimenRecord
+    from stemscan.types import Noise
+
+__all__ = ["Provenance"]
+
+
+@dataclass(frozen=True, eq=False)
+class Provenance:
+    """Where the counts of a store come from. A resumption must have the same, apart from the session.
+
+    Parameters
+    ----------
+    detector : DetectorInfo
+        What the counts mean.
+    noise : {"poisson", "eq5"}
+        Statistics of the counts.
+    seed : int, optional
+        Of the virtual detector.
+    specimen : SpecimenRecord, optional
+        Name, sha256 and record of a simulation's specimen.
+    truth : ndarray, optional
+        The specimen's signal, real, (H, W).
+    actual_positions : bool
+        Whether batches carry the positions where the beam was.
+    coil_tau_ns : float, optional
+        Time constant of the scan coils that these positions follow, where it is known.
+    coil_waits : str, optional
+        Digest of the waits before dwells that they follow too (`ControllerProfile.waits_digest`).
+    session : mapping, optional
+        What the operator wants kept in the history, such as operator or kV.
+    """
+
+    detector: DetectorInfo = field(default_factory=DetectorInfo)
+    noise: Noise = "poisson"
+    seed: int | None = None
+    specimen: SpecimenRecord | None = None
+    truth: NDArray[Any] | None = None
+    actual_positions: bool = False
+    coil_tau_ns: float | None = None
+    coil_waits: str | None = None
+    session: Mapping[str, object] | None = None
