@@ -94,6 +94,7 @@ def acquire(
     from stemscan.acquisition.session import run_session
     from stemscan.errors import UsageError
     from stemscan.plan.scan_plan import ScanPlan
+    from stemscan.store.create import check_place
 
     if resume and overwrite:
         raise UsageError("expected --resume or --overwrite, got both; keep one")
@@ -106,6 +107,7 @@ def acquire(
     options = {"specimen": specimen, "noise": noise, "seed": seed, "coil_tau": coil_tau, "profile": profile}
     remote = {"coil_tau": coil_tau, "profile": profile, "round_dwell": round_dwell or None, "detector": detector}
     waiting = {"timeout": patience, "connect": not (resume and _is_complete(output))}
+    check_place(output, overwrite=overwrite, resume=resume)
     if image is not None:
         if image.resolve() == output.resolve():
             raise UsageError(f"--image: expected another path than the store's, got {str(image)!r} twice")

@@ -216,7 +216,10 @@ def test_a_replay_is_the_same_store_and_never_its_own_source(stemscan: Stemscan,
 
 
 def test_rules_of_a_single_pass_are_told_to_be_idle(stemscan: Stemscan) -> None:
-    assert stemscan("plan", "-o", "one.yaml", "--shape", "64x64", "--passes", "1", "-q").code == 0
+    assert (
+        stemscan("plan", "-o", "one.yaml", "--shape", "64x64", "--pixel-size", "0.02nm", "--passes", "1", "-q").code
+        == 0
+    )
     done = stemscan("acquire", "one.yaml", "-o", "a.zarr", "--specimen", SPECIMEN, "--stop-when", "psnr-gain=1dB")
     assert (done.code, done.err.count("\n")) == (0, 1)
     assert "between passes, and the plan has one pass" in done.err
