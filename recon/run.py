@@ -22,7 +22,7 @@ from stemscan.recon.threads import limit_threads
 from stemscan.runtime.memory import require_memory
 
 if TYPE_CHECKING:
-    from stemscan.store import Acquisition
+    from stemscan.store.reader import Acquisition
 
 __all__ = ["GRIDS", "reconstruct"]
 

@@ -211,7 +211,7 @@ def test_sources(tmp_path: Path) -> None:
     from stemscan.plan.scan_plan import ScanPlan
     from stemscan.simulators.session import simulate
     from stemscan.simulators.specimens.loading import load_specimen
-    from stemscan.store import Acquisition
+    from stemscan.store.reader import Acquisition
 
     plan = ScanPlan.from_dict(
         {
