@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def install(folder: Path, package: str, group: str, points: str, **modules: str) -> None:
     """Write a package of modules and entry points, and append its folder to `sys.path`."""
-    info = folder / f"{package}-1.2.dist-info"
+    info = folder / f"{package.replace('-', '_')}-1.2.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.2\n")
     (info / "entry_points.txt").write_text(f"[{group}]\n{points}\n")
