@@ -6,6 +6,7 @@ Run by `make test`; needs the package index. Exits with an error where anything 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -43,9 +44,13 @@ def main() -> None:
         run(command, "plan", "check", "plan.yaml", "--profile", "obi", cwd=folder)
         run(command, "simulate", "plan.yaml", "crystal:SrTiO3", "-o", "acq.zarr", cwd=folder)
         run(command, "recon", "acq.zarr", "-o", "image.tif", cwd=folder)
+        shutil.copytree(ROOT / "examples", folder / "examples")  # pip builds where the source is
+        run(python, "-m", "pip", "install", "--quiet", "--no-deps", folder / "examples" / "method", cwd=folder)
+        run(command, "recon", "acq.zarr", "-o", "idw.tif", "--method", "idw", cwd=folder)
+        run(python, "-c", "from stemscan.recon.conformance import check_method; check_method('idw')", cwd=folder)
         if (folder / "image.tif").stat().st_size < 64 * 64 * 4:
             raise SystemExit("expected an image of 64 x 64 float32 pixels from the installed wheel")
-    print("wheel: built, installed in a fresh environment, plan - simulate - recon passed")
+    print("wheel: built, installed in a fresh environment, plan - simulate - recon passed, a plug-in too")
 
 
 if __name__ == "__main__":
