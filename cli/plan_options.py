@@ -210,7 +210,7 @@ def _count_samples(data: dict[str, Any]) -> None:
 
     if not PATTERNS[data["pattern"]["kind"]].by_area:
         from stemscan.errors import PlanError, UsageError
-        from stemscan.path.engine import samples_inside
+        from stemscan.path.sources.ways import samples_inside
         from stemscan.plan.scan_plan import ScanPlan
 
         data["region"]["samples"] = 1

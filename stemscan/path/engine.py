@@ -1,97 +1,78 @@
-"""From a plan to what expands it: sample by sample, band by band, strip by strip, or a whole pass at a time."""
+"""One engine for all paths: a source says which pixels a pass visits, an order in what sequence.
+
+Every source makes the pixels of a pass strip by strip, and every order arranges what any source makes. Where a source
+can tell the samples of an order one by one, it does so instead, and no strip is made.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
-from stemscan.errors import PlanError
-from stemscan.path.banded import BANDED, banded_sampler, shuffled_pixels
-from stemscan.path.blue_noise_strips import BlueNoiseStrips
-from stemscan.path.delocalised import DelocalisedGrid, DelocalisedTiles, has_small_tiles
-from stemscan.path.delocalised_strips import DelocalisedStrips
-from stemscan.path.own_ways import OWN_WAYS, OwnInRegion, OwnSampler
-from stemscan.path.strip_sampler import StripSampler
-from stemscan.path.strip_sources import GridStrips, RegionStrips, StripSource, TileStrips, UniformStrips
-from stemscan.path.traversal import ORDER_CODES, Positions
-from stemscan.path.walk_sampler import WalkSampler
-from stemscan.path.whole_pass import ListStrips, ShuffledSampler
+from stemscan.path.orders.delocalised import delocalised
+from stemscan.path.orders.lines import by_lines
+from stemscan.path.orders.random import at_random
+from stemscan.path.orders.short_ways import by_short_ways
+from stemscan.path.parts import Fill
+from stemscan.path.sources.base import Source
+from stemscan.path.sources.blue_noise import BlueNoiseSource
+from stemscan.path.sources.full import FullSource
+from stemscan.path.sources.tiles import TileSource
+from stemscan.path.sources.uniform import UniformSource
+from stemscan.path.sources.ways import WaySource
+from stemscan.plan.patterns.base import PatternBase
+from stemscan.plan.patterns.block_random import BlockRandom
 from stemscan.plan.patterns.blue_noise import BlueNoise
-from stemscan.plan.patterns.random_walk import RandomWalk
+from stemscan.plan.patterns.line_hop import LineHop
 from stemscan.plan.patterns.raster import FullPattern
 from stemscan.plan.patterns.uniform import Uniform
 
 if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
 
-__all__ = ["Sampler", "sampler_for", "samples_inside"]
+__all__ = ["expand", "source_of"]
 
-_MOST_SHUFFLED: Final = 256
-"""Pixels of a block for a sample of the order `random`: beyond it a whole pass is quicker by several times."""
+SOURCES: Final[dict[type, Callable[[ScanPlan], Source]]] = {
+    BlockRandom: TileSource,
+    LineHop: TileSource,
+    FullPattern: FullSource,
+    Uniform: UniformSource,
+    BlueNoise: BlueNoiseSource,
+    PatternBase: WaySource,
+}
+"""Sources by pattern, or by a base of patterns."""
 
-
-class Sampler(Protocol):
-    """Whatever expands stretches of the passes of one plan."""
-
-    def expand(self, number: int, start: int, stop: int) -> Positions:
-        """Points start .. stop - 1 of pass `number` in visiting order, (stop - start, 2) int32 (row, column)."""
-        ...
-
-
-def sampler_for(plan: ScanPlan) -> Sampler:
-    """The sampler of the plan's pattern, region and order.
-
-    Raises
-    ------
-    InputNotFoundError, DataError, PlanError
-        When a file of the plan is missing or not what the plan states.
-    """
-    order = plan.order.kind
-    if order == "own":
-        return _own_way(plan)
-    if plan.region is None and isinstance(plan.pattern, BANDED):
-        shuffles_little = plan.repeat != "exclusive" or shuffled_pixels(plan) <= _MOST_SHUFFLED
-        if order in ORDER_CODES or (order == "random" and shuffles_little):
-            return banded_sampler(plan)
-    if plan.region is None and order == "delocalised":
-        if isinstance(plan.pattern, FullPattern):
-            return DelocalisedGrid(plan)
-        if has_small_tiles(plan):
-            return DelocalisedTiles(plan)
-    source = _source_for(plan)
-    if order == "delocalised":
-        return DelocalisedStrips(plan, source)
-    return ShuffledSampler(plan, source) if order == "random" else StripSampler(plan, source)
+ORDERS: Final[dict[str, Callable[[ScanPlan, Source], Fill]]] = {
+    "raster": by_lines,
+    "serpentine": by_lines,
+    "serpentine-blocks": by_lines,
+    "random": at_random,
+    "shortest": by_short_ways,
+    "settle-aware": by_short_ways,
+    "delocalised": delocalised,
+}
+"""Orders by their kind; every source can be arranged by every one of them."""
 
 
-def _own_way(plan: ScanPlan) -> Sampler:
-    """The sampler of a way in its own order."""
-    if isinstance(plan.pattern, RandomWalk):
-        return WalkSampler(plan)
-    return OwnSampler(plan) if plan.region is None else OwnInRegion(plan)
-
-
-def _source_for(plan: ScanPlan) -> StripSource:
-    """What makes the pixels of a pass strip by strip."""
-    pattern = plan.pattern
-    if isinstance(pattern, BlueNoise):
-        return BlueNoiseStrips(plan)
-    if not isinstance(pattern, BANDED):
-        return ListStrips(plan, _own_way(plan))
-    if isinstance(pattern, Uniform):
-        return UniformStrips(plan)
-    if plan.region is None:
-        return GridStrips(plan)
-    return RegionStrips(plan) if isinstance(pattern, FullPattern) else TileStrips(plan)
-
-
-def samples_inside(plan: ScanPlan) -> int:
-    """Count the samples of a pass of a way that lie inside the plan's region, whatever the plan states.
+def source_of(plan: ScanPlan) -> Source:
+    """Source of the plan's pattern and region.
 
     Raises
     ------
     InputNotFoundError, DataError, PlanError
         When a file of the plan is missing or not what the plan states.
     """
-    if plan.region is None or not isinstance(plan.pattern, OWN_WAYS):
-        raise PlanError(f"expected a way in a region, got {plan.pattern.kind}")
-    return int(OwnInRegion(plan).starts[-1])
+    family = next(kind for kind in type(plan.pattern).__mro__ if kind in SOURCES)
+    return SOURCES[family](plan)
+
+
+def expand(plan: ScanPlan) -> Fill:
+    """Combine the source of the plan's pixels with its order.
+
+    Raises
+    ------
+    InputNotFoundError, DataError, PlanError
+        As of `source_of`; from the `Fill` also when the plan states another number of samples.
+    """
+    source = source_of(plan)
+    return source.alone(plan.order.kind) or ORDERS[plan.order.kind](plan, source)

@@ -18,7 +18,16 @@ import numpy.typing as npt
 from stemscan.random import random_words
 from stemscan.runtime.compiled import compiled
 
-__all__ = ["CHUNK", "domain", "permute", "permute_back", "permute_back_chunk", "round_keys"]
+__all__ = [
+    "CHUNK",
+    "domain",
+    "number_left",
+    "permute",
+    "permute_back",
+    "permute_back_chunk",
+    "permuted",
+    "round_keys",
+]
 
 CHUNK = 1024
 """Elements that `permute_back_chunk` treats at once."""
@@ -145,3 +154,24 @@ def permute_back_chunk(first: int, count: int, n: int, bits: Any, high_values: A
         while np.int64(x) >= n:
             x = _backward(x, bits, high_values, keys)
         numbers[i] = np.int64(x)
+
+
+@compiled()
+def permuted(n: int, keys: Any, start: int, out: Any) -> None:
+    """Fill `out` with elements start, start + 1, ... of the permutation of 0 .. n - 1."""
+    bits, high_values = domain(n)
+    for i in range(len(out)):
+        out[i] = permute(start + i, n, bits, high_values, keys)
+
+
+@compiled()
+def number_left(index: int, left_out: npt.NDArray[np.int64]) -> int:
+    """The number at `index` among 0, 1, 2, ... without those left out (ascending)."""
+    low, high = 0, len(left_out)
+    while low < high:
+        middle = (low + high) // 2
+        if left_out[middle] - middle <= index:
+            low = middle + 1
+        else:
+            high = middle
+    return index + low

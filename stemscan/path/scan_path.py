@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from stemscan.errors import UsageError
-from stemscan.path.engine import sampler_for
+from stemscan.path.engine import expand
+from stemscan.path.pixels import Points, points_of
 
 if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
@@ -42,7 +42,7 @@ class ScanPath:
 
     def __init__(self, plan: ScanPlan) -> None:
         self.plan = plan
-        self._sampler = sampler_for(plan)
+        self._fill = expand(plan)
 
     def __len__(self) -> int:
         """Number of samples of all passes."""
@@ -52,7 +52,7 @@ class ScanPath:
         """Number of the pass to which a sample belongs."""
         return index // self.plan.samples_per_pass
 
-    def positions(self, start: int, stop: int) -> npt.NDArray[np.int32]:
+    def positions(self, start: int, stop: int) -> Points:
         """Points of samples start .. stop - 1.
 
         Parameters
@@ -72,19 +72,15 @@ class ScanPath:
         """
         if not 0 <= start <= stop <= len(self):
             raise UsageError(f"expected 0 <= start <= stop <= {len(self)}, got start {start} and stop {stop}")
-        per_pass = self.plan.samples_per_pass
-        parts = []
-        at = start
+        pixels, at = np.empty(stop - start, np.uint32), start
         while at < stop:
-            number, first = divmod(at, per_pass)
-            last = min(per_pass, first + stop - at)
-            parts.append(self._sampler.expand(number, first, last))
-            at += last - first
-        if len(parts) == 1:
-            return parts[0]
-        return np.concatenate(parts) if parts else np.empty((0, 2), np.int32)
+            number, first = divmod(at, self.plan.samples_per_pass)
+            samples = min(self.plan.samples_per_pass - first, stop - at)
+            self._fill(number, first, pixels[at - start : at - start + samples])
+            at += samples
+        return points_of(pixels, self.plan.shape[1])
 
-    def batches(self, size: int = DEFAULT_BATCH) -> Iterator[tuple[int, npt.NDArray[np.int32]]]:
+    def batches(self, size: int = DEFAULT_BATCH) -> Iterator[tuple[int, Points]]:
         """Hand out the whole path in batches of `size` samples, each with the index of its first sample."""
         if size < 1:
             raise UsageError(f"expected a batch of at least 1 sample, got {size}")

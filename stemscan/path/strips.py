@@ -15,7 +15,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.path.hilbert_curve import curve_places
+from stemscan.path.hilbert_curve import curve_pixels
+from stemscan.path.pixels import Pixels, Points
 from stemscan.runtime.compiled import compiled
 
 __all__ = ["StripCurve", "Strips", "point_at"]
@@ -32,9 +33,7 @@ _MOST_PIXELS = 1 << 21
 _THREE_BY_TWO = np.array([[0, 2, 5], [1, 3, 4]], np.uint32)
 """Places in the end of a curve of two rows and an odd number of columns, so that it ends in the corner."""
 
-Pixels = npt.NDArray[np.uint32]
-Positions = npt.NDArray[np.int32]
-_Cell = tuple[Pixels, Positions]
+_Cell = tuple[Pixels, Points]
 
 
 class StripCurve(NamedTuple):
@@ -61,9 +60,9 @@ class StripCurve(NamedTuple):
     starts: npt.NDArray[np.int64]
     odd: bool
     scale: int
-    turn: Positions
-    narrow: Positions
-    wide: Positions
+    turn: Points
+    narrow: Points
+    wide: Points
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,9 +122,7 @@ class Strips:
             row * columns + column, all of the strip.
         strip : int
         """
-        tables = (places for places, _ in self._cells(strip))
-        first, end = int(self.rows[strip]), int(self.rows[strip + 1])
-        places = _places(pixels, first, end, self.columns, self.scale, strip % 2 == 1, *tables)
+        places = _places(pixels, self.curve(strip), *(places for places, _ in self._cells(strip)))
         return pixels[np.argsort(places) if self.scale == 1 else np.lexsort((pixels, places))]
 
     def curve(self, strip: int) -> StripCurve:
@@ -137,7 +134,7 @@ class Strips:
         starts = np.append(np.zeros(1, np.int64), np.cumsum(squares[::-1] if odd else squares))
         return StripCurve(rows, self.columns, starts, odd, self.scale, turn, narrow, wide)
 
-    def listed(self, strip: int, mask: npt.NDArray[np.bool_]) -> Positions:
+    def listed(self, strip: int, mask: npt.NDArray[np.bool_]) -> Points:
         """Those pixels of a strip that are true in a mask of its rows, along its curve: (n, 2) int32 (row, column).
 
         For strips that are cut `fine`.
@@ -158,7 +155,10 @@ class Strips:
 @lru_cache(maxsize=16)
 def _cell(height: int, width: int, *, down: bool) -> _Cell:
     """Places of the squares of a cell on its curve, (height, width) uint32, and the curve, (n, 2) int32."""
-    places = curve_places((height, width), down)
+    pixels = np.empty(height * width, np.uint32)
+    curve_pixels((height, width), down, 0, pixels)
+    places = np.empty((height, width), np.uint32)
+    places.reshape(-1)[pixels] = np.arange(height * width)
     across = places.T if down else places
     if across.shape[0] == 2 and across.shape[1] > 2 and across.shape[1] % 2:  # it would end beside the corner
         across[:, -3:] = _THREE_BY_TWO + np.uint32(height * width - 6)
@@ -194,7 +194,7 @@ def point_at(curve: StripCurve, place: Any, inner: Any) -> tuple[Any, Any]:
 
 
 @compiled()
-def _listed(curve: StripCurve, mask: Any) -> Positions:
+def _listed(curve: StripCurve, mask: Any) -> Points:
     """Pixels of a mask along a curve of scale 1."""
     out = np.empty((np.count_nonzero(mask), 2), np.int32)
     at = 0
@@ -207,28 +207,25 @@ def _listed(curve: StripCurve, mask: Any) -> Positions:
 
 
 @compiled()
-def _places(
-    pixels: Pixels, first: int, end: int, columns: Any, scale: int, odd: bool, turn: Any, narrow: Any, wide: Any
-) -> npt.NDArray[np.int64]:
-    """Places on the curve of the strip of rows first .. end - 1; the tables are those of single cells."""
-    width, cells = columns[-1], len(columns) - 1
+def _places(pixels: Pixels, curve: StripCurve, turn: Any, narrow: Any, wide: Any) -> npt.NDArray[np.int64]:
+    """Places of pixels on the curve of a strip; the tables are those of single cells."""
+    cells, width, height = len(curve.columns) - 1, curve.columns[-1], curve.rows[1] - curve.rows[0]
     out = np.empty(len(pixels), np.int64)
     for i in range(len(pixels)):
-        row = np.int64(pixels[i]) // width - first
-        column = np.int64(pixels[i]) % width
+        row: Any = np.int64(pixels[i]) // width - curve.rows[0]
+        column: Any = np.int64(pixels[i]) % width
         cell = min(column * cells // width, cells - 1)
-        while column < columns[cell]:
+        while column < curve.columns[cell]:
             cell -= 1
-        while column >= columns[cell + 1]:
+        while column >= curve.columns[cell + 1]:
             cell += 1
-        before = (end - first) * (width - columns[cell + 1] if odd else columns[cell])
-        column -= columns[cell]
+        column -= curve.columns[cell]
+        across = curve.columns[cell + 1] - curve.columns[cell]
+        table = narrow if (across + curve.scale - 1) // curve.scale == narrow.shape[1] else wide
         if cell == cells - 1:
-            out[i] = before + turn[row // scale, column // scale]
-            continue
-        across = columns[cell + 1] - columns[cell]
-        straight = narrow if (across + scale - 1) // scale == narrow.shape[1] else wide
-        if odd:
-            row, column = end - first - 1 - row, across - 1 - column
-        out[i] = before + straight[row // scale, column // scale]
+            table = turn
+        elif curve.odd:
+            row, column = height - 1 - row, across - 1 - column
+        before = curve.starts[cells - 1 - cell if curve.odd else cell]
+        out[i] = before + table[row // curve.scale, column // curve.scale]
     return out

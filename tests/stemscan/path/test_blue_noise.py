@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from stemscan.path.blue_noise_strips import BlueNoiseStrips
 from stemscan.path.scan_path import ScanPath
+from stemscan.path.sources.blue_noise import BlueNoiseSource
 from stemscan.plan.scan_plan import ScanPlan
 from tests.stemscan.path.test_path import make, points_of, visits
 from tests.stemscan.path.test_strips import WHOLE, count_calls
@@ -15,7 +15,7 @@ from tests.stemscan.path.test_strips import WHOLE, count_calls
 
 def test_a_stretch_of_blue_noise_makes_the_strips_around_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = make({"kind": "blue-noise", "ratio": 0.05}, (512, 256))
-    made = count_calls(monkeypatch, BlueNoiseStrips, "_make_curve")
+    made = count_calls(monkeypatch, BlueNoiseSource, "_make_curve")
     path = ScanPath(plan)
     stretch = path.positions(3000, 3010)
     assert 5 <= len(set(made)) <= 8
@@ -29,7 +29,7 @@ def test_a_stretch_of_blue_noise_makes_the_strips_around_alone(monkeypatch: pyte
 def test_blue_noise_has_no_seams() -> None:
     """Rows at the seams of strips are as full, and samples there as far apart, as elsewhere."""
     plan = make({"kind": "blue-noise", "ratio": 0.05}, (512, 512), 4)
-    seams = BlueNoiseStrips(plan).strips.rows[1:-1]
+    seams = BlueNoiseSource(plan).strips.rows[1:-1]
     near = np.abs(np.arange(512)[:, None] - seams + 0.5).min(axis=1) < 3
     rows = visits(plan).sum(axis=(0, 2))
     error = rows.std() / np.sqrt(near.sum())
@@ -42,13 +42,13 @@ def test_blue_noise_has_no_seams() -> None:
 
 def test_sparse_blue_noise_lists_few_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stemscan.path.strips._MOST_PIXELS", 1 << 14)
-    made = count_calls(monkeypatch, BlueNoiseStrips, "_make_curve")
+    made = count_calls(monkeypatch, BlueNoiseSource, "_make_curve")
     inside = make({"kind": "blue-noise", "ratio": 0.001}, (512, 256), region=WHOLE)
     assert visits(inside).sum() == inside.samples_per_pass == 131
     assert len(set(made)) == 8  # strips as low as a list of their pixels may be
     plan = make({"kind": "blue-noise", "ratio": 0.001}, (512, 256))
-    assert BlueNoiseStrips(plan).strips.scale == 3
-    assert len(BlueNoiseStrips(plan).strips) == 2
+    assert BlueNoiseSource(plan).strips.scale == 3
+    assert len(BlueNoiseSource(plan).strips) == 2
     for sparse in (inside, plan):
         assert visits(sparse).max() == 1
         points = points_of(sparse).astype(float)
@@ -58,8 +58,8 @@ def test_sparse_blue_noise_lists_few_pixels(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_blue_noise_handed_out_in_order_is_chosen_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    curves = count_calls(monkeypatch, BlueNoiseStrips, "_make_curve")
-    sweeps = count_calls(monkeypatch, BlueNoiseStrips, "_sweep")
+    curves = count_calls(monkeypatch, BlueNoiseSource, "_make_curve")
+    sweeps = count_calls(monkeypatch, BlueNoiseSource, "_sweep")
     path = ScanPath(make({"kind": "blue-noise", "ratio": 0.05}, (1024, 200)))
     for _ in path.batches(100):
         pass

@@ -8,15 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from stemscan.path import delocalised_strips
-from stemscan.path.banded import tiles_of
-from stemscan.path.blue_noise_strips import BlueNoiseStrips
-from stemscan.path.delocalised_kernels import rests
-from stemscan.path.delocalised_strips import DelocalisedStrips
-from stemscan.path.engine import sampler_for
-from stemscan.path.far_apart import far_apart, step_between
+from stemscan.path.engine import expand, source_of
+from stemscan.path.orders import delocalised
+from stemscan.path.orders.far_apart import far_apart, step_between
+from stemscan.path.parts import Parts
 from stemscan.path.scan_path import ScanPath
-from stemscan.path.whole_pass import ShuffledSampler
+from stemscan.path.sources.blue_noise import BlueNoiseSource
+from stemscan.path.sources.tiles import TileSource
 from stemscan.plan.scan_plan import ScanPlan
 from tests.stemscan.path.test_orders import jumps, ordered
 from tests.stemscan.path.test_path import block, make, points_of, visits
@@ -32,9 +30,9 @@ def test_cut_tiles_rest_or_have_more(shape: tuple[int, int]) -> None:
             plan = ScanPlan.from_dict({**plan.to_dict(), "shape": list(shape)})
             raster = ScanPlan.from_dict({**plan.to_dict(), "order": {"kind": "raster"}})
             np.testing.assert_array_equal(visits(plan), visits(raster))
-            tiles = (-(-shape[0] // 10), -(-shape[1] // 10))
+            source = TileSource(plan)
             for number in range(3):
-                turns, beyond = rests(tiles_of(plan), number, np.uint64(step_between(tiles, (10, 10))[1]))
+                turns, beyond = source.rests(number)
                 assert (np.diff(turns) > 0).all()
                 resting, more = resting + len(turns), more + len(beyond)
     assert resting > 0
@@ -66,7 +64,7 @@ def test_delocalised_in_a_scattered_region_takes_no_more_tiles_than_samples(
         tilings.append(tiles)
         return step_between(tiles, sides)
 
-    monkeypatch.setattr("stemscan.path.far_apart.step_between", noted)
+    monkeypatch.setattr("stemscan.path.orders.far_apart.step_between", noted)
     pixels = np.array([5, 2**31, 2**32 - 9], np.uint32)
     assert sorted(far_apart(pixels, (65536, 65536), 3).tolist()) == pixels.tolist()
     assert tilings[0][0] * tilings[0][1] <= 4
@@ -76,7 +74,7 @@ def test_delocalised_in_a_scattered_region_takes_no_more_tiles_than_samples(
 @pytest.mark.parametrize(("passes", "held"), [(1, False), (9, True)])
 def test_exclusive_passes_that_shuffle_much_are_held(kind: str, passes: int, held: bool) -> None:
     plan = ordered({"kind": kind}, block(8, 40), side=75, passes=passes, repeat="exclusive")
-    assert isinstance(sampler_for(plan), ShuffledSampler | DelocalisedStrips) is held
+    assert (source_of(plan).alone(kind) is None) is held
     raster = ScanPlan.from_dict({**plan.to_dict(), "order": {"kind": "raster"}})
     np.testing.assert_array_equal(visits(plan), visits(raster))
     whole = ScanPath(plan).positions(0, plan.total_samples)
@@ -126,20 +124,20 @@ def test_delocalised_takes_any_number_of_pixels() -> None:
 def test_long_passes_go_in_groups_of_strips(
     monkeypatch: pytest.MonkeyPatch, pattern: dict[str, Any], more: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(delocalised_strips, "_SAMPLES_OF_GROUP", 5000)
-    monkeypatch.setattr(BlueNoiseStrips, "together", 1)
+    monkeypatch.setattr(delocalised, "_SAMPLES_OF_GROUP", 5000)
+    monkeypatch.setattr(BlueNoiseSource, "together", 1)
     plan = ordered({"kind": "delocalised"}, pattern, side=768, passes=2, **more)
     raster = ScanPlan.from_dict({**plan.to_dict(), "order": {"kind": "raster"}})
     np.testing.assert_array_equal(visits(plan), visits(raster))
     whole = ScanPath(plan).positions(0, plan.total_samples)
-    sampler = sampler_for(plan)
-    assert isinstance(sampler, DelocalisedStrips)
-    groups = np.diff(sampler._starts(1))
+    parts, source = expand(plan), source_of(plan)
+    assert isinstance(parts, Parts)
+    groups = np.diff(parts.starts(1))
     assert len(groups) >= 2
-    made = count_calls(monkeypatch, type(sampler._source), "pixels")
+    made = count_calls(monkeypatch, type(source), "pixels")
     first = plan.samples_per_pass + int(groups[0]) + 20
     np.testing.assert_array_equal(ScanPath(plan).positions(first, first + 50), whole[first : first + 50])
-    assert len(made) <= len(sampler._source.strips) / 2 + sampler._source.together  # those of one group
+    assert len(made) <= len(source.strips) / 2 + source.together  # those of one group
     assert np.ptp(whole[first : first + 50], axis=0).min() > 768 / 3
     chance = points_of(ScanPlan.from_dict({**plan.to_dict(), "order": {"kind": "random"}}))
     apart = nearest_before(whole[: plan.samples_per_pass], 8)

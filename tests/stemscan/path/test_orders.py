@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import tracemalloc
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,11 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stemscan.errors import PlanError, TooLittleMemoryError
-from stemscan.path.jump_costs import JumpCosts, cost_of, costs_for
-from stemscan.path.line_orders import line_numbers
+from stemscan.path.orders.jump_costs import JumpCosts, cost_of, costs_for
+from stemscan.path.orders.lines import LINES, in_lines
 from stemscan.path.scan_path import ScanPath
 from stemscan.path.summary import summarise
-from stemscan.path.traversal import ORDER_CODES
 from stemscan.plan.order import Order
 from stemscan.plan.scan_plan import ScanPlan
 from stemscan.runtime import memory
@@ -56,15 +57,36 @@ def test_an_order_is_a_permutation_of_each_pass(plan: ScanPlan, order: dict[str,
         np.testing.assert_array_equal(pixels[0], pixels[1])
 
 
-@given(plans(max_side=30, max_passes=2), st.sampled_from(sorted(ORDER_CODES)))
+def lines(shape: tuple[int, int], tile: tuple[int, int], kind: str) -> Iterator[tuple[int, int]]:
+    """All pixels of a grid in an order of lines."""
+    tile = tile if kind == "serpentine-blocks" else (1, shape[1])
+    for band, row in enumerate(range(0, shape[0], tile[0])):
+        forward = band % 2 == 0 or kind == "raster"
+        columns = list(range(0, shape[1], tile[1]))
+        for number, column in enumerate(columns if forward else columns[::-1]):
+            rows = range(row, min(shape[0], row + tile[0]))
+            across = range(column, min(shape[1], column + tile[1]))
+            for step, r in enumerate(rows if number % 2 == 0 else rows[::-1]):
+                yield from ((r, c) for c in (across if forward == (step % 2 == 0) else across[::-1]))
+
+
+@given(plans(max_side=30, max_passes=2), st.sampled_from(sorted(LINES)))
 @settings(max_examples=30, deadline=None)
-def test_numbers_of_lines_are_the_walks_of_bands(plan: ScanPlan, kind: str) -> None:
-    if plan.repeats_pixels:
-        return
-    walked = points_of(ScanPlan.from_dict({**plan.to_dict(), "order": {"kind": kind}}))
-    pixels = (walked[:, 0].astype(np.int64) * plan.shape[1] + walked[:, 1]).astype(np.uint32)
-    numbers = line_numbers(pixels, plan.shape, plan.pattern.tile, ORDER_CODES[kind])
-    assert (np.diff(numbers) > 0).all()
+def test_orders_of_lines_go_over_the_grid_line_by_line(plan: ScanPlan, kind: str) -> None:
+    walked = points_of(ScanPlan.from_dict({**plan.to_dict(), "order": {"kind": kind}})).tolist()
+    times = Counter(map(tuple, walked))
+    expected = [list(pixel) for pixel in lines(plan.shape, plan.pattern.tile, kind) for _ in range(times[pixel])]
+    assert walked == expected
+
+
+@given(st.lists(st.integers(0, 2**32 - 1), max_size=50), st.sampled_from(sorted(LINES)))
+@settings(max_examples=30, deadline=None)
+def test_any_pixels_are_brought_into_an_order_of_lines(pixels: list[int], kind: str) -> None:
+    shape, tile = (2**16, 2**16), (1000, 7)
+    sorted_pixels = in_lines(np.array(pixels, np.uint32), shape, tile, LINES[kind])
+    assert sorted(sorted_pixels.tolist()) == sorted(pixels)
+    again = in_lines(sorted_pixels[::-1].copy(), shape, tile, LINES[kind])
+    np.testing.assert_array_equal(again, sorted_pixels)
 
 
 def test_shortest_is_short() -> None:

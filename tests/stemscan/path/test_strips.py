@@ -14,13 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stemscan.path.banded import GridSampler, TileSampler
-from stemscan.path.region_kernels import Shares, shared_before
 from stemscan.path.scan_path import ScanPath
-from stemscan.path.strip_sources import GridStrips, TileStrips, UniformStrips
+from stemscan.path.sources.tile_kernels import clean_cycle, shared_before
+from stemscan.path.sources.tiles import TileSource
+from stemscan.path.sources.uniform import UniformSource
+from stemscan.path.sources.uniform_kernels import draw, pixels_between, starts_between
 from stemscan.path.strips import Strips
-from stemscan.path.tile_kernels import clean_cycle
-from stemscan.path.walk_sampler import WalkSampler
 from stemscan.plan.scan_plan import ScanPlan
 from tests.stemscan.path.test_orders import SETTLE, ordered
 from tests.stemscan.path.test_path import block, make, points_of, visits
@@ -92,7 +91,7 @@ def count_calls(monkeypatch: pytest.MonkeyPatch, kind: type, name: str) -> list[
 @pytest.mark.parametrize("order", [SHORTEST, {"kind": "settle-aware", "settle": SETTLE}])
 def test_a_stretch_of_a_way_makes_its_strips_alone(monkeypatch: pytest.MonkeyPatch, order: dict[str, Any]) -> None:
     plan = ordered(order, side=512)
-    made = count_calls(monkeypatch, GridStrips, "pixels")
+    made = count_calls(monkeypatch, TileSource, "pixels")
     path = ScanPath(plan)
     stretch = path.positions(6000, 6100)
     assert 1 <= len(made) <= 3  # with the strip before, whose end the way begins at
@@ -135,27 +134,17 @@ def test_a_region_that_is_the_grid_changes_nothing(kind: str, repeat: str) -> No
     pattern = block(8, 3) if kind == "block-random" else {"kind": "uniform", "ratio": 0.2}
     plan = make(pattern, (75, 90), 9, repeat=repeat)
     inside = make(pattern, (75, 90), 9, repeat=repeat, region=WHOLE)
-    source = TileStrips(inside) if kind == "block-random" else UniformStrips(inside)
-    for number in (0, 8):
-        starts = source.starts(number)
-        assert starts[-1] == plan.samples_per_pass
-        pixels = np.concatenate([source.pixels(number, strip) for strip in range(len(starts) - 1)])
-        expected = np.flatnonzero(visits(plan)[number])
-        if kind == "uniform":
-            np.testing.assert_array_equal(np.sort(pixels), expected)
-        else:
-            rows, columns = np.divmod(np.setxor1d(pixels, expected), 90)
-            assert ((rows >= 72) | (columns >= 88)).all()  # the same but in cut tiles, which are counted otherwise
+    np.testing.assert_array_equal(visits(inside), visits(plan))
 
 
 def test_a_walk_is_taken_up_where_it_was_left() -> None:
     plan = make({"kind": "random-walk", "ratio": 4.0}, (200, 300), 2)
     assert plan.samples_per_pass == 240_000
-    whole = WalkSampler(plan).expand(1, 0, 240_000)
+    whole = points_of(plan, 1)
     assert (np.abs(np.diff(whole, axis=0)).max(axis=1) == 1).all()
-    walk = WalkSampler(plan)
+    path = ScanPath(plan)
     for start, stop in ((200_000, 200_005), (65_530, 65_540), (131_071, 240_000), (0, 3), (65_536, 65_536)):
-        np.testing.assert_array_equal(walk.expand(1, start, stop), whole[start:stop])
+        np.testing.assert_array_equal(path.positions(240_000 + start, 240_000 + stop), whole[start:stop])
 
 
 def test_a_way_inside_a_region_is_cut_anywhere() -> None:
@@ -204,10 +193,9 @@ def test_threads_that_share_a_path_do_not_disturb_one_another(plan: ScanPlan) ->
 @pytest.mark.parametrize("ratio", [1.0, 0.2, 1e-6])
 def test_uniform_pixels_are_the_same_listed_and_searched(region: Any, repeat: str, ratio: float) -> None:
     plan = make({"kind": "uniform", "ratio": ratio}, (75, 90), 9, repeat=repeat, region=region)
-    searched = UniformStrips(plan)
-    searched._listed = False
-    listed = UniformStrips(plan)
-    assert listed._listed
+    searched, listed = UniformSource(plan), UniformSource(plan)
+    assert listed.listed
+    searched.listed = False
     expected = visits(plan)
     for number in (0, 4, 8):
         np.testing.assert_array_equal(searched.starts(number), listed.starts(number))
@@ -221,19 +209,23 @@ def test_uniform_pixels_are_the_same_listed_and_searched(region: Any, repeat: st
 def test_uniform_pixels_of_lines_beyond_31_bits() -> None:
     """A region may have up to 2**32 pixels, which are drawn by number."""
     plan = make({"kind": "uniform", "ratio": 1e-6}, (65536, 65536))
-    sampler = UniformStrips(plan)._sampler
-    drawn = np.sort(sampler.drawn(0))
+    source, n = UniformSource(plan), 65536**2
+    stretch, drawn = source.stretch(0), np.empty(plan.samples_per_pass, np.uint32)
+    draw(n, stretch, 0, drawn)
+    drawn.sort()
     assert len(drawn) == 4295
     assert (np.diff(drawn.astype(np.int64)) > 0).all()
     assert drawn[-1] > 2**32 - 2**24
     first = int(drawn[-2]) - 5
-    np.testing.assert_array_equal(sampler.pixels_between(0, first, 2**32, 2), drawn[-2:])
-    counts = sampler.counts_between(0, np.array([0, 2**31, 2**31, first, 2**32]))
-    assert counts.tolist() == [(drawn < 2**31).sum(), 0, len(drawn) - 2 - (drawn < 2**31).sum(), 2]
+    np.testing.assert_array_equal(pixels_between(first, n, n, 2, stretch), drawn[-2:])
+    starts = starts_between(np.array([0, 2**31, 2**31, first, n]), n, len(drawn), stretch)
+    below = (drawn < 2**31).sum()
+    assert starts.tolist() == [0, below, below, len(drawn) - 2, len(drawn)]
 
 
 def test_few_uniform_pixels_are_found_without_a_search_of_the_grid(monkeypatch: pytest.MonkeyPatch) -> None:
-    searched = count_calls(monkeypatch, GridSampler, "pixels_between")
+    searched: list[int] = []
+    monkeypatch.setattr("stemscan.path.sources.uniform.pixels_between", lambda *some: searched.append(1))
     for region in (None, WHOLE):
         plan = make({"kind": "uniform", "ratio": 1e-3}, (512, 512), order="delocalised", region=region)
         assert len(np.unique(points_of(plan), axis=0)) == 262
@@ -244,19 +236,12 @@ def test_few_uniform_pixels_are_found_without_a_search_of_the_grid(monkeypatch: 
 @pytest.mark.parametrize("size", [1, 8, 13, 1024])
 def test_strips_of_tiles_hold_the_pixels_that_other_orders_visit(repeat: str, size: int) -> None:
     plan = make(block(size, min(size**2, 7)), (61, 90), 20, repeat=repeat)
-    source, expected = GridStrips(plan), visits(plan)
+    source, expected = TileSource(plan), visits(plan)
     for number in (0, 11, 19):
         for strip in range(len(source.strips)):
             first, stop = source.strips.rows[strip : strip + 2]
             pixels = np.sort(source.pixels(number, strip)) - np.uint32(first * 90)
             np.testing.assert_array_equal(pixels, np.flatnonzero(expected[number, first:stop]))
-
-
-def test_strips_of_sparse_tiles_are_not_searched_pixel_by_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = ordered(SHORTEST, block(64, 1), 512)
-    expanded = count_calls(monkeypatch, TileSampler, "expand")
-    assert len(points_of(plan)) == 64
-    assert not expanded
 
 
 def test_exclusive_passes_begin_with_the_last_permutation_that_a_pass_begins() -> None:
@@ -270,11 +255,9 @@ def test_exclusive_passes_begin_with_the_last_permutation_that_a_pass_begins() -
 
 def test_shares_of_cut_tiles_do_not_overflow() -> None:
     area = 2**32 - 2**26
-    shares = Shares(64, 64, area - 5, area)
     for covered in (0, 1, 2**16 - 1, 2**31 + 7, area - 1, area):
         for start in (0, area // 3, area - 1):
-            assert shared_before(np.int64(covered), np.int64(start), shares) == ((area - 5) * covered + start) // area
-    small = Shares(3, 64, 17, 130)
-    assert [int(shared_before(np.int64(at), np.int64(99), small)) for at in range(131)] == [
-        (17 * at + 99) // 130 for at in range(131)
-    ]
+            shared = shared_before(np.int64(covered), np.int64(start), area - 5, area)
+            assert shared == ((area - 5) * covered + start) // area
+    small = shared_before(np.arange(131), np.int64(99), 17, 130)
+    assert small.tolist() == [(17 * at + 99) // 130 for at in range(131)]

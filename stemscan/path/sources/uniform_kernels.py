@@ -1,4 +1,4 @@
-"""Compiled: expansion of patterns that draw from the whole grid.
+"""Compiled: pixels drawn from the whole grid.
 
 A pass reads a stretch of a stream of pseudo-random permutations of the grid's pixels. Exclusive passes read on where
 the last one ended; the pass that wraps into the next permutation puts off there those pixels that it already has,
@@ -13,25 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.path.permutation import CHUNK, domain, permute, permute_back, permute_back_chunk
-from stemscan.path.traversal import Positions, walk_band
+from stemscan.path.permutation import CHUNK, domain, number_left, permute, permute_back, permute_back_chunk
+from stemscan.path.pixels import Counts, Pixels
 from stemscan.runtime.compiled import compiled
 
-__all__ = [
-    "Stretch",
-    "band_starts",
-    "counts_between",
-    "drawn_pixels",
-    "expand_bands",
-    "expand_random",
-    "kept_number",
-    "pixels_between",
-    "put_off",
-]
+__all__ = ["Stretch", "draw", "pixels_between", "put_off", "starts_between"]
 
 Numbers = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.uint32]
-Pixels = npt.NDArray[np.uint32]
 
 
 class Stretch(NamedTuple):
@@ -67,24 +56,11 @@ def _stream_position(number: Any, reach: int, put_off: Numbers) -> Any:
     return -1 if index < 0 else reach - len(put_off) + index
 
 
-@compiled()
-def kept_number(index: int, put_off: Numbers) -> int:
-    """The number of the element `index` among those not put off."""
-    low, high = 0, len(put_off)
-    while low < high:
-        middle = (low + high) // 2
-        if put_off[middle] - middle <= index:
-            low = middle + 1
-        else:
-            high = middle
-    return index + low
-
-
 @compiled(inline=True)
 def _pixel_of(sample: int, n: int, bits: Any, high_values: Any, stretch: Stretch) -> np.int64:
     """Pixel of a sample of the pass, as drawn."""
     if sample >= stretch.length:
-        number = kept_number(sample - stretch.length, stretch.next_put_off)
+        number = number_left(sample - stretch.length, stretch.next_put_off)
         return permute(number, n, bits, high_values, stretch.next_keys)
     number = stretch.position + sample
     if number < stretch.reach:
@@ -149,70 +125,22 @@ def _mark(mask: Any, first: int, n: int, stretch: Stretch) -> None:
 
 
 @compiled()
-def band_starts(shape: tuple[int, int], tile: tuple[int, int], samples: int, stretch: Stretch) -> Numbers:
-    """Number of samples before each band of the pass, and after the last."""
-    n = shape[0] * shape[1]
-    bits, high_values = domain(n)
-    starts = np.zeros((shape[0] + tile[0] - 1) // tile[0] + 1, np.int64)
-    for sample in range(samples):
-        pixel = _pixel_of(sample, n, bits, high_values, stretch)
-        starts[pixel // (shape[1] * tile[0]) + 1] += 1
-    return np.cumsum(starts)
-
-
-@compiled()
-def expand_bands(
-    shape: tuple[int, int],
-    tile: tuple[int, int],
-    stretch: Stretch,
-    order: int,
-    band: int,
-    skip: int,
-    out: Positions,
-) -> None:
-    """Fill `out` with the points of the pass from sample `skip` of a band on."""
-    mask = np.zeros((tile[0], shape[1]), np.uint8)
-    at = 0
-    while at < len(out):
-        row0 = band * tile[0]
-        rows = min(tile[0], shape[0] - row0)
-        for row in range(rows):
-            _mark(mask[row], (row0 + row) * shape[1], shape[0] * shape[1], stretch)
-        at = walk_band(mask, rows, row0, order, tile, skip, out, at)
-        band += 1
-        skip = 0
-
-
-@compiled()
-def expand_random(shape: tuple[int, int], stretch: Stretch, start: int, out: Positions) -> None:
-    """Fill `out` with samples start, start + 1, ... of the pass, as drawn."""
-    n = shape[0] * shape[1]
+def draw(n: int, stretch: Stretch, start: int, out: Pixels) -> None:
+    """Fill `out` with samples start, start + 1, ... of the pass, as drawn from n pixels."""
     bits, high_values = domain(n)
     for i in range(len(out)):
-        pixel = _pixel_of(start + i, n, bits, high_values, stretch)
-        out[i, 0] = pixel // shape[1]
-        out[i, 1] = pixel % shape[1]
+        out[i] = _pixel_of(start + i, n, bits, high_values, stretch)
 
 
 @compiled()
-def drawn_pixels(n: int, samples: int, stretch: Stretch) -> Pixels:
-    """All pixels of the pass, by number, as drawn."""
+def starts_between(edges: Counts, n: int, samples: int, stretch: Stretch) -> Counts:
+    """How many pixels of the pass lie below each number of an ascending list from 0 to n."""
     bits, high_values = domain(n)
-    out = np.empty(samples, np.uint32)
-    for sample in range(samples):
-        out[sample] = _pixel_of(sample, n, bits, high_values, stretch)
-    return out
-
-
-@compiled()
-def counts_between(edges: Numbers, n: int, samples: int, stretch: Stretch) -> Numbers:
-    """How many pixels of the pass lie between each two numbers of an ascending list from 0 to n."""
-    bits, high_values = domain(n)
-    counts = np.zeros(len(edges) - 1, np.int64)
+    counts = np.zeros(len(edges), np.int64)
     for sample in range(samples):
         pixel = _pixel_of(sample, n, bits, high_values, stretch)
-        counts[np.searchsorted(edges, pixel, side="right") - 1] += 1
-    return counts
+        counts[np.searchsorted(edges, pixel, side="right")] += 1
+    return np.cumsum(counts)
 
 
 @compiled()

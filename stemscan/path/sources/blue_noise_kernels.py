@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from stemscan.path.pixels import Points
 from stemscan.path.strips import StripCurve, point_at
 from stemscan.random import Stream, bounded, random_words
 from stemscan.runtime.compiled import compiled
@@ -22,8 +22,6 @@ _ADJACENT = 9
 _AROUND = sorted(((i // 5, i % 5) for i in range(25)), key=lambda bin: (bin[0] - 2) ** 2 + (bin[1] - 2) ** 2)
 _DOWN, _ACROSS = np.array(_AROUND).T.copy()
 """Bins around one, the nearest first: itself and the eight adjacent ones, then the others."""
-
-Points = npt.NDArray[np.int32]
 
 
 class CurveStrip(NamedTuple):

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from stemscan.path.traversal import Positions
+from stemscan.path.pixels import Pixels
 from stemscan.runtime.compiled import compiled
 from stemscan.runtime.portable_math import log, sine_cosine
 
-__all__ = ["expand_interleaved", "expand_lissajous", "expand_spiral"]
+__all__ = ["fill_interleaved", "fill_lissajous", "fill_spiral"]
 
 _TWO_PI = 6.283185307179586
 _compiled_log = compiled()(log)
@@ -38,25 +38,25 @@ def _angle_at(length: float) -> float:
 
 
 @compiled(inline=True)
-def _pixel(value: Any, count: Any) -> Any:
-    """The pixel nearest to a coordinate, inside the grid."""
+def _nearest(value: Any, count: Any) -> Any:
+    """The row or column nearest to a coordinate, of so many."""
     return min(max(np.int64(math.floor(value + 0.5)), 0), count - 1)
 
 
 @compiled()
-def expand_spiral(shape: tuple[int, int], pitch: float, spacing: float, start: int, out: Positions) -> None:
+def fill_spiral(shape: tuple[int, int], pitch: float, spacing: float, start: int, out: Pixels) -> None:
     """Fill `out` with samples start, start + 1, ... of a spiral."""
     scale = pitch / _TWO_PI
     for i in range(len(out)):
         angle = _angle_at((start + i) * spacing / scale)
         turn = angle / _TWO_PI
         sine, cosine = _sine_cosine(turn - math.floor(turn))
-        out[i, 0] = _pixel((shape[0] - 1) / 2 + scale * angle * sine, shape[0])
-        out[i, 1] = _pixel((shape[1] - 1) / 2 + scale * angle * cosine, shape[1])
+        row = _nearest((shape[0] - 1) / 2 + scale * angle * sine, shape[0])
+        out[i] = row * shape[1] + _nearest((shape[1] - 1) / 2 + scale * angle * cosine, shape[1])
 
 
 @compiled()
-def expand_lissajous(shape: tuple[int, int], cycles: tuple[int, int], samples: int, start: int, out: Positions) -> None:
+def fill_lissajous(shape: tuple[int, int], cycles: tuple[int, int], samples: int, start: int, out: Pixels) -> None:
     """Fill `out` with samples start, start + 1, ... of a Lissajous figure of so many samples."""
     down, across = cycles
     for i in range(len(out)):
@@ -66,27 +66,22 @@ def expand_lissajous(shape: tuple[int, int], cycles: tuple[int, int], samples: i
         column_turn = (place * across * 4 * down + samples) % (4 * samples * down) / (4 * samples * down)
         _, row_cosine = _sine_cosine(row_turn)
         _, column_cosine = _sine_cosine(column_turn)
-        out[i, 0] = _pixel((shape[0] - 1) / 2 * (1.0 - row_cosine), shape[0])
-        out[i, 1] = _pixel((shape[1] - 1) / 2 * (1.0 - column_cosine), shape[1])
+        row = _nearest((shape[0] - 1) / 2 * (1.0 - row_cosine), shape[0])
+        out[i] = row * shape[1] + _nearest((shape[1] - 1) / 2 * (1.0 - column_cosine), shape[1])
 
 
 @compiled()
-def expand_interleaved(shape: tuple[int, int], stride: tuple[int, int], start: int, out: Positions) -> None:
+def fill_interleaved(shape: tuple[int, int], stride: tuple[int, int], start: int, out: Pixels) -> None:
     """Fill `out` with samples start, start + 1, ... of rasters that leave out what lies between."""
+    sample: Any = np.int64(start)
     at = 0
-    skip: Any = np.int64(start)
     for first_row in range(min(stride[0], shape[0])):
         rows = (shape[0] - first_row + stride[0] - 1) // stride[0]
         for first_column in range(min(stride[1], shape[1])):
             columns = (shape[1] - first_column + stride[1] - 1) // stride[1]
-            if skip >= rows * columns:
-                skip -= rows * columns
-                continue
-            while skip < rows * columns and at < len(out):
-                out[at, 0] = first_row + skip // columns * stride[0]
-                out[at, 1] = first_column + skip % columns * stride[1]
-                skip += 1
+            stop = min(rows * columns, sample + len(out) - at)
+            for within in range(sample, stop):
+                row = first_row + within // columns * stride[0]
+                out[at] = row * shape[1] + first_column + within % columns * stride[1]
                 at += 1
-            if at == len(out):
-                return
-            skip = 0
+            sample = max(sample - rows * columns, 0)

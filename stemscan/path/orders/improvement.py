@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.path.jump_costs import JumpCosts, cost_of
+from stemscan.path.orders.jump_costs import JumpCosts, cost_of
 from stemscan.runtime.compiled import compiled
 
 __all__ = ["improve"]

@@ -8,12 +8,13 @@ tile with fewer samples than there are rounds rests in some of them, evenly spre
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from stemscan.path.pixels import Pixels
 from stemscan.runtime.compiled import compiled
 
 __all__ = ["far_apart", "rounds_of", "step_between"]
@@ -22,14 +23,6 @@ _SAMPLES_OF_TILE = 8
 _REACH = 12
 _TRIES = 4000
 _GOLDEN = 0.6180339887498949
-
-
-@compiled(inline=True)
-def _divisor(a: Any, b: Any) -> Any:
-    """The greatest common divisor."""
-    while b:
-        a, b = b, a % b
-    return a
 
 
 @compiled()
@@ -59,7 +52,7 @@ def _multiplier(tiles: tuple[int, int], sides: tuple[int, int]) -> np.int64:
     best, best_quality = np.int64(1), -1.0
     for try_number in range(min(_TRIES, int(count))):
         multiplier = 1 + np.int64(np.floor(count * (_GOLDEN * (try_number + 1) % 1.0)))
-        if multiplier >= count or _divisor(count, multiplier) != 1:
+        if multiplier >= count or math.gcd(count, multiplier) != 1:
             continue
         quality = _quality(np.uint64(multiplier), tiles, sides, reach, best_quality)
         if quality > best_quality:
@@ -97,14 +90,12 @@ def rounds_of(index: Any, count: Any, rounds: Any) -> Any:
 def _stride(count: Any) -> Any:
     """A number without common divisor with `count`, near the golden section of it."""
     stride = np.int64(np.floor(count * _GOLDEN + 0.5))
-    while stride > 1 and _divisor(count, stride) != 1:
+    while stride > 1 and math.gcd(count, stride) != 1:
         stride -= 1
     return max(stride, np.int64(1))
 
 
-def far_apart(
-    pixels: npt.NDArray[np.uint32], shape: tuple[int, int], area: int | None = None
-) -> npt.NDArray[np.uint32]:
+def far_apart(pixels: Pixels, shape: tuple[int, int], area: int | None = None) -> Pixels:
     """The same pixels in an order of rounds over tiles of some eight samples: (n,) uint32 row * columns + column.
 
     Parameters
@@ -164,7 +155,7 @@ def _time_of(pixel: Any, tiling: Tiling) -> Any:
 
 
 @compiled()
-def _by_rounds(pixels: npt.NDArray[np.uint32], tiling: Tiling) -> npt.NDArray[np.uint32]:
+def _by_rounds(pixels: Pixels, tiling: Tiling) -> Pixels:
     """One sample of each tile a round; tiles with fewer samples than rounds rest evenly."""
     starts = np.zeros(tiling.tiles[0] * tiling.tiles[1] + 1, np.int64)
     for pixel in pixels:
