@@ -20,10 +20,8 @@ from stemscan.path.sources.full import FullSource
 from stemscan.path.sources.tiles import TileSource
 from stemscan.path.sources.uniform import UniformSource
 from stemscan.path.sources.ways import WaySource
-from stemscan.plan.patterns.base import PatternBase
-from stemscan.plan.patterns.block_random import BlockRandom
+from stemscan.plan.patterns.base import AreaPattern, Way
 from stemscan.plan.patterns.blue_noise import BlueNoise
-from stemscan.plan.patterns.line_hop import LineHop
 from stemscan.plan.patterns.raster import FullPattern
 from stemscan.plan.patterns.uniform import Uniform
 
@@ -33,14 +31,13 @@ if TYPE_CHECKING:
 __all__ = ["expand", "source_of"]
 
 SOURCES: Final[dict[type, Callable[[ScanPlan], Source]]] = {
-    BlockRandom: TileSource,
-    LineHop: TileSource,
+    AreaPattern: TileSource,
     FullPattern: FullSource,
     Uniform: UniformSource,
     BlueNoise: BlueNoiseSource,
-    PatternBase: WaySource,
+    Way: WaySource,
 }
-"""Sources by pattern, or by a base of patterns."""
+"""Sources by pattern, or by a base of patterns: a new pattern of tiles needs no line here."""
 
 ORDERS: Final[dict[str, Callable[[ScanPlan, Source], Fill]]] = {
     "raster": by_lines,
