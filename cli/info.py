@@ -68,8 +68,8 @@ def _export(path: Path, exported: Exported) -> Description:
     """Contents of a file in another program's format."""
     files = [path] if path.is_file() else list(path.iterdir())
     size = sum(file.stat().st_size for file in files)
-    data = {"type": "export", "format": exported.format, **exported.facts, "size_bytes": size}
-    rows = [("format", exported.format), *exported.rows, ("size", counted(size, "byte"))]
+    data = {"type": "export", "format": exported.format, **exported.contents.facts, "size_bytes": size}
+    rows = [("format", exported.format), *exported.contents.rows, ("size", counted(size, "byte"))]
     return data, [f"{path}: {exported.title}", *table(rows)]
 
 

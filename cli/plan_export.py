@@ -23,10 +23,18 @@ def _formats() -> str:
     return ", ".join(FORMATS) + "."
 
 
+def _corners() -> str:
+    """Formats that have corners, and what those are."""
+    from stemscan.hardware.exporters import FORMATS
+
+    names = ", ".join(name for name, one in FORMATS.items() if one.takes_corners)
+    return f"{names}: blanked points in two corners, for loaders that centre patterns."
+
+
 class ExportCommand(LateCommand):
     """The command with what exporters declare."""
 
-    late_help: ClassVar = {"to": _formats}
+    late_help: ClassVar = {"to": _formats, "corners": _corners}
 
 
 def export(
@@ -44,7 +52,7 @@ def export(
     ] = None,
     corners: Annotated[
         bool,
-        typer.Option("--corners", help="fei-stream: blanked points in two corners, for loaders that centre patterns."),
+        typer.Option("--corners"),
     ] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,

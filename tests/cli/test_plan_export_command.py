@@ -116,7 +116,7 @@ def test_info_of_damaged_exports_and_other_things(planned: Stemscan) -> None:
 
 
 WRONG = [
-    (["p.yaml", "--to", "digiscan", "-o", "a.csv"], "expected one of fei-stream,", 2),
+    (["p.yaml", "--to", "digiscan", "-o", "a.csv"], "expected one of abtem, csv, de-freescan,", 2),
     (["p.yaml", "-o", "a.csv"], "--to", 2),
     (["p.yaml", "--to", "csv"], "--output", 2),
     (["p.yaml", "--to", "csv", "-o", "p.yaml", "--overwrite"], ".csv or .txt", 2),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from stemscan.errors import DataError, PlanError
-from stemscan.hardware.exporters import export, read_abtem, read_py4dstem
+from stemscan.hardware.exporters import export, read_angstrom
 from stemscan.plan.scan_plan import ScanPlan
 from stemscan.testing import plans
 from tests.stemscan.hardware.exporters.kit import Written, plan_of, points_of
@@ -22,18 +22,18 @@ def test_round_trips(plan: ScanPlan) -> None:
     plan = ScanPlan.from_dict(plan.to_dict() | {"pixel_size_nm": pixel_size_nm})
     expected = points_of(plan) * (10 * pixel_size_nm)
     with Written(plan, "abtem", "a.npy") as (path, report):
-        assert np.allclose(read_abtem(path), expected[:, ::-1], rtol=1e-15, atol=0)
+        assert np.allclose(read_angstrom(path), expected[:, ::-1], rtol=1e-15, atol=0)
     with Written(plan, "py4dstem", "a.npy") as (path, _):
-        assert np.allclose(read_py4dstem(path), expected, rtol=1e-15, atol=0)
+        assert np.allclose(read_angstrom(path), expected, rtol=1e-15, atol=0)
     assert report.position_error_px == 0
 
 
 def test_axes_and_unit() -> None:
     plan = plan_of(pattern={"kind": "raster"}, shape=[2, 3], passes=1, pixel_size_nm=0.05)
     with Written(plan, "abtem", "a.npy") as (path, _):
-        assert read_abtem(path).tolist() == [[0, 0], [0.5, 0], [1, 0], [0, 0.5], [0.5, 0.5], [1, 0.5]]
+        assert read_angstrom(path).tolist() == [[0, 0], [0.5, 0], [1, 0], [0, 0.5], [0.5, 0.5], [1, 0.5]]
     with Written(plan, "py4dstem", "a.npy") as (path, _):
-        assert read_py4dstem(path).tolist() == [[0, 0], [0, 0.5], [0, 1], [0.5, 0], [0.5, 0.5], [0.5, 1]]
+        assert read_angstrom(path).tolist() == [[0, 0], [0, 0.5], [0, 1], [0.5, 0], [0.5, 0.5], [0.5, 1]]
 
 
 @pytest.mark.parametrize("to", ["abtem", "py4dstem"])
@@ -43,8 +43,7 @@ def test_without_pixel_size(tmp_path: Path, to: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("read", [read_abtem, read_py4dstem])
-def test_wrong_files(tmp_path: Path, read: type) -> None:
+def test_wrong_files(tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     finite = np.zeros((4, 2))
     holed = finite.copy()
@@ -57,8 +56,8 @@ def test_wrong_files(tmp_path: Path, read: type) -> None:
     ):
         np.save(path, array)
         with pytest.raises(DataError) as problem:
-            read(path)
+            read_angstrom(path)
         assert words in str(problem.value)
     path.write_bytes(path.read_bytes()[:-3])
     with pytest.raises(DataError, match="shortened"):
-        read(path)
+        read_angstrom(path)

@@ -21,14 +21,15 @@ import numpy.typing as npt
 
 from stemscan.errors import DataError, InputNotFoundError, ProfileError
 from stemscan.hardware.exporters.decimal_text import decimal_lines
-from stemscan.hardware.exporters.npy import read_npy_array, write_npy_array
+from stemscan.hardware.exporters.format import Contents, Format, contents_of_points
+from stemscan.hardware.exporters.npy_arrays import read_pairs, write_npy_array
 from stemscan.hardware.exporters.text_reader import open_data, read_table
 from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.hardware.exporters.source import Source
 
-__all__ = ["COORDINATES", "INFO", "Freescan", "is_freescan_file", "read_de_freescan", "write_de_freescan"]
+__all__ = ["COORDINATES", "FORMATS", "INFO", "Freescan", "read_de_freescan", "write_de_freescan"]
 
 COORDINATES = "scan_coordinates.csv"
 """The file of the points of all passes."""
@@ -44,7 +45,7 @@ _PASS_FILE = re.compile(r"pass-(\d{3})\.npy")
 
 @dataclass(frozen=True, eq=False)
 class Freescan:
-    """What a folder for DE-Freescan says.
+    """Points of a folder for DE-Freescan.
 
     Parameters
     ----------
@@ -120,7 +121,7 @@ def read_de_freescan(folder: Path) -> Freescan:
     return Freescan(passes, every)
 
 
-def is_freescan_file(name: str) -> bool:
+def _owns(name: str) -> bool:
     """Tell whether a file of this name is one that `write_de_freescan` writes."""
     return name in (COORDINATES, INFO) or _PASS_FILE.fullmatch(name) is not None
 
@@ -177,9 +178,30 @@ def _check_profile(source: Source) -> None:
 
 def _read_pass(path: Path) -> npt.NDArray[np.int32]:
     """Points of one pass."""
-    points = read_npy_array(path, kinds="iu", what="whole (x, y) of shape (samples, 2)")
-    if points.ndim != 2 or points.shape[1] != 2:
-        raise DataError(f"{path}: expected points of shape (samples, 2), got {points.shape}")
+    points = read_pairs(path, kinds="iu", what="whole (x, y)")
     if points.size and (points.min() < 0 or points.max() > 65535):
         raise DataError(f"{path}: expected pixels from 0 to 65535, got {points.min()} to {points.max()}")
     return points.astype(np.int32)
+
+
+def _describe(folder: Path) -> Contents:
+    """Number and extent of the points, and their passes."""
+    scan = read_de_freescan(folder)
+    points, passes = contents_of_points(scan.coordinates[:, ::-1]), len(scan.passes)
+    return Contents({"passes": passes, **points.facts}, (("passes", counted(passes, "pass")), *points.rows))
+
+
+FORMATS = (
+    Format(
+        "de-freescan",
+        "(x, y) in pixels, a file a pass, for Direct Electron DE-Freescan and RosettaSciIO",
+        (),
+        write_de_freescan,
+        read_de_freescan,
+        profile="de-freescan",
+        takes_profile=True,
+        describe=_describe,
+        holds=lambda shape, dtype: dtype.kind in "iu" and len(shape) == 2 and shape[1] == 2,
+        owns=_owns,
+    ),
+)

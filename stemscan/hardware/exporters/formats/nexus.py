@@ -27,14 +27,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.errors import DataError, InputNotFoundError, MissingDependencyError
+from stemscan.errors import DataError, InputNotFoundError, MissingDependencyError, PlanError
+from stemscan.hardware.exporters.format import Contents, Format, contents_of_points
 from stemscan.hardware.exporters.guarded_file import guarded_file
-from stemscan.units import counted
+from stemscan.plan.scan_plan import ScanPlan
+from stemscan.units import counted, format_duration
 
 if TYPE_CHECKING:
     from stemscan.hardware.exporters.source import Source
 
-__all__ = ["NexusScan", "read_nexus", "write_nexus"]
+__all__ = ["FORMATS", "NexusScan", "read_nexus", "write_nexus"]
 
 _CHUNK = 1 << 16
 _NS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
@@ -48,7 +50,7 @@ _MOST_DEFLATED = 1100  # times: gzip makes nothing smaller than this
 
 @dataclass(frozen=True, eq=False)
 class NexusScan:
-    """What a NeXus file says of a scan.
+    """Scan in a NeXus file.
 
     Parameters
     ----------
@@ -87,7 +89,7 @@ def write_nexus(source: Source, path: Path) -> int:
         file.attrs["default"] = "entry"
         entry = _group(file, "entry", "NXentry")
         entry.attrs["default"] = "scan_path"
-        _describe(source, entry)
+        _write_notes(source, entry)
         data = _group(entry, "scan_path", "NXdata")
         data.attrs.update({"signal": "pass", "axes": ["x"], "x_indices": 0, "y_indices": 0})
         arrays = {name: _array(data, name, plan.total_samples, dtype) for name, dtype in _ARRAYS.items()}
@@ -112,7 +114,7 @@ def write_nexus(source: Source, path: Path) -> int:
 _ARRAYS = {"x": "<i4", "y": "<i4", "pass": "<u2"}
 
 
-def _describe(source: Source, entry: Any) -> None:
+def _write_notes(source: Source, entry: Any) -> None:
     """Write all that is no array."""
     from stemscan import __version__
 
@@ -285,3 +287,47 @@ def _h5py() -> Any:
             'expected h5py for NeXus files, got none; pip install "stemscan[files]", or choose another format'
         ) from problem
     return h5py
+
+
+def _describe(path: Path) -> Contents:
+    """Points, passes, times and the plan."""
+    scan = read_nexus(path)
+    try:
+        digest = ScanPlan.from_yaml(scan.plan).digest()
+    except PlanError as problem:
+        raise DataError(f"{path}: expected the text of a plan in entry/plan/data, got: {problem}") from problem
+    points, passes = contents_of_points(scan.positions), len(np.unique(scan.passes))
+    size = "unknown" if scan.pixel_size_nm is None else f"{scan.pixel_size_nm:g} nm"
+    return Contents(
+        {
+            "passes": passes,
+            **points.facts,
+            "dwell_ns": scan.dwell_ns,
+            "pixel_size_nm": scan.pixel_size_nm,
+            "scan_schema": scan.scan_schema,
+            "plan_digest": digest,
+        },
+        (
+            ("passes", counted(passes, "pass")),
+            *points.rows[:-1],
+            ("dwell time", format_duration(scan.dwell_ns)),
+            ("pixel size", size),
+            ("scan", scan.scan_schema),
+            ("plan", f"inside, digest {digest}"),
+        ),
+    )
+
+
+FORMATS = (
+    Format(
+        "nexus",
+        "NeXus file (HDF5) with the plan, NXscan_controller, for NeXus readers",
+        (".nxs", ".nx5", ".h5", ".hdf5"),
+        write_nexus,
+        read_nexus,
+        takes_profile=True,
+        dwell="once",
+        begins=lambda start: start.startswith(b"\x89HDF\r\n\x1a\n"),
+        describe=_describe,
+    ),
+)

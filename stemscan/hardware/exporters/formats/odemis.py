@@ -1,4 +1,4 @@
-"""Format `odemis`: what `scanPath` of an Odemis scanner takes, in pixels: `scanner.scanPath.value = np.load(FILE)`.
+"""Format `odemis`: positions in pixels for `scanPath` of an Odemis scanner: `scanner.scanPath.value = np.load(FILE)`.
 
 float64 (samples, 2): (x, y), x along a row and y down the rows, both from the centre of the plan's grid, which lies
 between two pixels where their number is even. The scanner's resolution must be that of the plan. The dwell time is not
@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import DataError
-from stemscan.hardware.exporters.npy import read_npy_array, write_npy_array
+from stemscan.hardware.exporters.format import Format
+from stemscan.hardware.exporters.npy_arrays import read_pairs, write_npy_array
 
 if TYPE_CHECKING:
     from stemscan.hardware.exporters.source import Source
 
-__all__ = ["read_odemis", "write_odemis"]
+__all__ = ["FORMATS", "read_odemis", "write_odemis"]
 
 _FARTHEST = 32768.0
 
@@ -41,9 +42,7 @@ def read_odemis(path: Path) -> npt.NDArray[np.float64]:
     DataError
         When the file is damaged or holds something else.
     """
-    positions = read_npy_array(path, kinds="f", what="positions in pixels of shape (samples, 2)")
-    if positions.ndim != 2 or positions.shape[1] != 2:
-        raise DataError(f"{path}: expected positions of shape (samples, 2), got {positions.shape}")
+    positions = read_pairs(path, kinds="f", what="positions in pixels")
     inside = (np.abs(positions) <= _FARTHEST).all(axis=1)  # not so for what is no number
     if not inside.all():
         bad = int(np.argmin(inside))
@@ -52,3 +51,15 @@ def read_odemis(path: Path) -> npt.NDArray[np.float64]:
             f"sample {bad}"
         )
     return positions.astype(np.float64)
+
+
+FORMATS = (
+    Format(
+        "odemis",
+        "(x, y) in pixels from the centre, for Odemis' scanPath",
+        (".npy",),
+        write_odemis,
+        read_odemis,
+        holds=lambda shape, dtype: dtype == np.float64 and len(shape) == 2 and shape[1] == 2,
+    ),
+)

@@ -13,12 +13,13 @@ import numpy.typing as npt
 
 from stemscan.errors import DataError
 from stemscan.hardware.exporters.decimal_text import decimal_lines
+from stemscan.hardware.exporters.format import Contents, Format, contents_of_points
 from stemscan.hardware.exporters.text_reader import open_data, read_header_line, read_table
 
 if TYPE_CHECKING:
     from stemscan.hardware.exporters.source import Source
 
-__all__ = ["read_csv", "write_csv"]
+__all__ = ["FORMATS", "read_csv", "write_csv"]
 
 
 def write_csv(source: Source, path: Path) -> int:
@@ -54,3 +55,26 @@ def read_csv(path: Path) -> npt.NDArray[np.int32]:
             f"{path}: expected pixels from 0 to 65535, got {points[bad, 0]},{points[bad, 1]} in line {bad + 2}"
         )
     return points.astype(np.int32)
+
+
+def _describe(path: Path) -> Contents:
+    """Number and extent of the points."""
+    return contents_of_points(read_csv(path))
+
+
+def _begins(start: bytes) -> bool:
+    """Tell whether the first line is that of the names."""
+    return start.split(b"\n")[0].strip().replace(b" ", b"") == b"row,column"
+
+
+FORMATS = (
+    Format(
+        "csv",
+        "row,column in pixels, for everything",
+        (".csv", ".txt"),
+        write_csv,
+        read_csv,
+        begins=_begins,
+        describe=_describe,
+    ),
+)

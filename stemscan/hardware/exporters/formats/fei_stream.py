@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,16 +22,17 @@ import numpy.typing as npt
 
 from stemscan.errors import DataError, ProfileError, UsageError
 from stemscan.hardware.exporters.decimal_text import decimal_lines
+from stemscan.hardware.exporters.format import NOT_STATED, Contents, Format, extent
 from stemscan.hardware.exporters.text_reader import open_data, read_header_line, read_table
 from stemscan.hardware.program import Steps
-from stemscan.units import counted
+from stemscan.units import counted, format_duration
 
 if TYPE_CHECKING:
     from stemscan.hardware.exporters.source import Source
     from stemscan.hardware.profile import ControllerProfile
     from stemscan.hardware.program import Program
 
-__all__ = ["StreamFile", "is_stream_line", "read_fei_stream", "write_fei_stream"]
+__all__ = ["FORMATS", "StreamFile", "read_fei_stream", "write_fei_stream"]
 
 _FIRST_LINES = {(16, 25): "s16,25ns", (16, 100): "s16", (12, 100): "s"}
 _FIRST_LINE = re.compile(r"s(16)?(?:, ?(25|100) ?ns)?")
@@ -39,7 +41,7 @@ _PLAIN_NS = 100  # the unit of a first line that names none, which every engine 
 
 @dataclass(frozen=True, eq=False)
 class StreamFile:
-    """What a stream file says.
+    """Contents of a stream file.
 
     Parameters
     ----------
@@ -48,13 +50,13 @@ class StreamFile:
     unit_ns : int
         Time unit of the dwells in nanoseconds: 25 or 100.
     repeats : int
-        How often the points are run through.
+        Times that the points are run through.
     dwell : int64 (n,)
         In time units, at least 1.
     x, y : int32 (n,)
         Codes of column and row.
     blanked : bool (n,)
-        Whether the beam is blanked.
+        True where the beam is blanked.
     """
 
     bits: int
@@ -180,11 +182,6 @@ def _and_then(steps: Iterator[Steps], ending: Steps) -> Iterator[Steps]:
     yield ending
 
 
-def is_stream_line(line: str) -> bool:
-    """Tell whether a stream file may begin with this line."""
-    return _FIRST_LINE.fullmatch(line) is not None
-
-
 def _parse_first(line: str, path: Path) -> tuple[int, int]:
     """Bits and time unit in nanoseconds."""
     match = _FIRST_LINE.fullmatch(line)
@@ -206,3 +203,53 @@ def _check(wrong: npt.NDArray[np.bool_], table: npt.NDArray[np.int64], path: Pat
         bad = int(np.argmax(wrong))
         shown = " ".join(str(value) for value in table[bad])
         raise DataError(f"{path}: expected {what} in line {bad + 4}, got {shown!r}")
+
+
+def _begins(start: bytes, *, bits: int) -> bool:
+    """Tell whether the first line is that of a stream file with codes of so many bits."""
+    match = _FIRST_LINE.fullmatch(start.split(b"\n")[0].strip().decode("latin-1"))
+    return match is not None and (16 if match[1] else 12) == bits
+
+
+def _describe(path: Path) -> Contents:
+    """Points, codes and time."""
+    stream = read_fei_stream(path)
+    points, blanked = len(stream.x), int(stream.blanked.sum())
+    time = int(stream.dwell.sum()) * stream.unit_ns * stream.repeats
+    x, y = extent(stream.x), extent(stream.y)
+    return Contents(
+        {
+            "bits": stream.bits,
+            "unit_ns": stream.unit_ns,
+            "repeats": stream.repeats,
+            "points": points,
+            "blanked_points": blanked,
+            "x": x,
+            "y": y,
+            "time_ns": time,
+        },
+        (
+            ("points", f"{counted(points, 'point')}, {blanked} of them blanked, run {counted(stream.repeats, 'time')}"),
+            ("codes", f"x {x[0]} to {x[1]}, y {y[0]} to {y[1]}"),
+            ("time", f"{format_duration(time)}, in units of {stream.unit_ns} ns"),
+            ("plan", NOT_STATED),
+        ),
+    )
+
+
+FORMATS = tuple(
+    Format(
+        name,
+        f"stream file, {bits} bits, for Thermo Fisher (FEI) patterning engines",
+        (".str",),
+        partial(write_fei_stream, bits=bits),
+        read_fei_stream,
+        profile=name,
+        takes_profile=True,
+        takes_corners=True,
+        dwell="points",
+        begins=partial(_begins, bits=bits),
+        describe=_describe,
+    )
+    for name, bits in (("fei-stream", 16), ("fei-stream-12", 12))
+)

@@ -1,15 +1,13 @@
-"""numpy files (.npy) that are written piece by piece, and read with checks; and the format `npy` itself.
+"""numpy files (.npy) that are written piece by piece, and read with checks.
 
-`npy` is an int32 array of shape (passes, samples of a pass, 2): (row, column) of each sample in pixels, in the order of
-visits, as `stemscan import --positions` takes it. The dwell time is not in it. Description of the file format:
-https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+Description of the file format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,39 +16,7 @@ from stemscan.errors import DataError
 from stemscan.files.numpy_files import read_npy_file
 from stemscan.hardware.exporters.text_reader import open_data
 
-if TYPE_CHECKING:
-    from stemscan.hardware.exporters.source import Source
-
-__all__ = ["read_npy", "read_npy_array", "write_npy", "write_npy_array"]
-
-
-def write_npy(source: Source, path: Path) -> int:
-    """Write the points of a plan; returns how many."""
-    plan = source.plan
-    shape = (plan.passes, plan.samples_per_pass, 2)
-    write_npy_array(path, shape, "<i4", source.positions())
-    return plan.total_samples
-
-
-def read_npy(path: Path) -> npt.NDArray[np.int32]:
-    """Read points in pixels.
-
-    Returns
-    -------
-    array of int32, (passes, samples, 2)
-        (row, column).
-
-    Raises
-    ------
-    DataError
-        When the file is damaged or holds something else.
-    """
-    points = read_npy_array(path, kinds="iu", what="whole (row, column) of shape (passes, samples, 2)")
-    if points.ndim != 3 or points.shape[2] != 2:
-        raise DataError(f"{path}: expected points of shape (passes, samples, 2), got {points.shape}")
-    if points.size and (points.min() < 0 or points.max() > 65535):
-        raise DataError(f"{path}: expected pixels from 0 to 65535, got {points.min()} to {points.max()}")
-    return points.astype(np.int32)
+__all__ = ["read_npy_array", "read_pairs", "write_npy_array"]
 
 
 def write_npy_array(path: Path, shape: tuple[int, ...], dtype: str, pieces: Iterable[npt.NDArray[Any]]) -> None:
@@ -88,3 +54,11 @@ def read_npy_array(path: Path, *, kinds: str, what: str) -> npt.NDArray[Any]:
     if array.dtype.kind not in kinds:
         raise DataError(f"{path}: expected {what}, got numbers of type {array.dtype}")
     return array
+
+
+def read_pairs(path: Path, *, kinds: str, what: str) -> npt.NDArray[Any]:
+    """Read an array of shape (samples, 2); parameters and errors as of `read_npy_array`."""
+    pairs = read_npy_array(path, kinds=kinds, what=f"{what} of shape (samples, 2)")
+    if pairs.ndim != 2 or pairs.shape[1] != 2:
+        raise DataError(f"{path}: expected {what} of shape (samples, 2), got {pairs.shape}")
+    return pairs
