@@ -70,7 +70,7 @@ def _begins(start: bytes) -> bool:
 FORMATS = (
     Format(
         "csv",
-        "row,column in pixels, for everything",
+        "list of row,column in pixels, for everything",
         (".csv", ".txt"),
         write_csv,
         read_csv,

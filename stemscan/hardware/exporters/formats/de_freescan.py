@@ -194,7 +194,7 @@ def _describe(folder: Path) -> Contents:
 FORMATS = (
     Format(
         "de-freescan",
-        "(x, y) in pixels, a file a pass, for Direct Electron DE-Freescan and RosettaSciIO",
+        "folder of (x, y) in pixels, a file a pass, for Direct Electron DE-Freescan and RosettaSciIO",
         (),
         write_de_freescan,
         read_de_freescan,
