@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from benchmarks.fshnet_chain import scan
 from stemscan.recon.fshnet.full_grid import FullGridNet
 from stemscan.recon.fshnet.full_grid_features import CHANNELS
-from stemscan.recon.fshnet.network import FRAMES, FSHNet, exact_convolutions
+from stemscan.recon.networks.exact import exact_convolutions
+from stemscan.recon.paper.network import FRAMES, FSHNet
 from stemscan.recon.run import reconstruct
 
 Run = Callable[[], object]

@@ -18,8 +18,8 @@ import torch
 
 from stemscan.plan.scan_plan import ScanPlan
 from stemscan.recon.fourier_eb.method import fourier_eb
-from stemscan.recon.fshnet.network import FSHNet
 from stemscan.recon.inputs.inputs import Inputs
+from stemscan.recon.paper.network import FSHNet
 from stemscan.simulators.api import sampled_frames
 
 

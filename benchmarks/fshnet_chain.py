@@ -20,8 +20,8 @@ from stemscan.plan.scan_plan import ScanPlan
 from stemscan.recon.evaluation.images import TEST_SEED
 from stemscan.recon.fshnet.full_grid import FullGridNet, correct
 from stemscan.recon.fshnet.full_grid_features import features
-from stemscan.recon.fshnet.network import FSHNet
 from stemscan.recon.inputs.inputs import Inputs
+from stemscan.recon.paper.network import FSHNet
 from stemscan.recon.run import reconstruct
 from stemscan.recon.weights import find_weights
 from stemscan.recon.weights.file import load_weights

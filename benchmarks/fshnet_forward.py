@@ -21,12 +21,11 @@ import torch
 from torch import Tensor
 
 from stemscan.errors import StemscanError
-from stemscan.recon.fshnet.folding import folded
-from stemscan.recon.fshnet.network import FSHNet, multiply_accumulates, parameter_count_paper
 from stemscan.recon.metrics import compare
+from stemscan.recon.paper.folding import folded
+from stemscan.recon.paper.network import FSHNet, multiply_accumulates, parameter_count_paper
 from stemscan.recon.paper.protocol import published_scan
-from stemscan.recon.paper.published_weights import prior_input
-from stemscan.recon.weights.file import load_fshnet
+from stemscan.recon.paper.published_weights import load_fshnet, prior_input
 from stemscan.simulators.api import image_paths, load_corner
 
 Network = Callable[[Tensor, Tensor], Tensor]

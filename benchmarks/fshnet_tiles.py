@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.recon.fshnet.network import FACTOR, MULTIPLE, RECEPTIVE_RADIUS, infer
 from stemscan.recon.networks.tiling import tiled
+from stemscan.recon.paper.inference import infer
+from stemscan.recon.paper.network import FACTOR, MULTIPLE, RECEPTIVE_RADIUS
 from stemscan.recon.paper.protocol import published_scan
-from stemscan.recon.paper.published_weights import prior_input
-from stemscan.recon.weights.file import load_fshnet
+from stemscan.recon.paper.published_weights import load_fshnet, prior_input
 from stemscan.simulators.api import load_corner
 
 COVERING = -(-RECEPTIVE_RADIUS // MULTIPLE) * MULTIPLE

@@ -33,7 +33,7 @@ def import_weights(
     """Convert the published FSHNet weights for `stemscan recon --method fshnet --weights`."""
     from dataclasses import asdict
 
-    from stemscan.recon.weights.published import import_published
+    from stemscan.recon.paper.published_weights import import_published
 
     talk = Talk(quiet, as_json)
     with talk.progress("converting"):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stemscan.plugin_code import code_text
+from stemscan.recon.networks.registry import ARCHITECTURES
 from stemscan.recon.registry import built_in
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def code_of(contender: Contender) -> str:
 
 @lru_cache(maxsize=256)
 def implementation_digest(method: str) -> str:
-    """Digest of all modules in the folder of the module of a method of this package.
+    """Digest of all modules in the folders of a method of this package: its own, and those that hold its networks.
 
     Parameters
     ----------
@@ -39,12 +40,15 @@ def implementation_digest(method: str) -> str:
     Returns
     -------
     str
-        16 hexadecimal digits; empty where the source is not at hand.
+        16 hexadecimal digits a folder; empty where the source is not at hand.
     """
-    spec = find_spec(str(built_in()[method].function).partition(":")[0])
-    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+    chains = [one.chain for one in ARCHITECTURES.values() if one.method == method and one.chain]
+    modules = [name.partition(":")[0] for name in (str(built_in()[method].function), *chains)]
+    origins = [spec.origin for spec in map(find_spec, modules) if spec is not None]
+    if not all(origin is not None and origin.endswith(".py") for origin in origins):
         return ""
-    return _folder_digest(Path(spec.origin).parent)
+    folders = dict.fromkeys(Path(str(origin)).parent for origin in origins)
+    return "-".join(map(_folder_digest, folders))
 
 
 @lru_cache(maxsize=64)

@@ -1,4 +1,4 @@
-"""FSHNet: the method, and the networks that it runs."""
+"""FSHNet: the method, and our network; the published one is declared in `stemscan.recon.paper`."""
 
 from __future__ import annotations
 
@@ -22,45 +22,13 @@ METHODS: Final = (
     ),
 )
 
-_ROOM: Final = "stemscan.recon.fshnet"
-_FULL_GRID: Final = "stemscan.recon.training.tasks:FullGridTask"
-
 ARCHITECTURES: Final = (
     Architecture(
-        "fshnet",
-        f"{_ROOM}.network:FSHNet",
-        "fshnet",
-        "stemscan.recon.training.tasks:FSHNetTask",
-        "FSHNet as published",
-        frames_argument="frames",
-        reads_prior=True,
-    ),
-    Architecture(
         "fshnet-full",
-        f"{_ROOM}.full_grid:FullGridNet",
+        "stemscan.recon.fshnet.full_grid:FullGridNet",
         "fshnet",
-        _FULL_GRID,
+        "stemscan.recon.training.tasks:FullGridTask",
         "FSHNet on the full scan grid, from Fourier analysis and visits",
-    ),
-    Architecture(
-        "fshnet-full-from-low-pass",
-        f"{_ROOM}.full_grid_ablations:FullGridFromLowPass",
-        "fshnet",
-        _FULL_GRID,
-        "FSHNet on the full scan grid, from the paper's initial reconstruction",
-    ),
-    Architecture(
-        "fshnet-full-no-visits",
-        f"{_ROOM}.full_grid_ablations:FullGridWithoutVisits",
-        "fshnet",
-        _FULL_GRID,
-        "FSHNet on the full scan grid that does not see visits",
-    ),
-    Architecture(
-        "fshnet-full-one-phase",
-        f"{_ROOM}.full_grid_ablations:FullGridOnePhase",
-        "fshnet",
-        _FULL_GRID,
-        "FSHNet on the full scan grid with one value per 2 x 2 pixels",
+        chain="stemscan.recon.fshnet.method:on_full_grid",
     ),
 )

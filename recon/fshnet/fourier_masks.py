@@ -160,7 +160,7 @@ def apply_mask(mask: Mask, spectrum: Spectrum) -> Spectrum:
 
 
 def coefficient_weights(shape: tuple[int, int]) -> npt.NDArray[np.int64]:
-    """How many coefficients of the whole plane each column of the half plane stands for, (W // 2 + 1,): 1 or 2."""
+    """Coefficients of the whole plane that each column of the half plane stands for, (W // 2 + 1,): 1 or 2."""
     width = shape[1]
     weights = np.full(width // 2 + 1, 2, dtype=np.int64)
     weights[0] = 1

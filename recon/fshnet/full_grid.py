@@ -20,9 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stemscan.recon.fshnet.full_grid_features import CHANNELS, PHASES, Features, Initial
-from stemscan.recon.fshnet.network import exact_convolutions
+from stemscan.recon.fourier_eb.analysis import analyse
+from stemscan.recon.fshnet.full_grid_features import CHANNELS, PHASES, Analyse, Features
 from stemscan.recon.inputs.grids import upsample_linear
+from stemscan.recon.networks.exact import exact_convolutions
 from stemscan.recon.networks.tiling import tiled
 
 __all__ = ["WIDTHS", "Correction", "FullGridNet", "correct"]
@@ -41,7 +42,7 @@ _BEYOND: Final = 0.25  # of what a corrected image has beyond the estimate's ran
 
 
 class Correction(NamedTuple):
-    """What the network says of an estimate.
+    """Output of the network on an estimate.
 
     Attributes
     ----------
@@ -89,11 +90,11 @@ class FullGridNet(nn.Module):
 
     Attributes
     ----------
-    initial : {"fourier-eb", "low-pass"}
-        The initial reconstruction that it corrects.
+    analyse : callable
+        Makes the initial reconstruction that it corrects.
     """
 
-    initial: ClassVar[Initial] = "fourier-eb"
+    analyse: ClassVar[Analyse] = staticmethod(analyse)
 
     def __init__(
         self,
@@ -135,7 +136,7 @@ class FullGridNet(nn.Module):
         return correction_of(self.raw(channels))
 
     def raw(self, channels: Tensor) -> Tensor:
-        """What `correction_of` turns into a correction: (N, phases + 1, h, w), local."""
+        """Output before `correction_of` makes a correction of it: (N, phases + 1, h, w), local."""
         fine = self.shuffle(channels)
         quarter = self.prior[0](fine)
         eighth = self.prior[1](quarter)
@@ -188,14 +189,14 @@ def correct(network: FullGridNet, made: Features, device: str = "cpu") -> tuple[
     half = torch.autocast("cpu", torch.bfloat16, enabled=target.type == "cpu" and _multiplies_bfloat16())
     with torch.inference_mode(), exact_convolutions(), half:
         correction = correction_of(_raw(network, made.channels, target))
-        image = _held(made.estimate + made.unit * correction.image[0, 0], made.estimate, made.shape)
+        image = _within(made.estimate + made.unit * correction.image[0, 0], made.estimate, made.shape)
         error = made.std * torch.exp(correction.log_ratio[0, 0])
     rows, columns = made.shape
     coarse = error.cpu().numpy()[: -(-rows // 2), : -(-columns // 2)]
     return image[:rows, :columns].cpu().numpy().copy(), upsample_linear(np.ascontiguousarray(coarse), 2, made.shape)
 
 
-def _held(image: Tensor, estimate: Tensor, shape: tuple[int, int]) -> Tensor:
+def _within(image: Tensor, estimate: Tensor, shape: tuple[int, int]) -> Tensor:
     """The corrected image, with a part of what is beyond the estimate's range on the scan grid."""
     low, high = torch.aminmax(estimate[: shape[0], : shape[1]])
     inside = image.clamp(low, high)
@@ -220,6 +221,6 @@ def _raw(network: FullGridNet, channels: Tensor, device: torch.device) -> Tensor
 
 
 def _multiplies_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 itself; where it does not, rounding costs time and gains nothing."""
+    """Tell whether this processor multiplies bfloat16 itself; else rounding costs time and gains nothing."""
     capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))

@@ -1,4 +1,4 @@
-"""What the full-grid network is given: the Fourier analysis of a scan, and what the samples say beyond it.
+"""Features of the full-grid network: the Fourier analysis of a scan, and what the samples say beyond it.
 
 The network corrects the Fourier empirical-Bayes estimate (`stemscan.recon.fourier_eb`), which plays the part that the
 low-pass of equations 10 and 11 plays in the paper: the frequency-domain initial reconstruction, here on the absolute
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,14 +23,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from stemscan.recon.fourier_eb.analysis import FourierAnalysis, analyse
-from stemscan.recon.fshnet.low_pass_analysis import low_pass_analysis
 from stemscan.recon.inputs.grids import bin_mean, coarse_shape, upsample, upsample_linear
 from stemscan.recon.inputs.read_noise import read_variance
 
-__all__ = ["CHANNELS", "MULTIPLE", "PHASES", "VISIT_CHANNELS", "Features", "Initial", "features"]
+__all__ = ["CHANNELS", "MULTIPLE", "PHASES", "VISIT_CHANNELS", "Analyse", "Features", "features"]
 
 Image = npt.NDArray[np.float32]
-Initial = Literal["fourier-eb", "low-pass"]
+Noise = Literal["poisson", "eq5"]
 
 PHASES: Final = 4
 """Scan pixels per pixel of the features."""
@@ -48,6 +47,23 @@ _FACTOR: Final = 2
 _WIDTHS: Final = (1.0, 2.0)  # of the Gaussians that gather residuals, in pixels of the features
 _FLOOR: Final = 0.1  # least variance of a sample, over the mean one
 _CLIP: Final = 8.0
+
+
+class Analyse(Protocol):
+    """An analysis of a scan; see `stemscan.recon.fourier_eb.analysis.analyse`."""
+
+    def __call__(
+        self,
+        summed: Image,
+        visits: Image,
+        electrons_per_sample: float,
+        *,
+        noise: Noise = "poisson",
+        signed: bool = False,
+        device: str = "cpu",
+    ) -> FourierAnalysis:
+        """Analyse S and V."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,10 +98,10 @@ def features(
     visits: Image,
     electrons_per_sample: float,
     *,
-    noise: Literal["poisson", "eq5"] = "poisson",
+    noise: Noise = "poisson",
     signed: bool = False,
     device: str = "cpu",
-    initial: Initial = "fourier-eb",
+    analyse: Analyse = analyse,
 ) -> Features:
     """Analyse a scan and make the network's input.
 
@@ -103,8 +119,8 @@ def features(
         The signal may be negative (standardised images, only under "eq5").
     device : str
         A torch device, on which the result lies.
-    initial : {"fourier-eb", "low-pass"}
-        The initial reconstruction; the low-pass of the paper is for an ablation.
+    analyse : callable
+        Makes the initial reconstruction; another one than the Fourier estimate is for an ablation.
 
     Returns
     -------
@@ -115,10 +131,7 @@ def features(
     ReconError
         When an argument is out of range.
     """
-    if initial == "low-pass":
-        found = low_pass_analysis(summed, visits, electrons_per_sample, noise=noise)
-    else:
-        found = analyse(summed, visits, electrons_per_sample, noise=noise, signed=signed, device=device)
+    found = analyse(summed, visits, electrons_per_sample, noise=noise, signed=signed, device=device)
     shape = (summed.shape[0], summed.shape[1])
     unit = max(float(np.sqrt(np.mean(found.std.astype(np.float64) ** 2))), 1e-6)
     estimate = _continued(torch.from_numpy(upsample(found.image, found.factor, shape)).to(device))

@@ -16,9 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.recon.fshnet.fourier_masks import forward, low_pass_mask
-from stemscan.recon.fshnet.structure import RADIUS
 
-__all__ = ["LARGEST", "PEAKS", "SMALLEST", "patch_size", "strongest_peaks"]
+__all__ = ["LARGEST", "PEAKS", "RADIUS", "SMALLEST", "patch_size", "strongest_peaks"]
+
+RADIUS: Final = 100.0
+"""The paper's r_p, in coefficients of a 1024 x 1024 transform."""
 
 PEAKS: Final = 10
 SMALLEST: Final = 8
@@ -130,7 +132,7 @@ def _noise_floor(power: npt.NDArray[np.floating[Any]], searched: npt.NDArray[np.
 
 
 def _local_maxima(power: npt.NDArray[np.floating[Any]], width: int) -> npt.NDArray[np.bool_]:
-    """Where a coefficient is at least as large as its eight neighbours on the (periodic, symmetric) whole plane."""
+    """Mask of coefficients at least as large as its eight neighbours on the (periodic, symmetric) whole plane."""
     from scipy.ndimage import maximum_filter
 
     mirror = np.roll(power[::-1], 1, axis=0)  # row -i

@@ -31,6 +31,8 @@ class Architecture:
         Whether an initial reconstruction goes in beside the frames.
     arguments : mapping
         Further arguments of the class.
+    chain : str
+        Its way from inputs to image, as ``module:name``; empty where the method has one way for all its networks.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Architecture:
     frames_argument: str = ""
     reads_prior: bool = False
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    chain: str = ""
 
     @property
     def takes_frames(self) -> bool:

@@ -20,8 +20,8 @@ from typing import Final, cast
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stemscan.recon.fshnet.network import FRAMES, FSHNet
 from stemscan.recon.networks.padding import mirrored
+from stemscan.recon.paper.network import FRAMES, FSHNet
 
 __all__ = ["FSHNetLinearInitial", "FSHNetWithoutInitial", "LinearInitialReconstruction"]
 

@@ -151,9 +151,10 @@ def _fshnet(drawn: PublishedScan, dose: float, contender: Contender, settings: d
     from stemscan.recon.fshnet.full_grid import FullGridNet, correct
     from stemscan.recon.fshnet.full_grid_features import features
     from stemscan.recon.fshnet.initial_reconstruction import initial_reconstruction
-    from stemscan.recon.fshnet.network import FSHNet, infer
     from stemscan.recon.fshnet.nonlocal_step import bandwidth, nonlocal_step
     from stemscan.recon.fshnet.patch_size import patch_size
+    from stemscan.recon.paper.inference import infer
+    from stemscan.recon.paper.network import FSHNet
     from stemscan.recon.paper.published_weights import prior_input
     from stemscan.recon.weights.file import load_weights
 
@@ -161,7 +162,7 @@ def _fshnet(drawn: PublishedScan, dose: float, contender: Contender, settings: d
     network, info = load_weights(cast("Any", contender.weights))
     summed, visits = drawn.frames.sum(axis=0), drawn.visits.sum(axis=0, dtype=np.float32)
     if isinstance(network, FullGridNet):
-        made = features(summed, visits, dose, noise="eq5", signed=True, device=device, initial=network.initial)
+        made = features(summed, visits, dose, noise="eq5", signed=True, device=device, analyse=network.analyse)
         image = binned(correct(network, made, device)[0])
     else:
         prior = prior_input(drawn.frames) if info.convention == "published" else initial_reconstruction(summed, visits)

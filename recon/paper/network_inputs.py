@@ -1,4 +1,4 @@
-"""What goes into the networks of the comparison, and the errors where something else does."""
+"""Inputs of the networks of the comparison, and the errors where something else is given."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import ReconError
-from stemscan.recon.fshnet.scale import Scale, standardised_frames, standardised_sum
+from stemscan.recon.paper.scale import Scale, standardised_frames, standardised_sum
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,7 +51,7 @@ def check_images(x: Tensor, channels: int) -> tuple[int, int]:
 
 
 def network_input(inputs: Inputs, scale: Scale, frames: int | None) -> npt.NDArray[np.float32]:
-    """What a network is given of a scan: zero-filled frames, or values and visits.
+    """The input of a network from a scan: zero-filled frames, or values and visits.
 
     Parameters
     ----------

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from stemscan.recon.fshnet.network import exact_convolutions
-from stemscan.recon.fshnet.scale import refit, sample_scale
+from stemscan.recon.networks.exact import exact_convolutions
 from stemscan.recon.networks.registry import ARCHITECTURES
 from stemscan.recon.paper.network_inputs import network_input
+from stemscan.recon.paper.scale import refit, sample_scale
 from stemscan.recon.reconstruction import Estimate
 from stemscan.recon.weights import find_weights
 from stemscan.recon.weights.file import load_weights

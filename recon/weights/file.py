@@ -23,8 +23,6 @@ from stemscan.units import counted
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from stemscan.recon.fshnet.network import FSHNet
-
 __all__ = [
     "FORMAT",
     "Convention",
@@ -32,7 +30,6 @@ __all__ = [
     "check_exists",
     "filled_network",
     "is_pickle",
-    "load_fshnet",
     "load_weights",
     "read_tensors",
     "save_weights",
@@ -141,24 +138,6 @@ def load_weights(source: str | Path, method: str = "fshnet") -> tuple[nn.Module,
     tensors, metadata = read_tensors(path)
     info = _described(path, metadata, method)
     return filled_network(info.architecture, info.frames, tensors, path), info
-
-
-def load_fshnet(source: str | Path) -> tuple[FSHNet, WeightsInfo]:
-    """As `load_weights`, for FSHNet on frames alone.
-
-    Raises
-    ------
-    InputNotFoundError, WeightsError
-        As `load_weights`; or when the weights are of another network.
-    """
-    from stemscan.recon.fshnet.network import FSHNet
-
-    network, info = load_weights(source)
-    if not isinstance(network, FSHNet):
-        raise WeightsError(
-            f"expected weights of FSHNet on frames, got {info.architecture} in {str(source)!r}; give published ones"
-        )
-    return network, info
 
 
 def check_exists(path: Path) -> None:

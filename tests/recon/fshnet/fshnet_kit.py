@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from stemscan.recon.fshnet.network import FSHNet
 from stemscan.recon.inputs.inputs import Inputs
+from stemscan.recon.paper.network import FSHNet
 
 
 def uniform(seed: int, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:

@@ -10,12 +10,12 @@ import pytest
 
 from stemscan.errors import InputNotFoundError, ReconError, WeightsError
 from stemscan.recon.fshnet.method import fshnet
-from stemscan.recon.fshnet.scale import refit, sample_scale, standardised_frames
 from stemscan.recon.inputs.grids import bin_mean, coarse_shape
 from stemscan.recon.inputs.inputs import Inputs
+from stemscan.recon.paper.published_weights import import_published
+from stemscan.recon.paper.scale import refit, sample_scale, standardised_frames
 from stemscan.recon.paper.trained import csnet
 from stemscan.recon.weights.file import Convention, WeightsInfo, save_weights
-from stemscan.recon.weights.published import import_published
 from tests.recon.fshnet.fshnet_kit import lattice, seeded_network, sparse_scan, uniform
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from stemscan.errors import ReconError
 from stemscan.recon.columns.find import find_columns
-from stemscan.recon.fshnet.low_pass_analysis import low_pass_analysis
-from stemscan.recon.fshnet.scale import sample_scale
 from stemscan.recon.inputs.gridding import PlacedSamples
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.inputs.read_noise import read_variance
+from stemscan.recon.paper.low_pass_analysis import low_pass_analysis
+from stemscan.recon.paper.scale import sample_scale
 from stemscan.recon.registry import ready_methods
 from stemscan.recon.run import reconstruct
 from stemscan.recon.stopping import _squared_error

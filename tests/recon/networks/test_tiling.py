@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from stemscan.errors import ReconError
-from stemscan.recon.fshnet.network import FACTOR, MULTIPLE, RECEPTIVE_RADIUS, infer
 from stemscan.recon.networks.tiling import tiled
+from stemscan.recon.paper.inference import infer
+from stemscan.recon.paper.network import FACTOR, MULTIPLE, RECEPTIVE_RADIUS
 from tests.recon.fshnet.fshnet_kit import seeded_network, uniform
 
 Image = npt.NDArray[np.float32]

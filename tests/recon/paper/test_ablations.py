@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from stemscan.errors import ReconError
-from stemscan.recon.fshnet.network import FSHNet, parameter_count_paper
 from stemscan.recon.paper.ablations import FSHNetLinearInitial, FSHNetWithoutInitial, LinearInitialReconstruction
+from stemscan.recon.paper.network import FSHNet, parameter_count_paper
 from tests.recon.fshnet.fshnet_kit import seeded_network, uniform
 
 Ablation = type[FSHNetLinearInitial] | type[FSHNetWithoutInitial]

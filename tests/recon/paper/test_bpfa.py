@@ -14,11 +14,11 @@ from stemscan.recon.classical.interpolation import nearest
 from stemscan.recon.classical.normalised_convolution import normconv
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.metrics import absolute_psnr
-from stemscan.recon.paper.bpfa import _stride, bpfa
-from stemscan.recon.paper.gibbs import cosine_atoms
-from stemscan.recon.paper.gibbs_atoms import _factorise, _solve_lower, _solve_upper, draw_atoms
-from stemscan.recon.paper.gibbs_usage import draw_usage
-from stemscan.recon.paper.patches import Coefficients, Patches, render
+from stemscan.recon.paper.bpfa.atoms import _factorise, _solve_lower, _solve_upper, draw_atoms
+from stemscan.recon.paper.bpfa.gibbs import cosine_atoms
+from stemscan.recon.paper.bpfa.method import _stride, bpfa
+from stemscan.recon.paper.bpfa.patches import Coefficients, Patches, render
+from stemscan.recon.paper.bpfa.usage import draw_usage
 from stemscan.recon.run import reconstruct
 from tests.recon.sampling_kit import exact, scan
 

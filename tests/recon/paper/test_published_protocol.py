@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 
 from stemscan.errors import ReconError
-from stemscan.recon.fshnet.network import infer
+from stemscan.recon.paper.inference import infer
 from stemscan.recon.paper.protocol import published_scan
-from stemscan.recon.paper.published_weights import prior_input
-from stemscan.recon.weights.file import load_fshnet
-from stemscan.recon.weights.published import import_published
+from stemscan.recon.paper.published_weights import import_published, load_fshnet, prior_input
 from tests.recon.fshnet.fshnet_kit import lattice, uniform
 
 TRUTH = lattice((96, 64)).astype(np.float64)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from stemscan.recon.fshnet.losses import fshnet_loss
 from stemscan.recon.networks.registry import ARCHITECTURES, build
+from stemscan.recon.paper.losses import fshnet_loss
 from stemscan.recon.training.batches import batches, scan_indices
 from stemscan.recon.training.config import DataSettings
 from stemscan.recon.training.scans import crop_origin, training_scan

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from stemscan.errors import WeightsError
-from stemscan.recon.fshnet.network import parameter_count_paper
+from stemscan.recon.paper.network import parameter_count_paper
+from stemscan.recon.paper.published_weights import load_fshnet
 from stemscan.recon.training.config import TrainingConfig
 from stemscan.recon.weights import SHIPPED, find_weights
-from stemscan.recon.weights.file import load_fshnet, load_weights
+from stemscan.recon.weights.file import load_weights
 
 
 def test_they_are_small() -> None:

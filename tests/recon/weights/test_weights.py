@@ -13,10 +13,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from stemscan.errors import InputNotFoundError, OutputExistsError, WeightsError
-from stemscan.recon.fshnet.network import UNUSED_PARAMETERS, FSHNet
-from stemscan.recon.paper.published_weights import names
-from stemscan.recon.weights.file import WeightsInfo, load_fshnet, save_weights
-from stemscan.recon.weights.published import import_published
+from stemscan.recon.paper.network import UNUSED_PARAMETERS, FSHNet
+from stemscan.recon.paper.published_weights import import_published, load_fshnet, names
+from stemscan.recon.weights.file import WeightsInfo, save_weights
 from tests.recon.fshnet.fshnet_kit import seeded_network
 
 INFO = WeightsInfo(frames=4, convention="published", origin="a test")

@@ -17,8 +17,8 @@ from stemscan.files.columns import has_coordinates, in_pixels, read_columns
 from stemscan.hardware.exporters import read_csv
 from stemscan.hardware.profile import load_profile
 from stemscan.plan.scan_plan import ScanPlan
+from stemscan.recon.paper.published_weights import import_published
 from stemscan.recon.training.config import TrainingConfig
-from stemscan.recon.weights.published import import_published
 
 
 def table(path: Path, text: str) -> Path:

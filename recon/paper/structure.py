@@ -12,11 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.recon.fshnet.fourier_masks import amplitude_mask, apply_mask, forward, inverse, low_pass_mask
+from stemscan.recon.fshnet.patch_size import RADIUS
 
-__all__ = ["COUNT", "RADIUS", "global_structure"]
-
-RADIUS = 100.0
-"""The paper's r_g, in coefficients of a 1024 x 1024 transform."""
+__all__ = ["COUNT", "global_structure"]
 
 COUNT = 200
 """The paper's k. It counts peaks, of which a field of view has as many on any grid, so it does not scale."""
@@ -34,7 +32,7 @@ def global_structure(
     visits : ndarray, (H, W)
         Visits summed over passes, not zero everywhere.
     radius : float
-        r_g in coefficients of a 1024 x 1024 transform.
+        r_g in coefficients of a 1024 x 1024 transform; the paper's is its r_p.
     count : int
         k, counted on the whole plane, the zero frequency included.
 

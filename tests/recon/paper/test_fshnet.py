@@ -9,11 +9,10 @@ import pytest
 import torch
 
 from stemscan.errors import ReconError
-from stemscan.recon.fshnet.network import FSHNet, infer, multiply_accumulates, parameter_count_paper
-from stemscan.recon.fshnet.scale import sample_scale, standardised_frames
-from stemscan.recon.paper.published_weights import prior_input
-from stemscan.recon.weights.file import load_fshnet
-from stemscan.recon.weights.published import import_published
+from stemscan.recon.paper.inference import infer
+from stemscan.recon.paper.network import FSHNet, multiply_accumulates, parameter_count_paper
+from stemscan.recon.paper.published_weights import import_published, load_fshnet, prior_input
+from stemscan.recon.paper.scale import sample_scale, standardised_frames
 from tests.recon.fshnet.fshnet_kit import lattice, seeded_network, sparse_scan, uniform
 
 GOLDEN = Path(__file__).with_name("data") / "fshnet-seeded.npz"

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from stemscan.recon.fshnet.edges import edge_mask, edges, laplacian_of_gaussian
+from stemscan.recon.paper.edges import edge_mask, edges, laplacian_of_gaussian
 from tests.recon.fshnet.fshnet_kit import lattice, uniform
 
 

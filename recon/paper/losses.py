@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from stemscan.errors import ReconError
-from stemscan.recon.fshnet.edges import edges
+from stemscan.recon.paper.edges import edges
 
 __all__ = ["GUIDANCE", "VARIATION", "LossParts", "fshnet_loss", "guidance_loss", "total_variation"]
 

@@ -13,8 +13,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.recon.paper.gibbs_random import key, normals
-from stemscan.recon.paper.patches import Coefficients, Image, Patches
+from stemscan.recon.paper.bpfa.patches import Coefficients, Image, Patches
+from stemscan.recon.paper.bpfa.random import key, normals
 from stemscan.runtime.compiled import compiled
 
 __all__ = ["draw_atoms"]

@@ -14,12 +14,9 @@ Grids that 16 does not divide are continued by their mirror image for the pass, 
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
 from typing import Final, cast
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -34,8 +31,6 @@ __all__ = [
     "RECEPTIVE_RADIUS",
     "UNUSED_PARAMETERS",
     "FSHNet",
-    "exact_convolutions",
-    "infer",
     "multiply_accumulates",
     "parameter_count_paper",
 ]
@@ -201,55 +196,6 @@ class FSHNet(nn.Module):
         return int(frames.shape[2]), int(frames.shape[3])
 
 
-def infer(
-    network: FSHNet,
-    frames: npt.NDArray[np.float32],
-    prior: npt.NDArray[np.float32],
-    device: str = "cpu",
-) -> npt.NDArray[np.float32]:
-    """Run the network on one scan, in evaluation mode and in full single precision; on a CPU by way of `folding`.
-
-    Parameters
-    ----------
-    network : FSHNet
-        It is moved to the device and set to evaluation mode.
-    frames : ndarray of float32, (network.frames, H, W)
-    prior : ndarray of float32, (H, W)
-    device : str
-        A torch device ("cpu", "cuda", "cuda:1").
-
-    Returns
-    -------
-    ndarray of float32, (ceil(H / 2), ceil(W / 2))
-
-    Raises
-    ------
-    ReconError
-        When the shapes do not fit, or the device is not there or too small.
-    """
-    try:
-        target = torch.device(device)
-        network = network.to(device=target, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        with torch.inference_mode(), exact_convolutions():
-            frames_there = torch.from_numpy(frames)[None].to(target, memory_format=torch.channels_last)
-            prior_there = torch.from_numpy(prior)[None, None].to(target, memory_format=torch.channels_last)
-            output = _runner(network, target)(frames_there, prior_there)
-            return cast("npt.NDArray[np.float32]", output[0, 0].contiguous().cpu().numpy())
-    except (RuntimeError, AssertionError) as problem:  # torch reports devices in both ways
-        raise ReconError(
-            f"expected the network to run on device {device!r}, got: {str(problem).splitlines()[0]}; try device 'cpu'"
-        ) from problem
-
-
-def _runner(network: FSHNet, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
-    """What computes the network's output fastest: on a CPU the folded network, if it is FSHNet as it stands here."""
-    if device.type != "cpu" or type(network) is not FSHNet:
-        return network
-    from stemscan.recon.fshnet.folding import folded  # which imports this module
-
-    return folded(network)
-
-
 def parameter_count_paper(network: FSHNet | None = None) -> int:
     """Number of parameters the way the paper counts: with those of the published model that are never used.
 
@@ -306,10 +252,3 @@ def multiply_accumulates(shape: tuple[int, int], frames: int = FRAMES) -> dict[s
 def _doubled(x: Tensor) -> Tensor:
     """Nearest-neighbour upsampling by 2."""
     return functional.interpolate(x, scale_factor=2, mode="nearest")
-
-
-@contextlib.contextmanager
-def exact_convolutions() -> Iterator[None]:
-    """Forbid what a GPU does to convolutions unasked: 10-bit mantissas, and algorithms that differ between runs."""
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-        yield

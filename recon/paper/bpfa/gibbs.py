@@ -17,10 +17,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.recon.paper.gibbs_atoms import draw_atoms
-from stemscan.recon.paper.gibbs_random import sweep_uniforms
-from stemscan.recon.paper.gibbs_usage import draw_usage, statistics
-from stemscan.recon.paper.patches import Coefficients, Image, Patches, render
+from stemscan.recon.paper.bpfa.atoms import draw_atoms
+from stemscan.recon.paper.bpfa.patches import Coefficients, Image, Patches, render
+from stemscan.recon.paper.bpfa.random import sweep_uniforms
+from stemscan.recon.paper.bpfa.usage import draw_usage, statistics
 
 __all__ = ["GibbsSampler", "cosine_atoms"]
 
@@ -130,7 +130,7 @@ class GibbsSampler:
 
 
 def cosine_atoms(rows: int, columns: int, atoms: int) -> Image:
-    """Where the chain starts: products of cosines of ever higher frequency, of norm 1, (rows * columns, atoms)."""
+    """Start of the chain: products of cosines of ever higher frequency, of norm 1, (rows * columns, atoms)."""
     steps = int(np.ceil(np.sqrt(atoms)))
     down, across = (
         np.cos(np.pi * (np.arange(size)[:, None] + 0.5) * np.linspace(0, max(size - 1, 0), steps) / size)

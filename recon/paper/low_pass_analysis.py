@@ -23,7 +23,13 @@ _LEAST: Final = 1e-6
 
 
 def low_pass_analysis(
-    summed: Image, visits: Image, electrons_per_sample: float, *, noise: Literal["poisson", "eq5"] = "poisson"
+    summed: Image,
+    visits: Image,
+    electrons_per_sample: float,
+    *,
+    noise: Literal["poisson", "eq5"] = "poisson",
+    signed: bool = False,
+    device: str = "cpu",
 ) -> FourierAnalysis:
     """Make the paper's initial reconstruction look like a Fourier analysis.
 
@@ -37,6 +43,8 @@ def low_pass_analysis(
         Lambda, above 0.
     noise : {"poisson", "eq5"}
         A sample's variance is x / lambda or x^2 / lambda.
+    signed, device
+        As other analyses have them; nothing depends on them here.
 
     Returns
     -------

@@ -11,7 +11,8 @@ from typing import ClassVar
 from torch import Tensor
 
 from stemscan.recon.fshnet.full_grid import FullGridNet
-from stemscan.recon.fshnet.full_grid_features import CHANNELS, VISIT_CHANNELS, Initial
+from stemscan.recon.fshnet.full_grid_features import CHANNELS, VISIT_CHANNELS, Analyse
+from stemscan.recon.paper.low_pass_analysis import low_pass_analysis
 
 __all__ = ["FullGridFromLowPass", "FullGridOnePhase", "FullGridWithoutVisits"]
 
@@ -19,7 +20,7 @@ __all__ = ["FullGridFromLowPass", "FullGridOnePhase", "FullGridWithoutVisits"]
 class FullGridFromLowPass(FullGridNet):
     """Corrects the paper's initial reconstruction, equations 10 and 11, instead of the Fourier estimate."""
 
-    initial: ClassVar[Initial] = "low-pass"
+    analyse: ClassVar[Analyse] = staticmethod(low_pass_analysis)
 
 
 class FullGridOnePhase(FullGridNet):

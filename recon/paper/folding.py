@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stemscan.recon.fshnet.bands import Convolved, Given, Image, Repeated, affine, convolve, whole
-from stemscan.recon.fshnet.network import FACTOR, MULTIPLE, ConvBlock, FSHNet
 from stemscan.recon.networks.padding import mirrored
+from stemscan.recon.paper.bands import Convolved, Given, Image, Repeated, affine, convolve, whole
+from stemscan.recon.paper.network import FACTOR, MULTIPLE, ConvBlock, FSHNet
 
 __all__ = ["FoldedFSHNet", "folded"]
 

@@ -1,6 +1,6 @@
 """Beta-process factor analysis: a dictionary of patches, learned from the samples by Gibbs sampling.
 
-The model and its sampler are in `stemscan.recon.paper.gibbs`. Here is what goes round it: the samples are binned to
+The model and its sampler are in `gibbs`. Here is what goes round it: the samples are binned to
 the coarsest grid that keeps the specimen's band, their mean is taken away, and they are put in units of their standard
 deviation; the chain runs; the images of its last sweeps, each the mean of overlapping patches, are averaged.
 
@@ -20,8 +20,8 @@ from stemscan.errors import UsageError
 from stemscan.recon.fourier_eb.band_limit import find_band
 from stemscan.recon.fourier_eb.domain import bin_sum
 from stemscan.recon.fourier_eb.samples import as_tensor, mean_and_variance
-from stemscan.recon.paper.gibbs import GibbsSampler
-from stemscan.recon.paper.patches import Patches
+from stemscan.recon.paper.bpfa.gibbs import GibbsSampler
+from stemscan.recon.paper.bpfa.patches import Patches
 from stemscan.recon.reconstruction import Estimate
 
 if TYPE_CHECKING:

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stemscan.errors import ReconError
-from stemscan.recon.fshnet import folding
-from stemscan.recon.fshnet.bands import Convolved, Given, Image, Repeated, affine, in_pairs, whole
-from stemscan.recon.fshnet.folding import folded
-from stemscan.recon.fshnet.network import FSHNet, infer
+from stemscan.recon.paper import folding
+from stemscan.recon.paper.bands import Convolved, Given, Image, Repeated, affine, in_pairs, whole
+from stemscan.recon.paper.folding import folded
+from stemscan.recon.paper.inference import infer
+from stemscan.recon.paper.network import FSHNet
 from tests.recon.fshnet.fshnet_kit import seeded_network, uniform
 
 

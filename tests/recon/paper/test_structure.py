@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stemscan.recon.fshnet.fourier_masks import amplitude_mask, coefficients_kept, forward
-from stemscan.recon.fshnet.structure import global_structure
+from stemscan.recon.paper.structure import global_structure
 from tests.recon.fshnet.fshnet_kit import lattice, sparse_scan
 
 

@@ -22,8 +22,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.recon.paper.gibbs_random import fill_uniforms, key, normals
-from stemscan.recon.paper.patches import Coefficients, Flags, Image, Patches, Places, gather
+from stemscan.recon.paper.bpfa.patches import Coefficients, Flags, Image, Patches, Places, gather
+from stemscan.recon.paper.bpfa.random import fill_uniforms, key, normals
 from stemscan.runtime.compiled import compiled
 
 __all__ = ["draw_usage", "statistics"]
@@ -195,7 +195,7 @@ def _subtract(change: np.float32, k: int, atoms: Image, found: int, scratch: _Sc
 
 @compiled(parallel=True)
 def statistics(patches: Patches, coefficients: Coefficients, atoms: Image) -> tuple[Values, Values, Counts, Flags]:
-    """What the draws of precisions and usage probabilities need, by row of patches.
+    """Statistics for the draws of precisions and usage probabilities, by row of patches.
 
     Parameters
     ----------

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from stemscan.recon.fshnet.full_grid import FullGridNet, correct
-from stemscan.recon.fshnet.full_grid_ablations import FullGridFromLowPass, FullGridOnePhase, FullGridWithoutVisits
 from stemscan.recon.fshnet.full_grid_features import CHANNELS, VISIT_CHANNELS, features
 from stemscan.recon.fshnet.initial_reconstruction import initial_reconstruction
 from stemscan.recon.fshnet.method import fshnet
 from stemscan.recon.networks.registry import build
+from stemscan.recon.paper.full_grid_ablations import FullGridFromLowPass, FullGridOnePhase, FullGridWithoutVisits
 from stemscan.recon.weights.file import WeightsInfo, save_weights
 from tests.recon.fshnet.fshnet_kit import lattice, sparse_scan, uniform
 
@@ -68,7 +68,7 @@ def test_one_phase_is_the_same_for_every_two_by_two_pixels() -> None:
 def test_from_the_low_pass_an_untrained_network_gives_the_initial_reconstruction() -> None:
     inputs = sparse_scan(lattice((64, 64)))
     network = FullGridFromLowPass()
-    made = features(inputs.S, inputs.V, inputs.electrons_per_sample, initial=network.initial)
+    made = features(inputs.S, inputs.V, inputs.electrons_per_sample, analyse=network.analyse)
     image, std = correct(network, made)
     np.testing.assert_allclose(image, initial_reconstruction(inputs.S, inputs.V), atol=1e-6)
     assert inputs.truth is not None
@@ -86,7 +86,7 @@ def test_weights_come_back_as_the_network_they_were(tmp_path: Path, name: str) -
     inputs = sparse_scan(lattice((48, 80)))
     made = fshnet(inputs, weights=path)
     direct, _ = correct(
-        network, features(inputs.S, inputs.V, inputs.electrons_per_sample, noise=inputs.noise, initial=network.initial)
+        network, features(inputs.S, inputs.V, inputs.electrons_per_sample, noise=inputs.noise, analyse=network.analyse)
     )
     assert made.settings["architecture"] == name
     np.testing.assert_array_equal(made.image, np.maximum(direct, np.float32(0)))

@@ -13,14 +13,13 @@ from stemscan.recon.evaluation.cases import Case, Cell
 from stemscan.recon.evaluation.contenders import parse_contender
 from stemscan.recon.evaluation.images import folder_images
 from stemscan.recon.evaluation.run import run_case
-from stemscan.recon.fshnet.network import infer
 from stemscan.recon.metrics import compare
 from stemscan.recon.paper.contender import binned, reconstruct_published, shifted_inputs
+from stemscan.recon.paper.inference import infer
 from stemscan.recon.paper.protocol import published_scan
-from stemscan.recon.paper.published_weights import prior_input
+from stemscan.recon.paper.published_weights import import_published, prior_input
 from stemscan.recon.threads import limit_threads
 from stemscan.recon.weights.file import WeightsInfo, save_weights
-from stemscan.recon.weights.published import import_published
 from tests.recon.evaluation.kit import images
 from tests.recon.fshnet.fshnet_kit import seeded_network
 from tests.recon.sampling_kit import lattice

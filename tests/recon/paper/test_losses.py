@@ -7,8 +7,8 @@ import torch
 from torch.nn import functional
 
 from stemscan.errors import ReconError
-from stemscan.recon.fshnet.edges import edges
-from stemscan.recon.fshnet.losses import fshnet_loss, guidance_loss, total_variation
+from stemscan.recon.paper.edges import edges
+from stemscan.recon.paper.losses import fshnet_loss, guidance_loss, total_variation
 from tests.recon.fshnet.fshnet_kit import lattice, uniform
 
 

@@ -1,0 +1,46 @@
+"""The non-local step on a reconstruction, with the patch size and bandwidth that its scan asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from stemscan.recon.fshnet.nonlocal_step import NEIGHBOURS, bandwidth, nonlocal_step
+from stemscan.recon.fshnet.patch_size import patch_size
+
+if TYPE_CHECKING:
+    from stemscan.recon.inputs.inputs import Inputs
+
+__all__ = ["Enhancement"]
+
+Image = npt.NDArray[np.float32]
+
+
+class Enhancement(NamedTuple):
+    """Settings of equation 13; None for what the scan or the network decides.
+
+    Attributes
+    ----------
+    wanted : bool or None
+        Whether to apply it.
+    neighbours : int or "all"
+        Patches averaged; "all" is the equation as printed.
+    h : float or None
+        Bandwidth in standard deviations of the image.
+    patch : int or None
+        Patch size in pixels of the image, a multiple of 4.
+    """
+
+    wanted: bool | None = None
+    neighbours: int | Literal["all"] = NEIGHBOURS
+    h: float | None = None
+    patch: int | None = None
+
+    def apply(self, inputs: Inputs, image: Image, factor: int) -> tuple[Image, dict[str, Any]]:
+        """The step on an image, whose pixels are `factor` scan pixels wide; and the settings it took."""
+        h = bandwidth(float(inputs.V.mean(dtype=np.float64)) / inputs.T) if self.h is None else self.h
+        patch = patch_size(inputs.S, inputs.V, factor=factor) if self.patch is None else self.patch
+        enhanced = nonlocal_step(image, patch, h=h, neighbours=self.neighbours)
+        return enhanced, {"patch": patch, "h": h, "neighbours": self.neighbours}
