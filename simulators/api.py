@@ -1,4 +1,4 @@
-"""What other rooms may use of the virtual world: specimens, sampled frames, the virtual microscope. Nothing else."""
+"""The part of the virtual world that other rooms may use: specimens, sampled frames, the virtual microscope."""
 
 from __future__ import annotations
 

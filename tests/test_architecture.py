@@ -64,6 +64,13 @@ def test_arrows(room: str) -> None:
             assert allowed, f"{file.relative_to(ROOT)} imports {name}"
 
 
+def test_methods_do_not_know_the_paper_they_are_compared_with() -> None:
+    """Rooms of `recon/` find the room that re-enacts the paper by tables, and commands alone import it."""
+    for file in modules("recon"):
+        if file.parent.relative_to(ROOMS["recon"]).parts[:1] != ("paper",):
+            assert not any(name.startswith("stemscan.recon.paper") for name in imported(file)), file
+
+
 FLOORS = ("testing", "hardware", "acquisition", "store", "path", "plan", "files", "random", "runtime", "base")
 """Rooms of `stemscan/`, each of which imports none before it; `base` is errors, units and the like."""
 

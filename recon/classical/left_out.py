@@ -44,7 +44,10 @@ _NARROWEST, _WIDEST, _STEP, _PATIENCE = 0.35, 64.0, 2**0.5, 3
 
 
 def gaussian_weights(width: float) -> Values:
-    """Weights of a Gaussian, 1 at the centre, cut off at four widths: odd number of them."""
+    """Weights of a Gaussian, 1 at the centre, cut off at four widths: odd number of them.
+
+    Not `scipy.signal.windows.gaussian`, whose last bits differ: it squares before it divides.
+    """
     radius = int(_TRUNCATE * width + 0.5)
     return np.exp(-0.5 * (np.arange(-radius, radius + 1) / width) ** 2)
 

@@ -159,8 +159,8 @@ def analyse(
 
     def cut(image: torch.Tensor) -> Image:
         """An image on the torus without its margin."""
-        held: Image = image[:rows, :columns].cpu().numpy().copy()
-        return held
+        inside: Image = image[:rows, :columns].cpu().numpy().copy()
+        return inside
 
     return FourierAnalysis(
         image=cut(deviation + mean),

@@ -1,4 +1,4 @@
-"""How fine the specimen is, found in the samples: the band limit, and the coarsest grid that keeps it.
+"""Band limit of the specimen, found in the samples: the band limit, and the coarsest grid that keeps it.
 
 F(S - m V), the transform of the summed counts less their mean, holds the specimen's spectrum times the mean number of
 visits, on a floor that counting noise and random sampling make nearly white. Rings of equal radius are compared with
@@ -38,7 +38,7 @@ _PEAK_MARGIN = 7.0  # natural logarithm of the odds against a false peak
 
 @dataclass(frozen=True)
 class Band:
-    """What the samples say about the spectrum's extent.
+    """Extent of the spectrum, as far as the samples tell.
 
     Attributes
     ----------

@@ -14,7 +14,7 @@ __all__ = ["half_weights", "inner", "posterior_mean"]
 
 
 def half_weights(columns: int, device: torch.device) -> torch.Tensor:
-    """How often each column of a half spectrum stands in the full one: 2, but 1 at frequency 0 and at Nyquist."""
+    """Times that each column of a half spectrum stands in the full one: 2, but 1 at frequency 0 and at Nyquist."""
     weights = torch.full((columns // 2 + 1,), 2.0, device=device)
     weights[0] = 1.0
     if columns % 2 == 0:

@@ -96,6 +96,9 @@ class Domain:
 def smooth_size(least: int, *, even: bool = False) -> int:
     """Smallest whole number of at least `least` (at least 1) whose prime factors are 2, 3, 5 and 7.
 
+    Not `scipy.fft.next_fast_len`: it allows 11 too, or for real transforms nothing above 5, and so gives other sizes to
+    a third or a half of all images, and other margins and windows with them.
+
     Examples
     --------
     >>> smooth_size(528), smooth_size(11)
@@ -108,7 +111,11 @@ def smooth_size(least: int, *, even: bool = False) -> int:
 
 
 def bin_sum(values: Image, factor: int) -> Image:
-    """Sum of every factor x factor block, of what there is of it at the far edges, (ceil(H/f), ceil(W/f))."""
+    """Sum of every factor x factor block, of what there is of it at the far edges, (ceil(H/f), ceil(W/f)).
+
+    Added row by row, then column by column: `skimage.measure.block_reduce` adds in another order, which changes the
+    last bits, and takes half as long again.
+    """
     if factor == 1:
         return values
     rows, columns = coarse_shape(values.shape, factor)

@@ -1,4 +1,4 @@
-"""What Fourier empirical Bayes is given: sums and visits on its torus, and the noise model.
+"""Samples as Fourier empirical Bayes takes them: sums and visits on its torus, and the noise model.
 
 A sample of a pixel with signal x has the variance x / lambda (Poisson counts over lambda) or x^2 / lambda (equation 5
 of He et al., ICCV 2021). On a binned grid the signal's variance inside a bin is added, and to Poisson counts the read

@@ -39,7 +39,7 @@ def has_windows(domain: Domain) -> bool:
 
 @dataclass(frozen=True)
 class _Cut:
-    """How one axis is cut: `count` windows of `width`, one every `stride`, with a taper whose squares add up to one."""
+    """Cut of one axis: `count` windows of `width`, one every `stride`, with a taper whose squares add up to one."""
 
     width: int
     stride: int
@@ -91,7 +91,7 @@ class WindowPrior:
         return filtered.div_(1 + len(self._cuts))
 
     def parts(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """What D image is the mean of: by the whole image's filter, then by the windows', wide and narrow."""
+        """Images of which D image is the mean: by the whole image's filter, then by the windows', wide and narrow."""
         filtered = [self._whole(image)]
         for rows, columns in self._cuts:
             filtered.append(torch.zeros_like(image))

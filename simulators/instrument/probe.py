@@ -155,7 +155,11 @@ def _interpolate(
     top: float,
     field: NDArray[np.float32],
 ) -> None:
-    """Read the padded cell at the place of every pixel of a band whose first row lies `top` pixels above the centre."""
+    """Read the padded cell at the place of every pixel of a band whose first row lies `top` pixels above the centre.
+
+    Four neighbours in each direction and basic arithmetic: the splines of `scipy.ndimage.map_coordinates` give other
+    numbers, and need a prefilter whose rounding differs between machines.
+    """
     rows, columns = field.shape
     for row in range(rows):
         y = top - row

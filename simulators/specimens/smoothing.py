@@ -53,7 +53,8 @@ def resampled(image: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.
 
     Pixel centres stay in place (pixel i of n covers i/n to (i + 1)/n of the field); borders are repeated. Where the
     new grid is coarser the kernel is widened in proportion, which keeps finer detail from aliasing. Values may
-    overshoot those of `image` a little.
+    overshoot those of `image` a little. The antialiased cubics of Pillow (in single precision) and torch have the same
+    kernel; at borders they cut it off instead of repeating the image, which differs by up to 0.02 of the range.
 
     Parameters
     ----------
