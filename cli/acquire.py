@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,43 +20,46 @@ from stemscan.cli.common import (
     stopped_rows,
     table,
 )
-from stemscan.cli.controllers import opened_controller
+from stemscan.cli.controllers import controller_usage, opened_controller
+from stemscan.cli.scan_rows import specimen_rows
+from stemscan.cli.shared_options import takes
+from stemscan.cli.virtual_options import VirtualOptions
 
 if TYPE_CHECKING:
+    from stemscan.acquisition.scan import ScanReport
     from stemscan.acquisition.stopping import StopRule
     from stemscan.plan.scan_plan import ScanPlan
+    from stemscan.store.record_parts import SpecimenRecord
 
 __all__ = ["acquire"]
 
 
+@takes(VirtualOptions, "virtual")
 def acquire(
     plan: Annotated[Path, typer.Argument(help="Plan file.", show_default=False)],
     output: OutputOption,
+    *,
     controller: Annotated[
-        str, typer.Option(metavar="virtual|obi://HOST:PORT|replay:STORE", help="What exposes the samples.")
+        str,
+        typer.Option(
+            metavar="NAME[:ADDRESS]",
+            help=f"What exposes the samples: {controller_usage()}, one of an installed package, or file.py:function.",
+        ),
     ] = "virtual",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Setting of a controller of another package; may be given again.",
+            show_default=False,
+        ),
+    ] = None,
     specimen: Annotated[
         str | None,
         typer.Option(help="virtual: image file, crystal:NAME or synthetic:SEED/INDEX.", show_default=False),
     ] = None,
-    noise: Annotated[str | None, typer.Option(help="virtual: poisson (default) or eq5.", show_default=False)] = None,
-    seed: Annotated[int | None, typer.Option(help="virtual: seed of the detector (1).", show_default=False)] = None,
-    coil_tau: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME",
-            help="Time constant of the scan coils, like 5us: virtual: the beam lags; obi: the store says where it was.",
-            show_default=False,
-        ),
-    ] = None,
-    profile: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="obi: controller profile (obi); virtual: for whose settle times and flyback the beam waits (none).",
-            show_default=False,
-        ),
-    ] = None,
+    virtual: VirtualOptions,
     round_dwell: Annotated[
         bool, typer.Option("--round-dwell", help="obi: dwell a time of which the device averages every reading.")
     ] = False,
@@ -91,6 +94,8 @@ def acquire(
     quiet: QuietOption = False,
 ) -> None:
     """Acquire a plan with a controller into a store; Ctrl-C blanks the beam and keeps what came."""
+    from stemscan.acquisition.controllers import ControllerRequest
+    from stemscan.acquisition.reports import provenance_of
     from stemscan.acquisition.session import run_session
     from stemscan.errors import UsageError
     from stemscan.plan.scan_plan import ScanPlan
@@ -104,16 +109,22 @@ def acquire(
     rules = [_rule(text) for text in stop_when or []]
     if rules and scan_plan.passes == 1:
         talk.warn("--stop-when: rules end a scan between passes, and the plan has one pass")
-    options = {"specimen": specimen, "noise": noise, "seed": seed, "coil_tau": coil_tau, "profile": profile}
-    remote = {"coil_tau": coil_tau, "profile": profile, "round_dwell": round_dwell or None, "detector": detector}
-    waiting = {"timeout": patience, "connect": not (resume and _is_complete(output))}
+    device = {"round_dwell": round_dwell or None, "detector": detector}
+    others = {"specimen": specimen, "settings": settings or None, **device}
+    request = ControllerRequest(
+        scan_plan,
+        options={name: value for name, value in others.items() if value is not None} | virtual.given(),
+        timeout_s=patience,
+        connect=not (resume and _is_complete(output)),
+        warn=talk.warn,
+    )
     check_place(output, overwrite=overwrite, resume=resume)
     if image is not None:
         if image.resolve() == output.resolve():
             raise UsageError(f"--image: expected another path than the store's, got {str(image)!r} twice")
         _ready_for(image, scan_plan, talk, overwrite)
     with (
-        opened_controller(controller, scan_plan, options, remote, waiting, talk) as opened,
+        opened_controller(controller, request) as opened,
         talk.progress("acquiring") as progress,
         _noted(talk),
     ):
@@ -128,8 +139,9 @@ def acquire(
             stop_rules=rules,
             session={"controller": controller},
         )
+        scanned = provenance_of(opened).specimen
     seconds = None if image is None else _reconstructed(output, image, talk, overwrite)
-    _tell(talk, output, controller, scan_plan, result, image, seconds)
+    _report(talk, output, controller, scan_plan, result, scanned, image, seconds)
 
 
 def _ready_for(image: Path, plan: ScanPlan, talk: Talk, overwrite: bool) -> None:
@@ -208,16 +220,17 @@ def _rule(text: str) -> StopRule:
         raise UsageError(f"--stop-when {name}: {problem}") from None
 
 
-def _tell(
+def _report(
     talk: Talk,
     output: Path,
     controller: str,
     plan: ScanPlan,
-    result: Any,
+    result: ScanReport,
+    scanned: SpecimenRecord | None,
     image: Path | None,
     image_seconds: float | None,
 ) -> None:
-    """What was done."""
+    """Report what was done."""
     from stemscan.store.reader import Acquisition
     from stemscan.units import counted, format_count
 
@@ -242,6 +255,7 @@ def _tell(
     }
     rows = [
         ("controller", controller),
+        *specimen_rows(scanned),
         ("samples", f"{format_count(result.samples)} of {format_count(plan.total_samples)}"),
     ]
     if result.resumed_from:

@@ -1,112 +1,119 @@
-"""The controllers of `stemscan acquire`, opened as its options say."""
+"""The controllers of `stemscan acquire`: built-in ones in one table, those of other packages by entry point or file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Final
 
-from stemscan.cli.common import Talk, choice
+from stemscan.cli.virtual_options import VirtualOptions, virtual_settings
 
 if TYPE_CHECKING:
+    from stemscan.acquisition.controllers import ControllerRequest
     from stemscan.acquisition.scan_controller import ScanController
-    from stemscan.plan.scan_plan import ScanPlan
+    from stemscan.store.batch import DetectorInfo
 
-__all__ = ["opened_controller"]
+__all__ = ["controller_usage", "opened_controller"]
 
 
 @contextmanager
-def opened_controller(
-    controller: str,
-    plan: ScanPlan,
-    virtual: dict[str, Any],
-    remote: dict[str, Any],
-    waiting: dict[str, Any],
-    talk: Talk,
-) -> Iterator[ScanController]:
-    """The controller that was asked for, closed in the end.
+def opened_controller(text: str, request: ControllerRequest) -> Iterator[ScanController]:
+    """The controller that is asked for, closed in the end; what it has to say of its samples is told then.
 
     Parameters
     ----------
-    controller : str
-        virtual, obi://HOST:PORT or replay:STORE.
-    plan : ScanPlan
-    virtual, remote : dict
-        Options of the virtual microscope and of a device, None where not given.
-    waiting : dict
-        Timeout in seconds, and whether to connect, of a device.
-    talk : Talk
-        For warnings.
+    text : str
+        NAME or NAME:ADDRESS; the name of a built-in one, of an entry point, or ``file.py:function``.
+    request : ControllerRequest
+        Without the address; its options are those of the command that were given, by name.
 
     Raises
     ------
     UsageError
-        When the controller is unknown, or has no such option.
+        When there is no such controller, or it has no such option.
+    PluginError
+        When a plug-in fails.
     StemscanError
         When it cannot be opened.
     """
-    from stemscan.errors import UsageError
+    from stemscan.acquisition.controllers import GROUP, close_controller, open_plugin
+    from stemscan.acquisition.reports import warnings_of
+    from stemscan.errors import StemscanError, UsageError
+    from stemscan.plugins import PluginKind, split_plugin
 
-    kind, colon, where = controller.partition(":")
-    if kind not in ("virtual", "obi", "replay") or (kind == "virtual" and colon) or (kind == "replay" and not where):
-        raise UsageError(f"--controller: expected virtual, obi://HOST:PORT or replay:STORE, got {controller!r}")
-    of_kind = {"virtual": virtual, "obi": remote}.get(kind, {})
-    for options in (virtual, remote):
-        wrong = next((name for name, value in options.items() if value is not None and name not in of_kind), None)
-        if wrong is not None:
-            flag = "--" + wrong.replace("_", "-")
-            raise UsageError(f"{flag}: expected no such option with the controller {controller}, got one; leave it out")
-    if kind == "virtual":
-        opened = _virtual(plan, talk, **virtual)
-    elif kind == "obi":
-        opened = _obi(controller, plan, talk, **remote, **waiting)
+    name, address = split_plugin(text)
+    try:
+        plugin = PluginKind("controller", GROUP, lambda: _BUILT_IN).find(name)
+    except UsageError as problem:
+        raise UsageError(f"--controller: {problem}") from None
+    request = replace(request, address=address)
+    if plugin is None:
+        _check(text, request)
+        opened = _BUILT_IN[name].open(request)
     else:
-        opened = _replay(where)
+        _check_options(text, request.options, ("settings",))
+        opened = open_plugin(plugin, replace(request, options=_settings(request.options.get("settings", []))))
     try:
         yield opened
-    finally:
-        opened.close()
+    except BaseException:
+        with suppress(StemscanError):  # what was wrong first matters more
+            close_controller(opened)
+        raise
+    for warning in warnings_of(opened):
+        request.warn(warning)
+    close_controller(opened)
 
 
-def _virtual(
-    plan: ScanPlan,
-    talk: Talk,
-    specimen: str | None,
-    noise: str | None,
-    seed: int | None,
-    coil_tau: str | None,
-    profile: str | None,
-) -> ScanController:
+def controller_usage() -> str:
+    """How built-in controllers are written, for help."""
+    return "|".join(built_in.usage for built_in in _BUILT_IN.values())
+
+
+def _check(text: str, request: ControllerRequest) -> None:
+    """Refuse an address where a built-in controller has none, its lack where it has one, and options of others."""
+    from stemscan.errors import UsageError
+
+    built_in = _BUILT_IN[text.partition(":")[0]]
+    if (":" in built_in.usage) != bool(request.address):
+        *first, last = (one.usage for one in _BUILT_IN.values())
+        raise UsageError(f"--controller: expected {', '.join(first)} or {last}, got {text!r}")
+    _check_options(text, request.options, built_in.options)
+
+
+def _check_options(text: str, options: Mapping[str, Any], known: Collection[str]) -> None:
+    """Refuse options of other controllers."""
+    from stemscan.errors import UsageError
+
+    if wrong := next((name for name in options if name not in known), None):
+        flag = _FLAGS.get(wrong, "--" + wrong.replace("_", "-"))
+        raise UsageError(f"{flag}: expected no such option with the controller {text}, got one; leave it out")
+
+
+def _settings(given: list[str]) -> dict[str, str]:
+    """Settings of a plug-in from NAME=VALUE."""
+    from stemscan.errors import UsageError
+
+    pairs = [text.partition("=") for text in given]
+    for text, (name, equals, _) in zip(given, pairs, strict=True):
+        if not (name and equals):
+            raise UsageError(f"--set: expected NAME=VALUE, got {text!r}")
+    return {name: value for name, _, value in pairs}
+
+
+def _virtual(request: ControllerRequest) -> ScanController:
     """The virtual microscope."""
     from stemscan.errors import UsageError
     from stemscan.simulators.session import virtual_microscope
-    from stemscan.units import parse_time_constant_ns
 
+    options = dict(request.options)
+    specimen = options.pop("specimen", None)
     if specimen is None:
         raise UsageError("expected --specimen beside the virtual controller, got none; add one such as crystal:SrTiO3")
-    chosen: Any = choice("--noise", noise or "poisson", ("poisson", "eq5"))
-    if seed is not None and not 0 <= seed < 2**64:
-        raise UsageError(f"--seed: expected 0 to 2**64 - 1, got {seed}")
-    tau = None if coil_tau is None else parse_time_constant_ns(coil_tau)
-    chosen_seed = 1 if seed is None else seed
-    microscope = virtual_microscope(plan, specimen, noise=chosen, seed=chosen_seed, coil_tau_ns=tau, profile=profile)
-    for warning in microscope.specimen.warnings:
-        talk.warn(warning)
-    return microscope
+    return virtual_microscope(request.plan, specimen, **virtual_settings(options))
 
 
-def _obi(
-    address: str,
-    plan: ScanPlan,
-    talk: Talk,
-    *,
-    coil_tau: str | None,
-    profile: str | None,
-    round_dwell: bool | None,
-    detector: str | None,
-    timeout: float,
-    connect: bool,
-) -> ScanController:
+def _obi(request: ControllerRequest) -> ScanController:
     """A device of the Open Beam Interface."""
     from stemscan.hardware.coil_lag import CoilLag
     from stemscan.hardware.lagged_controller import LaggedController
@@ -117,20 +124,29 @@ def _obi(
     from stemscan.hardware.program import Program
     from stemscan.units import parse_time_constant_ns
 
-    host, port = parse_address(address)
-    info = None if detector is None else _detector(detector)
-    known, whole = load_profile(profile or "obi"), bool(round_dwell)
-    program = Program(plan, known, round_dwell=whole)
-    tau = None if coil_tau is None else parse_time_constant_ns(coil_tau)
-    if tau is not None:  # what is wrong with it is said before the device is opened
+    options, plan = request.options, request.plan
+    host, port = parse_address(f"obi:{request.address}")
+    detector = _detector(options["detector"]) if "detector" in options else None
+    profile, round_dwell = load_profile(options.get("profile", "obi")), options.get("round_dwell", False)
+    program = Program(plan, profile, round_dwell=round_dwell)
+    tau = parse_time_constant_ns(options["coil_tau"]) if "coil_tau" in options else None
+    if tau is not None:  # what is wrong with it is reported before the device is opened
         CoilLag(tau).run_in(plan.shape, program.quantisation.dwell_ns)
     for finding in dwell_findings(program.quantisation):
-        talk.warn(finding.text)
-    device = ObiController(host, port, known, detector=info, timeout=timeout, round_dwell=whole, connect=connect)
+        request.warn(finding.text)
+    device = ObiController(
+        host,
+        port,
+        profile,
+        detector=detector,
+        timeout=request.timeout_s,
+        round_dwell=round_dwell,
+        connect=request.connect,
+    )
     return device if tau is None else LaggedController(device, program, tau)
 
 
-def _detector(text: str) -> Any:
+def _detector(text: str) -> DetectorInfo:
     """A detector from GAIN,OFFSET."""
     from stemscan.errors import UsageError
     from stemscan.store.batch import DetectorInfo
@@ -142,8 +158,26 @@ def _detector(text: str) -> Any:
     return DetectorInfo(unit="adu", gain=gain, offset=offset)
 
 
-def _replay(store: str) -> ScanController:
+def _replay(request: ControllerRequest) -> ScanController:
     """The samples of a store once more."""
     from stemscan.acquisition.replay import ReplayController
 
-    return ReplayController(store)
+    return ReplayController(request.address)
+
+
+@dataclass(frozen=True)
+class _BuiltIn:
+    """A controller of this package: how it is written, what opens it, and the options of `acquire` that it takes."""
+
+    usage: str
+    open: Callable[[ControllerRequest], ScanController]
+    options: frozenset[str] = frozenset()
+
+
+_BUILT_IN: Final[dict[str, _BuiltIn]] = {
+    "virtual": _BuiltIn("virtual", _virtual, frozenset({"specimen", *(part.name for part in fields(VirtualOptions))})),
+    "obi": _BuiltIn("obi://HOST:PORT", _obi, frozenset({"coil_tau", "profile", "round_dwell", "detector"})),
+    "replay": _BuiltIn("replay:STORE", _replay),
+}
+
+_FLAGS: Final = {"value_range": "--range", "settings": "--set"}

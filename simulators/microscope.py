@@ -170,6 +170,11 @@ class VirtualMicroscope:
             coil_waits=waits if lags else None,
         )
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings about the specimen, one sentence each."""
+        return tuple(self.specimen.warnings)
+
     def arm(self, path: ScanPath, start: int, stop: int) -> None:
         """Get ready for samples start .. stop - 1; what was armed before is dropped.
 

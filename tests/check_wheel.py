@@ -45,12 +45,16 @@ def main() -> None:
         run(command, "simulate", "plan.yaml", "crystal:SrTiO3", "-o", "acq.zarr", cwd=folder)
         run(command, "recon", "acq.zarr", "-o", "image.tif", cwd=folder)
         shutil.copytree(ROOT / "examples", folder / "examples")  # pip builds where the source is
-        run(python, "-m", "pip", "install", "--quiet", "--no-deps", folder / "examples" / "method", cwd=folder)
+        examples = [folder / "examples" / name for name in ("method", "controller")]
+        run(python, "-m", "pip", "install", "--quiet", "--no-deps", *examples, cwd=folder)
         run(command, "recon", "acq.zarr", "-o", "idw.tif", "--method", "idw", cwd=folder)
         run(python, "-c", "from stemscan.recon.conformance import check_method; check_method('idw')", cwd=folder)
+        run(command, "acquire", "plan.yaml", "-o", "grating.zarr", "--controller", "grating:9", cwd=folder)
+        check = "from stemscan.acquisition.conformance import check_controller as check"
+        run(python, "-c", f"import stemscan_grating as g; {check}; check(lambda plan: g.Grating())", cwd=folder)
         if (folder / "image.tif").stat().st_size < 64 * 64 * 4:
             raise SystemExit("expected an image of 64 x 64 float32 pixels from the installed wheel")
-    print("wheel: built, installed in a fresh environment, plan - simulate - recon passed, a plug-in too")
+    print("wheel: built, installed in a fresh environment, plan - simulate - recon passed, plug-ins too")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
-"""What every scan controller must do, as tests that run on any of them."""
+"""Duties of every scan controller, as tests that run on any of them."""
 
 from __future__ import annotations
 
 import tempfile
 import threading
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,11 +17,12 @@ from stemscan.acquisition.faulty import FaultyController
 from stemscan.acquisition.reports import ReportsBeamTimes, beam_times_of
 from stemscan.acquisition.scan_controller import Capabilities, ScanController
 from stemscan.errors import ControllerError
+from stemscan.plan.scan_plan import ScanPlan
 from stemscan.store.batch import DetectorInfo
 from stemscan.store.reader import Acquisition
 from stemscan.units import counted
 
-__all__ = ["ControllerConformance"]
+__all__ = ["ControllerConformance", "check_controller"]
 
 
 class ControllerConformance(ControllerChecks):
@@ -256,3 +259,23 @@ class ControllerConformance(ControllerChecks):
                 self._acquire(controller, store, batch_samples=100, commit_samples=1000)
             assert Acquisition.open(place).state == "complete", "expected a complete store"
             self._same(Acquisition.open(place).counts(), Acquisition.open(other).counts())
+
+
+def check_controller(make: Callable[[ScanPlan], ScanController], **attributes: Any) -> None:
+    """Run all tests of `ControllerConformance` on a controller.
+
+    Parameters
+    ----------
+    make : callable
+        Makes a controller for a plan; called for each test.
+    **attributes
+        Others of the class, such as ``repeatable=False`` for real hardware.
+
+    Raises
+    ------
+    AssertionError, StemscanError
+        When the controller fails one.
+    """
+    kind = type("Suite", (ControllerConformance,), {**attributes, "make_controller": lambda _, plan: make(plan)})
+    for name in [name for name in dir(kind) if name.startswith("test_")]:
+        getattr(kind(), name)()

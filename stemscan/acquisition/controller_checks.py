@@ -1,4 +1,4 @@
-"""How the suite for scan controllers makes, scans, stores and compares; its tests are in `conformance`."""
+"""Parts of the suite for scan controllers that make, scan, store and compare; its tests are in `conformance`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _MOST_TRIES: Final = 10
 
 
 class ControllerChecks:
-    """What `ControllerConformance` is told by its user, and the checks that its tests share.
+    """Settings of `ControllerConformance` that its user makes, and the checks that its tests share.
 
     Attributes
     ----------

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from stemscan.acquisition.committer import Committer
-from stemscan.acquisition.reports import reach_of
+from stemscan.acquisition.reports import controller_errors, reach_of
 from stemscan.acquisition.segment import Segment
 from stemscan.acquisition.timed_controller import TimedController, aside
 from stemscan.errors import (
@@ -158,7 +158,7 @@ class AcquireLoop:
         segment = Segment(self._received, self._segment_end(), committer.put, until_proven=able.resumable)
         store.arm(segment.stop, start=segment.start)
         try:
-            with interrupts.immediate(), _as_controller_error(able.name):
+            with interrupts.immediate(), controller_errors(self.controller):
                 self._calls.arm(self._path, segment.start, segment.stop)
                 self._calls.start()
             while (batch := self._read(interrupts, able.name)) is not None:
@@ -231,7 +231,7 @@ class AcquireLoop:
     def _read(self, interrupts: Interrupts, name: str) -> SampleBatch | None:
         """The controller's next batch, of the size asked for."""
         size = min(self.batch_samples, self.controller.capabilities.max_batch)
-        with interrupts.immediate(), _as_controller_error(name):
+        with interrupts.immediate(), controller_errors(self.controller):
             batch = self._calls.read(size)
         if batch is not None and not isinstance(batch, SampleBatch):
             raise ControllerError(f"expected a SampleBatch or None from {name}, got {type(batch).__name__}")
@@ -263,16 +263,3 @@ class AcquireLoop:
                 problem.add_note(note)
             return False
         return True
-
-
-@contextmanager
-def _as_controller_error(name: str) -> Iterator[None]:
-    """Turn whatever a controller raises into `ControllerError`."""
-    try:
-        yield
-    except StemscanError:
-        raise
-    except Exception as error:
-        raise ControllerError(
-            f"expected {name} to work, got {type(error).__name__}: {error}; resume to go on"
-        ) from error

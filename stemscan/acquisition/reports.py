@@ -1,4 +1,4 @@
-"""What a controller may report besides its samples: how far its beam went, what it did, where its counts come from.
+"""Reports of a controller besides its samples: how far its beam went, what it did, where its counts come from.
 
 Each is a protocol of one member. A controller that lacks it is taken as one that knows nothing of the kind.
 """
@@ -6,10 +6,12 @@ Each is a protocol of one member. A controller that lacks it is taken as one tha
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from stemscan.errors import ControllerError
+from stemscan.errors import ControllerError, StemscanError
 from stemscan.store.ledger import BeamTime, BeamTimes
 from stemscan.store.provenance import Provenance
 
@@ -21,9 +23,12 @@ __all__ = [
     "ReportsBeamTimes",
     "ReportsProvenance",
     "ReportsReach",
+    "ReportsWarnings",
     "beam_times_of",
+    "controller_errors",
     "provenance_of",
     "reach_of",
+    "warnings_of",
 ]
 
 
@@ -59,6 +64,32 @@ class ReportsProvenance(Protocol):
         ...
 
 
+@runtime_checkable
+class ReportsWarnings(Protocol):
+    """A scan controller that has something to say of its samples."""
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Sentences for the user, told after the scan."""
+        ...
+
+
+@contextmanager
+def controller_errors(controller: ScanController) -> Iterator[None]:
+    """Turn whatever a controller raises into a `ControllerError` that names it."""
+    try:
+        yield
+    except StemscanError:
+        raise
+    except Exception as error:
+        name = type(controller).__name__
+        with suppress(Exception):
+            name = controller.capabilities.name
+        raise ControllerError(
+            f"expected {name} to work, got {type(error).__name__}: {error}; resume to go on"
+        ) from error
+
+
 def reach_of(controller: ScanController) -> int | None:
     """The first sample of the range armed last that was surely not exposed since; None where it is not known."""
     return controller.reached if isinstance(controller, ReportsReach) else None
@@ -69,6 +100,12 @@ def provenance_of(controller: ScanController) -> Provenance:
     known = controller.provenance if isinstance(controller, ReportsProvenance) else Provenance()
     actual = controller.capabilities.actual_positions
     return replace(known, detector=controller.detector, actual_positions=actual)
+
+
+def warnings_of(controller: ScanController) -> list[str]:
+    """What a controller has to say of its samples; empty where it says nothing."""
+    with controller_errors(controller):
+        return list(controller.warnings) if isinstance(controller, ReportsWarnings) else []
 
 
 def beam_times_of(controller: ScanController, path: ScanPath, start: int, stop: int) -> BeamTimes:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stemscan.acquisition.reports import provenance_of
+from stemscan.acquisition.reports import controller_errors, provenance_of
 from stemscan.acquisition.scan import ScanReport, check_request, run_scan
 from stemscan.acquisition.stopping import ChecksPlan, PlaysStore
 from stemscan.errors import UsageError
@@ -105,11 +105,12 @@ def run_session(
         if Path(output).exists() and controller.source.samefile(output):
             raise UsageError(f"expected another output than the store that is replayed, got {str(output)!r} for both")
         rules += controller.stop_rules
-    check_request(controller, stall_timeout, rules)
+    with controller_errors(controller):
+        check_request(controller, stall_timeout, rules)
+        provenance = replace(provenance_of(controller), session=session)
     for rule in rules:
         if isinstance(rule, ChecksPlan):
             rule.check(plan, controller)
-    provenance = replace(provenance_of(controller), session=session)
     if resume:
         writer = AcquisitionWriter.resume(output, plan, provenance)
     else:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from stemscan.hardware.obi import chunks, link
 from stemscan.hardware.profile import load_profile
@@ -17,6 +18,7 @@ from stemscan.simulators.obi.faults import FaultyObiDevice, ReadingFault
 from stemscan.store.reader import Acquisition
 from tests.cli.conftest import Stemscan
 from tests.simulators.obi.obi_kit import Served
+from tests.stemscan.store_kit import contents
 
 SPECIMEN = "crystal:SrTiO3[001]"
 
@@ -234,3 +236,20 @@ def test_bad_use_is_one_sentence(stemscan: Stemscan, plan: str, arguments: list[
     assert done.err.count("\n") == 1
     assert words in done.err
     assert sorted(Path().iterdir()) == before
+
+
+def test_the_virtual_controller_takes_what_simulate_takes(stemscan: Stemscan) -> None:
+    assert stemscan("plan", "-o", "p.yaml", "--shape", "48x48", "--pixel-size", "0.02nm", "-q").code == 0
+    tifffile.imwrite(
+        "s.tif", np.random.default_rng(1).integers(0, 200, (3, 60, 50), np.uint16), photometric="minisblack"
+    )
+    picture = ["--fit", "crop", "--range", "1%,99%", "--smooth", "paper", "--median", "2", "--frame", "1"]
+    options = [*picture, "--noise", "eq5", "--seed", "4", "--coil-tau", "2us", "--profile", "obi"]
+    simulated = stemscan("simulate", "p.yaml", "s.tif", "-o", "s.zarr", *options)
+    acquired = stemscan("acquire", "p.yaml", "-o", "a.zarr", "--specimen", "s.tif", *options)
+    assert (simulated.code, acquired.code) == (0, 0), acquired.err
+    assert contents(Path("s.zarr")) == contents(Path("a.zarr"))
+    assert simulated.err == acquired.err
+    helps = [stemscan(command, "--help").out for command in ("simulate", "acquire")]
+    flags = [option for option in options if option.startswith("--")]
+    assert all(flag in text for flag in flags for text in helps)
