@@ -153,7 +153,7 @@ def _numbers(option: str, text: str, kind: Callable[[str], Any]) -> tuple[Any, .
 
 
 def _contenders(texts: list[str], names: str | None, weights: list[str]) -> list[Contender]:
-    """What is compared, and what stands beside."""
+    """The contenders, and those that stand beside."""
     from stemscan.errors import UsageError
     from stemscan.recon.evaluation.contenders import all_contenders, parse_contender, with_those_beside
     from stemscan.recon.registry import built_in
@@ -193,8 +193,8 @@ def _images(
         if folder is not None:
             real, left_out = folder_images(folder, names, corner, read)
             found += real
-    for said in left_out:
-        talk.warn(said)
+    for reason in left_out:
+        talk.warn(reason)
     if not found:
         raise UsageError("expected at least one image, got none; give --synthetic or --images")
     return found

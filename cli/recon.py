@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stemscan.cli.common import JsonOption, OutputOption, OverwriteOption, QuietOption, Talk, choice, table
-from stemscan.recon.registry import DEFAULT_METHOD, built_in, method_of
+from stemscan.recon.registry import DEFAULT_METHOD, method_names, method_of
 from stemscan.recon.weights import SHIPPED
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def recon(
         str,
         typer.Option(
             metavar="NAME|FILE.py:FUNCTION",
-            help=f"{', '.join(built_in())}, an installed plug-in, or a function in a file; see stemscan methods.",
+            help=f"{', '.join(method_names())}, an installed plug-in, or a function in a file; see stemscan methods.",
         ),
     ] = DEFAULT_METHOD,
     weights: Annotated[

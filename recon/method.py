@@ -1,4 +1,4 @@
-"""What a reconstruction method says of itself: `Method`, declared once, beside the method.
+"""Declaration of a reconstruction method: `Method`, made once, beside the method.
 
 The function itself is ``function(inputs, *, device, weights, **settings)``, with ``device`` and ``weights`` where it
 uses them, and returns an `Estimate`; it does its own arithmetic on its own grid and knows nothing of names, times or
@@ -42,20 +42,22 @@ class Method:
     description : str
         One line for people.
     needs_weights : bool
-        Whether it runs trained weights, shipped ones or a file.
+        True if it runs trained weights, shipped ones or a file.
     uses_torch : bool
-        Whether it computes with torch, and so on other devices than the CPU.
+        True if it computes with torch, and so on other devices than the CPU.
     gives_std : bool
-        Whether it estimates the standard deviation of its errors.
+        True if it estimates the standard deviation of its errors.
     sees_truth : bool
-        Whether it is given the truth: then it marks what could be reached, and is no method to use.
+        True if it is given the truth: then it marks what could be reached, and is no method to use.
+    beside : bool
+        True if every table of an evaluation shows it beside the others, asked for or not.
     memory : tuple of float
-        What it takes beside its inputs, by `benchmarks/memory.py`: bytes a pixel of the plan's grid, and further bytes
-        that do not grow beyond this. Of methods that find a coarser grid, on the coarsest; they ask for more later.
+        Memory beside its inputs, by `benchmarks/memory.py`: bytes a pixel of the plan's grid, and further bytes that
+        do not grow beyond this. Of methods that find a coarser grid, on the coarsest; they ask for more later.
     rank : int
         Place in lists: lower ones come first.
     plugin : Plugin or None
-        Where it comes from, if it is not part of this package.
+        Its origin, if it is not part of this package.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Method:
     uses_torch: bool = False
     gives_std: bool = False
     sees_truth: bool = False
+    beside: bool = False
     memory: tuple[float, float] = (32, 0)
     rank: int = _LAST
     plugin: Plugin | None = None

@@ -34,9 +34,9 @@ def require_memory_for(
     shape : tuple of int
         Rows and columns of the grid.
     output : Path
-        What is to be written.
+        The file that is to be written.
     compared : bool
-        Whether the image is to be compared with a truth.
+        True if the image is to be compared with a truth.
     passes : int
         Passes of the scan that is still to be read; 0 where it is in memory.
     device : str
@@ -50,14 +50,14 @@ def require_memory_for(
     """
     chosen = method_of(method)
     rows, columns = shape
-    pixels, kept = rows * columns, input_bytes(shape, passes) if passes else 0.0
+    pixels, reading = rows * columns, input_bytes(shape, passes) if passes else 0.0
     grid = f"{rows} x {columns} pixels"
     smaller = "take a smaller grid, or a machine with more"
     if device in ("auto", "cpu"):
-        needed = kept + chosen.bytes_needed(shape)
+        needed = reading + chosen.bytes_needed(shape)
         require_memory(needed, f"to reconstruct {grid} by {chosen.name}", chosen.memory_remedy)
     if compared:
-        require_memory(kept + COMPARED * pixels, f"to compare an image of {grid} with the truth", smaller)
+        require_memory(reading + COMPARED * pixels, f"to compare an image of {grid} with the truth", smaller)
     if output.suffix.lower() == ".png":
         remedy = "write .zarr, .tif or .npy, take a smaller grid, or a machine with more"
-        require_memory(kept + _PICTURE * pixels, f"to draw {grid} as a PNG", remedy)
+        require_memory(reading + _PICTURE * pixels, f"to draw {grid} as a PNG", remedy)

@@ -1,4 +1,4 @@
-"""What a method returns (`Estimate`) and what a user gets (`Reconstruction`).
+"""The result of a method (`Estimate`) and that of a user's call (`Reconstruction`).
 
 A method estimates on whatever grid suits it: factor f means that pixel (i, j) of the estimate stands for the plan's
 pixels f i .. f i + f - 1 by f j .. f j + f - 1, so that a plan of H x W pixels needs ceil(H / f) x ceil(W / f) of them.
@@ -26,7 +26,7 @@ def _nothing() -> Mapping[str, Any]:
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """What a method made of its inputs.
+    """The result of a method.
 
     Attributes
     ----------

@@ -16,7 +16,7 @@ from stemscan.recon.declared import declarations
 from stemscan.recon.method import Method
 from stemscan.recon.weights import SHIPPED
 
-__all__ = ["DEFAULT_METHOD", "PLUGINS", "AnyMethod", "built_in", "method_of", "ready_methods"]
+__all__ = ["DEFAULT_METHOD", "PLUGINS", "AnyMethod", "built_in", "method_names", "method_of", "ready_methods"]
 
 AnyMethod = str | Method | Callable[..., Any]
 """A name, ``file.py:function``, a declaration, or a function."""
@@ -29,6 +29,11 @@ def built_in() -> Mapping[str, Method]:
     """The methods of this package by name, in the order of their ranks; imports none of them."""
     found = sorted(declarations("METHODS"), key=lambda method: (method.rank, method.name))
     return MappingProxyType({method.name: method for method in found})
+
+
+def method_names() -> list[str]:
+    """Names of the methods of this package, without marks that look at the truth."""
+    return [name for name, method in built_in().items() if not method.sees_truth]
 
 
 PLUGINS: Final = PluginKind("method", "stemscan.methods", lambda: built_in())
@@ -62,8 +67,7 @@ def ready_methods(weights_for: Collection[str] = ()) -> list[str]:
     weights_for : collection of str
         Methods for which weights are given.
     """
+    methods = built_in()
     return [
-        name
-        for name, method in built_in().items()
-        if not method.sees_truth and (not method.needs_weights or name in SHIPPED or name in weights_for)
+        name for name in method_names() if not methods[name].needs_weights or name in SHIPPED or name in weights_for
     ]

@@ -127,7 +127,7 @@ def _device(method: Method, device: str) -> str:
 
 
 def _estimate(method: Method, inputs: Inputs, passed: Mapping[str, Any], settings: Mapping[str, Any]) -> Estimate:
-    """What the method makes of the inputs, checked; an error of a plug-in names it and the line."""
+    """The method's result, checked; an error of a plug-in names it and the line."""
     try:
         made = method(inputs, **passed, **settings)
     except (StemscanError, MemoryError):

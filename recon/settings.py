@@ -122,8 +122,10 @@ def parse_settings(texts: Sequence[str], what: str = "a setting") -> dict[str, A
     settings: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
-        if not equals or not name.isidentifier() or name in RESERVED.union(_PASSED):
+        if not equals or not name.isidentifier():
             raise UsageError(f"expected {what} as NAME=VALUE, got {text!r}; write for example windows=false")
+        if name in RESERVED.union(_PASSED):
+            raise UsageError(f"expected {what} to name a setting of the method, got {text!r}; give it as an option")
         try:
             settings[name], _ = parse(value)
         except YamlProblem as problem:

@@ -16,6 +16,7 @@ METHODS: Final = (
         f"{_ROOM}.normalised_convolution:normconv",
         "Gaussian normalised convolution, width by cross-validation",
         gives_std=True,
+        beside=True,
         memory=(32, 0),
         rank=4,
     ),
@@ -41,5 +42,12 @@ METHODS: Final = (
         rank=8,
     ),
     Method("nearest", f"{_ROOM}.interpolation:nearest", "value of the nearest sample", memory=(16, 0), rank=9),
-    Method("constant", f"{_ROOM}.interpolation:constant", "the mean of all samples everywhere", memory=(4, 0), rank=10),
+    Method(
+        "constant",
+        f"{_ROOM}.interpolation:constant",
+        "the mean of all samples everywhere",
+        beside=True,
+        memory=(4, 0),
+        rank=10,
+    ),
 )

@@ -23,14 +23,14 @@ from stemscan.recon.evaluation.implementation import code_of
 from stemscan.recon.evaluation.rows import Measured
 from stemscan.recon.evaluation.run import Outcome
 
-__all__ = ["Cache", "Kept"]
+__all__ = ["Cache", "CachedRow"]
 
 _SCHEMA: Final = 1
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What the cache holds of a case.
+class CachedRow:
+    """Content of the cache for a case.
 
     Attributes
     ----------
@@ -64,27 +64,27 @@ class Cache:
                 f"expected to make the folder {str(folder)!r}, got: {problem.strerror}; choose another"
             ) from problem
 
-    def get(self, case: Case) -> Kept | None:
-        """What is known of a case; None where it is not."""
+    def get(self, case: Case) -> CachedRow | None:
+        """The row of a case; None where there is no sound one."""
         try:
             data = json.loads(self._path(case, "json").read_text(encoding="utf-8"))
             if data["schema"] != _SCHEMA or data["digest"] != case.digest:
                 return None
             measured = {field.name: _decoded(field.type, data["measured"][field.name]) for field in fields(Measured)}
-            return Kept(Measured(**measured), int(data["threads"]), str(data["code"]))
+            return CachedRow(Measured(**measured), int(data["threads"]), str(data["code"]))
         except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
 
-    def put(self, case: Case, outcome: Outcome) -> Kept:
+    def put(self, case: Case, outcome: Outcome) -> CachedRow:
         """Keep what came of a case, at once and whole."""
-        kept = Kept(outcome.measured, outcome.threads, code_of(case.contender))
+        row = CachedRow(outcome.measured, outcome.threads, code_of(case.contender))
         found = {field.name: getattr(outcome.measured, field.name) for field in fields(Measured)}
         data = {
             "schema": _SCHEMA,
             "digest": case.digest,
             "measured": {name: _encoded(value) for name, value in found.items()},
-            "threads": kept.threads,
-            "code": kept.code,
+            "threads": row.threads,
+            "code": row.code,
             "case": {
                 "image": case.image.name,
                 "noise": case.cell.noise,
@@ -100,7 +100,7 @@ class Cache:
         if image is not None:
             write_file(self._path(case, "npy"), lambda path: np.save(path, image), overwrite=True)
         write_text(self._path(case, "json"), json.dumps(data, indent=1, allow_nan=False) + "\n", overwrite=True)
-        return kept
+        return row
 
     def image(self, case: Case) -> npt.NDArray[np.float32] | None:
         """The kept image of a case, where there is a whole one."""
@@ -116,7 +116,7 @@ class Cache:
         return self._path(case, "npy").is_file()
 
     def _path(self, case: Case, suffix: str) -> Path:
-        """Where a case is kept."""
+        """Path of a case."""
         return self.folder / case.digest[:2] / f"{case.digest}.{suffix}"
 
 

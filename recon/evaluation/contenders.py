@@ -1,4 +1,4 @@
-"""What is compared: a method with its weights and settings, under a label of its own.
+"""Contenders of an evaluation: a method with its weights and settings, under a label of its own.
 
 A contender is written ``METHOD``, or ``LABEL=METHOD[:WEIGHTS][,SETTING=VALUE...]``, so that several weights or settings
 of one method stand side by side. METHOD is a name, or ``file.py:function`` for one of other people. Labels that begin
@@ -18,7 +18,7 @@ from typing import Any, Final
 from stemscan.errors import ReconError, UsageError, WeightsError
 from stemscan.plugins import split_plugin
 from stemscan.recon.method import Method
-from stemscan.recon.registry import method_of, ready_methods
+from stemscan.recon.registry import built_in, method_of, ready_methods
 from stemscan.recon.settings import check_settings, parse_settings
 from stemscan.recon.weights import find_weights
 
@@ -36,10 +36,10 @@ __all__ = [
 ORACLE: Final = "spectral-oracle"
 """Pseudo-method that is given the truth's spectrum; see `stemscan.recon.fourier_eb.spectral_oracle`."""
 
-ABLATION: Final = "ablation:"
-"""What the label of a contender begins with that is shown among the ablations alone."""
+ABLATION: Final = "ablation"
+"""First part of a label, before a colon, of a contender that is shown among the ablations alone."""
 
-BESIDE: Final = ("constant", "normconv")
+BESIDE: Final = tuple(sorted(name for name, method in built_in().items() if method.beside))
 """Methods that every table shows beside the others, asked for or not."""
 
 _BUFFERS: Final = ("running_mean", "running_var", "num_batches_tracked")
@@ -65,6 +65,8 @@ class Contender:
         Folder of the method's file.
     code : str
         Digest of the code of a plug-in; empty for methods of this package.
+    is_ablation : bool
+        True if it belongs to the table of ablations alone.
     """
 
     label: str
@@ -74,6 +76,7 @@ class Contender:
     settings: tuple[tuple[str, Any], ...] = ()
     folder: Path | None = None
     code: str = ""
+    is_ablation: bool = False
 
     def find(self) -> Method:
         """Its method; imports a plug-in.
@@ -94,11 +97,6 @@ class Contender:
     def competes(self) -> bool:
         """Tell whether it is a method, and no mark that looks at the truth."""
         return self.method != ORACLE
-
-    @property
-    def is_ablation(self) -> bool:
-        """Tell whether it belongs to the table of ablations alone."""
-        return self.label.startswith(ABLATION)
 
 
 def parse_contender(text: str, weights: Mapping[str, Path] | None = None) -> Contender:
@@ -140,17 +138,21 @@ def parse_contender(text: str, weights: Mapping[str, Path] | None = None) -> Con
             f"expected a contender as METHOD or LABEL=METHOD[:WEIGHTS][,SETTING=VALUE...], got {text!r}; "
             "a label holds neither comma nor bar"
         )
-    method, asked = method_of(name), parse_settings(settings)
+    method, asked, label = method_of(name), parse_settings(settings), label.strip()
+    if method.plugin is not None and equals and label in built_in():
+        raise UsageError(f"expected a label for {method} that is no built-in method, got {text!r}; choose another")
     check_settings(str(method), method.load(), asked)
     path = _checked_weights(method, Path(file) if file else (weights or {}).get(name))
+    plugin = method.plugin
     return Contender(
-        label.strip() if equals else method.name,
+        label if equals else method.name,
         method.name,
         path,
         "" if path is None else hashlib.sha256(path.read_bytes()).hexdigest(),
         tuple(sorted(asked.items())),
-        None if method.plugin is None or method.plugin.file is None else method.plugin.file.parent,
-        "" if method.plugin is None else method.plugin.digest(),
+        folder=None if plugin is None or plugin.file is None else plugin.file.parent,
+        code="" if plugin is None else plugin.digest(),
+        is_ablation=bool(equals) and label.partition(":")[0] == ABLATION,
     )
 
 

@@ -33,7 +33,7 @@ Image = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class ImageSource:
-    """Where an image comes from; small, and enough to load it in another process.
+    """Source of an image: small, and enough to load it in another process.
 
     Attributes
     ----------

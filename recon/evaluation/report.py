@@ -1,4 +1,4 @@
-"""What is written of an evaluation beside rows.csv: tables, figures, rows.parquet, and the means for programs."""
+"""Files of an evaluation beside rows.csv: tables, figures, rows.parquet, and the means for programs."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ Image = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Measured:
-    """What a case gave; NaN for what the method does not give.
+    """Measures of a case; NaN for what the method does not give.
 
     Attributes
     ----------

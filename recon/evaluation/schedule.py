@@ -1,4 +1,4 @@
-"""Who runs the cases: this process, several processes, or the workers of a dask cluster.
+"""Runners of cases: this process, several processes, or the workers of a dask cluster.
 
 Each gives (case, outcome) as cases are done, in any order; what a case gives does not depend on who runs it.
 """
@@ -124,8 +124,8 @@ class Dask:
             if problem is None:
                 yield case, future.result()
             else:  # a worker that died, or cannot import this package
-                told = " ".join(f"{type(problem).__name__}: {problem}".split())[:500]
-                yield case, Outcome(Measured(error=told), None, threads)
+                words = " ".join(f"{type(problem).__name__}: {problem}".split())[:500]
+                yield case, Outcome(Measured(error=words), None, threads)
 
 
 @contextmanager
@@ -182,7 +182,7 @@ def dask_cluster(address: str, processes: int) -> Iterator[Dask]:
 
 @contextmanager
 def scheduler_for(address: str | None, processes: int | None) -> Iterator[Scheduler]:
-    """Who runs the cases.
+    """The scheduler that runs the cases.
 
     Parameters
     ----------

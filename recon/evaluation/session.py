@@ -19,7 +19,7 @@ from typing import Any, Final
 from stemscan import __version__
 from stemscan.errors import OutputExistsError, StemscanError, refusal
 from stemscan.files.writing import require_folder, write_text
-from stemscan.recon.evaluation.cache import Cache, Kept
+from stemscan.recon.evaluation.cache import Cache, CachedRow
 from stemscan.recon.evaluation.cases import Case, Cell, Grid, all_cases
 from stemscan.recon.evaluation.contenders import Contender
 from stemscan.recon.evaluation.images import ImageSource
@@ -39,7 +39,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be evaluated.
+    """Images, cells and contenders that are to be evaluated.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Request:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What came of it.
+    """Rows of an evaluation.
 
     Attributes
     ----------
@@ -190,24 +190,24 @@ def evaluate(
     StemscanError
         When the folder cannot be written or the workers are lost. What was computed is kept.
     """
-    kept_rows = Cache(folder / "cache" if cache is None else cache)
+    on_disk = Cache(folder / "cache" if cache is None else cache)
     cases = all_cases(request.images, request.grid, request.contenders, request.device)
     _note(folder, _description(request), _figures(folder))
-    known: dict[str, Kept] = {}
+    known: dict[str, CachedRow] = {}
     tasks: list[Task] = []
     for case in cases:
-        kept = None if anew or case.contender.label in request.recompute else kept_rows.get(case)
+        row = None if anew or case.contender.label in request.recompute else on_disk.get(case)
         shown = request.shown(case)
-        if kept is None or kept.measured.error or (shown and not kept_rows.has_image(case)):
+        if row is None or row.measured.error or (shown and not on_disk.has_image(case)):
             tasks.append((case, shown))
         else:
-            known[case.digest] = kept
-    known |= _run(tasks, request.threads, scheduler, kept_rows, progress, len(cases))
+            known[case.digest] = row
+    known |= _run(tasks, request.threads, scheduler, on_disk, progress, len(cases))
     rows = tuple(row_of(case, known[case.digest].measured) for case in cases)
     write_text(folder / "rows.csv", to_csv(rows), overwrite=True)
     stale = [case.contender.label for case in cases if known[case.digest].code != code_of(case.contender)]
-    threads = sorted({kept.threads for kept in known.values()})
-    return Evaluation(request, tuple(cases), rows, tuple(threads), len(tasks), tuple(dict.fromkeys(stale)), kept_rows)
+    threads = sorted({row.threads for row in known.values()})
+    return Evaluation(request, tuple(cases), rows, tuple(threads), len(tasks), tuple(dict.fromkeys(stale)), on_disk)
 
 
 def note_figures(done: Evaluation, folder: Path, names: Sequence[str]) -> None:
@@ -247,10 +247,10 @@ def _run(
     cache: Cache,
     progress: Progress | None,
     total: int,
-) -> dict[str, Kept]:
+) -> dict[str, CachedRow]:
     """Run tasks and keep what comes of each, the same case under several labels once."""
     distinct = {case.digest: (case, shown) for case, shown in tasks}
-    known: dict[str, Kept] = {}
+    known: dict[str, CachedRow] = {}
     done = total - len(distinct)
     if progress is not None:
         progress(done, total)
@@ -266,7 +266,7 @@ def _run(
 
 
 def _description(request: Request) -> dict[str, Any]:
-    """What was asked for, and what did it, as plain data."""
+    """The request, and the machine that did it, as plain data."""
     return {
         "format": _FORMAT,
         "version": __version__,

@@ -1,4 +1,4 @@
-"""What a network says of itself: `Architecture`, declared once, beside its class."""
+"""Declaration of a trained network: `Architecture`, made once, beside its class."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Architecture:
     method : str
         The method that runs it.
     task : str
-        What it learns: a class of `stemscan.recon.training.tasks`, or another such, as ``module:name``.
+        Its learning task: a class of `stemscan.recon.training.tasks`, or another such, as ``module:name``.
     description : str
         One line for people.
     frames_argument : str
         Argument of the class for the number of frames that it is built for; empty where any number of passes goes in.
     reads_prior : bool
-        Whether an initial reconstruction goes in beside the frames.
+        True if an initial reconstruction goes in beside the frames.
     arguments : mapping
         Further arguments of the class.
     chain : str

@@ -86,7 +86,7 @@ def batches(
             if not workers:
                 raise
             raise TrainingError(
-                f"expected workers to make data, got: {_told(problem)}; resume with fewer workers"
+                f"expected workers to make data, got: {_cause(problem)}; resume with fewer workers"
             ) from problem
         for number, batch in enumerate(whole):
             if start <= group * each + number < config.steps:
@@ -116,8 +116,8 @@ class _Groups(Dataset[list[Batch]]):
         return [stack(found) for found in crops]
 
 
-def _told(problem: BaseException) -> str:
-    """What is said of a worker: that it died, or at the end of the traceback in its message what it raised."""
+def _cause(problem: BaseException) -> str:
+    """Cause of a worker's end: that it died, or what it raised, at the end of the traceback in its message."""
     lines = str(problem).splitlines() or [type(problem).__name__]
     return lines[-1 if lines[0].startswith("Caught ") else 0]
 

@@ -27,7 +27,7 @@ _FORMAT: Final = "stemscan-checkpoint-1"
 
 @dataclass
 class State:
-    """Where a run is.
+    """State of a run.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a training run is told: a YAML file, validated like a plan.
+"""Configuration of a training run: a YAML file, validated like a plan.
 
 Numbers that the FSHNet paper gives (Section 4) are in `configs/paper.yaml`, ours in `configs/default.yaml`.
 """
@@ -42,7 +42,7 @@ class _Settings(BaseModel):
 
 
 class DataSettings(_Settings):
-    """What the network is shown.
+    """Scans and crops that the network is shown.
 
     Parameters
     ----------

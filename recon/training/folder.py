@@ -41,14 +41,14 @@ def prepare_folder(folder: Path, config: TrainingConfig, *, resume: bool = False
     require_folder(folder)
     if folder.exists() and not folder.is_dir():
         raise OutputExistsError(f"expected a folder for the run, got {str(folder)!r}, which is a file; choose another")
-    held = [path for path in folder.iterdir() if not is_partial(path.name)] if folder.is_dir() else []
-    if held and not resume:
+    there = [path for path in folder.iterdir() if not is_partial(path.name)] if folder.is_dir() else []
+    if there and not resume:
         raise OutputExistsError(
             f"expected a new folder for the run, got {str(folder)!r}, which holds something; "
             "choose another, or --resume the run that is there"
         )
     noted = config.model_dump_json(indent=2) + "\n"
-    if held:
+    if there:
         _check_same(folder, config)
     folder.mkdir(exist_ok=True)
     for path in folder.iterdir():

@@ -44,7 +44,7 @@ Report = Callable[[int, int, Mapping[str, float]], None]
 
 @dataclass(frozen=True)
 class Pace:
-    """How often a run does what is not training.
+    """Intervals at which a run does other things than training.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Pace:
 
 @dataclass
 class _Run:
-    """What a run needs while it goes."""
+    """Everything that a run needs while it goes."""
 
     config: TrainingConfig
     folder: Path
@@ -157,7 +157,7 @@ def _waited_for(made: Iterator[Batch], state: State) -> Iterator[Batch]:
 def _prepared(
     folder: Path, config: TrainingConfig, resume: bool, processes: Processes, device: torch.device, images: Path | None
 ) -> Validation | None:
-    """What the leading process needs before the first step: a folder, and scans of a user's images to validate on.
+    """Prepare what the leading process needs: a folder, and scans of a user's images to validate on.
 
     What is wrong with them is found here, and told to all processes: none waits for one that has failed.
     """
@@ -254,14 +254,14 @@ def _numbers(run: _Run, losses: Losses, share: float) -> dict[str, float]:
 def _average(state: State, memory: float) -> None:
     """Follow the weights with their running mean, quickly at first; statistics of batch norms are taken as they are."""
     memory = min(memory, (1 + state.step) / (10 + state.step)) if memory else 0.0
-    for kept, weight in zip(state.average.parameters(), state.network.parameters(), strict=True):
-        kept.lerp_(weight, 1 - memory)
-    for held, statistic in zip(state.average.buffers(), state.network.buffers(), strict=True):
-        held.copy_(statistic)
+    for mean, weight in zip(state.average.parameters(), state.network.parameters(), strict=True):
+        mean.lerp_(weight, 1 - memory)
+    for copied, statistic in zip(state.average.buffers(), state.network.buffers(), strict=True):
+        copied.copy_(statistic)
 
 
 def _between(run: _Run, interrupts: Interrupts) -> None:
-    """What is due after a step: history, progress, checkpoint, validation, and the end."""
+    """Do what is due after a step: history, progress, checkpoint, validation, and the end."""
     state, pace = run.state, run.pace
     last = state.step == run.config.steps
     means: dict[str, float] = {}

@@ -139,7 +139,7 @@ def own_device(device: torch.device) -> torch.device:
 
 
 def speaks() -> bool:
-    """Whether this process is the one of those that torchrun started which speaks to people; True where it is alone.
+    """Tell whether this process, of those that torchrun started, speaks to people; True where it is alone.
 
     Raises
     ------

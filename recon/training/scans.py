@@ -86,7 +86,7 @@ def crop_origin(data: DataSettings, seed: int, index: int, number: int) -> tuple
 
 
 def _plan(data: DataSettings, seed: int, index: int) -> ScanPlan:
-    """How the scan is made."""
+    """The plan of the scan."""
     per_block = data.samples_per_block[int(_unit(seed, index, 3) * len(data.samples_per_block))]
     return ScanPlan.from_dict(
         {

@@ -48,14 +48,14 @@ class Example:
 
 
 class Task(Protocol):
-    """What a network learns.
+    """Learning task of a network.
 
     Attributes
     ----------
     convention : {"published", "paper", "analysis"}
-        How the network's inputs are made, as its weights file says it.
+        The way in which the network's inputs are made, as its weights file says it.
     half : bool
-        Whether its weights are kept in float16.
+        True if its weights are written in float16.
     """
 
     convention: ClassVar[Convention]

@@ -40,12 +40,12 @@ FORMAT_VERSION: Final = "1"
 _PROTOCOL: Final = 0x80  # first byte of a pickle; the number of its protocol follows
 
 Convention = Literal["published", "paper", "analysis"]
-"""How the network's inputs are made: as the published code does, by the paper's equations, or by Fourier analysis."""
+"""Recipe of the network's inputs: that of the published code, the paper's equations, or Fourier analysis."""
 
 
 @dataclass(frozen=True)
 class WeightsInfo:
-    """What a weights file says of itself.
+    """Description of the weights in a file.
 
     Attributes
     ----------

@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stemscan import recon
 from stemscan.errors import InputNotFoundError, PluginError, ReconError, UsageError
+from stemscan.recon.declared import declarations
+from stemscan.recon.evaluation.contenders import parse_contender
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.listing import described, known_methods, markdown
 from stemscan.recon.method import Method
@@ -68,6 +71,33 @@ def test_declarations_import_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+KRIGING = """
+from stemscan.recon.method import Method
+
+def kriging(inputs):
+    return inputs.S * 0 + inputs.mean
+
+METHODS = (Method("kriging", kriging, "a method in a room of one module", rank=0),)
+"""
+
+
+def test_a_new_method_is_one_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kriging").mkdir()
+    (tmp_path / "kriging" / "declaration.py").write_text(KRIGING)
+    monkeypatch.setattr(recon, "__path__", [*recon.__path__, str(tmp_path)])
+    built_in.cache_clear()
+    declarations.cache_clear()
+    try:
+        assert reconstruct(INPUTS, "kriging").method == next(iter(ready_methods())) == "kriging"
+        assert "kriging" in known_methods()
+        with pytest.raises(UsageError, match="expected method to be one of kriging, fshnet, "):
+            method_of("magic")
+        assert parse_contender("kriging").method == "kriging"
+    finally:
+        built_in.cache_clear()
+        declarations.cache_clear()
 
 
 # ---------------------------------------------------------------------- of other people

@@ -45,6 +45,24 @@ def test_weights_of_a_method_are_for_those_that_name_none(weights: Path, tmp_pat
     assert plain.weights_sha256 != named.weights_sha256
 
 
+def test_a_plugin_under_a_label(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.py").write_text("def flat(inputs, level: float = 0.5, weights=None): return inputs.S\n")
+    (tmp_path / "w.bin").write_bytes(b"1")
+    monkeypatch.chdir(tmp_path)
+    plain, full = parse_contender("mine.py:flat"), parse_contender("a=mine.py:flat:w.bin,level=0.25")
+    assert (plain.label, plain.method, plain.folder, plain.weights) == ("mine.py:flat", "mine.py:flat", tmp_path, None)
+    assert (full.label, full.method, full.settings) == ("a", "mine.py:flat", (("level", 0.25),))
+    assert full.weights_sha256 == hashlib.sha256(b"1").hexdigest()
+    assert len(full.code) == 64
+    assert full.find().plugin is not None
+    with pytest.raises(UsageError, match="that is no built-in method, got 'fshnet=mine.py:flat'"):
+        parse_contender("fshnet=mine.py:flat")
+    with pytest.raises(UsageError, match="setting level of method mine.py:flat"):
+        parse_contender("a=mine.py:flat,level=high")
+    with pytest.raises(InputNotFoundError, match="none.bin"):
+        parse_contender("a=mine.py:flat:none.bin")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

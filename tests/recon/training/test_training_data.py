@@ -127,9 +127,9 @@ def test_processes_share_a_batch() -> None:
 
 
 def test_what_is_said_of_a_worker() -> None:
-    from stemscan.recon.training.batches import _told
+    from stemscan.recon.training.batches import _cause
 
-    assert _told(RuntimeError("DataLoader worker (pid 3) is killed by signal: Killed.\nmore")).endswith("Killed.")
+    assert _cause(RuntimeError("DataLoader worker (pid 3) is killed by signal: Killed.\nmore")).endswith("Killed.")
     caught = "Caught MemoryError in DataLoader worker process 0.\nOriginal Traceback:\n  File x\nMemoryError: 1 TB"
-    assert _told(MemoryError(caught)) == "MemoryError: 1 TB"
-    assert _told(MemoryError()) == "MemoryError"
+    assert _cause(MemoryError(caught)) == "MemoryError: 1 TB"
+    assert _cause(MemoryError()) == "MemoryError"
