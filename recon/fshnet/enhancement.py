@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from stemscan.recon.fshnet.nonlocal_step import NEIGHBOURS, bandwidth, nonlocal_step
 from stemscan.recon.fshnet.patch_size import patch_size
-
-if TYPE_CHECKING:
-    from stemscan.recon.inputs.inputs import Inputs
 
 __all__ = ["Enhancement"]
 
@@ -38,9 +35,11 @@ class Enhancement(NamedTuple):
     h: float | None = None
     patch: int | None = None
 
-    def apply(self, inputs: Inputs, image: Image, factor: int) -> tuple[Image, dict[str, Any]]:
-        """The step on an image, whose pixels are `factor` scan pixels wide; and the settings it took."""
-        h = bandwidth(float(inputs.V.mean(dtype=np.float64)) / inputs.T) if self.h is None else self.h
-        patch = patch_size(inputs.S, inputs.V, factor=factor) if self.patch is None else self.patch
+    def apply(
+        self, summed: Image, visits: Image, passes: int, image: Image, factor: int
+    ) -> tuple[Image, dict[str, Any]]:
+        """The step on an image of `factor` scan pixels a pixel, from S and V of so many passes; and its settings."""
+        h = bandwidth(float(visits.mean(dtype=np.float64)) / passes) if self.h is None else self.h
+        patch = patch_size(summed, visits, factor=factor) if self.patch is None else self.patch
         enhanced = nonlocal_step(image, patch, h=h, neighbours=self.neighbours)
         return enhanced, {"patch": patch, "h": h, "neighbours": self.neighbours}

@@ -111,7 +111,7 @@ def on_full_grid(
     image, std = correct(network, made, device)
     settings: dict[str, Any] = {"analysis": made.analysis.settings, "nonlocal_step": bool(enhancement.wanted)}
     if enhancement.wanted:
-        image, used = enhancement.apply(inputs, image, 1)
+        image, used = enhancement.apply(inputs.S, inputs.V, inputs.T, image, 1)
         settings |= used
     if inputs.S.min() >= 0:
         np.maximum(image, 0, out=image)

@@ -148,11 +148,11 @@ def _fourier_eb(drawn: PublishedScan, dose: float, settings: dict[str, Any], dev
 
 def _fshnet(drawn: PublishedScan, dose: float, contender: Contender, settings: dict[str, Any], device: str) -> Made:
     """FSHNet on signed samples, each network with the kind of input that it was trained on."""
+    from stemscan.recon.fshnet.enhancement import Enhancement
     from stemscan.recon.fshnet.full_grid import FullGridNet, correct
     from stemscan.recon.fshnet.full_grid_features import features
     from stemscan.recon.fshnet.initial_reconstruction import initial_reconstruction
-    from stemscan.recon.fshnet.nonlocal_step import bandwidth, nonlocal_step
-    from stemscan.recon.fshnet.patch_size import patch_size
+    from stemscan.recon.networks.registry import architecture_of
     from stemscan.recon.paper.inference import infer
     from stemscan.recon.paper.network import FSHNet
     from stemscan.recon.paper.published_weights import prior_input
@@ -161,14 +161,15 @@ def _fshnet(drawn: PublishedScan, dose: float, contender: Contender, settings: d
     began = time.perf_counter()
     network, info = load_weights(cast("Any", contender.weights))
     summed, visits = drawn.frames.sum(axis=0), drawn.visits.sum(axis=0, dtype=np.float32)
-    if isinstance(network, FullGridNet):
-        made = features(summed, visits, dose, noise="eq5", signed=True, device=device, analyse=network.analyse)
-        image = binned(correct(network, made, device)[0])
-    else:
+    takes_frames = architecture_of(info.architecture).takes_frames
+    if takes_frames:
         prior = prior_input(drawn.frames) if info.convention == "published" else initial_reconstruction(summed, visits)
         image = infer(cast(FSHNet, network), drawn.frames, prior, device)
-    if settings.get("nonlocal_step", not isinstance(network, FullGridNet)):
-        patch = settings.get("patch") or patch_size(summed, visits, factor=FACTOR)
-        h = settings.get("h") or bandwidth(float(drawn.visits.mean()))
-        image = nonlocal_step(image, patch, h=h, neighbours=settings.get("neighbours", 5))
+    else:
+        full = cast(FullGridNet, network)
+        made = features(summed, visits, dose, noise="eq5", signed=True, device=device, analyse=full.analyse)
+        image = binned(correct(full, made, device)[0])
+    enhancement = Enhancement(settings.pop("nonlocal_step", takes_frames), **settings)
+    if enhancement.wanted:
+        image, _ = enhancement.apply(summed, visits, len(drawn.visits), image, FACTOR)
     return Made(image, time.perf_counter() - began, FACTOR)

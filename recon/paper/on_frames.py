@@ -42,7 +42,7 @@ def on_frames(inputs: Inputs, network: nn.Module, info: WeightsInfo, device: str
     chosen = enhancement.wanted is not False
     settings: dict[str, Any] = {"frames": info.frames, "nonlocal_step": chosen}
     if chosen:
-        output, used = enhancement.apply(inputs, output, FACTOR)
+        output, used = enhancement.apply(inputs.S, inputs.V, inputs.T, output, FACTOR)
         settings |= used
     gain, offset = refit(inputs, upsample(output, FACTOR, inputs.shape))
     settings |= {"mean": scale.mean, "deviation": scale.deviation, "gain": gain, "offset": offset}

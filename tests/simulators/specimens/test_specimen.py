@@ -15,8 +15,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from stemscan.errors import InputNotFoundError, SpecimenError, UsageError
-from stemscan.simulators.specimens.image_specimen import resample_specimen, specimen_from_array
-from stemscan.simulators.specimens.loading import load_specimen
+from stemscan.simulators.specimens.loading import load_specimen, resample_specimen, specimen_from_array
 from stemscan.simulators.specimens.smoothing import paper_smoothed, resampled
 from stemscan.simulators.specimens.specimen import Specimen
 
