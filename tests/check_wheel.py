@@ -1,6 +1,7 @@
-"""Build the wheel and the sdist, install the wheel in a fresh environment, and run one tiny chain with it.
+"""Build the sdist and the wheel from it, install the wheel in a fresh environment, and run one tiny chain with it.
 
-Run by `make test`; needs the package index. Exits with an error where anything fails.
+Both must hold every file of the package once and nothing else; an editable install must find them all. Run by
+`make test`; needs the package index. Exits with an error where anything fails.
 """
 
 from __future__ import annotations
@@ -9,12 +10,17 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import venv
 import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+ROOMS = ("recon", "simulators", "cli")
+DATA = ("py.typed", "hardware/profiles/*.yaml", "recon/weights/*.safetensors", "recon/weights/*.md")
+BESIDE = {"CHANGELOG.md", "CITATION.cff", "LICENSE", "MANIFEST.in", "PKG-INFO", "README.md", "constraints.txt"}
+BESIDE |= {"pyproject.toml", "setup.cfg"}
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -24,19 +30,47 @@ def run(*command: str | Path, cwd: Path) -> str:
     return done.stdout.decode()
 
 
+def package_files() -> set[str]:
+    """Every file that belongs to the package, by its name in a wheel."""
+    modules = [file for file in (ROOT / "stemscan").rglob("*.py") if file.relative_to(ROOT).parts[1] not in ROOMS]
+    names = {str(file.relative_to(ROOT)) for file in modules}
+    names |= {f"stemscan/{file.relative_to(ROOT)}" for room in ROOMS for file in (ROOT / room).rglob("*.py")}
+    return names | {str(file.relative_to(ROOT)) for pattern in DATA for file in (ROOT / "stemscan").glob(pattern)}
+
+
+def check_names(what: str, names: list[str], wanted: set[str]) -> None:
+    """Refuse an archive that lacks files, has others, or one twice."""
+    twice = {name for name in names if names.count(name) > 1}
+    for problem, found in (("without", wanted - set(names)), ("with", set(names) - wanted), ("twice with", twice)):
+        if found:
+            raise SystemExit(f"expected {what} with each file of the package once, got one {problem} {sorted(found)}")
+
+
+def check_editable(folder: Path, python: Path) -> None:
+    """Refuse an editable install that does not find a module."""
+    run(python, "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", "--editable", ROOT, cwd=folder)
+    names = [name.removesuffix(".py").replace("/", ".") for name in package_files() if name.endswith(".py")]
+    code = f"from importlib.util import find_spec; assert all(map(find_spec, {names!r}))"
+    run(python, "-c", code, cwd=folder)
+
+
 def main() -> None:
     """Build, install, use."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         run(sys.executable, "-m", "build", "--outdir", folder, ROOT, cwd=folder)
         (wheel,) = folder.glob("*.whl")
-        names = zipfile.ZipFile(wheel).namelist()
-        foreign = [entry for entry in names if not entry.startswith(("stemscan/", "stemscan-"))]
-        if foreign or len(names) != len(set(names)):
-            raise SystemExit(f"expected a wheel with stemscan/ alone, each file once, got {foreign}")
+        (sdist,) = folder.glob("*.tar.gz")
+        wanted = package_files()
+        names = [name for name in zipfile.ZipFile(wheel).namelist() if not name.startswith("stemscan-")]
+        check_names("a wheel", names, wanted)
+        with tarfile.open(sdist) as archive:
+            names = [entry.name.partition("/")[2] for entry in archive.getmembers() if entry.isfile()]
+        check_names("an sdist", [name for name in names if ".egg-info/" not in name], wanted | BESIDE)
         venv.create(folder / "env", with_pip=True)
         python = folder / "env" / "bin" / "python"
-        run(python, "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", wheel, cwd=folder)
+        check_editable(folder, python)
+        run(python, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", wheel, cwd=folder)
         command = folder / "env" / "bin" / "stemscan"
         print(run(command, "--version", cwd=folder).strip())
         run(python, "-m", "stemscan", "--help", cwd=folder)
@@ -54,7 +88,7 @@ def main() -> None:
         run(python, "-c", f"import stemscan_grating as g; {check}; check(lambda plan: g.Grating())", cwd=folder)
         if (folder / "image.tif").stat().st_size < 64 * 64 * 4:
             raise SystemExit("expected an image of 64 x 64 float32 pixels from the installed wheel")
-    print("wheel: built, installed in a fresh environment, plan - simulate - recon passed, plug-ins too")
+    print("sdist, wheel, editable install: built and complete; plan - simulate - recon passed, plug-ins too")
 
 
 if __name__ == "__main__":
