@@ -23,7 +23,7 @@ def _pattern_parameters() -> list[Any]:
     from stemscan.plan.options import pattern_options
     from stemscan.plan.patterns import PATTERNS
 
-    return late_options((one.flag, one.type, one.help) for one in pattern_options(PATTERNS))
+    return late_options(pattern_options(PATTERNS))
 
 
 def _patterns() -> str:

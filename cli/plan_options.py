@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,9 +140,9 @@ def take_files(
     columns : str, optional
         Names of the columns of the points, where their file has none.
     rounding : bool
-        Whether to take the nearest pixels of points between pixels.
+        Take the nearest pixels of points between pixels.
     overwrite : bool
-        Whether a file of moved points beside the plan may be replaced.
+        Replace a file of moved points beside the plan.
     warn : callable
         Is told what was not read.
 
@@ -158,47 +157,35 @@ def take_files(
         When a file is missing or not what it should be.
     """
     from stemscan.errors import UsageError
-    from stemscan.files.by_content import (
-        hold_points,
-        mask_sha256,
-        points_sha256,
-        points_to_scan,
-        read_mask,
-        remember_place,
-    )
+    from stemscan.files.by_content import hold_points, points_to_scan, remember_place
     from stemscan.files.writing import check_output
+    from stemscan.plan.patterns.point_list import PointList
+    from stemscan.plan.region import ImageRegion
 
-    folder, moved = output.parent, None
-    shape = (data["shape"][0], data["shape"][1])
-    pattern = data["pattern"]
-    if "file" in pattern:
-        points = Path(pattern["file"])
-        found = points_to_scan(points, shape, names=columns, pixel_size_nm=data["pixel_size_nm"], rounding=rounding)
+    moved, shape = None, (data["shape"][0], data["shape"][1])
+    if "file" in data["pattern"]:
+        file = Path(data["pattern"]["file"])
+        found = points_to_scan(file, shape, names=columns, pixel_size_nm=data["pixel_size_nm"], rounding=rounding)
         if found.left_out:
             warn(f"columns that tell no place were not read: {', '.join(found.left_out)}")
-        file, sha256 = points, points_sha256(found.points)
-        if found.furthest_px is None:
-            remember_place(sha256, points.absolute())
-        else:
+        if found.furthest_px is not None:
             file = output.with_name(f"{output.stem}-points.npy")
             check_output(file, overwrite=overwrite)
             moved = MovedPoints(file, found.points, found.furthest_px)
             hold_points(found.points)
-        pattern.update(file=_relative(file, folder), sha256=sha256, samples=len(found.points))
+        pattern = PointList.of(found.points, file, output.parent)
+        if moved is None:
+            remember_place(pattern.sha256, file.absolute())
+        data["pattern"] = pattern.model_dump()
     if polygon is not None and mask is not None:
         raise UsageError("expected --polygon or --mask, got both; keep one")
     if polygon is not None:
         data["region"] = {"kind": "polygon", "points": [_corner(corner) for corner in polygon.split()]}
     if mask is not None:
-        image = read_mask(mask, shape, lambda note: warn(f"mask {mask.name}: {note}"))
-        sha256 = mask_sha256(image)
-        data["region"] = {
-            "kind": "image",
-            "file": _relative(mask, folder),
-            "sha256": sha256,
-            "pixels": int(image.sum()),
-        }
-        remember_place(sha256, mask.absolute())
+        region = ImageRegion.from_file(
+            mask, shape, folder=output.parent, note=lambda note: warn(f"mask {mask.name}: {note}")
+        )
+        data["region"] = region.model_dump(exclude_none=True)
     if "region" in data:
         _count_samples(data)
     return moved
@@ -221,14 +208,6 @@ def _count_samples(data: dict[str, Any]) -> None:
         if samples == 0:
             raise UsageError("expected at least one sample of the pattern inside the region, got none; move the region")
         data["region"]["samples"] = samples
-
-
-def _relative(path: Path, folder: Path) -> str:
-    """A file's name as seen from the plan's folder; the whole one where it lies on another drive of Windows."""
-    try:
-        return Path(os.path.relpath(path, folder)).as_posix()
-    except ValueError:
-        return path.absolute().as_posix()
 
 
 def _corner(text: str) -> list[float]:

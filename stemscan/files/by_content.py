@@ -8,6 +8,7 @@ that plan in this process (in a store, say) find the file by its content.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ __all__ = [
     "load_mask",
     "load_points",
     "mask_sha256",
+    "name_from",
     "points_sha256",
     "points_to_scan",
     "read_mask",
@@ -48,6 +50,14 @@ _HELD: dict[str, Points] = {}
 def remember_place(sha256: str, path: Path) -> None:
     """Note where the file with this content is, for plans of this process that have the content but not the folder."""
     _PLACES[sha256] = path
+
+
+def name_from(path: Path, folder: Path | None) -> str:
+    """A file's name as seen from the plan's folder; the whole one without a folder, or on another drive of Windows."""
+    try:
+        return path.absolute().as_posix() if folder is None else Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:
+        return path.absolute().as_posix()
 
 
 def hold_points(points: Points) -> str:

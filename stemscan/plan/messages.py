@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, ClassVar, get_args
 
@@ -123,7 +123,9 @@ def _fault(error: ErrorDetails, model: Value, values: tuple[Value, ...], lines: 
         case "tuple_type" if in_python:
             return f"expected a tuple or list, got {found}; correct it"
         case "union_tag_invalid":
-            return f"expected kind to be one of {error['ctx']['expected_tags']}, got {found}; correct it"
+            kinds = [kind_of(value) for value in values]
+            remedy = _remedy(str(error["ctx"]["tag"]), kinds, "correct it")
+            return f"expected kind to be one of {error['ctx']['expected_tags']}, got {found}; {remedy}"
         case "union_tag_not_found" if isinstance(error["input"], Mapping):
             return f"expected a mapping with a kind, one of {', '.join(map(kind_of, values))}, got {found}; add it"
         case "model_type" | "model_attributes_type" | "union_tag_not_found" if values:
@@ -137,9 +139,14 @@ def _unknown_key(key: str, value: Value, in_python: bool) -> str:
     known = [name for name, field in fields if name != "kind" or field.is_required() or not in_python]
     if in_python:
         known += _python_keys(value)
-    matches = get_close_matches(key, known, n=1)
-    remedy = f"did you mean {matches[0]!r}?" if matches else "remove or correct it"
-    return f"expected {'one of ' if len(known) > 1 else ''}{', '.join(known) or 'no key'}, got {key!r}; {remedy}"
+    names = f"{'one of ' if len(known) > 1 else ''}{', '.join(known) or 'no key'}"
+    return f"expected {names}, got {key!r}; {_remedy(key, known, 'remove or correct it')}"
+
+
+def _remedy(name: str, known: Iterable[str], otherwise: str) -> str:
+    """The known name that a mistyped one resembles."""
+    matches = get_close_matches(name, known, n=1)
+    return f"did you mean {matches[0]!r}?" if matches else otherwise
 
 
 def _python_keys(value: Value) -> Mapping[str, str]:

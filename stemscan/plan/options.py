@@ -10,7 +10,7 @@ from stemscan.errors import UsageError
 from stemscan.plan.declared import field_texts
 from stemscan.plan.value import PlanValue
 
-__all__ = ["DeclaredOption", "Option", "PatternOption", "declared_options", "pattern_from_options", "pattern_options"]
+__all__ = ["DeclaredOption", "Option", "declared_options", "pattern_from_options", "pattern_options"]
 
 Patterns = Mapping[str, type[PlanValue]]
 
@@ -41,23 +41,6 @@ class Option:
 
 
 @dataclass(frozen=True)
-class PatternOption:
-    """Option of the command line with all patterns that have it.
-
-    Parameters
-    ----------
-    flag : str
-    type : type
-        Of what the command line reads.
-    help : str
-    """
-
-    flag: str
-    type: type[Any]
-    help: str
-
-
-@dataclass(frozen=True)
 class DeclaredOption:
     """Option of one field of one pattern."""
 
@@ -70,13 +53,13 @@ class DeclaredOption:
     help: str
 
 
-def pattern_options(patterns: Patterns) -> list[PatternOption]:
-    """Options of all patterns, those of one name together."""
+def pattern_options(patterns: Patterns) -> list[tuple[str, type[Any], str]]:
+    """Flags, types and texts of the options of all patterns, those of one name together."""
     by_flag: dict[str, list[DeclaredOption]] = {}
     for kind in patterns:
         for one in declared_options(kind, patterns[kind]):
             by_flag.setdefault(one.flag, []).append(one)
-    return [PatternOption(flag, every[0].type, _help(every)) for flag, every in by_flag.items()]
+    return [(flag, every[0].type, _help(every)) for flag, every in by_flag.items()]
 
 
 def pattern_from_options(kind: str, given: Mapping[str, Any], patterns: Patterns) -> dict[str, Any]:

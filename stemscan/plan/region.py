@@ -6,14 +6,14 @@ from abc import abstractmethod
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BeforeValidator, Field
 
 from stemscan.errors import PlanError
-from stemscan.files.by_content import FileName, Sha256, load_mask
+from stemscan.files.by_content import FileName, Sha256, load_mask, mask_sha256, name_from, read_mask, remember_place
 from stemscan.plan.value import PlanValue, lists_as_tuples
 
 __all__ = ["ImageRegion", "MaskRows", "PolygonRegion", "Region", "RegionBase"]
@@ -107,6 +107,39 @@ class ImageRegion(RegionBase):
     file: FileName
     sha256: Sha256
     pixels: Annotated[int, Field(ge=1, le=2**32)]
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | Path,
+        shape: tuple[int, int],
+        *,
+        folder: str | Path | None = None,
+        note: Callable[[str], None] | None = None,
+    ) -> Self:
+        """Make the region of an image's pixels.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            Image (png, tif, ...), npy or CSV of the grid's shape.
+        shape : tuple of int
+            Rows and columns of the grid.
+        folder : str or pathlib.Path, optional
+            Where the plan file will stand, from which the file is named; absolute unless given.
+        note : callable, optional
+            Gets each change that the reader made to the image: turned, inverted.
+
+        Raises
+        ------
+        InputNotFoundError, DataError, PlanError
+            When there is no such file, or it holds something else.
+        """
+        mask = read_mask(Path(path), shape, note)
+        name = name_from(Path(path), None if folder is None else Path(folder))
+        region = cls(file=name, sha256=mask_sha256(mask), pixels=int(np.count_nonzero(mask)))
+        remember_place(region.sha256, Path(path).absolute())
+        return region
 
     def pixels_in(self, shape: tuple[int, int]) -> int:
         """Number of pixels, as the plan states it."""

@@ -76,6 +76,10 @@ class PlanValue(BaseModel):
         """
         return type(self)(**{**dict(self), **changes})
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Make a changed copy as `replace` does; without pydantic's way around the rules."""
+        return self.replace(**(update or {}))
+
     if not TYPE_CHECKING:  # where type checkers see frozen fields
 
         def __setattr__(self, name: str, value: Any) -> None:

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from stemscan.files.by_content import FileName, Sha256, load_points
+from stemscan.files.by_content import (
+    FileName,
+    Points,
+    Sha256,
+    load_points,
+    name_from,
+    points_sha256,
+    read_points,
+    remember_place,
+)
 from stemscan.plan.options import Option
 from stemscan.plan.patterns.base import Way
 
@@ -35,6 +44,33 @@ class PointList(Way):
     ]
     sha256: Sha256
     samples: Annotated[int, Field(ge=1, le=2**32)]
+
+    @classmethod
+    def from_file(cls, path: str | Path, shape: tuple[int, int], *, folder: str | Path | None = None) -> Self:
+        """Make the pattern of a file's points.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            Table (csv, txt) or npy file of (row, column) in pixels.
+        shape : tuple of int
+            Rows and columns of the grid.
+        folder : str or pathlib.Path, optional
+            Where the plan file will stand, from which the file is named; absolute unless given.
+
+        Raises
+        ------
+        InputNotFoundError, DataError, PlanError
+            When there is no such file, or it holds something else.
+        """
+        pattern = cls.of(read_points(Path(path), shape), Path(path), None if folder is None else Path(folder))
+        remember_place(pattern.sha256, Path(path).absolute())
+        return pattern
+
+    @classmethod
+    def of(cls, points: Points, path: Path, folder: Path | None) -> Self:
+        """Make the pattern of points that stand, or will stand, in a file; parameters as of `from_file`."""
+        return cls(file=name_from(path, folder), sha256=points_sha256(points), samples=len(points))
 
     def samples_per_pass(self, shape: tuple[int, int]) -> int:
         """Number of points."""

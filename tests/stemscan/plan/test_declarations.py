@@ -124,10 +124,10 @@ def test_options_make_what_fields_make(pattern: dict[str, object]) -> None:
     kind = str(pattern["kind"])
     flags = {"--per-block": "samples_per_block"}
     given = {}
-    for option in pattern_options(PATTERNS):
-        field = flags.get(option.flag, option.flag.lstrip("-").replace("-", "_"))
+    for flag, _, _ in pattern_options(PATTERNS):
+        field = flags.get(flag, flag.lstrip("-").replace("-", "_"))
         value = pattern.get(field)
-        given[option.flag] = "x".join(map(str, value)) if isinstance(value, list) else value
+        given[flag] = "x".join(map(str, value)) if isinstance(value, list) else value
     assert pattern_from_options(kind, given, PATTERNS) == pattern
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stemscan.errors import DoseLimitError, PlanError
+from stemscan.errors import DoseLimitError, InputNotFoundError, PlanError
+from stemscan.path.scan_path import ScanPath
 from stemscan.plan.dose import Dose, Limits
 from stemscan.plan.order import Order, SettleModel
 from stemscan.plan.patterns import PATTERNS
@@ -130,6 +132,7 @@ BROKEN: list[tuple[Callable[[], Any], str]] = [
     (lambda: setattr(PLAN["pattern"], "block", 3), r"BlockRandom to stay as it is.*replace\(block=...\)"),
     (lambda: delattr(PLAN["pattern"], "block"), "BlockRandom to stay as it is"),
     (lambda: PLAN["pattern"].replace(block=1), "samples_per_block: expected at most 1"),
+    (lambda: PLAN["pattern"].model_copy(update={"block": 1}), "samples_per_block: expected at most 1"),
     (lambda: Raster.model_validate_json("{"), "Raster|plan: expected"),
 ]
 
@@ -154,7 +157,8 @@ BROKEN_PLANS: list[tuple[dict[str, Any], str]] = [
     ({"dose": 10}, r"^dose: expected a value such as Dose\(electrons_per_sample=10\), got 10"),
     ({"dose": {"electrons": 10}}, "^dose.electrons: expected one of .* did you mean 'total_electrons'"),
     ({"region": {"points": [[1, 2]]}}, "^region: expected a mapping with a kind, one of polygon, image, got"),
-    ({"region": {"kind": "circle"}}, "^region: expected kind to be one of 'polygon', 'image', got"),
+    ({"region": {"kind": "circle"}}, "^region: expected kind to be one of 'polygon', 'image', got .*; correct it"),
+    ({"region": {"kind": "polygone"}}, "^region: expected kind to be one of .*; did you mean 'polygon'"),
     ({"region": PolygonRegion(points=((99, 99), (99, 90), (90, 99)))}, "^region: expected at least one pixel on the"),
     ({"region": PolygonRegion(points=((0, 0), (0, 9), (9, 0)), samples=3)}, "^region.samples: expected none with"),
     ({"pattern": Spiral(pitch=2, spacing=2), "repeat": "exclusive"}, "^repeat: expected independent"),
@@ -239,3 +243,22 @@ def test_a_summary_is_what_the_command_prints() -> None:
     for words in ("  grid  ", "64 x 64 pixels", "4.688 %", summary.digest):
         assert words in str(summary)
     assert summary.digest in summary._repr_html_()
+
+
+def test_files_become_values(tmp_path: Path) -> None:
+    (tmp_path / "points.csv").write_text("1,2\n3,4\n3,4\n")
+    mask = np.zeros((64, 64), np.uint8)
+    mask[:5] = 1
+    np.save(tmp_path / "mask.npy", mask)
+    points = PointList.from_file(tmp_path / "points.csv", (64, 64), folder=tmp_path)
+    assert (points.file, points.samples) == ("points.csv", 3)
+    plan = ScanPlan(**{**PLAN, "pattern": points})
+    assert ScanPath(plan).positions(0, 3).tolist() == [[1, 2], [3, 4], [3, 4]]
+    plan.save(tmp_path / "plan.yaml")
+    assert ScanPlan.load(tmp_path / "plan.yaml") == plan
+    region = ImageRegion.from_file(tmp_path / "mask.npy", (64, 64))
+    assert (region.file, region.pixels) == ((tmp_path / "mask.npy").as_posix(), 5 * 64)
+    assert ScanPlan(**{**PLAN, "region": region}).samples_per_pass == 15
+    for make in (PointList.from_file, ImageRegion.from_file):
+        with pytest.raises(InputNotFoundError, match="none.npy"):
+            make(tmp_path / "none.npy", (64, 64))
