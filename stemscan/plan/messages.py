@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, ClassVar, get_args
@@ -12,7 +13,7 @@ from pydantic_core import ErrorDetails
 from stemscan.errors import DoseLimitError, PlanError
 from stemscan.files.yaml_model import expectation, key_path, shortened, with_place, yaml_hint
 
-__all__ = ["BrokenLimit", "BrokenRule", "Lines", "kind_of", "plan_error", "values_in"]
+__all__ = ["BrokenLimit", "BrokenRule", "Lines", "kind_of", "plan_error", "remedy_for", "values_in"]
 
 Location = tuple[str | int, ...]
 Lines = Mapping[Location, int]
@@ -124,8 +125,11 @@ def _fault(error: ErrorDetails, model: Value, values: tuple[Value, ...], lines: 
             return f"expected a tuple or list, got {found}; correct it"
         case "union_tag_invalid":
             kinds = [kind_of(value) for value in values]
-            remedy = _remedy(str(error["ctx"]["tag"]), kinds, "correct it")
+            remedy = remedy_for(str(error["ctx"]["tag"]), kinds, "correct it")
             return f"expected kind to be one of {error['ctx']['expected_tags']}, got {found}; {remedy}"
+        case "literal_error":
+            choices = re.findall(r"'([^']*)'", error["ctx"]["expected"])
+            return f"expected {error['ctx']['expected']}, got {found}; {remedy_for(found, choices, 'correct it')}"
         case "union_tag_not_found" if isinstance(error["input"], Mapping):
             return f"expected a mapping with a kind, one of {', '.join(map(kind_of, values))}, got {found}; add it"
         case "model_type" | "model_attributes_type" | "union_tag_not_found" if values:
@@ -140,12 +144,12 @@ def _unknown_key(key: str, value: Value, in_python: bool) -> str:
     if in_python:
         known += _python_keys(value)
     names = f"{'one of ' if len(known) > 1 else ''}{', '.join(known) or 'no key'}"
-    return f"expected {names}, got {key!r}; {_remedy(key, known, 'remove or correct it')}"
+    return f"expected {names}, got {key!r}; {remedy_for(key, known, 'remove or correct it')}"
 
 
-def _remedy(name: str, known: Iterable[str], otherwise: str) -> str:
-    """The known name that a mistyped one resembles."""
-    matches = get_close_matches(name, known, n=1)
+def remedy_for(name: str, known: Iterable[str], otherwise: str) -> str:
+    """Question after the known name that a mistyped one resembles."""
+    matches = get_close_matches(name.strip("'"), known, n=1)
     return f"did you mean {matches[0]!r}?" if matches else otherwise
 
 

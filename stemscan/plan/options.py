@@ -8,6 +8,7 @@ from typing import Any
 
 from stemscan.errors import UsageError
 from stemscan.plan.declared import field_texts
+from stemscan.plan.messages import remedy_for
 from stemscan.plan.value import PlanValue
 
 __all__ = ["DeclaredOption", "Option", "declared_options", "pattern_from_options", "pattern_options"]
@@ -80,7 +81,8 @@ def pattern_from_options(kind: str, given: Mapping[str, Any], patterns: Patterns
         When there is no such kind, an option does not belong to it, or one is missing or cannot be read.
     """
     if kind not in patterns:
-        raise UsageError(f"--pattern: expected one of {', '.join(patterns)}, got {kind!r}")
+        remedy = remedy_for(kind, patterns, "choose one of them")
+        raise UsageError(f"--pattern: expected one of {', '.join(patterns)}, got {kind!r}; {remedy}")
     declared = {one.flag: one for one in declared_options(kind, patterns[kind])}
     for flag, value in given.items():
         if value is not None and flag not in declared:

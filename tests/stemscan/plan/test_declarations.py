@@ -134,7 +134,8 @@ def test_options_make_what_fields_make(pattern: dict[str, object]) -> None:
 def test_options_have_defaults_and_say_what_is_wrong() -> None:
     assert pattern_from_options("spiral", {}, PATTERNS) == {"kind": "spiral", "pitch": 4.0, "spacing": 4.0}
     for kind, options, words in (
-        ("snail", {}, "--pattern: expected one of block-random, .*got 'snail'"),
+        ("snail", {}, "--pattern: expected one of block-random, .*got 'snail'; choose"),
+        ("spirl", {}, "got 'spirl'; did you mean 'spiral'"),
         ("uniform", {}, "--ratio: expected a value with the pattern uniform, got none; add --ratio"),
         ("raster", {"--step": 3}, "--step: expected no such option with the pattern raster, got 3; leave it out"),
         ("lissajous", {"--cycles": "7", "--ratio": 1.0}, "--cycles: expected two whole numbers as 31x32, got '7'"),

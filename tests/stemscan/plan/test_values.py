@@ -149,7 +149,7 @@ BROKEN_PLANS: list[tuple[dict[str, Any], str]] = [
     ({"dwell": 1.5}, "^dwell_ns: expected a valid integer"),
     ({"dwell": None}, "^dwell_ns: expected this key or dwell, got none; add it"),
     ({"pixel_size": "3 parsec"}, "^pixel_size: expected a length with a unit"),
-    ({"order": "rasta"}, "^order.kind: expected 'serpentine-blocks', 'raster'"),
+    ({"order": "rasta"}, "^order.kind: expected 'serpentine-blocks', 'raster'.* got 'rasta'; did you mean 'raster'"),
     ({"order": "own"}, "^order.kind: expected the order own with patterns that are a way"),
     ({"order": "settle-aware"}, "^order.settle: expected a settle model"),
     ({"pattern": "raster"}, r"^pattern: expected a value such as BlockRandom\(block="),
