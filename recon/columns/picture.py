@@ -46,7 +46,7 @@ def draw_columns(table: ColumnTable, image: Image, path: Path, *, arrows: float 
     image : ndarray, (H, W)
         Of the same scan.
     path : Path
-        Replaced if it is there; `stemscan.files.write_file` writes it whole or not at all.
+        Replaced if it is there; `stemscan.files.writing.write_file` writes it whole or not at all.
     arrows : float, optional
         Length of an arrow over its displacement; by default such that the 95th percentile is half a spacing long.
     """
