@@ -13,9 +13,8 @@ from stemscan.recon.weights import SHIPPED
 
 if TYPE_CHECKING:
     from stemscan.recon.inputs.inputs import Positions
-    from stemscan.recon.metrics import Metrics
 
-__all__ = ["metric_text", "recon"]
+__all__ = ["recon"]
 
 
 def recon(
@@ -98,7 +97,7 @@ def recon(
     if done.std is not None:
         rows.append(("standard deviation", f"{float(done.std.mean()):.3g} on average"))
     if metrics is not None:
-        rows += metric_text(metrics)
+        rows += metrics.rows()
     rows.append(("time", f"{done.seconds:.2f} s"))
     report = {"output": str(output), **record_of(done, metrics), "seconds": round(done.seconds, 4)}
     talk.result(report, [f"{output}:", *table(rows)])
@@ -122,13 +121,3 @@ def _weights_of(variant: str | None, method: str, weights: str | None) -> str | 
         beside = f"--method {method}" if method != "fshnet" else "--weights"
         raise UsageError(f"--variant: expected fshnet with shipped weights, got {beside} beside it; keep one")
     return VARIANTS[choice("--variant", variant, tuple(VARIANTS))]
-
-
-def metric_text(metrics: Metrics) -> list[tuple[str, str]]:
-    """All metrics for people."""
-    return [
-        ("PSNR absolute", f"{metrics.psnr:.2f} dB"),
-        ("PSNR affine", f"{metrics.psnr_affine:.2f} dB"),
-        ("PSNR min-max", f"{metrics.psnr_minmax:.2f} dB"),
-        ("SSIM", f"{metrics.ssim:.3f}, min-max {metrics.ssim_minmax:.3f}"),
-    ]

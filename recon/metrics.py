@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from stemscan.display import as_text
 from stemscan.errors import ReconError
 from stemscan.units import counted
 
@@ -43,6 +44,19 @@ class Metrics:
     psnr_minmax: float
     ssim: float
     ssim_minmax: float
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Names and values with their units, for people."""
+        return [
+            ("PSNR absolute", f"{self.psnr:.2f} dB"),
+            ("PSNR affine", f"{self.psnr_affine:.2f} dB"),
+            ("PSNR min-max", f"{self.psnr_minmax:.2f} dB"),
+            ("SSIM", f"{self.ssim:.3f}, min-max {self.ssim_minmax:.3f}"),
+        ]
+
+    def __str__(self) -> str:
+        """A few lines for people."""
+        return as_text("Metrics", self.rows())
 
     def to_dict(self) -> dict[str, float | None]:
         """As a dictionary for JSON, which has neither infinity nor NaN: None stands for both."""

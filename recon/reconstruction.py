@@ -11,10 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from stemscan.display import as_html, as_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stemscan.recon.metrics import Metrics
 
 __all__ = ["Estimate", "Reconstruction"]
 
@@ -46,7 +53,7 @@ class Estimate:
     settings: Mapping[str, Any] = field(default_factory=_nothing)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Reconstruction:
     """An image of the specimen and how it came about.
 
@@ -81,3 +88,85 @@ class Reconstruction:
     native_factor: int = 1
     pixel_size_nm: float | None = None
     source: Mapping[str, Any] = field(default_factory=_nothing)
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        """The image, for numpy."""
+        return np.array(self.image, dtype=dtype, copy=copy)
+
+    def compare(self, truth: npt.ArrayLike | None) -> Metrics:
+        """Compare the image with the truth by every metric; see `stemscan.recon.metrics.compare`.
+
+        Parameters
+        ----------
+        truth : array_like, (H, W)
+            The specimen's signal in [0, 1], as a simulation's `Acquisition.truth` has it.
+
+        Returns
+        -------
+        Metrics
+
+        Raises
+        ------
+        ReconError
+            Where there is no truth, or it has another shape.
+        """
+        from stemscan.errors import ReconError
+        from stemscan.recon.metrics import compare
+
+        if truth is None:
+            raise ReconError("expected the truth, got None; only simulations have one")
+        return compare(self.image, truth)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write it in the format that the suffix names; see `stemscan.recon.output.write_reconstruction`.
+
+        Parameters
+        ----------
+        path : str or Path
+            Ends in .zarr (holds everything), .tif, .ome.tif, .npy or .png.
+        overwrite : bool
+            Replace what is there.
+
+        Returns
+        -------
+        Path
+            Where it was written.
+
+        Raises
+        ------
+        UsageError, InputNotFoundError, OutputExistsError
+            When the place or its suffix does not fit.
+        """
+        from pathlib import Path
+
+        from stemscan.recon.output.writing import write_reconstruction
+
+        write_reconstruction(self, path, overwrite=overwrite)
+        return Path(path)
+
+    def _rows(self) -> list[tuple[str, str]]:
+        rows, columns = self.image.shape
+        size = "unknown" if self.pixel_size_nm is None else f"{self.pixel_size_nm:g} nm"
+        found = [
+            ("image", f"{rows} x {columns} pixels, {self.image.min():.3g} to {self.image.max():.3g}"),
+            ("pixel size", size),
+        ]
+        if self.std is not None:
+            found.append(("standard deviation", f"{self.std.mean():.3g} on average"))
+        if self.source.get("path") is not None:
+            found.append(("source", str(self.source["path"])))
+        return found if np.isnan(self.seconds) else [*found, ("time", f"{self.seconds:.2f} s")]
+
+    def __repr__(self) -> str:
+        """A few lines for people."""
+        return as_text(f"Reconstruction by {self.method}", self._rows())
+
+    def _repr_html_(self) -> str:
+        """The image with a scale bar, and a table."""
+        from io import BytesIO
+
+        from stemscan.recon.pictures.single import draw_picture
+
+        png = BytesIO()
+        draw_picture(self.image, png, pixel_size_nm=self.pixel_size_nm)
+        return as_html(f"Reconstruction by {self.method}", self._rows(), png.getvalue())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ _NARROWEST: Final = 420
 
 def draw_picture(
     image: npt.NDArray[Any],
-    path: Path,
+    path: Path | BinaryIO,
     *,
     pixel_size_nm: float | None = None,
     visited: npt.NDArray[np.bool_] | None = None,
@@ -37,7 +37,7 @@ def draw_picture(
     ----------
     image : ndarray, (H, W)
         Finite. Small images are magnified by a whole number.
-    path : Path
+    path : Path or file opened for writing bytes
         Replaced if it is there; `stemscan.files.writing.write_file` writes it whole or not at all.
     pixel_size_nm : float, optional
         For the scale bar, which is in pixels without it.
