@@ -1,6 +1,6 @@
 """Memory that steps say they need, against what they take.
 
-    python -m benchmarks.memory [--sizes 1024,2048,4096] [--parts fshnet,lowpass,import,...]
+    python -m benchmarks.memory [--sizes 1024,2048,4096] [--parts "fshnet;lowpass;import;..."]
 
 Each part runs in a process of its own: first small, so that libraries are loaded and code is compiled, then at the
 size, with the peak of its resident memory counted from there. What it said that it needs is the largest request that
@@ -18,12 +18,13 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from stemscan.recon.registry import method_names, ready_methods
 from stemscan.runtime import memory
 
 _PASSES = 4
 _PERIOD = 16
-_METHODS = ("constant", "nearest", "lowpass", "linear", "normconv", "iht", "fourier-eb", "fshnet", "bpfa")
-_TRAINED = ("csnet", "reconnet")
+_METHODS = tuple(method_names())
+_TRAINED = tuple(name for name in _METHODS if name not in ready_methods())
 
 Part = Callable[[int, Path], Callable[[], object]]
 
@@ -136,7 +137,7 @@ def _compare(size: int, folder: Path) -> Callable[[], object]:
 
 
 PARTS: dict[str, Part] = {
-    **{name: _method(name) for name in (*_METHODS, *_TRAINED)},
+    **{name: _method(name) for name in _METHODS},
     "fourier-eb, fine": _method("fourier-eb", 6),
     "fshnet, fine": _method("fshnet", 6),
     "simulate crystal": _simulate("crystal:SrTiO3"),

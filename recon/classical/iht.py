@@ -42,14 +42,12 @@ class _Choice(NamedTuple):
     error_of_mean: float | None
 
 
-def iht(inputs: Inputs, *, device: str = "cpu", coefficients: int | None = None, seed: int = 0) -> Estimate:
+def iht(inputs: Inputs, *, coefficients: int | None = None, seed: int = 0) -> Estimate:
     """Reconstruct by iterative hard thresholding in Fourier space.
 
     Parameters
     ----------
     inputs : Inputs
-    device : str
-        Ignored: this method runs on the CPU.
     coefficients : int, optional
         Number k of Fourier coefficients to keep beside the mean, at least 0 (the mean alone); chosen by
         cross-validation by default. They come in pairs, so that k is rounded down to an even number.

@@ -22,14 +22,12 @@ __all__ = ["constant", "linear", "nearest"]
 Image = npt.NDArray[np.float32]
 
 
-def constant(inputs: Inputs, *, device: str = "cpu") -> Estimate:
+def constant(inputs: Inputs) -> Estimate:
     """One value everywhere: the mean of all samples.
 
     Parameters
     ----------
     inputs : Inputs
-    device : str
-        Ignored: this method runs on the CPU.
 
     Returns
     -------
@@ -39,14 +37,12 @@ def constant(inputs: Inputs, *, device: str = "cpu") -> Estimate:
     return Estimate(image=np.full(inputs.shape, inputs.mean, dtype=np.float32))
 
 
-def nearest(inputs: Inputs, *, device: str = "cpu") -> Estimate:
+def nearest(inputs: Inputs) -> Estimate:
     """The value of the visited pixel that is nearest (Euclidean distance).
 
     Parameters
     ----------
     inputs : Inputs
-    device : str
-        Ignored: this method runs on the CPU.
 
     Returns
     -------
@@ -57,7 +53,7 @@ def nearest(inputs: Inputs, *, device: str = "cpu") -> Estimate:
     return Estimate(image=_nearest(_means(whole), whole.V > 0))
 
 
-def linear(inputs: Inputs, *, device: str = "cpu") -> Estimate:
+def linear(inputs: Inputs) -> Estimate:
     """Linear interpolation on the Delaunay triangles of the visited pixels.
 
     The frame's outermost pixels count as known, with the value of the nearest visited pixel where they were not
@@ -66,8 +62,6 @@ def linear(inputs: Inputs, *, device: str = "cpu") -> Estimate:
     Parameters
     ----------
     inputs : Inputs
-    device : str
-        Ignored: this method runs on the CPU.
 
     Returns
     -------

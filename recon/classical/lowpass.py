@@ -19,14 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["lowpass"]
 
 
-def lowpass(inputs: Inputs, *, device: str = "cpu", radius: float = RADIUS, keep_measured: bool = True) -> Estimate:
+def lowpass(inputs: Inputs, *, radius: float = RADIUS, keep_measured: bool = True) -> Estimate:
     """Low-pass the summed samples (equation 10), then average with the measured means where there are any (11).
 
     Parameters
     ----------
     inputs : Inputs
-    device : str
-        Ignored: this method runs on the CPU.
     radius : float
         r_i, radius of the band kept, in coefficients of a 1024 x 1024 transform: radius / 1024 cycles per pixel.
     keep_measured : bool

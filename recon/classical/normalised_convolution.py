@@ -32,14 +32,12 @@ __all__ = ["normconv"]
 Image = npt.NDArray[np.float32]
 
 
-def normconv(inputs: Inputs, *, device: str = "cpu", width: float | None = None) -> Estimate:
+def normconv(inputs: Inputs, *, width: float | None = None) -> Estimate:
     """Reconstruct by Gaussian normalised convolution.
 
     Parameters
     ----------
     inputs : Inputs
-    device : str
-        Ignored: this method runs on the CPU.
     width : float, optional
         Standard deviation of the Gaussian in pixels of the plan, above 0; without it, cross-validation chooses.
 

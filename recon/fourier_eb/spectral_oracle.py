@@ -27,15 +27,13 @@ _FLOOR = 1e-3
 _STEPS = 60
 
 
-def oracle(inputs: Inputs, *, device: str = "cpu") -> Estimate:
+def oracle(inputs: Inputs) -> Estimate:
     """The spectral oracle as a method, on inputs that hold the truth.
 
     Parameters
     ----------
     inputs : Inputs
         With truth.
-    device : str
-        Of torch.
 
     Returns
     -------
@@ -50,7 +48,7 @@ def oracle(inputs: Inputs, *, device: str = "cpu") -> Estimate:
     if inputs.truth is None:
         raise ReconError("expected inputs with the truth for the spectral oracle, got none; simulate the acquisition")
     truth = np.array(inputs.truth, dtype=np.float32)
-    image = spectral_oracle(inputs.S, inputs.V, inputs.electrons_per_sample, truth, noise=inputs.noise, device=device)
+    image = spectral_oracle(inputs.S, inputs.V, inputs.electrons_per_sample, truth, noise=inputs.noise)
     return Estimate(image=image)
 
 

@@ -42,7 +42,7 @@ def test_declarations_are_true_of_the_functions() -> None:
         assert method.description
         assert "\n" not in method.description
         assert method.needs_weights == method.takes("weights"), name
-        assert not method.uses_torch or method.takes("device"), name
+        assert method.uses_torch == method.takes("device"), name
         assert all(one.text for one in method.settings().values()), f"{name}: settings without text"
         assert all(one.hint is not Any for one in method.settings().values()), f"{name}: settings of no type"
 

@@ -38,7 +38,6 @@ _FLAT: Final = 1e-6  # standard deviation of samples, relative to their mean, th
 def bpfa(
     inputs: Inputs,
     *,
-    device: str = "cpu",
     patch: int = 8,
     atoms: int = 128,
     sweeps: int = 30,
@@ -52,8 +51,6 @@ def bpfa(
     Parameters
     ----------
     inputs : Inputs
-    device : str
-        Ignored: this method runs on the CPU.
     patch : int
         Rows and columns of a patch, 2 to 32.
     atoms : int

@@ -123,4 +123,4 @@ def test_signed_values_stay_signed() -> None:
 @pytest.mark.parametrize("setting", ["coefficients", "seed"])
 def test_refuses(setting: str) -> None:
     with pytest.raises(UsageError, match=f"{setting} of at least 0, got -1"):
-        iht(scan(lattice((8, 8))), **{setting: -1})  # type: ignore[arg-type]
+        iht(scan(lattice((8, 8))), **{setting: -1})
