@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +23,7 @@ from stemscan.recon.threads import limit_threads
 from stemscan.runtime.memory import require_memory
 
 if TYPE_CHECKING:
+    from stemscan.plugins import Plugin
     from stemscan.store.reader import Acquisition
 
 __all__ = ["GRIDS", "reconstruct"]
@@ -128,19 +130,33 @@ def _device(method: Method, device: str) -> str:
 
 def _estimate(method: Method, inputs: Inputs, passed: Mapping[str, Any], settings: Mapping[str, Any]) -> Estimate:
     """The method's result, checked; an error of a plug-in names it and the line."""
-    try:
+    if method.plugin is None:
         made = method(inputs, **passed, **settings)
-    except (StemscanError, MemoryError):
-        raise
-    except Exception as problem:
-        if method.plugin is None:
-            raise
-        raise ReconError(
-            f"expected {method} to reconstruct, got {method.plugin.blame(problem)}; mend it, or report it there"
-        ) from problem
+    else:
+        made = _of_plugin(method, method.plugin, inputs, {**passed, **settings})
     estimate = made if isinstance(made, Estimate) else _of_arrays(method, made, settings)
     _check_estimate(method, estimate, inputs.shape)
     return estimate
+
+
+def _of_plugin(method: Method, plugin: Plugin, inputs: Inputs, arguments: Mapping[str, Any]) -> Any:
+    """Run a method of other people on inputs that it cannot change, for others get the same ones."""
+    arrays = [array for array in (inputs.frames, inputs.visits, inputs.S, inputs.V) if array.flags.writeable]
+    try:
+        for array in arrays:
+            array.flags.writeable = False
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # torch's, which reads
+            return method(inputs, **arguments)
+    except (StemscanError, MemoryError):
+        raise
+    except Exception as problem:
+        raise ReconError(
+            f"expected {method} to reconstruct, got {plugin.blame(problem)}; mend it, or report it there"
+        ) from problem
+    finally:
+        for array in arrays:
+            array.flags.writeable = True
 
 
 def _of_arrays(method: Method, made: Any, settings: Mapping[str, Any]) -> Estimate:

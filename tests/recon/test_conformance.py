@@ -11,6 +11,7 @@ import pytest
 from stemscan.errors import UsageError
 from stemscan.recon.conformance import MethodConformance, check_method
 from stemscan.recon.inputs.inputs import Inputs
+from stemscan.recon.method import Method
 from stemscan.recon.networks.registry import build
 from stemscan.recon.registry import built_in
 from stemscan.recon.weights.file import WeightsInfo, save_weights
@@ -65,7 +66,7 @@ WRONG = {
 
 @pytest.mark.parametrize("what", WRONG)
 def test_finds_what_is_wrong(what: str) -> None:
-    suite = type("Suite", (MethodConformance,), {"method": staticmethod(WRONG[what])})()
+    suite = type("Suite", (MethodConformance,), {"method": Method("wrong", WRONG[what], "")})()
     (test,) = [name for name in TESTS if what in name]
     with pytest.raises(AssertionError, match="expected"):
         getattr(suite, test)()

@@ -175,6 +175,11 @@ def test_an_image_alone_or_with_its_std(returned: Any, std: bool) -> None:
     assert (made.image.dtype.name, made.std is not None, made.settings["width"]) == ("float32", std, 2)
 
 
+def _in_place(inputs: Inputs) -> Any:
+    inputs.S[...] /= 2
+    return inputs.S
+
+
 @pytest.mark.parametrize(
     ("function", "kind", "words"),
     [
@@ -188,6 +193,7 @@ def test_an_image_alone_or_with_its_std(returned: Any, std: bool) -> None:
             ReconError,
             "got AttributeError: .*nothing.*, line [0-9]+ of .*test_registry.py",
         ),
+        (_in_place, ReconError, "got ValueError: .*read-only, line [0-9]+ of .*test_registry.py; mend it"),
         (lambda: None, UsageError, "expected method <lambda> to take inputs as its first parameter"),
         (lambda inputs, grid: None, UsageError, "settings of method <lambda> with names of their own, got 'grid'"),
         (lambda inputs, width: None, UsageError, "expected setting width of method <lambda>, got none; give a value"),
@@ -205,6 +211,7 @@ def test_what_is_wrong_names_the_plugin(function: Any, kind: type[Exception], wo
     with pytest.raises(kind, match=words) as caught:
         reconstruct(INPUTS, function)
     assert "\n" not in str(caught.value)
+    assert INPUTS.S.flags.writeable
 
 
 def test_settings_are_checked() -> None:
