@@ -53,7 +53,7 @@ def _remember(context: typer.Context, parameter: typer.CallbackParam, value: Any
 
 
 class _Late:
-    """What groups and commands have in common."""
+    """Base of groups and commands."""
 
     late_help: ClassVar[Mapping[str, Callable[[], str]]] = {}
     """Texts of options by their names."""

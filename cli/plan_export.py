@@ -97,7 +97,7 @@ def _lines(report: ExportReport) -> list[str]:
 
 
 def _positions(report: ExportReport) -> str:
-    """How far written positions are from the plan's."""
+    """Distance of written positions from the plan's."""
     off = "exact"
     if report.position_error_px > 0:
         off = f"off by at most {report.position_error_px:.3g} pixels along an axis"

@@ -144,7 +144,7 @@ def take_files(
     overwrite : bool
         Replace a file of moved points beside the plan.
     warn : callable
-        Is told what was not read.
+        Called with what was not read.
 
     Returns
     -------

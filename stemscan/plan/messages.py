@@ -28,7 +28,7 @@ class BrokenRule(ValueError):
     key : str
         The key to blame, as seen from the value that has the rule; empty for the value itself.
     message : str
-        What was expected, what was there, and what to do.
+        Expectation, value and remedy: "expected ..., got ...; do ...".
     """
 
     error: ClassVar[type[PlanError]] = PlanError
@@ -50,7 +50,7 @@ def plan_error(problem: ValidationError, model: Value, lines: Lines | None = Non
     Parameters
     ----------
     problem : pydantic.ValidationError
-        What validation raised.
+        From validation.
     model : type
         The class that was validated.
     lines : mapping, optional
@@ -112,7 +112,7 @@ def _where(location: Location, model: Value, lines: Lines | None) -> str:
 
 
 def _fault(error: ErrorDetails, model: Value, values: tuple[Value, ...], lines: Lines | None) -> str:
-    """What was expected, what was there, and what to do."""
+    """Expectation, value and remedy."""
     in_python = lines is None
     found = shortened(error["input"])
     match error["type"]:

@@ -30,8 +30,8 @@ class RegionBase(PlanValue):
     Parameters
     ----------
     samples : int, optional
-        Samples of a pass, stated where they do not follow from the pixels of the region: for the patterns spiral,
-        lissajous and list, of which those inside the region are visited.
+        Samples of a pass, stated where they do not follow from the pixels of the region: for patterns whose samples
+        inside the region are visited.
     """
 
     kind: str

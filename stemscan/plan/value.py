@@ -82,11 +82,13 @@ class PlanValue(BaseModel):
 
     if not TYPE_CHECKING:  # where type checkers see frozen fields
 
-        def __setattr__(self, name: str, value: Any) -> None:
-            raise _frozen(self, name, f"{value!r} for {name}")
+        def __setattr__(self, name: str, value: Any = None) -> None:
+            raise PlanError(
+                f"expected {type(self).__name__} to stay as it is, got {name} changed; make a copy with "
+                f"replace({name}=...)"
+            )
 
-        def __delattr__(self, name: str) -> None:
-            raise _frozen(self, name, f"{name} deleted")
+        __delattr__ = __setattr__
 
     def __str__(self) -> str:
         return repr(self)
@@ -128,13 +130,6 @@ def signature_of(init: Init) -> Init:
 
     checked.__pydantic_base_init__ = True  # type: ignore[attr-defined]
     return cast(Init, checked)
-
-
-def _frozen(value: PlanValue, name: str, what: str) -> PlanError:
-    """Refusal to change a value."""
-    return PlanError(
-        f"expected {type(value).__name__} to stay as it is, got {what}; make a changed copy with replace({name}=...)"
-    )
 
 
 @contextmanager

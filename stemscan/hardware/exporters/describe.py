@@ -1,4 +1,4 @@
-"""Contents of a file or folder of an export format, told by its first bytes and not by its name."""
+"""Contents of a file or folder of an export format, recognised by its first bytes and not by its name."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from stemscan.hardware.exporters.format import Format
 from stemscan.hardware.exporters.formats import FORMATS
 from stemscan.hardware.exporters.report import ExportReport, report_on
 from stemscan.hardware.exporters.source import Progress, Source
+from stemscan.plan.messages import remedy_for
 
 if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
@@ -50,7 +51,7 @@ def export(
     Returns
     -------
     ExportReport
-        What was written, and what was lost to quantisation.
+        Figures of what was written, and of what was lost to quantisation.
 
     Raises
     ------
@@ -63,7 +64,8 @@ def export(
     """
     format_ = FORMATS.get(to)
     if format_ is None:
-        raise UsageError(f"--to: expected one of {', '.join(FORMATS)}, got {to!r}")
+        remedy = remedy_for(to, FORMATS, "choose one of them")
+        raise UsageError(f"--to: expected one of {', '.join(FORMATS)}, got {to!r}; {remedy}")
     path = Path(path)
     if format_.suffixes and path.suffix.lower() not in format_.suffixes:
         raise UsageError(

@@ -41,7 +41,7 @@ class GuardedFile:
         return place
 
     def tell(self) -> int:
-        """Where it is."""
+        """Offset at which it stands."""
         return self._file.tell()
 
     def write(self, data: memoryview) -> int:
@@ -71,7 +71,7 @@ def guarded_file(path: Path) -> Iterator[GuardedFile]:
     Raises
     ------
     OSError
-        What the system said to the first thing that failed, once the context ends.
+        As the system refused the first thing that failed, once the context ends.
     """
     with path.open("w+b") as file:
         guarded = GuardedFile(file)

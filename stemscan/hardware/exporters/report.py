@@ -1,4 +1,4 @@
-"""What an export wrote, and what was lost to the target's grid of positions and dwell times."""
+"""Report on an export: what was written, and what was lost to the target's grid of positions and dwell times."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def report_on(
     """Sum up what was written."""
     plan = source.plan
     files = [path] if path.is_file() else list(path.iterdir())
-    told = None if source.program is None or dwell != "points" else source.program.quantisation
+    grid = None if source.program is None or dwell != "points" else source.program.quantisation
     written = plan.dwell_ns if source.program is None else source.program.quantisation.dwell_ns
     return ExportReport(
         format=to,
@@ -87,8 +87,8 @@ def report_on(
         points=points,
         passes=plan.passes,
         size_bytes=sum(file.stat().st_size for file in files),
-        codes_per_pixel=None if told is None else told.codes_per_pixel,
-        position_error_px=0.0 if told is None else told.position_error_px,
+        codes_per_pixel=None if grid is None else grid.codes_per_pixel,
+        position_error_px=0.0 if grid is None else grid.position_error_px,
         dwell_ns=plan.dwell_ns,
         dwell_written_ns=None if dwell == "none" else written,
     )

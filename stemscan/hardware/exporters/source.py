@@ -1,4 +1,4 @@
-"""What an exporter gets: a plan's points in batches, and where to say how far it is."""
+"""Source of an exporter: a plan's points in batches, and where to report progress."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Progress = Callable[[int, int], None]
 
 
 def _silent(done: int, total: int) -> None:
-    """Tell nobody."""
+    """Report to nobody."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,15 @@ class Source:
     plan : ScanPlan
     program : Program, optional
         Of the same plan.
-    tell : callable
+    progress : callable
         Called with (samples done, samples in all).
     corners : bool
-        Whether blanked points in the corners of the field are wanted.
+        Add blanked points in the corners of the field.
     """
 
     plan: ScanPlan
     program: Program | None = None
-    tell: Progress = field(default=_silent, compare=False)
+    progress: Progress = field(default=_silent, compare=False)
     corners: bool = False
 
     @property
@@ -67,12 +67,12 @@ class Source:
         for first in range(start, stop, BATCH):
             last = min(stop, first + BATCH)
             yield path.positions(first, last)
-            self.tell(last, total)
+            self.progress(last, total)
 
     def steps(self, program: Program) -> Iterator[Steps]:
-        """What the controller is told for all samples, in batches."""
+        """Steps of the controller for all samples, in batches."""
         total = self.plan.total_samples
         for first in range(0, total, BATCH):
             last = min(total, first + BATCH)
             yield from program.batches(first, last)
-            self.tell(last, total)
+            self.progress(last, total)

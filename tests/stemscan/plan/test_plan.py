@@ -82,7 +82,7 @@ def test_yaml_and_dict_round_trip(plan: ScanPlan) -> None:
 
 def test_plan_is_immutable() -> None:
     plan = ScanPlan.from_yaml(TEXT)
-    with pytest.raises(PlanError, match=r"expected ScanPlan to stay as it is, got 3 for passes; make a"):
+    with pytest.raises(PlanError, match=r"expected ScanPlan to stay as it is, got passes changed; make a"):
         plan.passes = 3
 
 

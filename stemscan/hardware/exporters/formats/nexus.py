@@ -127,8 +127,8 @@ def _write_notes(source: Source, entry: Any) -> None:
     column = _group(beams, f"{beam}_column", f"NX{beam}_column")
     controller = _group(column, "scan_controller", "NXscan_controller")
     controller["scan_schema"] = f"{plan.pattern.kind}, {plan.order.kind}"
-    told = plan.dwell_ns if source.program is None else source.program.quantisation.dwell_ns
-    _value(controller, "dwell_time", told, "ns")
+    dwell = plan.dwell_ns if source.program is None else source.program.quantisation.dwell_ns
+    _value(controller, "dwell_time", dwell, "ns")
     if source.profile is not None:
         _value(controller, "flyback_time", source.profile.flyback_ns, "ns")
     note = _group(entry, "plan", "NXnote")

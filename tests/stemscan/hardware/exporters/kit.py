@@ -1,4 +1,4 @@
-"""What the exporters' tests share."""
+"""Plans, their points and exports of them, for the exporters' tests."""
 
 from __future__ import annotations
 
