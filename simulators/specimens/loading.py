@@ -87,12 +87,12 @@ def load_specimen(
     kind = kind_of(str(spec))
     if kind is not None:
         if value_range is not None or smooth is not None or frame is not None:
-            raise UsageError(f"expected no range, smooth or frame with {spec}, these are for image files")
+            raise UsageError(f"expected no range, smooth or frame with {spec}, these are for image files; drop them")
         return kind.draw(str(spec), shape, pixel_size_nm)
     path = Path(spec)
     if not path.exists():
         forms = " or ".join(kind.named(kind.form) for kind in KINDS.values())
-        raise InputNotFoundError(f"expected an image file, {forms}, got {str(spec)!r}, which does not exist")
+        raise InputNotFoundError(f"expected an image file, {forms}, got {str(spec)!r}, which does not exist; check it")
     maker = Preparation(path.name)
     maker.read(_picture(path, frame))
     maker.crop(shape, fit)
