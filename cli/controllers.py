@@ -66,7 +66,7 @@ def opened_controller(text: str, request: ControllerRequest) -> Iterator[ScanCon
 
 
 def controller_usage() -> str:
-    """How built-in controllers are written, for help."""
+    """Built-in controllers as they are written, for help."""
     return "|".join(built_in.usage for built_in in _BUILT_IN.values())
 
 

@@ -146,7 +146,7 @@ class VirtualMicroscope:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can do: any range of any path on its grid; positions other than the commanded with a lag only."""
+        """Its abilities: any range of any path on its grid; positions other than the commanded with a lag only."""
         lags = self.lag.tau_ns > 0
         return Capabilities(name="the virtual microscope", max_batch=_MAX_BATCH, actual_positions=lags, resumable=True)
 
@@ -225,7 +225,7 @@ class VirtualMicroscope:
         return self._at
 
     def beam_times(self, path: ScanPath, start: int, stop: int) -> BeamTimes:
-        """What the beam does for samples start .. stop - 1: as the profile's controller, else dwells alone."""
+        """Times of the beam for samples start .. stop - 1: as the profile's controller, else dwells alone."""
         if self._program is None:
             return BeamTimes.dwells(stop - start, path.plan.dwell_ns)
         return self._program.beam_times(start, stop)

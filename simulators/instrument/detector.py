@@ -1,6 +1,6 @@
 """The virtual detector: counts = f(seed, sample index, expected electrons), nothing else.
 
-Every sample draws from its own counter-based random words (`stemscan.random`, stream `Stream.DETECTOR`), so blocks,
+Every sample draws from its own counter-based random words (`stemscan.random`, stream `Stream.DETECTOR`), so batches,
 threads and interruptions cannot change a count. Counts are exactly Poisson: see `poisson_table`.
 Threads are Python threads on the compiled kernel, which releases the interpreter lock: numba's own thread layers
 do not survive a fork or a second calling thread.

@@ -53,9 +53,9 @@ class Committer:
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="commit", daemon=True)
         self.pauses = 0
-        """How often the queue was full."""
+        """Times that the queue was full."""
         self.paused_seconds = 0.0
-        """How long that lasted."""
+        """Seconds that this lasted."""
 
     def put(self, batch: SampleBatch) -> None:
         """Hand over the next samples; waits while the queue is full."""

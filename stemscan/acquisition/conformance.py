@@ -75,13 +75,13 @@ class ControllerConformance(ControllerChecks):
         self._all_same(scans)
 
     def test_batches_belong_to_the_caller(self) -> None:
-        """What was delivered is not written to later, and may be written to."""
+        """Arrays that were delivered are not written to later, and may be written to."""
         with self._made() as (controller, path):
             controller.arm(path, 0, len(path))
             controller.start()
             batches = self._batches(controller, 0, len(path), 5)
-            kept = [(batch.counts, batch.counts.copy()) for batch in batches]
-            for now, before in kept:
+            copies = [(batch.counts, batch.counts.copy()) for batch in batches]
+            for now, before in copies:
                 np.testing.assert_array_equal(now, before)
                 now[...] = 0
             self._scan(controller)
@@ -105,7 +105,7 @@ class ControllerConformance(ControllerChecks):
             self._scan(controller)
 
     def test_can_be_armed_in_the_middle(self) -> None:
-        """Where it says that it is resumable: any range, in any order, with the counts of the whole scan."""
+        """If it says that it is resumable: any range, in any order, with the counts of the whole scan."""
         with self._made() as (controller, path):
             if not controller.capabilities.resumable:
                 return
@@ -137,7 +137,7 @@ class ControllerConformance(ControllerChecks):
             self._same(self._proven(controller, 0, len(path), stalls=4), whole)
 
     def test_a_long_scan_is_the_same_in_pieces(self) -> None:
-        """Where it is resumable: readings that moved to other samples at some place are not those of a new range."""
+        """If it is resumable: readings that moved to other samples at some place are not those of a new range."""
         with self._made(self.make_long_plan()) as (controller, path):
             whole, total = self._proven(controller, 0, len(path)), len(path)
             if not controller.capabilities.resumable:
@@ -215,7 +215,7 @@ class ControllerConformance(ControllerChecks):
     # ------------------------------------------------------------------ what its beam does
 
     def test_beam_times_add_up(self) -> None:
-        """Where it reports them: whole numbers, with the beam on for no longer than they last, of any range."""
+        """If it reports them: whole numbers, with the beam on for no longer than they last, of any range."""
         with self._made() as (controller, path):
             reporting, total = controller.controller, len(path)
             if not isinstance(reporting, ReportsBeamTimes):

@@ -165,7 +165,7 @@ class FaultyController:
 
     @property
     def reached(self) -> int | None:
-        """How far the beam of the wrapped controller went."""
+        """First sample that the wrapped controller's beam did not reach; None where it does not know."""
         return reach_of(self._inner)
 
     @property
@@ -174,7 +174,7 @@ class FaultyController:
         return provenance_of(self._inner)
 
     def beam_times(self, path: ScanPath, start: int, stop: int) -> BeamTimes:
-        """What the beam of the wrapped controller does for samples start .. stop - 1."""
+        """Times of the wrapped controller's beam for samples start .. stop - 1."""
         return beam_times_of(self._inner, path, start, stop)
 
     def close(self) -> None:
@@ -198,7 +198,7 @@ class FaultyController:
         return None
 
     def _spoilt(self, strike: Struck, batch: SampleBatch, max_samples: int) -> SampleBatch | None:
-        """What comes in the place of a batch."""
+        """A fault in the place of a batch."""
         match strike.fault:
             case "drop":
                 return _before(batch, strike.sample) or self.read(max_samples)

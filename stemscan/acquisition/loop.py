@@ -219,7 +219,7 @@ class AcquireLoop:
             self.writer.disarm(max(reached, self._received))
 
     def _segment_end(self) -> int:
-        """Where the segment ends that begins after what was received."""
+        """End of the segment that begins after what was received."""
         total = self.writer.total_samples
         if not self.controller.capabilities.resumable:
             return total

@@ -47,7 +47,7 @@ class ReportsBeamTimes(Protocol):
     """A scan controller that knows what its beam does besides dwelling."""
 
     def beam_times(self, path: ScanPath, start: int, stop: int) -> BeamTimes:
-        """What the beam does for samples start .. stop - 1; times of two ranges add up to those of both.
+        """Times of the beam for samples start .. stop - 1; those of two ranges add up to those of both.
 
         Called from another thread than the controller's other methods, while these run, with a path for it alone.
         """
@@ -60,7 +60,7 @@ class ReportsProvenance(Protocol):
 
     @property
     def provenance(self) -> Provenance:
-        """What a store of its samples says of them; detector, actual positions and session are filled in."""
+        """Provenance of its samples; detector, actual positions and session are filled in."""
         ...
 
 
@@ -103,7 +103,7 @@ def provenance_of(controller: ScanController) -> Provenance:
 
 
 def warnings_of(controller: ScanController) -> list[str]:
-    """What a controller has to say of its samples; empty where it says nothing."""
+    """Sentences of a controller about its samples; none where it has none."""
     with controller_errors(controller):
         return list(controller.warnings) if isinstance(controller, ReportsWarnings) else []
 

@@ -31,7 +31,7 @@ COMMIT_SAMPLES = 1 << 18
 
 @dataclass(frozen=True)
 class ScanReport:
-    """How a scan went.
+    """Report of a scan.
 
     Parameters
     ----------

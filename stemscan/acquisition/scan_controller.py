@@ -16,7 +16,7 @@ BATCH_SAMPLES: Final = 1 << 18
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a controller can do.
+    """Abilities of a controller.
 
     Parameters
     ----------
@@ -48,12 +48,12 @@ class ScanController(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can do."""
+        """Its abilities."""
         ...
 
     @property
     def detector(self) -> DetectorInfo:
-        """What its numbers mean."""
+        """Meaning of its numbers."""
         ...
 
     def arm(self, path: ScanPath, start: int, stop: int) -> None:

@@ -24,7 +24,7 @@ class StopRule(Protocol):
     """Decides after a pass, while the beam is blanked, whether the next one is worth its dose."""
 
     def __call__(self, acquisition: Acquisition, passes: int) -> str | None:
-        """Why to stop now, in a few words; None to go on.
+        """Reason to stop now, in a few words; None to go on.
 
         Parameters
         ----------
@@ -147,7 +147,7 @@ class AfterPasses:
 
 
 def _exposed_ns(controller: ScanController, path: ScanPath, samples: int) -> int:
-    """How long the beam is on for the first samples of a path."""
+    """Time of the beam being on for the first samples of a path."""
     total = 0
     for start in range(0, samples, _BATCH):
         times = beam_times_of(controller, path, start, min(start + _BATCH, samples))

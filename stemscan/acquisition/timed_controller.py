@@ -86,12 +86,12 @@ class TimedController:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the controller can do."""
+        """Abilities of the controller."""
         return self.controller.capabilities
 
     @property
     def detector(self) -> DetectorInfo:
-        """What its numbers mean."""
+        """Meaning of its numbers."""
         return self.controller.detector
 
     def arm(self, path: ScanPath, start: int, stop: int) -> None:
@@ -125,7 +125,7 @@ class TimedController:
         return self._outcome(future, what)
 
     def _outcome(self, future: Future[Result], what: str) -> Result:
-        """What a call returned or raised."""
+        """Result of a call, or its error."""
         try:
             return future.result(self._seconds)
         except TimeoutError:

@@ -157,20 +157,20 @@ class ArrayWriter:
             array = zarr.open_array(self._store, mode="r+")
         self._array = array.with_config({"write_empty_chunks": True})
 
-    def write(self, origin: tuple[int, ...], block: NDArray[Any], *, last: bool = True) -> None:
-        """Write `block` with its first element at `origin`; it must cover whole chunks or reach the array's end.
+    def write(self, origin: tuple[int, ...], values: NDArray[Any], *, last: bool = True) -> None:
+        """Write `values` with its first element at `origin`; it must cover whole chunks or reach the array's end.
 
         Without `last` the chunks are to be written again, and have no digest yet.
         """
-        region = tuple(slice(at, at + size) for at, size in zip(origin, block.shape, strict=True))
+        region = tuple(slice(at, at + size) for at, size in zip(origin, values.shape, strict=True))
         try:
-            self._array[region] = block
+            self._array[region] = values
         except BaseException:
             sync(_settle())
             raise
         if self._digests is not None and last:
-            for index, place in self._spec.chunks_of(origin, block.shape):
-                self._digests.put(self._spec.path, index, block[place])
+            for index, place in self._spec.chunks_of(origin, values.shape):
+                self._digests.put(self._spec.path, index, values[place])
 
     def sync(self) -> None:
         """Make what was written last beyond a power failure."""

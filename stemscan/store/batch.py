@@ -21,7 +21,7 @@ _LARGEST: Final = 1e12
 
 @dataclass(frozen=True)
 class DetectorInfo:
-    """What the numbers of a detector mean: electrons = (counts - offset) / gain for each sample.
+    """Meaning of a detector's numbers: electrons = (counts - offset) / gain for each sample.
 
     Parameters
     ----------
@@ -120,8 +120,8 @@ def check_batch(batch: SampleBatch, start: int, stop: int, dtype: np.dtype[Any],
         raise ControllerError(f"expected batches {expected} actual positions, got {got} at sample {start}")
     if batch.actual is not None:
         positions = np.asarray(batch.actual)
-        kept = positions.dtype.kind == "f" and (np.abs(positions) <= np.finfo(np.float32).max).all()
-        if positions.shape != (counts.size, 2) or not kept:
+        fits = positions.dtype.kind == "f" and (np.abs(positions) <= np.finfo(np.float32).max).all()
+        if positions.shape != (counts.size, 2) or not fits:
             raise ControllerError(
                 f"expected finite actual positions of shape ({counts.size}, 2), got {positions.dtype} of shape "
                 f"{positions.shape} at sample {start}"

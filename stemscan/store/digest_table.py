@@ -84,8 +84,8 @@ class DigestWriter:
         """
         made = cls(folder, specs)
         checks = read_checks(folder, specs, record)
-        kept = made.rows.whole_rows(record.samples_committed)
-        made.table[:kept] = checks.table[:kept]
+        whole = made.rows.whole_rows(record.samples_committed)
+        made.table[:whole] = checks.table[:whole]
         made.table[made.rows.truth] = checks.table[made.rows.truth]
         made._dirty = set(range(made.rows.spec.grid[0]))
         return made

@@ -45,7 +45,7 @@ def chunk_digest(name: str, index: tuple[int, ...], values: NDArray[Any]) -> byt
 
 
 class ChunkRows:
-    """Where the digest of each chunk stands.
+    """Rows of the table of digests, one a chunk.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ class BeamTime:
 
 @dataclass(frozen=True)
 class BeamTimes:
-    """What the beam did.
+    """Times of the beam by what it did.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ __all__ = ["OpenStore", "check_newest", "check_progress", "plan_and_layout", "re
 
 
 class OpenStore:
-    """What readers and the writer of a store share: its root, plan, layout and arrays, and the checks of its chunks.
+    """Common part of readers and the writer of a store: its root, plan, layout and arrays, and checks of its chunks.
 
     Parameters
     ----------

@@ -156,8 +156,8 @@ class PictureWriter:
                 for top, *pictures in self._bands(samples, samples.chunk, index, committed):
                     for name, picture in zip(names, pictures, strict=True):
                         channel = (0,) * (len(self._specs[name].shape) - 3)
-                        block = picture.reshape(1, *(1 for _ in channel), *picture.shape)
-                        waiting.append(pool.submit(writers[name].write, (index, *channel, top, 0), block))
+                        band = picture.reshape(1, *(1 for _ in channel), *picture.shape)
+                        waiting.append(pool.submit(writers[name].write, (index, *channel, top, 0), band))
                     while len(waiting) > 2:
                         waiting.pop(0).result()
                 failpoint("draw:pass")

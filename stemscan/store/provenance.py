@@ -19,7 +19,7 @@ __all__ = ["Provenance"]
 
 @dataclass(frozen=True, eq=False)
 class Provenance:
-    """Where the counts of a store come from. A resumption must have the same, apart from the session.
+    """Origin and meaning of the counts of a store. A resumption must have the same, apart from the session.
 
     Parameters
     ----------

@@ -79,7 +79,7 @@ class Acquisition:
         return f"Acquisition {str(self.path)!r}, {self.state}"
 
     def _rows(self) -> Rows:
-        """What people want to know first."""
+        """Samples, grid, dose and specimen, for people."""
         specimen = "none recorded" if self.specimen is None else str(self.specimen["name"])
         return [
             ("samples", f"{format_count(self.samples_committed)} of {format_count(self.total_samples)}"),
@@ -302,7 +302,7 @@ class Acquisition:
         return self._picture("frames", channel)
 
     def visits(self) -> NDArray[Any]:
-        """How many samples hit each pixel in each pass, (T, H, W) uint8 or uint16; raises as `frames`."""
+        """Number of samples that hit each pixel in each pass, (T, H, W) uint8 or uint16; raises as `frames`."""
         return self._picture("visits", 0)
 
     def _picture(self, name: str, channel: int) -> NDArray[Any]:

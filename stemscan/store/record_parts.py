@@ -33,7 +33,7 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class RecordPart(BaseModel):
-    """Part of the record: strict; fields of later releases are kept, not understood."""
+    """Part of the record: strict; fields of later releases stay, without being understood."""
 
     model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False, populate_by_name=True)
 
@@ -138,7 +138,7 @@ class LedgerRecord(RecordPart):
 
 
 class StoppedRecord(RecordPart):
-    """Why an acquisition is complete before the plan's last pass."""
+    """Reason why an acquisition is complete before the plan's last pass."""
 
     passes: Annotated[int, Field(ge=1)]
     samples: Annotated[int, Field(ge=1)]

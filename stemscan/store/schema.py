@@ -62,7 +62,7 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Layout:
-    """What a store is to hold: the grid, the samples of each pass, and the units.
+    """Plan of a store: the grid, the samples of each pass, and the units.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ class ArraySpec:
     def chunks_of(
         self, origin: tuple[int, ...], shape: tuple[int, ...]
     ) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
-        """Indices of the chunks that a block of whole chunks at `origin` consists of, and their places in the block."""
+        """Indices of the chunks that an array of whole chunks at `origin` consists of, and their places in it."""
         sides = list(zip(origin, shape, self.chunks, strict=True))
         for steps in product(*(range(0, size, chunk) for _, size, chunk in sides)):
             index = tuple((at + step) // chunk for step, (at, _, chunk) in zip(steps, sides, strict=True))

@@ -273,11 +273,11 @@ class _Check:
             for top, *pictures in bands:
                 for name, picture in zip(PICTURES, pictures, strict=True):
                     axes = (0,) * (len(specs[name].shape) - 3)
-                    block = picture.reshape(1, *(1 for _ in axes), *picture.shape)
-                    for place, part in specs[name].chunks_of((index, *axes, top, 0), block.shape):
+                    band = picture.reshape(1, *(1 for _ in axes), *picture.shape)
+                    for place, part in specs[name].chunks_of((index, *axes, top, 0), band.shape):
                         found = self._chunk(name, place)
                         good = found is None or (checks is None or checks.holds(name, place, found))
-                        if not good or (found is not None and not np.array_equal(found, block[part])):
+                        if not good or (found is not None and not np.array_equal(found, band[part])):
                             self._not_drawn(specs[name].chunk_file(self._folder, place))
 
     def _not_drawn(self, file: Path) -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ObiController"]
 
-_MAX_BLOCK: Final = 1 << 20
+_MAX_BATCH: Final = 1 << 20
 _MOST_UNREAD: Final = 1 << 22
 _LONGEST_TIMEOUT_S: Final = 1e6
 
@@ -118,7 +118,7 @@ class ObiController:
     @property
     def capabilities(self) -> Capabilities:
         """Any range of any path that its profile can represent."""
-        return Capabilities(name=self._name, max_batch=_MAX_BLOCK, actual_positions=False, resumable=True)
+        return Capabilities(name=self._name, max_batch=_MAX_BATCH, actual_positions=False, resumable=True)
 
     @property
     def detector(self) -> DetectorInfo:
@@ -182,11 +182,11 @@ class ObiController:
             self._ready.wait_for(lambda: self._unread or running.done() or self._running is not running)
             if self._running is not running:
                 raise ControllerError("expected a running scan to read from, got an abort, call arm and start again")
-            counts = self._take(min(max_samples, _MAX_BLOCK))
+            counts = self._take(min(max_samples, _MAX_BATCH))
         if counts is not None:
-            block = SampleBatch(self._at, counts)
+            batch = SampleBatch(self._at, counts)
             self._at += len(counts)
-            return block
+            return batch
         self._running, self._range = None, None
         self._finish(running)
         return None

@@ -76,18 +76,18 @@ def import_samples(
     InputNotFoundError, OutputExistsError, DiskSpaceError, StoreError
         As `AcquisitionWriter.create`.
     """
-    told = provenance or Provenance()
+    given = provenance or Provenance()
     imported = _checked_import(samples, electrons_per_sample, pixel_size_nm, record)
     layout = Layout.of_import(imported)
-    measured = _checked_measurement(samples, layout, told.detector, told.noise)
+    measured = _checked_measurement(samples, layout, given.detector, given.noise)
     known = replace(
-        told,
-        detector=replace(told.detector, dtype=measured.dtype_name),
+        given,
+        detector=replace(given.detector, dtype=measured.dtype_name),
         actual_positions=measured.actual is not None,
     )
     done = {"state": "complete", "samples_armed": layout.total_samples, "samples_committed": layout.total_samples}
     filled = new_record(known, imported=imported).model_copy(
-        update={**done, "history": [event("imported", told.session)]}
+        update={**done, "history": [event("imported", given.session)]}
     )
     specs = array_specs(
         layout,
@@ -95,7 +95,7 @@ def import_samples(
         frames=measured.frames_dtype,
         visits=measured.visits_dtype,
         actual=known.actual_positions,
-        truth=told.truth is not None,
+        truth=given.truth is not None,
     )
     path = Path(output)
     root, lock = make_store(
@@ -103,7 +103,7 @@ def import_samples(
         layout,
         filled,
         specs,
-        told.truth,
+        given.truth,
         overwrite=overwrite,
         fill=lambda digests: _write_arrays(path, layout, specs, measured, digests),
     )

@@ -101,7 +101,7 @@ def samples_from_frames(frames: Array, mask: Array | None = None) -> Samples:
 
 
 def _measured(values: Array) -> int:
-    """How many values are neither zero nor NaN, as only measured ones are."""
+    """Number of values that are neither zero nor NaN, as only measured ones are."""
     missing = int(np.count_nonzero(np.isnan(values))) if values.dtype.kind == "f" else 0
     return int(np.count_nonzero(values)) - missing
 
