@@ -28,16 +28,18 @@ from stemscan.store.files import (
     remove_store,
     require_space,
     size_on_disk,
+    sweep_partials,
     sync_folder,
     write_durably,
     writing,
 )
+from stemscan.store.opening import OpenStore, check_newest
 from stemscan.store.record import StoreRecord
 from stemscan.store.record_parts import ArrayRecord, DigestsRecord
 from stemscan.store.root import RootFile, without_record
 from stemscan.store.schema import ArraySpec, Layout, worst_case_bytes
 
-__all__ = ["GROUP_DOCUMENT", "check_place", "make_store"]
+__all__ = ["GROUP_DOCUMENT", "check_place", "make_store", "sweep_store"]
 
 GROUP_DOCUMENT: Final = b'{\n  "attributes": {},\n  "zarr_format": 3,\n  "node_type": "group"\n}\n'
 """Metadata of a group."""
@@ -116,6 +118,22 @@ def check_place(path: Path, *, overwrite: bool, resume: bool = False) -> None:
     kind = folder_kind(path)
     if not (resume and kind in ("store", "damaged")):
         _refuse(path, kind, overwrite=overwrite, resume=resume)
+
+
+def sweep_store(store: OpenStore) -> None:
+    """Get a store ready to go on: check that it is the newest, whole and has room, and delete unfinished files.
+
+    Raises
+    ------
+    DiskSpaceError, StoreError
+        When it cannot go on.
+    """
+    folder = store.folder
+    require_space(folder, worst_case_bytes(store.specs.values(), store.layout) - size_on_disk(folder))
+    check_newest(store.record, store.specs, folder)
+    refuse_links(folder)
+    sweep_partials(folder)
+    failpoint("resume:swept")
 
 
 def _claim_folder(path: Path, need: int, *, overwrite: bool, resume: bool) -> StoreLock:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,55 +18,42 @@ from numpy.typing import NDArray
 
 from stemscan.errors import StoreError
 from stemscan.runtime.failpoints import failpoint
-from stemscan.store.schema import ArraySpec, Layout
+from stemscan.store.arrays import ArrayWriter, SampleReader
+from stemscan.store.schema import PICTURES, ArraySpec, Layout
 
 if TYPE_CHECKING:
     from stemscan.store.digest_table import DigestWriter
     from stemscan.store.digests import ChunkChecks
 
-__all__ = ["BAND_BYTES", "PictureWriter", "Samples", "draw_pass", "draw_stack"]
-
-Samples = Callable[[int, int], tuple[NDArray[Any], NDArray[np.int32]]]
-"""Counts (n,) and positions (n, 2) of samples start .. stop - 1."""
+__all__ = ["BAND_BYTES", "PictureWriter", "draw_pass", "draw_stack"]
 
 BAND_BYTES = 256 << 20
 """Memory that the sums of a band may take."""
 
-Band = tuple[int, NDArray[Any], NDArray[Any]]
+Band = tuple[str, tuple[int, ...], NDArray[Any]]
+"""Array, place and values of part of a picture."""
 
 
 def draw_pass(
-    samples: Samples,
-    layout: Layout,
-    index: int,
-    *,
-    committed: int,
-    piece: int,
-    counts: np.dtype[Any],
-    visits: np.dtype[Any],
-    tile_rows: int,
+    samples: SampleReader, layout: Layout, specs: dict[str, ArraySpec], index: int, committed: int
 ) -> Iterator[Band]:
     """Draw one pass from the samples that are committed.
 
     Parameters
     ----------
-    samples : callable
+    samples : SampleReader
     layout : Layout
+    specs : dict
+        Arrays of the store by path; of the pictures' types, and bands are of whole chunks of both.
     index : int
         Of the pass.
     committed : int
         Samples to use; a pass beyond them is empty.
-    piece : int
-        Samples to read at once.
-    counts, visits : numpy.dtype
-        Of the pictures.
-    tile_rows : int
-        Bands are multiples of it.
 
     Yields
     ------
-    tuple of (int, ndarray, ndarray)
-        First row of a band, its counts and its visits, (rows, columns).
+    tuple of (str, tuple of int, ndarray)
+        "frames" or "visits", where a band begins in that array, and its values, with all axes of the array.
 
     Raises
     ------
@@ -74,10 +61,12 @@ def draw_pass(
         When a position lies outside the grid or a sum does not fit.
     """
     rows, columns = layout.shape
+    counts, tile_rows = specs["frames"].dtype, math.lcm(*(specs[name].chunks[-2] for name in PICTURES))
     start, stop = layout.pass_starts[index], min(layout.pass_starts[index + 1], committed)
     wide = np.dtype(np.float64 if counts.kind == "f" else np.uint32 if counts.itemsize <= 2 else np.uint64)
     height = max(1, BAND_BYTES // (columns * (wide.itemsize + 4)) // tile_rows) * tile_rows
-    pieces = [(first, min(first // piece * piece + piece, stop)) for first in _starts(start, stop, piece)]
+    chunk = samples.chunk
+    pieces = [(first, min(first // chunk * chunk + chunk, stop)) for first in _starts(start, stop, chunk)]
     spans = {} if height >= rows else {part: _rows_of(samples, part) for part in pieces}
     for top in range(0, rows, height):
         bottom = min(top + height, rows)
@@ -86,26 +75,24 @@ def draw_pass(
             lowest, highest = spans.get(part, (top, top))
             if lowest < bottom and highest >= top:
                 _add(sums, hits, *samples(*part), (top, bottom), layout.shape)
-        band = (bottom - top, columns)
-        yield top, _narrow(sums, counts, index).reshape(band), _narrow(hits, visits, index).reshape(band)
+        for name, values in (("frames", sums), ("visits", hits)):
+            channel = (1,) * (len(specs[name].shape) - 3)
+            narrow = _narrow(values, specs[name].dtype, index).reshape(1, *channel, bottom - top, columns)
+            yield name, (index, *(0 for _ in channel), top, 0), narrow
 
 
 def draw_stack(
-    samples: Samples, layout: Layout, *, committed: int, piece: int, counts: np.dtype[Any], visits: np.dtype[Any]
-) -> tuple[NDArray[Any], NDArray[Any]]:
+    samples: SampleReader, layout: Layout, specs: dict[str, ArraySpec], committed: int
+) -> dict[str, NDArray[Any]]:
     """Frames and visits of all passes, (T, H, W), from the samples that are committed; see `draw_pass`."""
     stack = (layout.passes, *layout.shape)
-    frames, hits = np.zeros(stack, counts), np.zeros(stack, visits)
+    pictures = {name: np.zeros(stack, specs[name].dtype) for name in PICTURES}
     for index in range(layout.passes):
         if layout.pass_starts[index] >= committed:
             break
-        bands = draw_pass(
-            samples, layout, index, committed=committed, piece=piece, counts=counts, visits=visits, tile_rows=1
-        )
-        for top, frame, visit in bands:
-            frames[index, top : top + len(frame)] = frame
-            hits[index, top : top + len(visit)] = visit
-    return frames, hits
+        for name, (*_, top, _), band in draw_pass(samples, layout, specs, index, committed):
+            pictures[name][index, top : top + band.shape[-2]] = band.reshape(band.shape[-2:])
+    return pictures
 
 
 class PictureWriter:
@@ -145,20 +132,14 @@ class PictureWriter:
 
     def _write(self, last: int, committed: int, digests: DigestWriter | None, checks: ChunkChecks | None) -> None:
         """Write the passes up to `last`."""
-        from stemscan.store.arrays import ArrayWriter, SampleReader
-
         samples = SampleReader(self._folder, self._specs, checks)
-        names = ("frames", "visits")
-        writers = {name: ArrayWriter(self._folder, self._specs[name], digests) for name in names}
+        writers = {name: ArrayWriter(self._folder, self._specs[name], digests) for name in PICTURES}
         with ThreadPoolExecutor(2) as pool:
             waiting: list[Future[None]] = []
             for index in range(self._drawn, last):
-                for top, *pictures in self._bands(samples, samples.chunk, index, committed):
-                    for name, picture in zip(names, pictures, strict=True):
-                        channel = (0,) * (len(self._specs[name].shape) - 3)
-                        band = picture.reshape(1, *(1 for _ in channel), *picture.shape)
-                        waiting.append(pool.submit(writers[name].write, (index, *channel, top, 0), band))
-                    while len(waiting) > 2:
+                for name, place, band in draw_pass(samples, self._layout, self._specs, index, committed):
+                    waiting.append(pool.submit(writers[name].write, place, band))
+                    while len(waiting) > 3:
                         waiting.pop(0).result()
                 failpoint("draw:pass")
             for write in waiting:
@@ -170,20 +151,6 @@ class PictureWriter:
         self._drawn = last
         failpoint("draw:synced")
 
-    def _bands(self, samples: Samples, piece: int, index: int, committed: int) -> Iterator[Band]:
-        """A whole pass in bands of whole chunks."""
-        frames, visits = self._specs["frames"], self._specs["visits"]
-        return draw_pass(
-            samples,
-            self._layout,
-            index,
-            committed=committed,
-            piece=piece,
-            counts=frames.dtype,
-            visits=visits.dtype,
-            tile_rows=math.lcm(frames.chunks[-2], visits.chunks[-2]),
-        )
-
 
 def _starts(start: int, stop: int, piece: int) -> list[int]:
     """First samples of the pieces of a range, cut at multiples of `piece`."""
@@ -191,7 +158,7 @@ def _starts(start: int, stop: int, piece: int) -> list[int]:
     return [start, *inner] if start < stop else []
 
 
-def _rows_of(samples: Samples, part: tuple[int, int]) -> tuple[int, int]:
+def _rows_of(samples: SampleReader, part: tuple[int, int]) -> tuple[int, int]:
     """First and last row that a piece visits, so that bands can pass over it."""
     rows = samples(*part)[1][:, 0]
     return int(rows.min()), int(rows.max())

@@ -21,12 +21,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from stemscan.plan.scan_plan import ScanPlan
-    from stemscan.store.batch import DetectorInfo
     from stemscan.store.files import Json
-    from stemscan.store.record_parts import State
-    from stemscan.store.schema import Layout
-    from stemscan.types import Noise
+    from stemscan.store.reading import StoreArrays
+    from stemscan.store.record_parts import RecordPart
 
 __all__ = ["Acquisition"]
 
@@ -34,7 +31,61 @@ __all__ = ["Acquisition"]
 class Acquisition:
     """The store of one acquisition, opened for reading.
 
-    Made by `open`, and returned by `simulate`, `acquire` and imports.
+    Made by `open`, and returned by `simulate`, `acquire` and imports. What the record says is read at once, arrays when
+    they are asked for.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        Folder of the store.
+    plan : ScanPlan or None
+        None for data measured elsewhere.
+    plan_digest : str or None
+    layout : Layout
+        Grid, samples of each pass, dose per sample, pixel size.
+    shape : tuple of int
+        Rows and columns of the grid.
+    passes : int
+        Number of passes, T.
+    electrons_per_sample : float
+        Dose per sample, lambda: expected detected electrons of one visit of a pixel with signal 1.
+    pixel_size_nm : float or None
+        Distance of neighbouring pixels in nanometres, where it is known.
+    total_samples, samples_committed, samples_armed : int
+        Samples of the whole scan, N; those that are in the store for good; those that may have been exposed.
+    state : {"acquiring", "complete", "aborted"}
+    origin : {"acquired", "imported"}
+        From a plan, or data measured elsewhere.
+    noise : {"poisson", "eq5"}
+        Statistics of the counts.
+    seed : int or None
+        Of the virtual detector; None for real ones.
+    detector : DetectorInfo
+        Meaning of the counts of the first channel.
+    channels : tuple of DetectorInfo
+        Meaning of the counts of each channel, with its name.
+    specimen : dict or None
+        Name, sha256 and record of a simulation's specimen.
+    imported : dict or None
+        Record of data measured elsewhere.
+    coil_tau_ns : float or None
+        Time constant in ns of the scan coils that the actual positions follow, where it is known.
+    coil_waits : str or None
+        Digest of the waits before dwells that the actual positions follow; None where the beam did not wait.
+    doubt : dict or None
+        `proven`, the samples that are beyond doubt where not all committed are, and the `reason`.
+    ledger : dict or None
+        Times and electrons of the beam; None for data measured elsewhere and stores of early releases.
+    stopped : dict or None
+        Passes and samples after which a rule ended the acquisition, and the reason; None where all were made.
+    history : list of dict
+        Times, versions, interruptions; not part of the data.
+    schema : int
+        Of the store: 2, or 1 of early releases, which has no digests.
+    arrays : tuple of str
+        Paths of the arrays that the store has.
+    has_actual : bool
+        Whether the store knows where the beam really was.
 
     Examples
     --------
@@ -43,9 +94,22 @@ class Acquisition:
     """
 
     def __init__(self, root: RootFile) -> None:
-        self._store = OpenStore(root)
-        self._record = root.record
+        self._store = store = OpenStore(root)
         self._drawn: dict[int, dict[str, NDArray[Any]]] = {}
+        record, layout = root.record, store.layout
+        self.path, self.plan, self.plan_digest = root.folder, store.plan, record.plan_digest
+        self.layout, self.shape, self.passes = layout, layout.shape, layout.passes
+        self.electrons_per_sample, self.pixel_size_nm = layout.electrons_per_sample, layout.pixel_size_nm
+        self.total_samples = layout.total_samples
+        self.samples_committed, self.samples_armed = record.samples_committed, record.samples_armed
+        self.state, self.origin, self.schema = record.state, record.origin, record.schema_version
+        self.noise, self.seed, self.detector = record.noise, record.seed, record.detector
+        self.channels = tuple(channel.info() for channel in record.channels)
+        self.coil_tau_ns, self.coil_waits = record.coil_tau_ns, record.coil_waits
+        self.specimen, self.imported = _plain(record.specimen), _plain(record.imported)
+        self.doubt, self.ledger, self.stopped = _plain(record.doubt), _plain(record.ledger), _plain(record.stopped)
+        self.history = [dict(entry) for entry in record.history]
+        self.arrays, self.has_actual = tuple(store.specs), "samples/actual" in store.specs
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -89,156 +153,19 @@ class Acquisition:
             ("specimen", specimen),
         ]
 
-    # ------------------------------------------------------------------ the record
-
-    @property
-    def path(self) -> Path:
-        """Folder of the store."""
-        return self._store.folder
-
-    @property
-    def plan(self) -> ScanPlan | None:
-        """The plan; None for data measured elsewhere."""
-        return self._store.plan
-
-    @property
-    def layout(self) -> Layout:
-        """Grid, samples of each pass, dose per sample, pixel size."""
-        return self._store.layout
-
-    @property
-    def state(self) -> State:
-        """`acquiring`, `complete` or `aborted`."""
-        return self._record.state
-
-    @property
-    def samples_committed(self) -> int:
-        """Samples that are in the store for good."""
-        return self._record.samples_committed
-
-    @property
-    def samples_armed(self) -> int:
-        """Samples that may have been exposed."""
-        return self._record.samples_armed
-
-    @property
-    def total_samples(self) -> int:
-        """Samples of the whole scan, N."""
-        return self.layout.total_samples
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of the grid."""
-        return self.layout.shape
-
-    @property
-    def passes(self) -> int:
-        """Number of passes, T."""
-        return self.layout.passes
-
-    @property
-    def electrons_per_sample(self) -> float:
-        """Dose per sample, lambda: expected detected electrons of one visit of a pixel with signal 1."""
-        return self.layout.electrons_per_sample
-
-    @property
-    def pixel_size_nm(self) -> float | None:
-        """Distance of neighbouring pixels in nanometres, where it is known."""
-        return self.layout.pixel_size_nm
-
-    @property
-    def plan_digest(self) -> str | None:
-        """Digest of the plan; None for data measured elsewhere."""
-        return self._record.plan_digest
-
-    @property
-    def origin(self) -> str:
-        """`acquired` from a plan, or `imported`."""
-        return self._record.origin
-
-    @property
-    def noise(self) -> Noise:
-        """Statistics of the counts: `poisson` or `eq5`."""
-        return self._record.noise
-
-    @property
-    def seed(self) -> int | None:
-        """Seed of the virtual detector; None for real ones."""
-        return self._record.seed
-
-    @property
-    def detector(self) -> DetectorInfo:
-        """Meaning of the counts of the first channel."""
-        return self._record.detector
-
-    @property
-    def channels(self) -> tuple[DetectorInfo, ...]:
-        """Meaning of the counts of each channel, with its name."""
-        return tuple(channel.info() for channel in self._record.channels)
-
-    @property
-    def schema(self) -> int:
-        """Of the store: 2, or 1 of early releases, which has no digests."""
-        return self._record.schema_version
-
-    @property
-    def doubt(self) -> Json | None:
-        """`proven`, the samples that are beyond doubt where not all committed are, and the `reason`; else None."""
-        doubt = self._record.doubt
-        return None if doubt is None else doubt.model_dump(mode="json")
-
-    @property
-    def specimen(self) -> Json | None:
-        """Name, sha256 and record of a simulation's specimen."""
-        specimen = self._record.specimen
-        return None if specimen is None else specimen.model_dump(mode="json")
-
-    @property
-    def imported(self) -> Json | None:
-        """Record of data measured elsewhere."""
-        imported = self._record.imported
-        return None if imported is None else imported.model_dump(mode="json")
-
-    @property
-    def history(self) -> list[Json]:
-        """Times, versions, interruptions; not part of the data."""
-        return [dict(entry) for entry in self._record.history]
-
-    @property
-    def ledger(self) -> Json | None:
-        """Times and electrons of the beam; None for data measured elsewhere and stores of early releases."""
-        ledger = self._record.ledger
-        return None if ledger is None else ledger.model_dump(mode="json")
-
-    @property
-    def stopped(self) -> Json | None:
-        """Passes and samples after which a rule ended the acquisition, and the reason; None where all were made."""
-        stopped = self._record.stopped
-        return None if stopped is None else stopped.model_dump(mode="json")
-
-    @property
-    def coil_tau_ns(self) -> float | None:
-        """Time constant in ns of the scan coils that the actual positions follow, where it is known."""
-        return self._record.coil_tau_ns
-
-    @property
-    def coil_waits(self) -> str | None:
-        """Digest of the waits before dwells that the actual positions follow; None where the beam did not wait."""
-        return self._record.coil_waits
-
     @property
     def warnings(self) -> list[str]:
         """Warnings to a user of the data, one sentence each; empty for a complete store of this schema."""
-        record, warnings = self._record, list[str]()
-        if record.state != "complete":
+        warnings = list[str]()
+        if self.state != "complete":
             warnings.append(
                 f"{self.path} is not complete ({self.state}): {self.samples_committed} of "
                 f"{counted(self.total_samples, 'sample')} committed; frames and visits were drawn from those"
             )
-        if record.doubt is not None:
+        if self.doubt is not None:
             warnings.append(
-                f"samples of {self.path} from {record.doubt.proven} on are in doubt ({record.doubt.reason}); resume it "
-                "to expose them again"
+                f"samples of {self.path} from {self.doubt['proven']} on are in doubt ({self.doubt['reason']}); resume "
+                "it to expose them again"
             )
         if self.schema == 1:
             warnings.append(
@@ -247,17 +174,14 @@ class Acquisition:
             )
         return warnings
 
-    @property
-    def arrays(self) -> tuple[str, ...]:
-        """Paths of the arrays that the store has."""
-        return tuple(self._store.specs)
+    # ------------------------------------------------------------------ arrays
 
-    @property
-    def has_actual(self) -> bool:
-        """Tell whether the store knows where the beam really was."""
-        return "samples/actual" in self._store.specs
+    @cached_property
+    def _arrays(self) -> StoreArrays:
+        """Reads arrays; made when the first is asked for, as it imports zarr."""
+        from stemscan.store.reading import StoreArrays
 
-    # ------------------------------------------------------------------ samples
+        return StoreArrays(self._store)
 
     def counts(self, start: int = 0, stop: int | None = None, *, channel: int = 0) -> NDArray[Any]:
         """Raw counts of a channel of samples start .. stop - 1 in scan order, (n,) uint16, uint32 or float32.
@@ -269,25 +193,17 @@ class Acquisition:
         StoreError
             When the data are damaged.
         """
-        from stemscan.store.reading import check_channel, read_samples
-
-        check_channel(self._store, channel)
-        rows = read_samples(self._store, "samples/counts", start, stop)
+        self._arrays.check_channel(channel)
+        rows = self._arrays.samples("samples/counts", start, stop)
         return rows if rows.ndim == 1 else rows[:, channel]
 
     def positions(self, start: int = 0, stop: int | None = None) -> NDArray[np.int32]:
         """Pixels (row, column) of samples start .. stop - 1 as commanded, (n, 2) int32; raises as `counts`."""
-        from stemscan.store.reading import read_samples
-
-        return read_samples(self._store, "samples/position", start, stop)
+        return self._arrays.samples("samples/position", start, stop)
 
     def actual(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32] | None:
         """Positions where the beam really was, (n, 2) float32 in pixels; None where not known; raises as `counts`."""
-        from stemscan.store.reading import read_samples
-
-        return read_samples(self._store, "samples/actual", start, stop) if self.has_actual else None
-
-    # ------------------------------------------------------------------ pictures
+        return self._arrays.samples("samples/actual", start, stop) if self.has_actual else None
 
     def frames(self, *, channel: int = 0) -> NDArray[Any]:
         """Counts of a channel of each pass summed on the grid, (T, H, W), of the counts' type; zero where not visited.
@@ -307,27 +223,26 @@ class Acquisition:
 
     def _picture(self, name: str, channel: int) -> NDArray[Any]:
         """Frames or visits, read when the store is complete, else drawn."""
-        from stemscan.store.reading import check_channel, drawn_pictures, read_picture
-
-        check_channel(self._store, channel)
+        self._arrays.check_channel(channel)
         if self.state == "complete":
-            return read_picture(self._store, name, channel)
+            return self._arrays.picture(name, channel)
         if channel not in self._drawn:
-            self._drawn = {channel: drawn_pictures(self._store, channel)}
+            self._drawn = {channel: self._arrays.drawn(channel)}
         return self._drawn[channel][name]
 
     @cached_property
     def truth(self) -> NDArray[np.float32] | None:
         """The specimen's signal, (H, W) float32; None for measurements."""
-        from stemscan.store.reading import read_truth
-
-        return read_truth(self._store) if "truth" in self._store.specs else None
+        return self._arrays.truth() if "truth" in self.arrays else None
 
     def digest(self) -> str:
         """SHA-256, 64 hexadecimal digits, of the data: plan, meaning of the counts, committed samples.
 
         Does not depend on the history, on how often the acquisition was interrupted, or on the truth.
         """
-        from stemscan.store.reading import data_digest
+        return self._arrays.digest()
 
-        return data_digest(self._store)
+
+def _plain(part: RecordPart | None) -> Json | None:
+    """Plain data of a part of the record."""
+    return None if part is None else part.model_dump(mode="json")

@@ -14,78 +14,88 @@ from stemscan.store.arrays import ArrayReader, SampleReader
 from stemscan.store.opening import OpenStore
 from stemscan.store.pictures import draw_stack
 
-__all__ = ["check_channel", "data_digest", "drawn_pictures", "read_picture", "read_samples", "read_truth"]
+__all__ = ["StoreArrays"]
 
 
-def check_channel(store: OpenStore, channel: int) -> None:
-    """Refuse a channel that is not there."""
-    if not 0 <= channel < len(store.record.channels):
-        raise UsageError(f"expected a channel of 0 .. {len(store.record.channels) - 1}, got {channel}")
+class StoreArrays:
+    """Reads the arrays of an open store, checked against its digests.
 
-
-def read_samples(store: OpenStore, name: str, start: int, stop: int | None) -> NDArray[Any]:
-    """Committed elements start .. stop - 1 of an array of samples.
-
-    Raises
-    ------
-    UsageError
-        When the range is not among the committed samples.
-    StoreError
-        When the data are damaged.
+    Parameters
+    ----------
+    store : OpenStore
     """
-    committed, spec = store.record.samples_committed, store.specs[name]
-    stop = committed if stop is None else stop
-    if not 0 <= start <= stop <= committed:
-        raise UsageError(
-            f"expected 0 <= start <= stop <= {committed} (committed samples), got start {start} and stop {stop}"
-        )
-    if start == stop:
-        return np.empty((0, *spec.shape[1:]), spec.dtype)
-    with store.steady():
-        return ArrayReader(store.folder, spec, store.checks()).rows(start, stop)
 
+    def __init__(self, store: OpenStore) -> None:
+        self._store = store
 
-def read_picture(store: OpenStore, name: str, channel: int = 0) -> NDArray[Any]:
-    """Frames or visits of a complete store, (T, H, W)."""
-    with store.steady():
-        stack = ArrayReader(store.folder, store.specs[name], store.checks()).all()
-    return stack if stack.ndim == 3 else stack[:, channel]
+    def check_channel(self, channel: int) -> None:
+        """Refuse a channel that is not there."""
+        channels = len(self._store.record.channels)
+        if not 0 <= channel < channels:
+            raise UsageError(f"expected a channel of 0 .. {channels - 1}, got {channel}")
 
+    def samples(self, name: str, start: int, stop: int | None) -> NDArray[Any]:
+        """Committed elements start .. stop - 1 of an array of samples.
 
-def drawn_pictures(store: OpenStore, channel: int = 0) -> dict[str, NDArray[Any]]:
-    """Frames and visits of a store that is not complete, (T, H, W), drawn from what is committed; read-only."""
-    with store.steady():
-        samples = SampleReader(store.folder, store.specs, store.checks(), channel)
-        frames, visits = draw_stack(
-            samples,
-            store.layout,
-            committed=store.record.samples_committed,
-            piece=samples.chunk,
-            counts=store.specs["frames"].dtype,
-            visits=store.specs["visits"].dtype,
-        )
-    frames.flags.writeable = visits.flags.writeable = False
-    return {"frames": frames, "visits": visits}
+        Raises
+        ------
+        UsageError
+            When the range is not among the committed samples.
+        StoreError
+            When the data are damaged.
+        """
+        committed, spec = self._store.record.samples_committed, self._store.specs[name]
+        stop = committed if stop is None else stop
+        if not 0 <= start <= stop <= committed:
+            raise UsageError(
+                f"expected 0 <= start <= stop <= {committed} (committed samples), got start {start} and stop {stop}"
+            )
+        if start == stop:
+            return np.empty((0, *spec.shape[1:]), spec.dtype)
+        with self._store.steady():
+            return self._reader(name).rows(start, stop)
 
+    def picture(self, name: str, channel: int = 0) -> NDArray[Any]:
+        """Frames or visits of a complete store, (T, H, W)."""
+        stack = self._all(name)
+        return stack if stack.ndim == 3 else stack[:, channel]
 
-def read_truth(store: OpenStore) -> NDArray[np.float32]:
-    """The specimen's signal, (H, W), of a store that has it."""
-    with store.steady():
-        return ArrayReader(store.folder, store.specs["truth"], store.checks()).all()
-
-
-def data_digest(store: OpenStore) -> str:
-    """SHA-256, 64 hexadecimal digits, of plan, meaning of the counts and committed samples."""
-    record, committed = store.record.to_json(), store.record.samples_committed
-    meaning = "channels" if store.record.schema_version > 1 else "detector"
-    named = {name: record[name] for name in ("schema", "plan_digest", "imported", meaning, "noise")}
-    digest = hashlib.sha256(json.dumps([named, committed], sort_keys=True).encode())
-    names = ["samples/counts", "samples/position" if store.plan is None else "", "samples/actual"]
-    step = store.specs["samples/counts"].chunks[0]
-    for name in (name for name in names if name in store.specs and committed):
+    def drawn(self, channel: int = 0) -> dict[str, NDArray[Any]]:
+        """Frames and visits of a store that is not complete, (T, H, W), drawn from what is committed; read-only."""
+        store = self._store
         with store.steady():
-            reader = ArrayReader(store.folder, store.specs[name], store.checks())
-            for start in range(0, committed, step):
-                rows = reader.rows(start, min(start + step, committed))
-                digest.update(rows.astype(rows.dtype.newbyteorder("<"), copy=False).data)
-    return digest.hexdigest()
+            samples = SampleReader(store.folder, store.specs, store.checks(), channel)
+            pictures = draw_stack(samples, store.layout, store.specs, store.record.samples_committed)
+        for picture in pictures.values():
+            picture.flags.writeable = False
+        return pictures
+
+    def truth(self) -> NDArray[np.float32]:
+        """The specimen's signal, (H, W), of a store that has it."""
+        return self._all("truth")
+
+    def digest(self) -> str:
+        """SHA-256, 64 hexadecimal digits, of plan, meaning of the counts and committed samples."""
+        store = self._store
+        record, committed = store.record.to_json(), store.record.samples_committed
+        meaning = "channels" if store.record.schema_version > 1 else "detector"
+        named = {name: record[name] for name in ("schema", "plan_digest", "imported", meaning, "noise")}
+        digest = hashlib.sha256(json.dumps([named, committed], sort_keys=True).encode())
+        names = ["samples/counts", "samples/position" if store.plan is None else "", "samples/actual"]
+        step = store.specs["samples/counts"].chunks[0]
+        for name in (name for name in names if name in store.specs and committed):
+            with store.steady():
+                reader = self._reader(name)
+                for start in range(0, committed, step):
+                    rows = reader.rows(start, min(start + step, committed))
+                    digest.update(rows.astype(rows.dtype.newbyteorder("<"), copy=False).data)
+        return digest.hexdigest()
+
+    def _reader(self, name: str) -> ArrayReader:
+        """A reader of an array."""
+        return ArrayReader(self._store.folder, self._store.specs[name], self._store.checks())
+
+    def _all(self, name: str) -> NDArray[Any]:
+        """A whole array."""
+        with self._store.steady():
+            return self._reader(name).all()

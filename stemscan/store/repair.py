@@ -25,7 +25,7 @@ from stemscan.store.files import (
     write_durably,
     writing,
 )
-from stemscan.store.opening import plan_and_layout, recorded_specs, specs_of
+from stemscan.store.opening import OpenStore, plan_and_layout, recorded_specs
 from stemscan.store.pictures import PictureWriter
 from stemscan.store.record import event
 from stemscan.store.root import RootFile, load_root
@@ -102,13 +102,12 @@ def _array(folder: Path, spec: ArraySpec) -> None:
 
 def _data(root: RootFile, files: set[Path]) -> list[Path]:
     """Draw the pictures and write the digests, and record that this was done."""
-    folder, record = root.folder, root.record
-    _, layout = plan_and_layout(record, folder)
-    specs = specs_of(record, layout, folder)
+    store = OpenStore(root)
+    folder, record, specs = store.folder, store.record, store.specs
     digests = _digests(folder, specs, record, anew=folder / "digests" in files)
     if record.state == "complete":
         checks = None if digests is None else ChunkChecks(folder, specs, record, digests.table)
-        pictures = PictureWriter(folder, specs, layout)
+        pictures = PictureWriter(folder, specs, store.layout)
         pictures.draw(record.samples_committed, digests, checks)
         pictures.draw_empty(digests)
     changes: dict[str, object] = {"history": [*record.history, event("repaired", files=len(files))]}

@@ -23,6 +23,7 @@ from stemscan.types import Noise
 
 if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
+    from stemscan.store.record import StoreRecord
     from stemscan.store.record_parts import ImportedRecord, SpecimenRecord
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "array_specs",
     "counts_dtype",
     "ome_attributes",
+    "planned_specs",
     "remedy",
     "spec_on_disk",
     "worst_case_bytes",
@@ -210,6 +212,19 @@ def array_specs(
     if truth:
         specs.append(ArraySpec("truth", (rows, columns), tile, np.dtype(np.float32), ("y", "x")))
     return {spec.path: spec for spec in specs}
+
+
+def planned_specs(plan: ScanPlan, record: StoreRecord, layout: Layout) -> dict[str, ArraySpec]:
+    """The arrays of a planned scan by path; pictures are wide where a pass may visit a pixel again."""
+    counts = counts_dtype(record.detector, record.noise, layout.electrons_per_sample)
+    return array_specs(
+        layout,
+        counts,
+        frames=np.dtype(np.uint32) if plan.repeats_pixels and counts.kind == "u" else None,
+        visits=np.dtype(np.uint16) if plan.repeats_pixels else None,
+        actual=record.actual_positions,
+        truth=record.truth,
+    )
 
 
 def spec_on_disk(folder: Path, spec: ArraySpec, *, exactly: bool = False) -> ArraySpec:

@@ -7,7 +7,6 @@ schema 1, which has no digests, counts and record cannot be checked beyond that,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import product
@@ -260,25 +259,12 @@ class _Check:
         """Chunks of frames and visits, by their digests and by the samples."""
         specs, samples = self._specs, SampleReader(self._folder, self._specs)
         for index in range(self._layout.passes):
-            bands = draw_pass(
-                samples,
-                self._layout,
-                index,
-                committed=self._committed,
-                piece=samples.chunk,
-                counts=specs["frames"].dtype,
-                visits=specs["visits"].dtype,
-                tile_rows=math.lcm(specs["frames"].chunks[-2], specs["visits"].chunks[-2]),
-            )
-            for top, *pictures in bands:
-                for name, picture in zip(PICTURES, pictures, strict=True):
-                    axes = (0,) * (len(specs[name].shape) - 3)
-                    band = picture.reshape(1, *(1 for _ in axes), *picture.shape)
-                    for place, part in specs[name].chunks_of((index, *axes, top, 0), band.shape):
-                        found = self._chunk(name, place)
-                        good = found is None or (checks is None or checks.holds(name, place, found))
-                        if not good or (found is not None and not np.array_equal(found, band[part])):
-                            self._not_drawn(specs[name].chunk_file(self._folder, place))
+            for name, at, band in draw_pass(samples, self._layout, specs, index, self._committed):
+                for place, part in specs[name].chunks_of(at, band.shape):
+                    found = self._chunk(name, place)
+                    good = found is None or (checks is None or checks.holds(name, place, found))
+                    if not good or (found is not None and not np.array_equal(found, band[part])):
+                        self._not_drawn(specs[name].chunk_file(self._folder, place))
 
     def _not_drawn(self, file: Path) -> None:
         """Note a picture that is not the one that was drawn."""

@@ -12,22 +12,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
-
 from stemscan.errors import StoreError, UsageError
 from stemscan.files.writing import require_folder
 from stemscan.path.scan_path import ScanPath
 from stemscan.runtime.failpoints import failpoint
 from stemscan.store.batch import SampleBatch, check_batch
 from stemscan.store.chunks import StoreChunks
-from stemscan.store.create import make_store
-from stemscan.store.files import StoreLock, folder_kind, refuse_links, require_space, size_on_disk, sweep_partials
+from stemscan.store.create import make_store, sweep_store
+from stemscan.store.files import StoreLock, folder_kind
 from stemscan.store.ledger import BeamTimes, electrons_per_ns
-from stemscan.store.opening import OpenStore, check_newest
+from stemscan.store.opening import OpenStore
 from stemscan.store.record import StoreRecord, check_same, event, new_record
 from stemscan.store.record_parts import DoubtRecord, LedgerRecord, State, StoppedRecord
 from stemscan.store.root import RootFile, load_root
-from stemscan.store.schema import Layout, array_specs, counts_dtype, worst_case_bytes
+from stemscan.store.schema import Layout, planned_specs
 from stemscan.units import counted
 
 if TYPE_CHECKING:
@@ -42,11 +40,19 @@ class AcquisitionWriter:
 
     `create` and `resume` make one; use it as a context manager. Samples are appended in scan order, after `arm` has
     recorded how far the beam may go; `commit` makes them last.
+
+    Attributes
+    ----------
+    plan : ScanPlan
+    path : pathlib.Path
+        Folder of the store.
+    layout : Layout
+        Grid, samples of each pass, dose per sample, pixel size.
     """
 
     def __init__(self, root: RootFile, plan: ScanPlan, lock: StoreLock | None) -> None:
-        self.plan = plan
         self._store = OpenStore(root)
+        self.plan, self.path, self.layout = plan, root.folder, self._store.layout
         self._lock = lock
         self._armed = self._armed_before = 0
         self._chunks = StoreChunks(self._store, ScanPath(plan))
@@ -121,32 +127,15 @@ class AcquisitionWriter:
     ) -> Self:
         """Make the store."""
         layout = Layout.of_plan(plan, record.specimen)
-        dtype = counts_dtype(record.detector, record.noise, layout.electrons_per_sample)
-        specs = array_specs(
-            layout,
-            dtype,
-            frames=np.dtype(np.uint32) if plan.repeats_pixels and dtype.kind == "u" else None,
-            visits=np.dtype(np.uint16) if plan.repeats_pixels else None,
-            actual=record.actual_positions,
-            truth=record.truth,
-        )
+        specs = planned_specs(plan, record, layout)
         created = record.model_copy(update={"history": [event("created", provenance.session)]})
         root, lock = make_store(path, layout, created, specs, provenance.truth, overwrite=overwrite, resume=resume)
-        try:
-            return cls(root, plan, lock)
-        except BaseException:
-            lock.release()
-            raise
+        return cls(root, plan, lock)
 
     def _go_on(self, provenance: Provenance) -> None:
         """Sweep up after a killed writer and note the resumption."""
         store = self._store
-        need = worst_case_bytes(store.specs.values(), store.layout)
-        require_space(self.path, need - size_on_disk(self.path))
-        check_newest(store.record, store.specs, self.path)
-        refuse_links(self.path)
-        sweep_partials(self.path)
-        failpoint("resume:swept")
+        sweep_store(store)
         if (doubt := store.record.doubt) is not None:
             self.rewind(doubt.proven, doubt.reason)
         committed, armed = self.samples_committed, self.samples_armed
@@ -155,16 +144,6 @@ class AcquisitionWriter:
         failpoint("resume:recorded")
 
     # ------------------------------------------------------------------ progress
-
-    @property
-    def path(self) -> Path:
-        """Folder of the store."""
-        return self._store.folder
-
-    @property
-    def layout(self) -> Layout:
-        """Grid, samples of each pass, dose per sample, pixel size."""
-        return self._store.layout
 
     @property
     def record(self) -> StoreRecord:

@@ -89,6 +89,23 @@ def test_holds_what_was_scanned(tmp_path: Path) -> None:
     assert store.positions(4, 4).shape == (0, 2)
 
 
+def test_shows_itself_in_a_few_lines_and_as_a_table(tmp_path: Path) -> None:
+    store = scanned(tmp_path / "a<b.zarr")
+    lines = repr(store).splitlines()
+    assert lines[0] == f"Acquisition {str(store.path)!r}, complete"
+    assert lines[1:] == [
+        "  samples          24 of 24",
+        "  grid             16 x 16 pixels, 2 passes",
+        "  pixel size       0.01 nm",
+        "  dose per sample  10 e- detected at signal 1",
+        "  specimen         ramp",
+    ]
+    html = store._repr_html_()
+    assert html.count("<tr>") == 5
+    assert "a&lt;b.zarr" in html
+    assert "<img" not in html
+
+
 def test_is_an_ome_zarr_image(tmp_path: Path) -> None:
     for name, plan in {"a": PLAN, "b": make_plan(pixel_size_nm=None)}.items():
         scanned(tmp_path / f"{name}.zarr", plan)
