@@ -6,13 +6,15 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
 from stemscan.acquisition.session import acquire
 from stemscan.hardware.profile import load_profile
 from stemscan.runtime.memory import require_memory
 from stemscan.simulators.microscope import VirtualMicroscope
-from stemscan.simulators.specimens.loading import load_specimen
+from stemscan.simulators.specimens.intensity import Range
+from stemscan.simulators.specimens.loading import Smooth, load_specimen
+from stemscan.simulators.specimens.preparation import Fit
 from stemscan.simulators.specimens.specimen import Specimen
 from stemscan.store.create import check_place
 from stemscan.store.reader import Acquisition
@@ -21,7 +23,7 @@ from stemscan.types import Noise
 if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
 
-__all__ = ["simulate", "virtual_microscope"]
+__all__ = ["SpecimenReading", "simulate", "virtual_microscope"]
 
 _BYTES_A_PIXEL: Final = 10
 """Memory of a specimen, the virtual microscope and the store for a pixel of the grid, by `benchmarks/memory.py`."""
@@ -29,6 +31,16 @@ _BYTES_A_PIXEL: Final = 10
 _BUFFERS: Final = 1.5e8
 _SMALL_GRID: Final = 30
 """Bytes of samples on their way, at most, and for a pixel of a small grid."""
+
+
+class SpecimenReading(TypedDict, total=False):
+    """Arguments of `load_specimen` that say how an image file is read."""
+
+    fit: Fit
+    value_range: Range | None
+    smooth: Smooth | None
+    median: int
+    frame: int | str | None
 
 
 def simulate(
@@ -43,7 +55,7 @@ def simulate(
     resume: bool = False,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
-    **specimen_options: Any,
+    **reading: Unpack[SpecimenReading],
 ) -> Acquisition:
     """Scan a virtual specimen by a plan and write the acquisition store.
 
@@ -70,8 +82,8 @@ def simulate(
         Whether a store that is there may be replaced.
     progress : callable, optional
         Called with (samples done, samples in all).
-    **specimen_options
-        `fit`, `value_range`, `smooth`, `median`, `frame` of `load_specimen`.
+    **reading : SpecimenReading
+        How an image file is read: `fit`, `value_range`, `smooth`, `median` and `frame` of `load_specimen`.
 
     Returns
     -------
@@ -85,7 +97,7 @@ def simulate(
     """
     check_place(Path(output), overwrite=overwrite, resume=resume)
     microscope = virtual_microscope(
-        plan, specimen, noise=noise, seed=seed, coil_tau_ns=coil_tau_ns, profile=profile, **specimen_options
+        plan, specimen, noise=noise, seed=seed, coil_tau_ns=coil_tau_ns, profile=profile, **reading
     )
     return acquire(plan, microscope, output, resume=resume, overwrite=overwrite, progress=progress)
 
@@ -98,13 +110,13 @@ def virtual_microscope(
     seed: int = 1,
     coil_tau_ns: float | None = None,
     profile: str | Path | None = None,
-    **specimen_options: Any,
+    **reading: Unpack[SpecimenReading],
 ) -> VirtualMicroscope:
     """A virtual microscope with a specimen in it.
 
     Parameters
     ----------
-    plan, specimen, noise, seed, coil_tau_ns, profile, **specimen_options
+    plan, specimen, noise, seed, coil_tau_ns, profile, **reading
         As for `simulate`.
 
     Returns
@@ -124,7 +136,7 @@ def virtual_microscope(
     if isinstance(specimen, Specimen):
         scanned = specimen
     else:
-        scanned = load_specimen(specimen, plan.shape, pixel_size_nm=plan.pixel_size_nm, **specimen_options)
+        scanned = load_specimen(specimen, plan.shape, pixel_size_nm=plan.pixel_size_nm, **reading)
     return VirtualMicroscope(
         _calibrated(scanned, plan),
         plan,
