@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk
-from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.recon.evaluation.contenders import Contender
     from stemscan.recon.evaluation.images import ImageSource
-    from stemscan.recon.evaluation.session import Evaluation
 
 __all__ = ["evaluate"]
 
@@ -87,7 +85,7 @@ def evaluate(
     from stemscan.errors import ReconError, UsageError
     from stemscan.recon.devices import check_device
     from stemscan.recon.evaluation.cases import Grid
-    from stemscan.recon.evaluation.report import means, write_report
+    from stemscan.recon.evaluation.report import means, overview, write_report
     from stemscan.recon.evaluation.schedule import LOCAL, scheduler_for
     from stemscan.recon.evaluation.session import Request, check_folder, prepare_folder
     from stemscan.recon.evaluation.session import evaluate as run
@@ -127,7 +125,9 @@ def evaluate(
         "files": ["rows.csv", *(path.name for path in written)],
         "means": means(done),
     }
-    talk.result(report, _lines(done, output, written))
+    lines = overview(done)
+    files = ", ".join(path.name for path in written)
+    talk.result(report, [f"{output}: {lines[0]}", *lines[1:], "", f"Written: rows.csv, {files}"])
     if done.failures:
         first = done.failures[0]
         raise ReconError(
@@ -211,31 +211,3 @@ def _command(context: typer.Context) -> str:
         for one in value if isinstance(value, list | tuple) else [value]:
             words += [option, str(one)]
     return shlex.join(words)
-
-
-def _lines(done: Evaluation, output: Path, written: list[Path]) -> list[str]:
-    """For people: one cell of each set and noise, and where the rest is."""
-    from stemscan.recon.evaluation.averages import Averages
-    from stemscan.recon.evaluation.cases import percent
-
-    lines = [f"{output}: {counted(len(done.rows), 'case')}, {done.computed} computed now, {len(done.failures)} failed"]
-    width = max(len(one.label) for one in done.request.contenders)
-    for name in dict.fromkeys(image.set for image in done.request.images):
-        for noise in done.request.grid.noises:
-            cell = done.request.panel_cell(noise)
-            averages = Averages(row for row in done.rows if row.set == name and row.noise == noise)
-            lines += [
-                "",
-                f"{counted(averages.images, f'{name} image')}, {noise}, {percent(cell.samples_per_block)}, "
-                f"dose {cell.dose:g}:",
-                f"  {'':<{width}} absolute  affine  min-max   SSIM  seconds",
-            ]
-            for one in done.request.contenders:
-                fields = ("psnr", "psnr_affine", "psnr_minmax", "ssim", "seconds")
-                means = [averages.mean(one.label, cell.samples_per_block, cell.dose, field) for field in fields]
-                values = [float("nan") if mean is None else mean.value for mean in means]
-                if any(value == value for value in values):
-                    formats = ("9.2f", "7.2f", "8.2f", "6.3f", "8.2f")
-                    cells = [format(value, form) for value, form in zip(values, formats, strict=True)]
-                    lines.append(f"  {one.label:<{width}}{' '.join(cells)}")
-    return [*lines, "", "Written: rows.csv, " + ", ".join(path.name for path in written)]

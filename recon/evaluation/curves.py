@@ -28,6 +28,7 @@ __all__ = ["draw_curves"]
 
 _COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a4fb5", "#8c6d31", "#1b9e9e")
 _MARKERS: Final = "osD^vP*Xp"
+_BESIDE_LINES: Final = (":", "-.")
 _DPI: Final = 150
 _GREY: Final = "#7f7f7f"
 _PRINTED: Final = "#1a1a1a"
@@ -49,19 +50,17 @@ def draw_curves(done: Evaluation, folder: Path) -> list[Path]:
     """
     grid = done.request.grid
     written = []
-    for name in dict.fromkeys(image.set for image in done.request.images):
-        for noise in grid.noises:
-            averages = Averages(row for row in done.rows if row.set == name and row.noise == noise)
-            title = f"{counted(averages.images, f'{name} image')}, noise {noise}, {counted(grid.passes, 'pass')}"
-            figures: dict[str, Callable[[Evaluation, Averages, str, str], Figure]] = {"seconds": _against_seconds}
-            if len(grid.samples_per_block) > 1:
-                figures["ratio"] = _against_ratio
-            if len(grid.doses) > 1:
-                figures["dose"] = _against_dose
-            for what, draw in figures.items():
-                path = folder / f"psnr-{what}-{name}-{noise}.png"
-                _save(draw(done, averages, noise, title), path)
-                written.append(path)
+    for name, noise, averages in done.groups():
+        title = f"{counted(averages.images, f'{name} image')}, noise {noise}, {counted(grid.passes, 'pass')}"
+        figures: dict[str, Callable[[Evaluation, Averages, str, str], Figure]] = {"seconds": _against_seconds}
+        if len(grid.samples_per_block) > 1:
+            figures["ratio"] = _against_ratio
+        if len(grid.doses) > 1:
+            figures["dose"] = _against_dose
+        for what, draw in figures.items():
+            path = folder / f"psnr-{what}-{name}-{noise}.png"
+            _save(draw(done, averages, noise, title), path)
+            written.append(path)
     return written
 
 
@@ -95,7 +94,7 @@ def _styles(contenders: Sequence[Contender]) -> dict[str, dict[str, Any]]:
         if not one.competes:
             styles[one.label] = {"color": _GREY, "ls": "--", "marker": "None", "lw": 1.6}
         elif one.method in BESIDE and one.label == one.method:
-            line = ":" if one.method == "constant" else "-."
+            line = _BESIDE_LINES[BESIDE.index(one.method) % len(_BESIDE_LINES)]
             styles[one.label] = {"color": _GREY, "ls": line, "marker": ".", "lw": 1.2}
         else:
             colour, marker = _COLOURS[number % len(_COLOURS)], _MARKERS[(number + number // 9) % len(_MARKERS)]
@@ -174,7 +173,7 @@ def _against_seconds(done: Evaluation, averages: Averages, noise: str, title: st
         points: dict[str, tuple[float, float]] = {}
         for one in sorted(contenders, key=lambda one: averages.median_seconds(one.label)):
             style = {**styles[one.label], "ls": "None", "ms": 8}
-            style["marker"] = {"None": "d", ".": "x" if one.method == "constant" else "h"}.get(
+            style["marker"] = {"None": "d", ".": "x" if styles[one.label]["ls"] == _BESIDE_LINES[0] else "h"}.get(
                 style["marker"], style["marker"]
             )
             value = _value(averages, one, cell.samples_per_block, cell.dose, kind)

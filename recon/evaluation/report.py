@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from stemscan.files.writing import write_text
-from stemscan.recon.evaluation.averages import KINDS, Averages
+from stemscan.recon.evaluation.averages import KINDS
+from stemscan.recon.evaluation.cases import percent
 from stemscan.recon.evaluation.curves import draw_curves
 from stemscan.recon.evaluation.panels import draw_panels
 from stemscan.recon.evaluation.session import Evaluation, note_figures
 from stemscan.recon.evaluation.tables import markdown
 from stemscan.recon.output.parquet import write_parquet
 from stemscan.runtime.durable import remove
+from stemscan.units import counted
 
-__all__ = ["means", "write_report"]
+__all__ = ["means", "overview", "write_report"]
 
 
 def write_report(done: Evaluation, folder: Path, commands: Sequence[str] = (), *, parquet: bool = False) -> list[Path]:
@@ -65,24 +69,39 @@ def means(done: Evaluation) -> list[dict[str, Any]]:
     """
     fields = [name for kind in KINDS for name in (kind.psnr, kind.ssim) if name is not None]
     grid, entries = done.request.grid, []
-    for name in dict.fromkeys(image.set for image in done.request.images):
-        for noise in grid.noises:
-            averages = Averages(row for row in done.rows if row.set == name and row.noise == noise)
-            for ratio in grid.samples_per_block:
-                for dose in grid.doses:
-                    for contender in done.request.contenders:
-                        found = {key: averages.mean(contender.label, ratio, dose, key) for key in [*fields, "seconds"]}
-                        values = {key: mean.value for key, mean in found.items() if mean is not None}
-                        if not values:
-                            continue
-                        entries.append(
-                            {
-                                "set": name,
-                                "noise": noise,
-                                "samples_per_block": ratio,
-                                "dose": dose,
-                                "contender": contender.label,
-                                **{key: value if np.isfinite(value) else None for key, value in values.items()},
-                            }
-                        )
+    for name, noise, averages in done.groups():
+        for ratio, dose, one in product(grid.samples_per_block, grid.doses, done.request.contenders):
+            found = {key: averages.mean(one.label, ratio, dose, key) for key in [*fields, "seconds"]}
+            values = {key: mean.value for key, mean in found.items() if mean is not None}
+            where = {"set": name, "noise": noise, "samples_per_block": ratio, "dose": dose, "contender": one.label}
+            if values:
+                entries.append(where | {key: value if np.isfinite(value) else None for key, value in values.items()})
     return entries
+
+
+def overview(done: Evaluation) -> list[str]:
+    """Lines for people: the cell of the pictures, of each set and noise.
+
+    Parameters
+    ----------
+    done : Evaluation
+
+    Returns
+    -------
+    list of str
+    """
+    formats = {"psnr": "9.2f", "psnr_affine": "7.2f", "psnr_minmax": "8.2f", "ssim": "6.3f", "seconds": "8.2f"}
+    width = max(len(one.label) for one in done.request.contenders)
+    lines = [f"{counted(len(done.rows), 'case')}, {done.computed} computed now, {len(done.failures)} failed"]
+    for name, noise, averages in done.groups():
+        cell = done.request.panel_cell(noise)
+        images, ratio = counted(averages.images, f"{name} image"), percent(cell.samples_per_block)
+        lines += ["", f"{images}, {noise}, {ratio}, dose {cell.dose:g}:"]
+        lines.append(f"  {'':<{width}} absolute  affine  min-max   SSIM  seconds")
+        for one in done.request.contenders:
+            means = [averages.mean(one.label, cell.samples_per_block, cell.dose, field) for field in formats]
+            values = [math.nan if mean is None else mean.value for mean in means]
+            if not all(map(math.isnan, values)):
+                cells = [format(value, form) for value, form in zip(values, formats.values(), strict=True)]
+                lines.append(f"  {one.label:<{width}}{' '.join(cells)}")
+    return lines

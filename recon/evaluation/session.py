@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any, Final
 from stemscan import __version__
 from stemscan.errors import OutputExistsError, StemscanError, refusal
 from stemscan.files.writing import require_folder, write_text
+from stemscan.recon.evaluation.averages import Averages
 from stemscan.recon.evaluation.cache import Cache, CachedRow
 from stemscan.recon.evaluation.cases import Case, Cell, Grid, all_cases
 from stemscan.recon.evaluation.contenders import Contender
@@ -107,6 +108,12 @@ class Evaluation:
     computed: int
     stale: tuple[str, ...]
     cache: Cache
+
+    def groups(self) -> Iterator[tuple[str, str, Averages]]:
+        """Set, noise, and the means of the rows that are shown together."""
+        for name in dict.fromkeys(image.set for image in self.request.images):
+            for noise in self.request.grid.noises:
+                yield name, noise, Averages(row for row in self.rows if row.set == name and row.noise == noise)
 
     @property
     def failures(self) -> list[Row]:

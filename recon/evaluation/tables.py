@@ -54,12 +54,10 @@ def markdown(done: Evaluation, commands: Sequence[str] = ()) -> str:
     """
     printed = printed_figures()
     blocks = [_preamble(done, commands, printed)]
-    for name in dict.fromkeys(image.set for image in done.request.images):
-        for noise in done.request.grid.noises:
-            averages = Averages(row for row in done.rows if row.set == name and row.noise == noise)
-            mean = f"mean over {counted(averages.images, 'image')}"
-            blocks.append(f"## {_SET_TITLES[name]}, {PROTOCOLS[noise].title}: {mean}")
-            blocks += _tables(done, averages, printed)
+    for name, noise, averages in done.groups():
+        mean = f"mean over {counted(averages.images, 'image')}"
+        blocks.append(f"## {_SET_TITLES[name]}, {PROTOCOLS[noise].title}: {mean}")
+        blocks += _tables(done, averages, printed)
     if done.failures:
         blocks.append(
             f"{_FAILED} failed on some images, which are not in the mean; the column error of rows.csv says why."
