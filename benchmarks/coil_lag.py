@@ -49,8 +49,8 @@ def scan(plan: ScanPlan, specimen: Specimen, tau_us: float, seed: int) -> tuple[
     microscope.arm(path, 0, len(path))
     microscope.start()
     counts = []
-    while (block := microscope.read(1 << 20)) is not None:
-        counts.append(block.counts)
+    while (batch := microscope.read(1 << 20)) is not None:
+        counts.append(batch.counts)
     electrons, commanded = np.concatenate(counts), path.positions(0, len(path))
     actual = actual_positions(path, 0, len(path), 1000 * tau_us)
     starts = tuple(index * plan.samples_per_pass for index in range(plan.passes + 1))

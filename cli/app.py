@@ -63,7 +63,7 @@ def main(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    """Plan, simulate and reconstruct sparse multi-pass STEM scans."""
+    """Plan, simulate, acquire and reconstruct sparse multi-pass STEM scans."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
         raise typer.Exit(2)

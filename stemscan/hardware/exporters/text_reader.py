@@ -89,18 +89,18 @@ def read_table(
     """
     parts: list[npt.NDArray[np.int64]] = []
     line, width = first_line, 0
-    for block in _blocks(file, path):
+    for piece in _pieces(file, path):
         if not width:
-            width = len(block.split(b"\n", 1)[0].decode("latin-1").strip().split(separator.strip() or None))
+            width = len(piece.split(b"\n", 1)[0].decode("latin-1").strip().split(separator.strip() or None))
             if width not in columns:
                 width = columns[0]
-        rows = _parse(block, path, separator, width, line)
+        rows = _parse(piece, path, separator, width, line)
         line += len(rows)
         parts.append(rows)
     return np.concatenate(parts) if parts else np.empty((0, columns[0]), np.int64)
 
 
-def _blocks(file: BinaryIO, path: Path) -> Iterator[bytes]:
+def _pieces(file: BinaryIO, path: Path) -> Iterator[bytes]:
     """Whole lines, about 4 MiB at a time, without the last line feed."""
     rest = b""
     while chunk := file.read(_CHUNK):
@@ -113,15 +113,15 @@ def _blocks(file: BinaryIO, path: Path) -> Iterator[bytes]:
         yield rest.replace(b"\r", b"")
 
 
-def _parse(block: bytes, path: Path, separator: str, width: int, first_line: int) -> npt.NDArray[np.int64]:
-    """Numbers of a block of lines; fast where it is written plainly, else line by line."""
+def _parse(piece: bytes, path: Path, separator: str, width: int, first_line: int) -> npt.NDArray[np.int64]:
+    """Numbers of a piece of whole lines; fast where it is written plainly, else line by line."""
     gap = separator.encode()
-    if _is_plain(block, gap, width):
-        return np.fromstring(block.replace(gap, b" "), np.int64, sep=" ").reshape(-1, width)
+    if _is_plain(piece, gap, width):
+        return np.fromstring(piece.replace(gap, b" "), np.int64, sep=" ").reshape(-1, width)
     blank = separator.strip() == ""
     number = re.compile(rf"\d{{1,{_MOST_DIGITS}}}")
     rows = []
-    for index, line in enumerate(block.split(b"\n")):
+    for index, line in enumerate(piece.split(b"\n")):
         text = line.decode("latin-1").strip()
         fields = text.split() if blank else [field.strip() for field in text.split(separator)]
         if len(fields) != width or not all(number.fullmatch(field) for field in fields):
@@ -133,11 +133,11 @@ def _parse(block: bytes, path: Path, separator: str, width: int, first_line: int
     return np.array(rows, np.int64)
 
 
-def _is_plain(block: bytes, gap: bytes, width: int) -> bool:
-    """Tell whether a block is nothing but lines of `width` runs of 1 to 18 digits with one separator between them."""
-    if block.translate(None, b"0123456789\n" + gap):
+def _is_plain(piece: bytes, gap: bytes, width: int) -> bool:
+    """Tell whether a piece is nothing but lines of `width` runs of 1 to 18 digits with one separator between them."""
+    if piece.translate(None, b"0123456789\n" + gap):
         return False
-    characters = np.frombuffer(block, np.uint8)
+    characters = np.frombuffer(piece, np.uint8)
     ends = np.flatnonzero((characters == ord("\n")) | (characters == ord(gap)))
     if (len(ends) + 1) % width:
         return False
