@@ -24,6 +24,7 @@ from zarr.core.sync import sync
 from zarr.storage import LocalStore, MemoryStore
 
 from stemscan.errors import NO_THREAD, StemscanError, StoreError, is_out_of_threads, refusal
+from stemscan.runtime.durable import patiently
 from stemscan.runtime.memory import require_memory
 from stemscan.store.files import ROOT, sync_folder, write_durably, writing
 from stemscan.store.schema import ArraySpec, remedy
@@ -216,7 +217,7 @@ class ArrayReader:
         size = (last - first) * math.prod(self._spec.shape[1:]) * np.dtype(self._spec.dtype).itemsize
         require_memory(size, f"to read {self._spec.path}", "read a part of it, or take a machine with more")
         try:
-            read = np.asarray(self._array[first:last])
+            read = patiently(lambda: np.asarray(self._array[first:last]), self._folder / self._spec.path)
         except MemoryError:
             raise
         except Exception as problem:
@@ -233,7 +234,7 @@ class ArrayReader:
         """One chunk, as far as the array reaches; not checked."""
         region = tuple(slice(at * size, (at + 1) * size) for at, size in zip(index, self._spec.chunks, strict=True))
         try:
-            return np.asarray(self._array[region])
+            return patiently(lambda: np.asarray(self._array[region]), self._spec.chunk_file(self._folder, index))
         except (StemscanError, MemoryError):
             raise
         except Exception as problem:

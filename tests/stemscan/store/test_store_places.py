@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import subprocess
 import sys
 import threading
@@ -238,3 +239,28 @@ def test_a_store_completed_before_the_lock_was_had_is_left_alone(
         assert run_scan(PLAN, ScriptedController(), late).samples == 0
     assert (path / "zarr.json").read_bytes() == before
     StoreLock(path).release()
+
+
+# ---------------------------------------------------------------------- files that others have open
+
+
+@pytest.mark.parametrize("where", ["pathlib.Path.read_bytes", "stemscan.store.arrays._StrictStore._present"])
+def test_a_reader_waits_for_a_file_that_is_being_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """As Windows has it while a writer puts a file in place: refused for a moment."""
+    path = scanned(tmp_path / "a.zarr").path
+    owner, _, name = where.rpartition(".")
+    usual, refused = getattr(pkgutil.resolve_name(owner), name), list[None]()
+
+    def busy(*arguments: Any) -> Any:
+        if not refused and (name == "read_bytes" or str(arguments[1]).startswith("c/")):
+            refused.append(None)
+            problem = PermissionError(13, "The process cannot access the file")
+            problem.winerror = 32  # type: ignore[attr-defined,unused-ignore]
+            raise problem
+        return usual(*arguments)
+
+    monkeypatch.setattr(where, busy)
+    assert Acquisition.open(path).counts().size
+    assert refused
