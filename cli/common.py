@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stemscan.display import columns as table
+
 if TYPE_CHECKING:
     from stemscan.store.reader import Acquisition
 
@@ -192,9 +194,3 @@ def stopped_rows(store: Acquisition) -> list[tuple[str, str]]:
     if (stopped := store.stopped) is None:
         return []
     return [("stopped", f"after {stopped['passes']} of {counted(store.passes, 'pass')}: {stopped['reason']}")]
-
-
-def table(rows: Sequence[tuple[str, str]]) -> list[str]:
-    """Lines of names and values, the values in a column."""
-    width = max((len(name) for name, _ in rows), default=0)
-    return [f"  {name.ljust(width)}  {value}" for name, value in rows]
