@@ -29,15 +29,6 @@ FOLDERS = (*TREES, "cli", "benchmarks", "tests", "examples")
 LINKED = {"cli", "recon", "simulators"}
 PACKAGE = (*TREES, "cli")
 
-UPWARDS = {
-    ("stemscan.plan.scan_plan", "stemscan.path.summary"),
-    ("stemscan.recon.reconstruction", "stemscan.recon.output.writing"),
-}
-"""Arrows upwards, taken when they are called: a plan sums itself up by its path, a reconstruction saves itself.
-
-No circle counts them.
-"""
-
 
 def files_of(root: Path, folders: Iterable[str]) -> Iterator[Path]:
     """Python files below folders, relative to the root, each once, whatever links show it again."""
@@ -115,7 +106,7 @@ def circles(trees: dict[Path, ast.Module], *, always: bool = False) -> list[list
     arrows = {}
     for name, tree in modules.items():
         found = {one if one in modules else one.rpartition(".")[0] for one in imported(tree, always=always)}
-        arrows[name] = {one for one in found & modules.keys() if one != name and (name, one) not in UPWARDS}
+        arrows[name] = (found & modules.keys()) - {name}
     reached = {name: _reached(name, arrows) for name in modules}
     groups = {frozenset(other for other in reached[name] if name in reached[other]) for name in modules}
     return sorted(sorted(group) for group in groups if group)

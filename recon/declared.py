@@ -13,7 +13,7 @@ from typing import Any
 
 from stemscan import recon
 
-__all__ = ["declarations", "import_named"]
+__all__ = ["declarations"]
 
 
 @cache
@@ -28,9 +28,3 @@ def declarations(what: str) -> tuple[Any, ...]:
     rooms = sorted(file.parent.name for place in recon.__path__ for file in Path(place).glob("*/declaration.py"))
     modules = [import_module(f"stemscan.recon.{room}.declaration") for room in rooms]
     return tuple(one for module in modules for one in getattr(module, what, ()))
-
-
-def import_named(name: str) -> Any:
-    """The object that ``module:name`` names."""
-    module, _, attribute = name.partition(":")
-    return getattr(import_module(module), attribute)

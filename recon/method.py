@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 from stemscan.errors import UsageError
+from stemscan.named import import_named
 from stemscan.plugins import Plugin
-from stemscan.recon.declared import import_named
 from stemscan.recon.settings import RESERVED, Setting, settings_of
 
 __all__ = ["Method"]

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.display import as_html, as_text
+from stemscan.named import import_named
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,9 +140,7 @@ class Reconstruction:
         """
         from pathlib import Path
 
-        from stemscan.recon.output.writing import write_reconstruction
-
-        write_reconstruction(self, path, overwrite=overwrite)
+        import_named("stemscan.recon.output.writing:write_reconstruction")(self, path, overwrite=overwrite)
         return Path(path)
 
     def _rows(self) -> list[tuple[str, str]]:

@@ -4,8 +4,8 @@ from .acquisition.scan_controller import ScanController
 from .acquisition.session import acquire
 from .errors import PlanError, StemscanError
 from .path.scan_path import ScanPath
-from .plan.dose import Dose
-from .plan.order import Order
+from .plan.dose import Dose, Limits
+from .plan.order import Order, SettleModel
 from .plan.patterns.block_random import BlockRandom
 from .plan.patterns.blue_noise import BlueNoise
 from .plan.patterns.line_hop import LineHop
@@ -37,6 +37,7 @@ __all__ = [
     "ImageRegion",
     "Inputs",
     "Interleaved",
+    "Limits",
     "LineHop",
     "Lissajous",
     "Order",
@@ -51,6 +52,7 @@ __all__ = [
     "ScanPath",
     "ScanPlan",
     "Serpentine",
+    "SettleModel",
     "Spiral",
     "StemscanError",
     "Uniform",

@@ -4,6 +4,6 @@
 - `images`: the synthetic test set and folders of micrographs;
 - `cases`: the product of all that is to be run, and the digest of each;
 - `protocols`, `scans`, `run`: how a case is scanned and judged, and one case from beginning to end;
-- `cache`, `implementation`, `schedule`, `session`: rows on disk, digests of code, processes and clusters, and the whole;
+- `cache`, `implementation`, `schedule`, `session`: rows on disk, digests of code, processes, clusters, and the whole;
 - `averages`, `tables`, `curves`, `panels`, `report`, `printed`: what is shown, and published figures beside it.
 """

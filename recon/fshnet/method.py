@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import numpy as np
 
-from stemscan.recon.declared import import_named
+from stemscan.named import import_named
 from stemscan.recon.fshnet.enhancement import Enhancement
 from stemscan.recon.fshnet.full_grid import FullGridNet, correct
 from stemscan.recon.fshnet.full_grid_features import features

@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, cast
 
 from stemscan.errors import UsageError
-from stemscan.recon.declared import declarations, import_named
+from stemscan.named import import_named
+from stemscan.recon.declared import declarations
 from stemscan.recon.networks.architecture import Architecture
 
 if TYPE_CHECKING:

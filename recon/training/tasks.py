@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from stemscan.recon.declared import import_named
+from stemscan.named import import_named
 from stemscan.recon.fshnet.full_grid import FullGridNet
 from stemscan.recon.fshnet.full_grid_features import features
 from stemscan.recon.networks.registry import architecture_of, network_class

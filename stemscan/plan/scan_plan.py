@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from stemscan.display import as_html, as_text
 from stemscan.files.yaml_model import shortened
+from stemscan.named import import_named
 from stemscan.plan.dose import NO_LIMITS, Dose, Limits, area_dose
 from stemscan.plan.fields import QUANTITIES, as_shape, in_file_units
 from stemscan.plan.forms import PlanForms
@@ -28,7 +29,7 @@ from stemscan.plan.yaml_text import normalised
 from stemscan.units import counted, format_duration, format_length
 
 if TYPE_CHECKING:
-    from stemscan.path.summary import PlanSummary
+    from stemscan.plan.summary import PlanSummary
 
 __all__ = ["ScanPlan"]
 
@@ -252,9 +253,8 @@ class ScanPlan(PlanForms):
         PlanSummary
             Printed, what `stemscan plan` prints.
         """
-        from stemscan.path.summary import summarise
-
-        return summarise(self, progress=progress)
+        summary: PlanSummary = import_named("stemscan.path.summary:summarise")(self, progress=progress)
+        return summary
 
     def _rows(self) -> list[tuple[str, str]]:
         """Names and values for people."""
