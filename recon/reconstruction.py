@@ -119,7 +119,7 @@ class Reconstruction:
         return compare(self.image, truth)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Write it in the format that the suffix names; see `stemscan.recon.output.write_reconstruction`.
+        """Write it in the format that the suffix names; see `stemscan.recon.output.writing.write_reconstruction`.
 
         Parameters
         ----------

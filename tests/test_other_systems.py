@@ -190,3 +190,20 @@ def test_only_runtime_knows_what_systems_lack() -> None:
                 elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                     used = {f"{node.value.id}.{node.attr}"} & names
                 assert not used, f"{place}:{getattr(node, 'lineno', 0)} uses {used}"
+
+
+def test_texts_have_an_encoding_and_line_ends_of_their_own() -> None:
+    """Neither is that of the system, so that files are the same everywhere."""
+    for room in ("stemscan", "recon", "simulators", "cli"):
+        for file in (ROOT / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                    wanted = {"read_text": {"encoding"}, "write_text": {"encoding", "newline"}}.get(
+                        node.func.attr, set()
+                    )
+                    if node.func.attr == "open" and any(
+                        isinstance(one, ast.Constant) and one.value in ("r", "w", "a", "x") for one in node.args
+                    ):
+                        wanted = {"encoding", "newline"}
+                    missing = wanted - {keyword.arg for keyword in node.keywords}
+                    assert not missing, f"{file.relative_to(ROOT)}:{node.lineno} lacks {missing}"
