@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("recon", "simulators", "cli")
-DATA = ("py.typed", "hardware/profiles/*.yaml", "recon/weights/*.safetensors", "recon/weights/*.md")
+DATA = ("py.typed", "__init__.pyi", "hardware/profiles/*.yaml", "recon/weights/*.safetensors", "recon/weights/*.md")
 BESIDE = {"CHANGELOG.md", "CITATION.cff", "LICENSE", "MANIFEST.in", "PKG-INFO", "README.md", "constraints.txt"}
 BESIDE |= {"pyproject.toml", "setup.cfg"}
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 
-from stemscan.errors import MissingDependencyError
-
 __all__ = ["require_rooms"]
 
 
@@ -25,6 +23,8 @@ def require_rooms(package: str) -> None:
     for room in ("recon", "simulators", "cli"):
         place = os.path.join(package, room)
         if not os.path.isdir(place):
+            from stemscan.errors import MissingDependencyError
+
             raise MissingDependencyError(
                 f"expected a folder or a link to one at {place!r}, got none; where git made no links, clone again with "
                 "'git clone -c core.symlinks=true' (Windows: in developer mode), or install a wheel"
