@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 Progress = Callable[[int, int], None]
+Choice = TypeVar("Choice", bound=str)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
@@ -69,7 +70,7 @@ def one_sentence(text: str) -> str:
     return " ".join(text.split())
 
 
-def choice(option: str, value: str, values: Sequence[str]) -> str:
+def choice(option: str, value: str, values: Sequence[Choice]) -> Choice:
     """The value of an option, if it is one of those that the option takes.
 
     Raises
@@ -77,8 +78,8 @@ def choice(option: str, value: str, values: Sequence[str]) -> str:
     UsageError
         If it is not.
     """
-    if value in values:
-        return value
+    if (found := next((one for one in values if one == value), None)) is not None:
+        return found
     from stemscan.errors import UsageError
 
     raise UsageError(f"{option}: expected one of {', '.join(values)}, got {value!r}")

@@ -77,6 +77,7 @@ def import_data(
     from stemscan.store.importing.imported import import_samples
     from stemscan.store.importing.measured_files import read_samples
     from stemscan.store.provenance import Provenance
+    from stemscan.types import NOISES
     from stemscan.units import counted, format_count, format_length, parse_length_nm, parse_shape
 
     talk = Talk(quiet, as_json)
@@ -113,7 +114,7 @@ def import_data(
             output,
             electrons_per_sample=dose,
             pixel_size_nm=pixel_size_nm,
-            provenance=Provenance(detector, choice("--noise", noise, ("poisson", "eq5"))),  # type: ignore[arg-type]
+            provenance=Provenance(detector, choice("--noise", noise, NOISES)),
             record={"source": data.name, "told apart by": found.told_apart_by},
             overwrite=overwrite,
         )

@@ -42,11 +42,12 @@ def serve(
     from stemscan.simulators.api import load_specimen
     from stemscan.simulators.obi.device import VirtualObiDevice
     from stemscan.simulators.obi.server import ObiServer, check_host
+    from stemscan.types import SEEDS
     from stemscan.units import parse_seconds
 
     choice("--protocol", protocol, ("obi",))
     check_host(host, allow_remote=allow_remote)
-    if not 0 <= seed < 2**64:
+    if not 0 <= seed < SEEDS:
         raise UsageError(f"--seed: expected 0 to 2**64 - 1, got {seed}")
     if not 0 <= port < 1 << 16:
         raise UsageError(f"--port: expected 0 to 65535, got {port}")

@@ -100,8 +100,9 @@ def virtual_settings(options: Mapping[str, Any]) -> dict[str, Any]:
 def _seed(seed: int) -> int:
     """A seed of the detector."""
     from stemscan.errors import UsageError
+    from stemscan.types import SEEDS
 
-    if not 0 <= seed < 2**64:
+    if not 0 <= seed < SEEDS:
         raise UsageError(f"--seed: expected 0 to 2**64 - 1, got {seed}")
     return seed
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from stemscan.errors import UsageError
 from stemscan.recon.inputs.gridding import PlacedSamples
@@ -16,10 +15,10 @@ from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.reconstruction import Reconstruction
 from stemscan.recon.registry import AnyMethod, method_of
 from stemscan.recon.run import reconstruct
+from stemscan.types import Image
 
 __all__ = ["MethodConformance", "check_method"]
 
-Image = npt.NDArray[np.float32]
 
 _DOSE = 10.0
 

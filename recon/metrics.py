@@ -19,12 +19,12 @@ import numpy.typing as npt
 
 from stemscan.display import as_text
 from stemscan.errors import ReconError
+from stemscan.types import Floats
 from stemscan.units import counted
 
 __all__ = ["Metrics", "absolute_psnr", "affine_fit", "compare"]
 
 _WINDOW = 7
-Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def affine_fit(image: npt.ArrayLike, truth: npt.ArrayLike) -> tuple[float, float
     return gain, float(y.mean()) - gain * float(x.mean())
 
 
-def _images(image: npt.ArrayLike, truth: npt.ArrayLike) -> tuple[Values, Values]:
+def _images(image: npt.ArrayLike, truth: npt.ArrayLike) -> tuple[Floats, Floats]:
     """Both as finite images of one shape."""
     estimate, reference = _image(image, "image"), _image(truth, "truth")
     if estimate.shape != reference.shape:
@@ -160,7 +160,7 @@ def _images(image: npt.ArrayLike, truth: npt.ArrayLike) -> tuple[Values, Values]
     return estimate, reference
 
 
-def _image(values: npt.ArrayLike, name: str) -> Values:
+def _image(values: npt.ArrayLike, name: str) -> Floats:
     """A finite two-dimensional image as float64."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 2 or array.size == 0:
@@ -173,7 +173,7 @@ def _image(values: npt.ArrayLike, name: str) -> Values:
     return array
 
 
-def _psnr(image: Values, truth: Values, data_range: float) -> float:
+def _psnr(image: Floats, truth: Floats, data_range: float) -> float:
     """Peak signal-to-noise ratio in dB."""
     if data_range == 0 or not math.isfinite(data_range):
         return math.nan
@@ -182,7 +182,7 @@ def _psnr(image: Values, truth: Values, data_range: float) -> float:
     return math.inf if mse == 0 else 10 * math.log10(data_range**2 / mse)
 
 
-def _minmax(image: Values, low: float, span: float) -> Values:
+def _minmax(image: Floats, low: float, span: float) -> Floats:
     """Scale to [0, 1] by the image's own range, by (low, span) if it has none."""
     own_low, own_span = float(image.min()), float(np.ptp(image))
     if own_span == 0:
@@ -190,7 +190,7 @@ def _minmax(image: Values, low: float, span: float) -> Values:
     return (image - own_low) / own_span if own_span > 0 else np.full_like(image, np.nan)
 
 
-def _ssim(image: Values, truth: Values) -> float:
+def _ssim(image: Floats, truth: Floats) -> float:
     """Structural similarity for data range 1, with a smaller window where the image is small."""
     from skimage.metrics import structural_similarity
 

@@ -29,13 +29,13 @@ from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.inputs.read_noise import read_variance
 from stemscan.recon.run import reconstruct
 from stemscan.runtime.compiled import compiled
+from stemscan.types import Image
 
 if TYPE_CHECKING:
     from stemscan.store.reader import Acquisition
 
 __all__ = ["PsnrGain", "expected_gain"]
 
-Image = npt.NDArray[np.float32]
 Places = npt.NDArray[np.int32] | npt.NDArray[np.float32]
 
 _GROUPS: Final = 8

@@ -2,11 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
-__all__ = ["NOISES", "Noise"]
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "NOISES",
+    "RGB",
+    "SEEDS",
+    "UINT16_ELECTRONS",
+    "Array",
+    "Floats",
+    "Image",
+    "Integers",
+    "Mask",
+    "Noise",
+    "Points",
+]
 
 Noise = Literal["poisson", "eq5"]
 """Statistics of counts: electrons that arrive one by one, or equation 5 of the FSHNet paper."""
 
 NOISES: Final[tuple[Noise, ...]] = get_args(Noise)
+
+SEEDS: Final = 1 << 64
+"""Number of seeds: 0 to 2**64 - 1."""
+
+UINT16_ELECTRONS: Final = 60000.0
+"""Electrons per sample up to which counts are uint16: 22 standard deviations below its largest value."""
+
+Array = npt.NDArray[Any]
+"""Numbers of any type, such as raw counts."""
+
+Image = npt.NDArray[np.float32]
+"""A picture, (H, W), or a stack of them; single precision."""
+
+Floats = npt.NDArray[np.float64]
+"""Numbers in double precision."""
+
+Integers = npt.NDArray[np.int64]
+"""Counts and indices."""
+
+Points = npt.NDArray[np.int32]
+"""(row, column) of pixels, (n, 2)."""
+
+Mask = npt.NDArray[np.bool_]
+"""Yes or no for each element."""
+
+RGB = npt.NDArray[np.uint8]
+"""Colours, (H, W, 3)."""

@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.recon.threads import workers
+from stemscan.types import Image
 
 __all__ = ["FourierThreshold"]
 
-Image = npt.NDArray[np.float32]
 Spectrum = npt.NDArray[np.complex64]
 
 _SMALLEST_MARGIN: Final = 4

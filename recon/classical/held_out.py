@@ -9,13 +9,12 @@ import numpy.typing as npt
 
 from stemscan.random import Stream, random_words, uniform53
 from stemscan.runtime.compiled import compiled
+from stemscan.types import Image
 
 if TYPE_CHECKING:
     from stemscan.recon.inputs.inputs import Inputs
 
 __all__ = ["Split", "split_samples"]
-
-Image = npt.NDArray[np.float32]
 
 
 class Split(NamedTuple):

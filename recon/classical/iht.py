@@ -12,20 +12,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from stemscan.errors import UsageError
 from stemscan.recon.classical.fourier_threshold import FourierThreshold, Spectrum
 from stemscan.recon.classical.held_out import Split, split_samples
 from stemscan.recon.reconstruction import Estimate
+from stemscan.types import Floats, Image
 
 if TYPE_CHECKING:
     from stemscan.recon.inputs.inputs import Inputs
 
 __all__ = ["iht"]
 
-Image = npt.NDArray[np.float32]
-Values = npt.NDArray[np.float64]
 
 _HELD_OUT: Final = 0.1
 _FEWEST, _GROWTH, _PATIENCE, _STEPS = 8, 2**0.5, 3, 2
@@ -104,9 +102,9 @@ def _choose(split: Split, mean: np.float32) -> _Choice:
     visits = split.held_visits[held].astype(np.float64)
     measured = split.held_sum[held] / visits - mean
 
-    def errors_of(image: Image | None) -> Values:
+    def errors_of(image: Image | None) -> Floats:
         predicted = 0.0 if image is None else image[held]
-        squares: Values = visits * np.square(measured - predicted)
+        squares: Floats = visits * np.square(measured - predicted)
         return squares
 
     problem = FourierThreshold(split.kept_sum - mean * split.kept_visits, split.kept_visits)

@@ -13,13 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.recon.reconstruction import Estimate
+from stemscan.types import Image
 
 if TYPE_CHECKING:
     from stemscan.recon.inputs.inputs import Inputs
 
 __all__ = ["constant", "linear", "nearest"]
-
-Image = npt.NDArray[np.float32]
 
 
 def constant(inputs: Inputs) -> Estimate:

@@ -19,11 +19,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from stemscan.random import Stream, bounded, random_words
 from stemscan.recon.threads import workers
 from stemscan.runtime.compiled import compiled
+from stemscan.types import Floats, Image, Integers
 
 if TYPE_CHECKING:
     from stemscan.recon.inputs.inputs import Inputs
@@ -33,9 +33,6 @@ __all__ = ["BACKGROUND", "LeftOut", "gaussian_weights"]
 BACKGROUND = 1e-5
 """Weight of the mean of all samples at every pixel; a sample at the pixel itself has weight 1."""
 
-Image = npt.NDArray[np.float32]
-Values = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.int64]
 
 _TRUNCATE = 4.0
 _SUBSET = 16384
@@ -43,7 +40,7 @@ _WORK = 1.5e7
 _NARROWEST, _WIDEST, _STEP, _PATIENCE = 0.35, 64.0, 2**0.5, 3
 
 
-def gaussian_weights(width: float) -> Values:
+def gaussian_weights(width: float) -> Floats:
     """Weights of a Gaussian, 1 at the centre, cut off at four widths: odd number of them.
 
     Not `scipy.signal.windows.gaussian`, whose last bits differ: it squares before it divides.
@@ -56,13 +53,13 @@ class _Points(NamedTuple):
     """Visited pixels row by row: width of the grid, first point of each row, and each point's column, S and V."""
 
     columns: int
-    starts: Indices
-    column: Indices
+    starts: Integers
+    column: Integers
     summed: Image
     visits: Image
 
     @classmethod
-    def of(cls, inputs: Inputs, visited: Indices) -> _Points:
+    def of(cls, inputs: Inputs, visited: Integers) -> _Points:
         """Gather from the grid at flat indices in ascending order."""
         rows, columns = inputs.shape
         starts = np.searchsorted(visited, np.arange(rows + 1) * columns)
@@ -123,14 +120,14 @@ class LeftOut:
         bend = left - 2 * middle + right
         return widths[best] * float(_STEP ** (0.5 * (left - right) / bend if bend > 0 else 0.0))
 
-    def _score(self, width: float) -> Values:
+    def _score(self, width: float) -> Floats:
         """Squared error of each sample's prediction, for as many samples as the work allows."""
         predicted = self._predict(width)
         visits, signal = self._visits[: len(predicted)], self._signal[: len(predicted)]
-        score: Values = visits * (signal / visits - predicted) ** 2
+        score: Floats = visits * (signal / visits - predicted) ** 2
         return score
 
-    def _predict(self, width: float) -> Values:
+    def _predict(self, width: float) -> Floats:
         """Predictions of the first samples of the subset, as many as the work allows."""
         weights = gaussian_weights(width)
         number = min(len(self._pixels), max(1, int(_WORK / (self._filled * len(weights) ** 2))))
@@ -149,7 +146,7 @@ class LeftOut:
 
 
 @compiled()
-def _choose(seed: np.uint64, stream: int, number: int, total: int) -> Indices:
+def _choose(seed: np.uint64, stream: int, number: int, total: int) -> Integers:
     """Random sample numbers below `total`, one after another from the generator."""
     chosen = np.empty(number, dtype=np.int64)
     for i in range(number):
@@ -161,17 +158,17 @@ def _choose(seed: np.uint64, stream: int, number: int, total: int) -> Indices:
 @compiled()
 def _predict(
     columns: int,
-    starts: Indices,
-    column: Indices,
+    starts: Integers,
+    column: Integers,
     summed: Image,
     visits: Image,
-    weights: Values,
+    weights: Floats,
     background: float,
     mean: float,
-    left_pixels: Indices,
-    left_signal: Values,
-    left_visits: Values,
-    predicted: Values,
+    left_pixels: Integers,
+    left_signal: Floats,
+    left_visits: Floats,
+    predicted: Floats,
 ) -> None:
     """Predict samples by normalised convolution of all others."""
     rows, radius = len(starts) - 1, len(weights) // 2

@@ -16,20 +16,18 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from stemscan.errors import UsageError
 from stemscan.recon.classical.left_out import BACKGROUND, LeftOut, gaussian_weights
 from stemscan.recon.inputs.read_noise import read_variance
 from stemscan.recon.reconstruction import Estimate
 from stemscan.recon.threads import workers
+from stemscan.types import Image
 
 if TYPE_CHECKING:
     from stemscan.recon.inputs.inputs import Inputs
 
 __all__ = ["normconv"]
-
-Image = npt.NDArray[np.float32]
 
 
 def normconv(inputs: Inputs, *, width: float | None = None) -> Estimate:

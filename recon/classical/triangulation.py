@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.runtime.compiled import compiled
+from stemscan.types import Image
 
 __all__ = ["interpolate_linear", "triangulate"]
 
 Integers = npt.NDArray[np.int32]
-Image = npt.NDArray[np.float32]
 
 _BLOCK = 8
 

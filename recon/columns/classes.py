@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from stemscan.types import Floats
+
 __all__ = ["Classes", "find_classes"]
 
-Floats = npt.NDArray[np.float64]
 
 _MOST = 5
 _FEWEST = 10

@@ -10,16 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from stemscan.recon.columns.kernels import local_covariances
 from stemscan.recon.columns.links import ColumnModel, Links, node_weights
 from stemscan.recon.columns.model import linearise, solve
 from stemscan.recon.columns.observations import Observations
+from stemscan.types import Floats
 
 __all__ = ["Errors", "joint_errors"]
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,13 +12,14 @@ from stemscan.errors import UsageError
 from stemscan.recon.columns.classes import Classes, find_classes
 from stemscan.recon.columns.errors import Errors
 from stemscan.recon.columns.lattice import Lattice, find_lattices
-from stemscan.recon.columns.links import ColumnModel, Floats
+from stemscan.recon.columns.links import ColumnModel
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.prior import shrink
 from stemscan.recon.columns.ratios import absent, added, at_sites
 from stemscan.recon.columns.search import search
 from stemscan.recon.columns.sites import adopted, empty_indices, predict
 from stemscan.recon.columns.table import FIELDS, ColumnTable
+from stemscan.types import Floats
 
 if TYPE_CHECKING:
     from stemscan.recon.inputs.inputs import Inputs

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.ndimage import map_coordinates, maximum_filter
 from scipy.special import ndtri
 
-from stemscan.recon.columns.lattice import Floats
+from stemscan.types import Floats
 
 __all__ = ["folded_sites"]
 

@@ -11,11 +11,9 @@ import numpy.typing as npt
 from stemscan.recon.columns.observations import BIN
 from stemscan.recon.columns.profile import shape_and_slopes
 from stemscan.runtime.compiled import compiled
+from stemscan.types import Floats, Integers
 
 __all__ = ["add_columns", "link", "local_covariances", "normal_matrix", "own_blocks", "slopes", "without_each"]
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 
 
 @compiled()

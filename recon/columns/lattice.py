@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
+from stemscan.types import Floats, Integers
+
 __all__ = ["Lattice", "find_lattices"]
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 
 _FEWEST = 12
 _SUPPORT = 0.6

@@ -11,11 +11,9 @@ import scipy.sparse as sp
 from stemscan.recon.columns.kernels import link
 from stemscan.recon.columns.observations import BIN, Observations
 from stemscan.recon.columns.profile import Profile
+from stemscan.types import Floats, Integers
 
 __all__ = ["ColumnModel", "Floats", "Links", "node_weights"]
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

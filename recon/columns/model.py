@@ -15,9 +15,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from stemscan.recon.columns.kernels import add_columns, normal_matrix, own_blocks, slopes
-from stemscan.recon.columns.links import ColumnModel, Floats, Links
+from stemscan.recon.columns.links import ColumnModel, Links
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import PARAMETERS
+from stemscan.types import Floats
 
 __all__ = ["System", "deviance", "fit", "least_signal", "linearise", "signal_at", "solve"]
 

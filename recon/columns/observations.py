@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from stemscan.recon.inputs.inputs import Inputs, Noise
 from stemscan.recon.inputs.read_noise import read_variance
+from stemscan.types import Floats
 
 __all__ = ["Observations"]
 
 BIN = 8
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

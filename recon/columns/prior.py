@@ -12,11 +12,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+
+from stemscan.types import Floats
 
 __all__ = ["Posterior", "shrink"]
 
-Floats = npt.NDArray[np.float64]
 
 _ROUNDS = 100
 _FEWEST = 20

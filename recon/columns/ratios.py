@@ -11,10 +11,11 @@ from scipy.ndimage import maximum_filter
 
 from stemscan.recon.columns.errors import Errors
 from stemscan.recon.columns.kernels import without_each
-from stemscan.recon.columns.links import ColumnModel, Floats, Links
+from stemscan.recon.columns.links import ColumnModel, Links
 from stemscan.recon.columns.model import least_signal, linearise
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.score import score_parts, significance
+from stemscan.types import Floats
 
 __all__ = ["absent", "added", "at_sites"]
 

@@ -13,9 +13,9 @@ from scipy.ndimage import maximum_filter
 from scipy.signal import oaconvolve
 from scipy.special import ndtri
 
-from stemscan.recon.columns.links import Floats
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import Profile, tabulated
+from stemscan.types import Floats
 
 __all__ = ["score_parts", "score_peaks", "score_threshold", "significance"]
 

@@ -14,12 +14,13 @@ from stemscan.recon.columns.classes import find_classes
 from stemscan.recon.columns.errors import Errors, joint_errors
 from stemscan.recon.columns.fold import folded_sites
 from stemscan.recon.columns.lattice import find_lattices
-from stemscan.recon.columns.links import ColumnModel, Floats
+from stemscan.recon.columns.links import ColumnModel
 from stemscan.recon.columns.model import deviance, fit, signal_at
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import PARAMETERS, Profile
 from stemscan.recon.columns.score import score_parts, score_peaks, score_threshold, significance
 from stemscan.recon.columns.sites import empty_indices, predict
+from stemscan.types import Floats
 
 __all__ = ["search"]
 

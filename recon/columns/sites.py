@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from stemscan.recon.columns.lattice import Floats, Integers, Lattice
+from stemscan.recon.columns.lattice import Lattice
+from stemscan.types import Floats, Integers
 
 __all__ = ["Sites", "adopted", "empty_indices", "predict"]
 

@@ -17,18 +17,16 @@ from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from stemscan.errors import SpecimenError, StemscanError, UsageError
 from stemscan.simulators.api import image_paths, load_corner, resample_specimen, synthetic_specimen
+from stemscan.types import Image
 from stemscan.units import counted
 
 __all__ = ["TEST_SEED", "ImageSource", "LoadedImage", "folder_images", "loaded", "synthetic_images"]
 
 TEST_SEED: Final = 2**63 + 1
 """Seed of the synthetic test set; training refuses seeds of 2**63 and above."""
-
-Image = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from stemscan.recon.metrics import compare
+from stemscan.types import Image
 
 if TYPE_CHECKING:
     from stemscan.recon.evaluation.cases import Case
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["Measured", "Row", "measure", "row_of", "to_csv"]
 
 NAN = float("nan")
-Image = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,6 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any, Final, Protocol, cast
 
-import numpy as np
-import numpy.typing as npt
-
 from stemscan.recon.evaluation.cases import Case
 from stemscan.recon.evaluation.contenders import Contender
 from stemscan.recon.evaluation.images import loaded
@@ -17,10 +14,10 @@ from stemscan.recon.evaluation.protocols import PROTOCOLS
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.run import reconstruct
 from stemscan.simulators.api import sampled_frames
+from stemscan.types import Image
 
 __all__ = ["SCANS", "Made", "Scans", "scanned", "scans_of"]
 
-Image = npt.NDArray[np.float32]
 
 _ANY = Contender("", "")
 

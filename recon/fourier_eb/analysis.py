@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from stemscan.recon.fourier_eb.band_limit import FACTORS, Band, find_band
@@ -35,10 +34,10 @@ from stemscan.recon.fourier_eb.uncertainty import standard_deviation
 from stemscan.recon.fourier_eb.windows import WindowPrior, has_windows
 from stemscan.recon.inputs.read_noise import read_variance
 from stemscan.runtime.memory import require_memory
+from stemscan.types import Image
 
 __all__ = ["ROUNDS", "SHARED_STEPS", "STEPS", "FourierAnalysis", "analyse"]
 
-Image = npt.NDArray[np.float32]
 
 _BYTES_A_PIXEL: Final = 136
 _BYTES_A_SCAN_PIXEL: Final = 17

@@ -11,13 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from stemscan.recon.inputs.grids import coarse_shape
+from stemscan.types import Image
 
 __all__ = ["Axis", "Domain", "bin_sum", "smooth_size"]
 
-Image = npt.NDArray[np.float32]
 
 _SMALLEST_MARGIN = 4
 _LARGEST_MARGIN = 24

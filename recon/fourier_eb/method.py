@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from stemscan.recon.fourier_eb.analysis import ROUNDS, analyse
 from stemscan.recon.reconstruction import Estimate
+from stemscan.types import Image
 
 if TYPE_CHECKING:
     from stemscan.recon.inputs.inputs import Inputs
 
 __all__ = ["estimate_signal", "fourier_eb"]
-
-Image = npt.NDArray[np.float32]
 
 
 def fourier_eb(

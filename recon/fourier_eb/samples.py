@@ -10,17 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from stemscan.errors import ReconError
 from stemscan.recon.fourier_eb.band_limit import FACTORS
 from stemscan.recon.fourier_eb.domain import Domain
 from stemscan.recon.inputs.read_noise import read_variance
+from stemscan.types import NOISES, Image
 
 __all__ = ["Samples", "as_tensor", "check_samples", "mean_and_variance"]
 
-Image = npt.NDArray[np.float32]
 
 _FLOOR = 0.1  # least variance of a pixel, over the mean one
 
@@ -72,7 +71,7 @@ def check_samples(
         raise ReconError("expected finite sums and at least one visited pixel, got none; acquire a sample first")
     if not (np.isfinite(dose) and dose > 0):
         raise ReconError(f"expected electrons per sample above 0, got {dose!r}; give the dose of the scan")
-    if noise not in ("poisson", "eq5"):
+    if noise not in NOISES:
         raise ReconError(f"expected noise poisson or eq5, got {noise!r}")
     if signed and noise == "poisson":
         raise ReconError("expected an unsigned signal of Poisson counts, got signed=True; counts are never negative")

@@ -9,19 +9,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from stemscan.errors import ReconError
 from stemscan.recon.fourier_eb.conjugate_gradients import posterior_mean
 from stemscan.recon.reconstruction import Estimate
+from stemscan.types import NOISES, Image
 
 if TYPE_CHECKING:
     from stemscan.recon.inputs.inputs import Inputs
 
 __all__ = ["oracle", "spectral_oracle"]
 
-Image = npt.NDArray[np.float32]
 
 _FLOOR = 1e-3
 _STEPS = 60
@@ -89,7 +88,7 @@ def spectral_oracle(
     """
     if not (summed.shape == visits.shape == truth.shape and truth.ndim == 2):
         raise ReconError(f"expected S, V and truth of one shape, got {summed.shape}, {visits.shape}, {truth.shape}")
-    if noise not in ("poisson", "eq5"):
+    if noise not in NOISES:
         raise ReconError(f"expected noise poisson or eq5, got {noise!r}")
     if steps < 40:
         raise ReconError(f"expected at least 40 conjugate-gradient steps, got {steps}; fewer have not converged")

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from stemscan.recon.fshnet.nonlocal_step import NEIGHBOURS, bandwidth, nonlocal_step
 from stemscan.recon.fshnet.patch_size import patch_size
+from stemscan.types import Image
 
 __all__ = ["Enhancement"]
-
-Image = npt.NDArray[np.float32]
 
 
 class Enhancement(NamedTuple):

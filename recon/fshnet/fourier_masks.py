@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from stemscan.errors import ReconError
 from stemscan.recon.threads import workers
+from stemscan.types import Mask
 
 __all__ = [
     "PAPER_GRID",
@@ -30,7 +31,6 @@ __all__ = [
 
 PAPER_GRID = 1024
 
-Mask = npt.NDArray[np.bool_]
 Spectrum = npt.NDArray[np.complexfloating[Any, Any]]
 
 

@@ -25,10 +25,10 @@ from stemscan.recon.fshnet.full_grid_features import CHANNELS, PHASES, Analyse, 
 from stemscan.recon.inputs.grids import upsample_linear
 from stemscan.recon.networks.exact import exact_convolutions
 from stemscan.recon.networks.tiling import tiled
+from stemscan.types import Image
 
 __all__ = ["WIDTHS", "Correction", "FullGridNet", "correct"]
 
-Image = npt.NDArray[np.float32]
 
 WIDTHS: Final = (16, 32, 48, 48)
 """Channels at a half, a quarter, an eighth and a sixteenth of the scan grid."""

@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -25,11 +24,10 @@ from torch.nn import functional
 from stemscan.recon.fourier_eb.analysis import FourierAnalysis, analyse
 from stemscan.recon.inputs.grids import bin_mean, coarse_shape, upsample, upsample_linear
 from stemscan.recon.inputs.read_noise import read_variance
+from stemscan.types import Image, Noise
 
 __all__ = ["CHANNELS", "MULTIPLE", "PHASES", "VISIT_CHANNELS", "Analyse", "Features", "features"]
 
-Image = npt.NDArray[np.float32]
-Noise = Literal["poisson", "eq5"]
 
 PHASES: Final = 4
 """Scan pixels per pixel of the features."""

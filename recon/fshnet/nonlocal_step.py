@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import ReconError
+from stemscan.types import Image
 
 __all__ = ["NEIGHBOURS", "REGION", "SEARCH", "bandwidth", "nonlocal_step"]
 
@@ -29,8 +30,6 @@ REGION: Final = 128
 SEARCH: Final = 2
 
 _QUARTERS: Final = 4
-
-Image = npt.NDArray[np.float32]
 
 
 def bandwidth(sampling_ratio: float) -> float:

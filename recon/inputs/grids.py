@@ -12,10 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import ReconError
+from stemscan.types import Image
 
 __all__ = ["bin_mean", "coarse_shape", "upsample", "upsample_linear"]
-
-Image = npt.NDArray[np.float32]
 
 
 def coarse_shape(shape: tuple[int, int], factor: int) -> tuple[int, int]:

@@ -33,6 +33,7 @@ from stemscan.recon.inputs.checks import (
     positive,
 )
 from stemscan.runtime.memory import require_memory
+from stemscan.types import Noise
 from stemscan.units import counted
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Inputs", "Noise", "Positions", "input_bytes", "load_inputs"]
 
-Noise = Literal["poisson", "eq5"]
 Positions = Literal["actual", "commanded"]
 
 _UNREACHED = 0.02

@@ -23,10 +23,9 @@ import numpy.typing as npt
 
 from stemscan.errors import ReconError
 from stemscan.recon.inputs.grids import coarse_shape
+from stemscan.types import Image
 
 __all__ = ["tiled"]
-
-Image = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from stemscan.recon.evaluation.cases import Case
 from stemscan.recon.evaluation.images import ImageSource, loaded
@@ -15,10 +14,9 @@ from stemscan.recon.evaluation.scans import Made, Scans
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.paper.contender import reconstruct_published, shifted_inputs
 from stemscan.recon.paper.protocol import FACTOR, PublishedScan, published_scan
+from stemscan.types import Image
 
 __all__ = ["SCANS"]
-
-Image = npt.NDArray[np.float32]
 
 
 class _PublishedScans:

@@ -13,19 +13,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from stemscan.errors import ReconError
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.paper.protocol import FACTOR, PublishedScan
 from stemscan.recon.run import reconstruct
+from stemscan.types import Image
 
 if TYPE_CHECKING:
     from stemscan.recon.evaluation.contenders import Contender
 
 __all__ = ["Shifted", "binned", "reconstruct_published", "shifted_inputs"]
-
-Image = npt.NDArray[np.float32]
 
 
 class Made(NamedTuple):

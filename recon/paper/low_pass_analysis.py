@@ -6,18 +6,17 @@ samples scatter about it beyond their own noise.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from stemscan.recon.fourier_eb.analysis import FourierAnalysis
 from stemscan.recon.fshnet.initial_reconstruction import initial_reconstruction, low_pass
 from stemscan.recon.inputs.read_noise import read_variance
+from stemscan.types import Image, Noise
 
 __all__ = ["low_pass_analysis"]
 
-Image = npt.NDArray[np.float32]
 
 _LEAST: Final = 1e-6
 
@@ -27,7 +26,7 @@ def low_pass_analysis(
     visits: Image,
     electrons_per_sample: float,
     *,
-    noise: Literal["poisson", "eq5"] = "poisson",
+    noise: Noise = "poisson",
     signed: bool = False,
     device: str = "cpu",
 ) -> FourierAnalysis:

@@ -14,14 +14,13 @@ import numpy.typing as npt
 
 from stemscan.errors import ReconError
 from stemscan.recon.inputs.read_noise import read_variance
+from stemscan.types import Image
 from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.recon.inputs.inputs import Inputs
 
 __all__ = ["Scale", "refit", "sample_scale", "standardised_frames", "standardised_sum"]
-
-Image = npt.NDArray[np.float32]
 
 
 class Scale(NamedTuple):

@@ -10,6 +10,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from stemscan.types import RGB
+
 __all__ = ["INK", "QUIET", "UNVISITED", "coverage_colours", "grey_limits", "signed_colours", "signed_limit", "to_rgb"]
 
 UNVISITED: Final = (24, 52, 84)
@@ -24,8 +26,6 @@ QUIET: Final = "#5a5a5a"
 _CUT = 0.1
 _BELOW, _ABOVE = (5, 70, 140), (160, 15, 40)
 _STEPS: Final = ((254, 232, 176), (253, 184, 99), (240, 112, 74), (197, 27, 90), (122, 1, 119))
-
-RGB = npt.NDArray[np.uint8]
 
 
 def grey_limits(image: npt.NDArray[Any], visited: npt.NDArray[np.bool_] | None = None) -> tuple[float, float]:

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from stemscan.files.writing import write_file
 from stemscan.recon.pictures.colours import INK, QUIET
 from stemscan.recon.pictures.scale_bar import scale_bar
+from stemscan.types import RGB
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,8 +46,6 @@ _FLATTEST: Final = 25
 _EDGE: Final = "#b0b0b0"
 SMALL: Final = 7.5
 """Points of what is written below tiles."""
-
-RGB = npt.NDArray[np.uint8]
 
 
 class Tile(NamedTuple):

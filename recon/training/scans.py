@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from stemscan.plan.scan_plan import ScanPlan
 from stemscan.random import Stream, random_words
@@ -15,10 +14,10 @@ from stemscan.recon.inputs.grids import bin_mean
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.training.config import DataSettings
 from stemscan.simulators.api import paper_smoothed, resampled, sampled_frames, synthetic_specimen
+from stemscan.types import Image, Noise
 
 __all__ = ["Scan", "crop_origin", "training_scan"]
 
-Image = npt.NDArray[np.float32]
 
 _BLOCK: Final = 8
 _DWELL_NS: Final = 1000
@@ -61,7 +60,7 @@ def training_scan(data: DataSettings, seed: int, index: int) -> Scan:
     Scan
     """
     specimen = index if data.specimens is None else index % data.specimens
-    noise: Literal["poisson", "eq5"] = "poisson"
+    noise: Noise = "poisson"
     if data.generator == "paper":
         truth, half = _as_in_the_paper(data, seed, specimen)
         noise = "eq5"

@@ -9,7 +9,7 @@ do not survive a fork or a second calling thread.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,13 +26,10 @@ from stemscan.simulators.instrument.poisson_table import (
     poisson_tables,
     table_bits,
 )
+from stemscan.types import SEEDS, UINT16_ELECTRONS, Noise
 
 __all__ = ["MAX_MEAN", "Noise", "check_means", "check_settings", "count_dtype", "detect", "poisson"]
 
-Noise = Literal["poisson", "eq5"]
-
-UINT16_LIMIT: Final = 60000.0
-"""Electrons per sample up to which counts are uint16: 22 standard deviations below its largest value."""
 
 _STREAM = Stream.DETECTOR
 _BATCH = 512
@@ -63,7 +60,7 @@ def count_dtype(noise: Noise, electrons_per_sample: float) -> np.dtype[Any]:
     """
     if noise == "eq5":
         return np.dtype(np.float32)
-    return np.dtype(np.uint16 if electrons_per_sample <= UINT16_LIMIT else np.uint32)
+    return np.dtype(np.uint16 if electrons_per_sample <= UINT16_ELECTRONS else np.uint32)
 
 
 def poisson(means: ArrayLike, *, seed: int, start: int = 0, threads: int = 1) -> NDArray[np.uint32]:
@@ -144,7 +141,7 @@ def check_settings(noise: str, seed: int) -> None:
     """Refuse what is no noise model and no seed."""
     if noise not in get_args(Noise):
         raise UsageError(f"expected noise 'poisson' or 'eq5', got {noise!r}, choose one of the two")
-    if not 0 <= seed < 2**64:
+    if not 0 <= seed < SEEDS:
         raise UsageError(f"expected a seed from 0 to 2**64 - 1, got {seed}, choose another")
 
 

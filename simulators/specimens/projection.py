@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from stemscan.types import Floats
+
 if TYPE_CHECKING:
     from ase import Atoms
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["Projection", "project"]
 
 _SAME_NM = 1e-5
-Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -96,14 +97,14 @@ def _bezout(a: int, b: int) -> tuple[int, int, int]:
     return (g, p, q) if g > 0 else (-g, -p, -q)
 
 
-def _flat(indices: NDArray[np.int64], lattice: Vector, towards: Vector) -> Vector:
+def _flat(indices: NDArray[np.int64], lattice: Floats, towards: Floats) -> Floats:
     """Part of a lattice vector that lies in the picture, in nm."""
     vector = indices @ lattice
     return np.asarray(vector - (vector @ towards) * towards)
 
 
 def _reduced(
-    first: NDArray[np.int64], second: NDArray[np.int64], lattice: Vector, towards: Vector
+    first: NDArray[np.int64], second: NDArray[np.int64], lattice: Floats, towards: Floats
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Gauss reduction: the shortest two vectors that span the same projected lattice."""
     while True:
@@ -117,7 +118,7 @@ def _reduced(
 
 
 def _oriented(
-    first: NDArray[np.int64], second: NDArray[np.int64], lattice: Vector, towards: Vector
+    first: NDArray[np.int64], second: NDArray[np.int64], lattice: Floats, towards: Floats
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Choose signs, and between equally long vectors, so that the picture is always the same."""
     a, b = _flat(first, lattice, towards), _flat(second, lattice, towards)
@@ -135,9 +136,9 @@ def _positive(vector: NDArray[np.int64]) -> NDArray[np.int64]:
     return vector if vector[np.flatnonzero(vector)[0]] > 0 else -vector
 
 
-def _merge(places: Vector, weights: Vector, cell: Vector) -> tuple[Vector, Vector]:
+def _merge(places: Floats, weights: Floats, cell: Floats) -> tuple[Floats, Floats]:
     """Add up the atoms that stand behind one another."""
-    columns: list[Vector] = []
+    columns: list[Floats] = []
     sums: list[float] = []
     for place, weight in zip(places, weights, strict=True):
         for number, column in enumerate(columns):

@@ -21,6 +21,7 @@ from stemscan.random import Stream, bounded, random_words
 from stemscan.store.batch import DetectorInfo, SampleBatch, head_of
 from stemscan.store.ledger import BeamTimes
 from stemscan.store.provenance import Provenance
+from stemscan.types import SEEDS
 
 if TYPE_CHECKING:
     from stemscan.path.scan_path import ScanPath
@@ -101,7 +102,7 @@ class FaultyController:
         unknown = [fault for fault in faults if fault not in _KNOWN]
         if unknown:
             raise UsageError(f"expected faults of {', '.join(_KNOWN)}, got {unknown[0]!r}")
-        if not 0 <= seed < 2**64:
+        if not 0 <= seed < SEEDS:
             raise UsageError(f"expected a seed of 0 to 2**64 - 1, got {seed}")
         if every < 1 or (not callable(stall) and not 0 <= stall < threading.TIMEOUT_MAX):
             raise UsageError(

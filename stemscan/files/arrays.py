@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import numpy.typing as npt
 
 from stemscan.errors import DataError, StemscanError
 from stemscan.files.formats import measured_kind
@@ -15,10 +12,10 @@ from stemscan.files.images import Picture
 from stemscan.files.numpy_files import read_npy_file
 from stemscan.files.opening import require_file
 from stemscan.files.tables import read_table
+from stemscan.types import Array
 
 __all__ = ["read_array", "read_measured"]
 
-Array = npt.NDArray[Any]
 Accept = Callable[[tuple[int, ...]], None]
 Note = Callable[[str], None]
 

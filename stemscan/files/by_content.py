@@ -21,6 +21,7 @@ from pydantic import Field
 from stemscan.errors import PlanError, UsageError
 from stemscan.files.arrays import read_array
 from stemscan.files.columns import in_pixels, nearest, read_columns
+from stemscan.types import Mask, Points
 
 __all__ = [
     "FileName",
@@ -39,8 +40,6 @@ __all__ = [
 
 FileName = Annotated[str, Field(min_length=1, max_length=4096)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Points = npt.NDArray[np.int32]
-Mask = npt.NDArray[np.bool_]
 
 _MOST_VISITS = 65535
 _PLACES: dict[str, Path] = {}

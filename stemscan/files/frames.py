@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from stemscan.errors import DataError
-from stemscan.files.images import Array, Picture
+from stemscan.files.images import Picture
 from stemscan.files.read import read_frames
+from stemscan.types import Array
 
 __all__ = ["read_grey_picture", "read_mask_picture"]
 

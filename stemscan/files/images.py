@@ -6,18 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from stemscan.errors import DataError, UsageError
 from stemscan.files.pixel_size import PixelSize
+from stemscan.types import Array
 from stemscan.units import counted
 
 __all__ = ["Loaded", "Opener", "Picture", "Signal", "choose", "uniquely_named"]
 
-Array = npt.NDArray[Any]
 Loaded = tuple[Array, tuple[str, ...]]
 """Values of a frame, (H, W) or (H, W, channels), and notes of what was done to them."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from stemscan.files.images import Array, Loaded
+from stemscan.files.images import Loaded
+from stemscan.types import Array
 
 __all__ = ["brighter_is_more", "swaps_axes", "upright", "with_palette"]
 

@@ -15,9 +15,10 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from stemscan.errors import DataError, MissingDependencyError
-from stemscan.files.images import Array, Loaded, Opener, Signal
+from stemscan.files.images import Loaded, Opener, Signal
 from stemscan.files.limits import check_claim, check_size
 from stemscan.files.meaning import swaps_axes, upright
+from stemscan.types import Array
 
 __all__ = ["pillow_opener"]
 

@@ -13,10 +13,11 @@ import numpy as np
 
 from stemscan.errors import DataError, InputNotFoundError
 from stemscan.files.formats import IN_PROCESS, format_of
-from stemscan.files.images import Array, Picture
+from stemscan.files.images import Picture
 from stemscan.files.numpy_files import read_npy_file
 from stemscan.files.reading import Answer, answers
 from stemscan.files.worker import ask_worker
+from stemscan.types import Array
 
 __all__ = ["read_frames", "read_picture"]
 

@@ -12,10 +12,11 @@ from typing import Any
 
 from stemscan.errors import DataError, StemscanError
 from stemscan.files.formats import opener_of
-from stemscan.files.images import Array, Loaded, choose
+from stemscan.files.images import Loaded, choose
 from stemscan.files.limits import check_claim, check_size, decoding_budget, opening_budget
 from stemscan.files.pixel_size import PixelSize
 from stemscan.runtime.process_limits import lift_time_limit, limit_process, memory_taken
+from stemscan.types import Array
 
 __all__ = ["Answer", "Head", "answers", "stored_bytes"]
 

@@ -16,12 +16,13 @@ import numpy as np
 from tifffile import TiffFile
 
 from stemscan.errors import DataError, MissingDependencyError, StemscanError
-from stemscan.files.images import Array, Loaded, Signal
+from stemscan.files.images import Loaded, Signal
 from stemscan.files.limits import check_claim, check_size
 from stemscan.files.meaning import brighter_is_more, swaps_axes, upright, with_palette
 from stemscan.files.tiff_names import names_of
 from stemscan.files.tiff_pages import check_pages
 from stemscan.files.tiff_sizes import pixel_size_of
+from stemscan.types import Array
 from stemscan.units import counted
 
 __all__ = ["open_tiff"]

@@ -25,9 +25,10 @@ import numpy as np
 import stemscan
 from stemscan import errors
 from stemscan.errors import DataError, StemscanError
-from stemscan.files.images import Array, Loaded
+from stemscan.files.images import Loaded
 from stemscan.files.reading import Head
 from stemscan.runtime.process_limits import end_of
+from stemscan.types import Array
 
 __all__ = ["Worker", "ask_worker", "the_worker"]
 

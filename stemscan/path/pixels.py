@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.runtime.compiled import compiled
+from stemscan.types import Points
 
-__all__ = ["Counts", "Pixels", "Points", "pixels_of", "points_of"]
+__all__ = ["Counts", "Pixels", "pixels_of", "points_of"]
 
 Pixels = npt.NDArray[np.uint32]
-Points = npt.NDArray[np.int32]
 Counts = npt.NDArray[np.int64]
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from stemscan.errors import UsageError
 from stemscan.path.engine import expand
-from stemscan.path.pixels import Points, points_of
+from stemscan.path.pixels import points_of
+from stemscan.types import Points
 
 if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan

@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.path.hilbert_curve import curve_pixels
-from stemscan.path.pixels import Pixels, Points
+from stemscan.path.pixels import Pixels
 from stemscan.runtime.compiled import compiled
+from stemscan.types import Points
 
 __all__ = ["StripCurve", "Strips", "point_at"]
 

@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BeforeValidator, Field
 
 from stemscan.errors import PlanError
 from stemscan.files.by_content import FileName, Sha256, load_mask, mask_sha256, name_from, read_mask, remember_place
 from stemscan.plan.value import PlanValue, lists_as_tuples
+from stemscan.types import Mask
 
 __all__ = ["ImageRegion", "MaskRows", "PolygonRegion", "Region", "RegionBase"]
 
-Mask = npt.NDArray[np.bool_]
 MaskRows = Callable[[int, int], Mask]
 _BAND_PIXELS = 1 << 24
 Corner = tuple[Annotated[float, Field(ge=-1e6, le=1e6)], Annotated[float, Field(ge=-1e6, le=1e6)]]

@@ -19,7 +19,7 @@ import numpy as np
 from stemscan.errors import StoreError
 from stemscan.store.batch import DetectorInfo
 from stemscan.store.files import Json, read_json
-from stemscan.types import Noise
+from stemscan.types import UINT16_ELECTRONS, Noise
 
 if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
@@ -49,8 +49,6 @@ SAMPLES: Final = ("samples/counts", "samples/position", "samples/actual")
 PICTURES: Final = ("frames", "visits")
 _OF_A_PICTURE: Final = re.compile(r"/(frames|visits)(/zarr\.json|/c(/\d+)+)?$")
 DIGEST_BYTES: Final = 32
-UINT16_LIMIT: Final = 60000.0
-"""Electrons per sample up to which counts are uint16."""
 
 _KINDS = {
     "frames": ("uint16", "uint32", "float32"),
@@ -173,7 +171,7 @@ def counts_dtype(detector: DetectorInfo, noise: Noise, electrons_per_sample: flo
         return np.dtype(np.float32)
     if detector.unit == "adu":
         return np.dtype(detector.dtype)
-    return np.dtype(np.uint16 if electrons_per_sample <= UINT16_LIMIT else np.uint32)
+    return np.dtype(np.uint16 if electrons_per_sample <= UINT16_ELECTRONS else np.uint32)
 
 
 def array_specs(

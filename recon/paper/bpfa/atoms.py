@@ -13,13 +13,13 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.recon.paper.bpfa.patches import Coefficients, Image, Patches
+from stemscan.recon.paper.bpfa.patches import Coefficients, Patches
 from stemscan.recon.paper.bpfa.random import key, normals
 from stemscan.runtime.compiled import compiled
+from stemscan.types import Floats, Image
 
 __all__ = ["draw_atoms"]
 
-Values = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
 
@@ -98,7 +98,7 @@ def _packed(coefficients: Coefficients) -> tuple[Counts, npt.NDArray[np.uint8], 
 
 
 @compiled()
-def _factorise(matrix: Values) -> None:
+def _factorise(matrix: Floats) -> None:
     """Cholesky factor L in place of the lower half of a positive definite matrix, its transpose above."""
     n = len(matrix)
     for j in range(n):
@@ -116,7 +116,7 @@ def _factorise(matrix: Values) -> None:
 
 
 @compiled()
-def _solve_lower(factor: Values, right: Values) -> None:
+def _solve_lower(factor: Floats, right: Floats) -> None:
     """Solve L x = b in place."""
     n = len(right)
     for j in range(n):
@@ -126,7 +126,7 @@ def _solve_lower(factor: Values, right: Values) -> None:
 
 
 @compiled()
-def _solve_upper(factor: Values, right: Values) -> None:
+def _solve_upper(factor: Floats, right: Floats) -> None:
     """Solve L^T x = b in place."""
     for j in range(len(right) - 1, -1, -1):
         right[j] /= factor[j, j]

@@ -15,16 +15,15 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from stemscan.recon.paper.bpfa.atoms import draw_atoms
-from stemscan.recon.paper.bpfa.patches import Coefficients, Image, Patches, render
+from stemscan.recon.paper.bpfa.patches import Coefficients, Patches, render
 from stemscan.recon.paper.bpfa.random import sweep_uniforms
 from stemscan.recon.paper.bpfa.usage import draw_usage, statistics
+from stemscan.types import Image
 
 __all__ = ["GibbsSampler", "cosine_atoms"]
 
-Values = npt.NDArray[np.float64]
 
 _A0: Final = 1.0
 _PATCHES_PER_B0: Final = 4.0

@@ -13,7 +13,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from stemscan.errors import UsageError
@@ -23,13 +22,13 @@ from stemscan.recon.fourier_eb.samples import as_tensor, mean_and_variance
 from stemscan.recon.paper.bpfa.gibbs import GibbsSampler
 from stemscan.recon.paper.bpfa.patches import Patches
 from stemscan.recon.reconstruction import Estimate
+from stemscan.types import Image
 
 if TYPE_CHECKING:
     from stemscan.recon.inputs.inputs import Inputs
 
 __all__ = ["bpfa"]
 
-Image = npt.NDArray[np.float32]
 
 _MOST_PATCHES: Final = 1 << 18
 _FLAT: Final = 1e-6  # standard deviation of samples, relative to their mean, that counts as none

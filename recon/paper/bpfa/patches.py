@@ -9,12 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.runtime.compiled import compiled
+from stemscan.types import Image, Mask, Points
 
 __all__ = ["Coefficients", "Patches", "gather", "render"]
-
-Image = npt.NDArray[np.float32]
-Places = npt.NDArray[np.int32]
-Flags = npt.NDArray[np.bool_]
 
 
 class Patches(NamedTuple):
@@ -34,8 +31,8 @@ class Patches(NamedTuple):
 
     values: Image
     visits: Image
-    tops: Places
-    lefts: Places
+    tops: Points
+    lefts: Points
     rows: int
     columns: int
 
@@ -90,7 +87,7 @@ class Coefficients(NamedTuple):
         )
 
 
-def _starts(length: int, patch: int, stride: int) -> Places:
+def _starts(length: int, patch: int, stride: int) -> Points:
     """First pixels of patches along an axis; the last patch ends at the far edge."""
     last = length - patch
     return np.unique(np.append(np.arange(0, last + 1, stride), last)).astype(np.int32)
@@ -102,7 +99,7 @@ def gather(
     coefficients: Coefficients,
     atoms: Image,
     number: int,
-    pixels: Places,
+    pixels: Points,
     weights: Image,
     residuals: Image,
 ) -> int:
@@ -140,7 +137,7 @@ def gather(
 
 
 @compiled(parallel=True)
-def render(patches: Patches, coefficients: Coefficients, shapes: Image, seen: Flags, image: Image) -> None:
+def render(patches: Patches, coefficients: Coefficients, shapes: Image, seen: Mask, image: Image) -> None:
     """Mean of all patches that cover a pixel, added to an image; rows of the image are independent.
 
     Parameters

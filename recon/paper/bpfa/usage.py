@@ -22,13 +22,13 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.recon.paper.bpfa.patches import Coefficients, Flags, Image, Patches, Places, gather
+from stemscan.recon.paper.bpfa.patches import Coefficients, Patches, gather
 from stemscan.recon.paper.bpfa.random import fill_uniforms, key, normals
 from stemscan.runtime.compiled import compiled
+from stemscan.types import Floats, Image, Mask, Points
 
 __all__ = ["draw_usage", "statistics"]
 
-Values = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
 _WEIGHTS: Final = 256  # numbers of draws: usage of four atoms each below, one weight each from here on
@@ -37,7 +37,7 @@ _WEIGHTS: Final = 256  # numbers of draws: usage of four atoms each below, one w
 class _Scratch(NamedTuple):
     """Arrays that one thread works in: (P,) of the visited pixels of a patch, then (K,) of its atoms."""
 
-    pixels: Places
+    pixels: Points
     weights: Image
     residuals: Image
     uniforms: Image
@@ -194,7 +194,7 @@ def _subtract(change: np.float32, k: int, atoms: Image, found: int, scratch: _Sc
 
 
 @compiled(parallel=True)
-def statistics(patches: Patches, coefficients: Coefficients, atoms: Image) -> tuple[Values, Values, Counts, Flags]:
+def statistics(patches: Patches, coefficients: Coefficients, atoms: Image) -> tuple[Floats, Floats, Counts, Mask]:
     """Statistics for the draws of precisions and usage probabilities, by row of patches.
 
     Parameters

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stemscan.runtime.compiled import compiled
 from stemscan.simulators.specimens.synthetic.choices import Choices
@@ -13,10 +12,9 @@ from stemscan.simulators.specimens.synthetic.lattice import Sites, Stage
 from stemscan.simulators.specimens.synthetic.regions import choose_line
 from stemscan.simulators.specimens.synthetic.scenes import Film
 from stemscan.simulators.specimens.synthetic.splines import Spline
+from stemscan.types import Image
 
 __all__ = ["add_contamination", "add_diffuse", "add_film", "add_speckle", "thickened"]
-
-Picture = NDArray[np.float32]
 
 
 def thickened(choices: Choices, sites: Sites, stage: Stage) -> Sites:
@@ -57,7 +55,7 @@ def thickened(choices: Choices, sites: Sites, stage: Stage) -> Sites:
     return Sites(sites.rows, sites.columns, heights, sites.numbers)
 
 
-def add_diffuse(choices: Choices, sites: Sites, stage: Stage, field: Picture) -> None:
+def add_diffuse(choices: Choices, sites: Sites, stage: Stage, field: Image) -> None:
     """Background that follows the local density of columns: far tails and diffuse scattering."""
     level = choices.log_uniform("background", 0.05, 1.2)
     reach = choices.uniform("background reach", 2.5, 6.0) * stage.spacing
@@ -65,7 +63,7 @@ def add_diffuse(choices: Choices, sites: Sites, stage: Stage, field: Picture) ->
     _add(density.on_grid(stage.shape), np.float32(level * stage.spacing**2), np.float32(-np.inf), field)
 
 
-def add_film(film: Film, field: Picture) -> None:
+def add_film(film: Film, field: Image) -> None:
     """A smooth layer, everywhere or beyond a line."""
     if film.line is None:
         field += np.float32(film.level)
@@ -76,7 +74,7 @@ def add_film(film: Film, field: Picture) -> None:
     field += (film.level * (beyond * beyond * (3 - 2 * beyond))).astype(np.float32)
 
 
-def add_contamination(choices: Choices, stage: Stage, field: Picture) -> None:
+def add_contamination(choices: Choices, stage: Stage, field: Image) -> None:
     """Patches of something on the surface, in a third of the specimens."""
     if not choices.chance("contamination", 0.35):
         return
@@ -89,7 +87,7 @@ def add_contamination(choices: Choices, stage: Stage, field: Picture) -> None:
     _add(patches, amount, threshold, field)
 
 
-def add_speckle(choices: Choices, stage: Stage, field: Picture) -> None:
+def add_speckle(choices: Choices, stage: Stage, field: Image) -> None:
     """Granularity of amorphous surface layers: random, fine, in part stronger where the picture is bright."""
     if not choices.chance("speckle", 0.8):
         return
@@ -104,7 +102,7 @@ def add_speckle(choices: Choices, stage: Stage, field: Picture) -> None:
 
 
 @compiled()
-def _add(values: Picture, amount: np.float32, threshold: np.float32, field: Picture) -> None:
+def _add(values: Image, amount: np.float32, threshold: np.float32, field: Image) -> None:
     """Add what exceeds a threshold (all of it where the threshold is minus infinity), times an amount."""
     rows, columns = field.shape
     base = max(threshold, np.float32(-1e30))
@@ -119,7 +117,7 @@ def _add(values: Picture, amount: np.float32, threshold: np.float32, field: Pict
 
 
 @compiled()
-def _speckle(noise: Picture, amount: np.float32, share: np.float32, middle: np.float32, field: Picture) -> None:
+def _speckle(noise: Image, amount: np.float32, share: np.float32, middle: np.float32, field: Image) -> None:
     """Add noise whose deviation is amount * ((1 - share) + share * sqrt(field / middle))."""
     rows, columns = field.shape
     for row in range(rows):

@@ -34,6 +34,7 @@ from stemscan.simulators.specimens.synthetic.materials import SPACING, Material
 from stemscan.simulators.specimens.synthetic.scenes import KINDS, first_material
 from stemscan.simulators.specimens.synthetic.stamps import SyntheticProbe, probe_table, stamp
 from stemscan.simulators.specimens.synthetic.strain import strained
+from stemscan.types import SEEDS
 
 __all__ = ["draw_synthetic", "parse_synthetic", "synthetic_specimen"]
 
@@ -138,7 +139,7 @@ def synthetic_specimen(
 def _check_numbers(seed: int, index: int) -> None:
     """Refuse a seed or index that is no 64-bit number."""
     for name, value in (("seed", seed), ("index", index)):
-        if not 0 <= value < 2**64:
+        if not 0 <= value < SEEDS:
             raise UsageError(f"expected a {name} from 0 to 2**64 - 1 for a synthetic specimen, got {value}")
 
 

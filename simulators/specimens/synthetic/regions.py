@@ -6,14 +6,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stemscan.simulators.specimens.synthetic.choices import Choices
 from stemscan.simulators.specimens.synthetic.lattice import Sites, Stage
+from stemscan.types import Floats
 
 __all__ = ["Line", "choose_line", "facets", "voronoi"]
-
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Line:
     offset: float
     wave: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
-    def beyond(self, rows: Values, columns: Values) -> Values:
+    def beyond(self, rows: Floats, columns: Floats) -> Floats:
         """Signed distance of places (pixels from the centre) from the line, positive on the side of the normal."""
         across = rows * self.normal[0] + columns * self.normal[1] - self.offset
         amplitude, number, phase = self.wave
@@ -43,7 +41,7 @@ class Line:
         along = columns * self.normal[0] - rows * self.normal[1]
         return np.asarray(across - amplitude * np.sin(number * along + phase))
 
-    def of(self, sites: Sites) -> Values:
+    def of(self, sites: Sites) -> Floats:
         """The same for columns."""
         return self.beyond(sites.rows, sites.columns)
 

@@ -12,8 +12,9 @@ import numpy as np
 from stemscan.path.parts import Fill
 from stemscan.path.pixels import Counts, Pixels
 from stemscan.path.strips import Strips
-from stemscan.plan.region import Mask, Region
+from stemscan.plan.region import Region
 from stemscan.runtime import memory
+from stemscan.types import Mask
 from stemscan.units import counted
 
 if TYPE_CHECKING:

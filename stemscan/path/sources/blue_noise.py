@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from stemscan.path.pixels import Counts, Pixels, Points, pixels_of
+from stemscan.path.pixels import Counts, Pixels, pixels_of
 from stemscan.path.sources.base import Source
 from stemscan.path.sources.blue_noise_kernels import CurveStrip, choose
+from stemscan.types import Points
 
 if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stemscan.path.pixels import Points
 from stemscan.path.strips import StripCurve, point_at
 from stemscan.random import Stream, bounded, random_words
 from stemscan.runtime.compiled import compiled
+from stemscan.types import Points
 
 __all__ = ["CurveStrip", "choose"]
 

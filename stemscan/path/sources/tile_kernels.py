@@ -21,6 +21,7 @@ from stemscan.path.permutation import number_left
 from stemscan.path.pixels import Pixels
 from stemscan.random import Stream, bounded, random_words
 from stemscan.runtime.compiled import compiled
+from stemscan.types import Mask
 
 __all__ = [
     "Tiles",
@@ -39,7 +40,6 @@ _CYCLE_SHIFT = 20  # below it: numbers of word blocks, for tiles of up to 2**22 
 _HALF = 16
 _LOW = (1 << _HALF) - 1
 
-Mask = npt.NDArray[np.bool_]
 Scratch = npt.NDArray[np.int32]
 Numbers = npt.NDArray[np.int64]
 

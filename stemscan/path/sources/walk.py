@@ -12,9 +12,9 @@ from stemscan.path.parts import Parts
 from stemscan.path.pixels import Pixels
 from stemscan.random import Stream, bounded, random_words
 from stemscan.runtime.compiled import compiled
+from stemscan.types import Mask
 
 if TYPE_CHECKING:
-    from stemscan.plan.region import Mask
     from stemscan.plan.scan_plan import ScanPlan
 
 __all__ = ["random_walk"]

@@ -9,7 +9,6 @@ from pydantic import Field
 
 from stemscan.files.by_content import (
     FileName,
-    Points,
     Sha256,
     load_points,
     name_from,
@@ -19,6 +18,7 @@ from stemscan.files.by_content import (
 )
 from stemscan.plan.options import Option
 from stemscan.plan.patterns.base import Way
+from stemscan.types import Points
 
 __all__ = ["PointList"]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +15,11 @@ import numpy.typing as npt
 from stemscan.errors import UsageError
 from stemscan.files.columns import Columns, nearest
 from stemscan.runtime.memory import require_memory
+from stemscan.types import Array
 from stemscan.units import counted
 
 __all__ = ["Samples", "check_shapes", "samples_from_columns", "samples_from_frames", "samples_from_positions"]
 
-Array = npt.NDArray[Any]
 
 _BYTES_A_SAMPLE: Final = 60
 """Memory of a sample on its way into a store, by `benchmarks/memory.py`."""
