@@ -22,8 +22,6 @@ __all__ = [
     "PAPER_GRID",
     "amplitude_mask",
     "apply_mask",
-    "coefficient_weights",
-    "coefficients_kept",
     "forward",
     "inverse",
     "low_pass_mask",
@@ -157,21 +155,6 @@ def apply_mask(mask: Mask, spectrum: Spectrum) -> Spectrum:
     ndarray of the spectrum's dtype, (H, W // 2 + 1)
     """
     return cast(Spectrum, np.where(mask, spectrum, np.zeros((), dtype=spectrum.dtype)))
-
-
-def coefficient_weights(shape: tuple[int, int]) -> npt.NDArray[np.int64]:
-    """Coefficients of the whole plane that each column of the half plane stands for, (W // 2 + 1,): 1 or 2."""
-    width = shape[1]
-    weights = np.full(width // 2 + 1, 2, dtype=np.int64)
-    weights[0] = 1
-    if width % 2 == 0:
-        weights[-1] = 1
-    return weights
-
-
-def coefficients_kept(mask: Mask, shape: tuple[int, int]) -> int:
-    """Number of coefficients of the whole plane that a mask of the half plane keeps."""
-    return int((mask.sum(axis=0) * coefficient_weights(shape)).sum())
 
 
 def _own_mirror_columns(shape: tuple[int, int]) -> list[int]:

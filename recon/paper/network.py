@@ -230,23 +230,16 @@ def multiply_accumulates(shape: tuple[int, int], frames: int = FRAMES) -> dict[s
     dict of str to int
         By part (shuffle, prior, blocks, middle, decoder, fusion), and their ``total``.
     """
-    counts = dict.fromkeys(("shuffle", "prior", "blocks", "middle", "decoder", "fusion"), 0)
+    from torch.utils.flop_counter import FlopCounterMode
+
     with torch.device("meta"):
         network = FSHNet(frames).eval()
         inputs = torch.empty(1, frames, *shape), torch.empty(1, 1, *shape)
-
-    def count(part: str, conv: nn.Conv2d) -> None:
-        def hook(_: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> None:
-            counts[part] += conv.weight.numel() * output.shape[-2] * output.shape[-1]
-
-        conv.register_forward_hook(hook)
-
-    for name, module in network.named_modules():
-        if isinstance(module, nn.Conv2d):
-            count(name.split(".")[0].removesuffix("_end"), module)
-    with torch.inference_mode():
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(*inputs)
-    return {**counts, "total": sum(counts.values())}
+    found = {name.removeprefix("FSHNet."): sum(ops.values()) // 2 for name, ops in counter.get_flop_counts().items()}
+    parts = ("shuffle", "prior", "blocks", "middle", "decoder", "fusion")
+    return {part: found[part] + found.get(f"{part}_end", 0) for part in parts} | {"total": found["Global"]}
 
 
 def _doubled(x: Tensor) -> Tensor:

@@ -57,3 +57,18 @@ def sparse_scan(
     expected = dose * truth
     counts = np.round(expected + np.sqrt(12 * expected) * (uniform(seed + 1, shape) - 0.5)).clip(0)
     return Inputs.from_arrays(counts * visits, visits, dose, truth=truth)
+
+
+def coefficient_weights(shape: tuple[int, int]) -> npt.NDArray[np.int64]:
+    """Coefficients of the whole plane that each column of the half plane stands for, (W // 2 + 1,): 1 or 2."""
+    width = shape[1]
+    weights = np.full(width // 2 + 1, 2, dtype=np.int64)
+    weights[0] = 1
+    if width % 2 == 0:
+        weights[-1] = 1
+    return weights
+
+
+def coefficients_kept(mask: npt.NDArray[np.bool_], shape: tuple[int, int]) -> int:
+    """Number of coefficients of the whole plane that a mask of the half plane keeps."""
+    return int((mask.sum(axis=0) * coefficient_weights(shape)).sum())

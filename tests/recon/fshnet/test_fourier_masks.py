@@ -11,13 +11,11 @@ from stemscan.errors import ReconError
 from stemscan.recon.fshnet.fourier_masks import (
     amplitude_mask,
     apply_mask,
-    coefficient_weights,
-    coefficients_kept,
     forward,
     inverse,
     low_pass_mask,
 )
-from tests.recon.fshnet.fshnet_kit import uniform
+from tests.recon.fshnet.fshnet_kit import coefficient_weights, coefficients_kept, uniform
 
 shapes = st.tuples(st.integers(1, 24), st.integers(1, 24))
 seeds = st.integers(0, 1000)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from stemscan.recon.fshnet.fourier_masks import amplitude_mask, coefficients_kept, forward
+from stemscan.recon.fshnet.fourier_masks import amplitude_mask, forward
 from stemscan.recon.paper.structure import global_structure
-from tests.recon.fshnet.fshnet_kit import lattice, sparse_scan
+from tests.recon.fshnet.fshnet_kit import coefficients_kept, lattice, sparse_scan
 
 
 def test_lattice_is_found_in_a_sparse_scan() -> None:
