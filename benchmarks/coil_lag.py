@@ -22,7 +22,7 @@ from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.metrics import compare
 from stemscan.recon.reconstruction import Reconstruction
 from stemscan.recon.run import reconstruct
-from stemscan.simulators.api import Specimen, VirtualMicroscope, render_specimen
+from stemscan.simulators.api import Specimen, VirtualMicroscope, render_crystal
 
 TAUS_US = (0, 5, 30, 220)
 
@@ -81,7 +81,7 @@ def main() -> None:
     options = parser.parse_args()
     limited = {} if options.band_limit is None else {"band_limit": options.band_limit}
     shape = (options.side, options.side)
-    specimen = render_specimen(options.crystal, shape, pixel_size_nm=0.02)
+    specimen = render_crystal(options.crystal, shape, pixel_size_nm=0.02)
     print(f"{options.crystal}, {options.side} x {options.side}, dwell {options.dwell:g} us\n")
     print("| tau, us | distance, px | method | actual, dB | commanded, dB | gained, dB | error / std |")
     print("|---|---|---|---|---|---|---|")

@@ -19,7 +19,7 @@ from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.metrics import affine_fit
 from stemscan.recon.paper.protocol import PublishedScan, published_scan
 from stemscan.recon.run import reconstruct
-from stemscan.simulators.api import render_specimen, synthetic_specimen
+from stemscan.simulators.api import render_crystal, synthetic_specimen
 
 SIZE = 512
 CRYSTALS = ("SrTiO3[110]", "Si[110]", "GaAs", "Au[110]", "Fe", "MoS2-monolayer")
@@ -31,7 +31,7 @@ def truth_of(name: str) -> Image:
     """The signal of a specimen by its name."""
     kind, _, rest = name.partition(":")
     if kind == "crystal":
-        return render_specimen(name, (SIZE, SIZE), pixel_size_nm=0.02).signal
+        return render_crystal(name, (SIZE, SIZE), pixel_size_nm=0.02).signal
     seed, index = rest.split("/")
     return synthetic_specimen((SIZE, SIZE), seed=int(seed), index=int(index)).signal
 

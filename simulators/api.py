@@ -26,12 +26,10 @@ __all__ = [
     "load_specimen",
     "paper_smoothed",
     "poisson",
-    "render_specimen",
+    "render_crystal",
     "resample_specimen",
     "resampled",
     "sampled_frames",
     "specimen_from_array",
     "synthetic_specimen",
 ]
-
-render_specimen = render_crystal

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from stemscan.errors import ReconError
 from stemscan.recon.pictures.colours import (
@@ -36,6 +35,7 @@ from stemscan.recon.pictures.tiles import (
     inches_from,
     save_figure,
 )
+from stemscan.types import Array
 from stemscan.units import counted
 
 if TYPE_CHECKING:
@@ -47,8 +47,6 @@ if TYPE_CHECKING:
 
 __all__ = ["panel"]
 
-Image = npt.NDArray[Any]
-
 _TILE: Final = 2.5
 _MOST_COLUMNS: Final = 4
 _INSET: Final = 96
@@ -58,7 +56,7 @@ _BAR: Final = (0.45, -0.23, 1.6, 0.11)  # left, bottom, width and height of the 
 def panel(
     inputs: Inputs,
     reconstructions: Sequence[Reconstruction],
-    truth: Image | None,
+    truth: Array | None,
     path: str | Path,
     *,
     metrics: Sequence[Metrics] | None = None,
@@ -127,7 +125,7 @@ def panel(
 
 
 def _measured(
-    inputs: Inputs, truth: Image | None, limits: tuple[float, float], columns: int
+    inputs: Inputs, truth: Array | None, limits: tuple[float, float], columns: int
 ) -> tuple[list[Tile], list[tuple[str, tuple[int, int, int]]]]:
     """The first row: truth, a frame, coverage, and all frames where there is room."""
     inputs = inputs.whole
@@ -153,7 +151,7 @@ def _measures(metrics: Metrics | None) -> str:
     return f"PSNR {metrics.psnr:.1f} dB (affine {metrics.psnr_affine:.1f}){ssim}"
 
 
-def _errors(reconstructions: Sequence[Reconstruction], truth: Image | None) -> tuple[list[Tile], float]:
+def _errors(reconstructions: Sequence[Reconstruction], truth: Array | None) -> tuple[list[Tile], float]:
     """Pictures of the errors on a common scale, and its end."""
     if truth is None:
         return [], 0.0

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from stemscan.errors import UsageError
 from stemscan.simulators.instrument.probe import Probe, render_cell, render_field
-from stemscan.simulators.specimens.crystals import crystal_atoms, parse_crystal
+from stemscan.simulators.specimens.crystal_names import parse_crystal
+from stemscan.simulators.specimens.crystals import crystal_atoms
 from stemscan.simulators.specimens.kinds import CRYSTAL
 from stemscan.simulators.specimens.projection import project
 from stemscan.simulators.specimens.specimen import Specimen

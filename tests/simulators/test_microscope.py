@@ -24,7 +24,7 @@ from stemscan.simulators.api import (
     Specimen,
     VirtualMicroscope,
     poisson,
-    render_specimen,
+    render_crystal,
     sampled_frames,
 )
 from stemscan.simulators.session import simulate, virtual_microscope
@@ -50,7 +50,7 @@ def make_plan(shape: tuple[int, int] = (32, 40), passes: int = 3, dose: float = 
 
 
 PLAN = make_plan()
-SPECIMEN = render_specimen("SrTiO3", (32, 40), pixel_size_nm=0.03)
+SPECIMEN = render_crystal("SrTiO3", (32, 40), pixel_size_nm=0.03)
 
 
 def read_all(microscope: VirtualMicroscope, path: ScanPath, start: int, stop: int, size: int) -> NDArray[Any]:
@@ -95,7 +95,7 @@ def test_counts_are_poisson_of_dose_times_the_signal_under_the_beam() -> None:
 
 def test_the_mean_over_many_passes_is_the_specimen() -> None:
     plan = make_plan(shape=(16, 16), passes=250, pattern={"kind": "raster"})
-    signal = render_specimen("Au", (16, 16), pixel_size_nm=0.02).signal
+    signal = render_crystal("Au", (16, 16), pixel_size_nm=0.02).signal
     for noise, variance in (("poisson", signal * 10), ("eq5", signal**2 * 10)):
         frames, visits = sampled_frames(signal, plan, noise=noise, seed=3)  # type: ignore[arg-type]
         assert (visits == 1).all()
