@@ -39,7 +39,7 @@ SOURCES: Final[dict[type, Callable[[ScanPlan], Source]]] = {
 }
 """Sources by pattern, or by a base of patterns: a new pattern of tiles needs no line here."""
 
-ORDERS: Final[dict[str, Callable[[ScanPlan, Source], Fill]]] = {
+ORDERS: Final[dict[str, Callable[[Source], Fill]]] = {
     "raster": by_lines,
     "serpentine": by_lines,
     "serpentine-blocks": by_lines,
@@ -72,4 +72,4 @@ def expand(plan: ScanPlan) -> Fill:
         As of `source_of`; from the `Fill` also when the plan states another number of samples.
     """
     source = source_of(plan)
-    return source.alone(plan.order.kind) or ORDERS[plan.order.kind](plan, source)
+    return source.alone(plan.order.kind) or ORDERS[plan.order.kind](source)

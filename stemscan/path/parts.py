@@ -7,7 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from stemscan.path.pixels import Counts, Pixels
+from stemscan.path.pixels import Pixels
+from stemscan.types import Integers
 
 __all__ = ["Fill", "Parts"]
 
@@ -26,7 +27,7 @@ class Parts:
         Given the pass and the part, its pixels in visiting order.
     """
 
-    def __init__(self, starts: Callable[[int], Counts], part: Callable[[int, int], Pixels]) -> None:
+    def __init__(self, starts: Callable[[int], Integers], part: Callable[[int, int], Pixels]) -> None:
         self.starts = lru_cache(maxsize=2)(starts)
         self._part = lru_cache(maxsize=2)(part)
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from stemscan.random import random_words
 from stemscan.runtime.compiled import compiled
+from stemscan.types import Integers
 
 __all__ = [
     "CHUNK",
@@ -165,7 +166,7 @@ def permuted(n: int, keys: Any, start: int, out: Any) -> None:
 
 
 @compiled()
-def number_left(index: int, left_out: npt.NDArray[np.int64]) -> int:
+def number_left(index: int, left_out: Integers) -> int:
     """The number at `index` among 0, 1, 2, ... without those left out (ascending)."""
     low, high = 0, len(left_out)
     while low < high:

@@ -13,12 +13,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from stemscan.path.hilbert_curve import curve_pixels
-from stemscan.path.pixels import Pixels
+from stemscan.path.pixels import Pixels, sorted_by
 from stemscan.runtime.compiled import compiled
-from stemscan.types import Points
+from stemscan.types import Integers, Points
 
 __all__ = ["StripCurve", "Strips", "point_at"]
 
@@ -57,8 +56,8 @@ class StripCurve(NamedTuple):
     """
 
     rows: tuple[int, int]
-    columns: npt.NDArray[np.int64]
-    starts: npt.NDArray[np.int64]
+    columns: Integers
+    starts: Integers
     odd: bool
     scale: int
     turn: Points
@@ -80,8 +79,8 @@ class Strips:
         Pixels of a step of the curve: it goes through squares of so many rows and columns.
     """
 
-    rows: npt.NDArray[np.int64]
-    columns: npt.NDArray[np.int64]
+    rows: Integers
+    columns: Integers
     scale: int
 
     @classmethod
@@ -123,8 +122,8 @@ class Strips:
             row * columns + column, all of the strip.
         strip : int
         """
-        places = _places(pixels, self.curve(strip), *(places for places, _ in self._cells(strip)))
-        return pixels[np.argsort(places) if self.scale == 1 else np.lexsort((pixels, places))]
+        pixels = pixels if self.scale == 1 else np.sort(pixels)
+        return sorted_by(_places(pixels, self.curve(strip), *(places for places, _ in self._cells(strip))), pixels)
 
     def curve(self, strip: int) -> StripCurve:
         """The curve of a strip."""
@@ -134,13 +133,6 @@ class Strips:
         squares = self._steps(rows[1] - rows[0]) * -(-np.diff(self.columns) // self.scale)
         starts = np.append(np.zeros(1, np.int64), np.cumsum(squares[::-1] if odd else squares))
         return StripCurve(rows, self.columns, starts, odd, self.scale, turn, narrow, wide)
-
-    def listed(self, strip: int, mask: npt.NDArray[np.bool_]) -> Points:
-        """Those pixels of a strip that are true in a mask of its rows, along its curve: (n, 2) int32 (row, column).
-
-        For strips that are cut `fine`.
-        """
-        return _listed(self.curve(strip), mask)
 
     def _cells(self, strip: int) -> tuple[_Cell, _Cell, _Cell]:
         """The cell in which the way turns, and others of the least and the greatest width."""
@@ -195,20 +187,7 @@ def point_at(curve: StripCurve, place: Any, inner: Any) -> tuple[Any, Any]:
 
 
 @compiled()
-def _listed(curve: StripCurve, mask: Any) -> Points:
-    """Pixels of a mask along a curve of scale 1."""
-    out = np.empty((np.count_nonzero(mask), 2), np.int32)
-    at = 0
-    for place in range(curve.starts[-1]):
-        row, column = point_at(curve, place, 0)
-        if mask[row - curve.rows[0], column]:
-            out[at, 0], out[at, 1] = row, column
-            at += 1
-    return out
-
-
-@compiled()
-def _places(pixels: Pixels, curve: StripCurve, turn: Any, narrow: Any, wide: Any) -> npt.NDArray[np.int64]:
+def _places(pixels: Pixels, curve: StripCurve, turn: Any, narrow: Any, wide: Any) -> Integers:
     """Places of pixels on the curve of a strip; the tables are those of single cells."""
     cells, width, height = len(curve.columns) - 1, curve.columns[-1], curve.rows[1] - curve.rows[0]
     out = np.empty(len(pixels), np.int64)

@@ -6,17 +6,15 @@ Each group has every G-th strip, so that it is spread over the whole field, and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from stemscan.path.orders.far_apart import far_apart
 from stemscan.path.parts import Parts
-from stemscan.path.pixels import Counts, Pixels
+from stemscan.path.pixels import Pixels
 from stemscan.path.sources.base import Source
-
-if TYPE_CHECKING:
-    from stemscan.plan.scan_plan import ScanPlan
+from stemscan.types import Integers
 
 __all__ = ["delocalised"]
 
@@ -27,15 +25,16 @@ _RUNS_OF_GROUP: Final = 4
 """Runs of neighbouring strips that a group has at least, so that it is spread over the field."""
 
 
-def delocalised(plan: ScanPlan, source: Source) -> Parts:
+def delocalised(source: Source) -> Parts:
     """Groups of strips of a source, the samples of each far apart."""
+    plan = source.plan
     runs = np.arange(len(source.strips)) // source.together
     most = max(1, (int(runs[-1]) + 1) // _RUNS_OF_GROUP)
     groups = min(-(-plan.samples_per_pass // _SAMPLES_OF_GROUP), most)
     group_of = runs % groups
     area = None if groups == 1 and plan.region is None else max(1, source.area // groups)
 
-    def starts(number: int) -> Counts:
+    def starts(number: int) -> Integers:
         sums = np.zeros(groups + 1, np.int64)
         np.add.at(sums, group_of + 1, np.diff(source.starts(number)))
         return np.cumsum(sums)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -86,15 +86,6 @@ def rounds_of(index: Any, count: Any, rounds: Any) -> Any:
     return (2 * index + 1) * rounds // (2 * count)
 
 
-@compiled()
-def _stride(count: Any) -> Any:
-    """A number without common divisor with `count`, near the golden section of it."""
-    stride = np.int64(np.floor(count * _GOLDEN + 0.5))
-    while stride > 1 and math.gcd(count, stride) != 1:
-        stride -= 1
-    return max(stride, np.int64(1))
-
-
 def far_apart(pixels: Pixels, shape: tuple[int, int], area: int | None = None) -> Pixels:
     """The same pixels in an order of rounds over tiles of some eight samples: (n,) uint32 row * columns + column.
 
@@ -117,17 +108,20 @@ def far_apart(pixels: Pixels, shape: tuple[int, int], area: int | None = None) -
     while side * side * len(pixels) < enough:  # not more tiles than samples, however the region is scattered
         side += 1
     tiles = -(-extent[0] // side), -(-extent[1] // side)
-    multiplier = np.uint64(step_between(tiles, (side, side))[1])
-    return _by_rounds(pixels, Tiling(origin, shape[1], side, tiles, multiplier))
+    return _by_rounds(pixels, origin, shape[1], side, tiles, np.uint64(step_between(tiles, (side, side))[1]))
 
 
-class Tiling(NamedTuple):
-    """Square tiles and when they are visited.
+@compiled()
+def _by_rounds(
+    pixels: Pixels, origin: tuple[int, int], width: int, side: int, tiles: tuple[int, int], multiplier: Any
+) -> Pixels:
+    """One sample of each tile a round; tiles with fewer samples than rounds rest evenly.
 
-    Attributes
+    Parameters
     ----------
+    pixels : array of uint32
     origin : tuple of int
-        Row and column at which the first begins.
+        Row and column at which the first tile begins.
     width : int
         Columns of the grid.
     side : int
@@ -137,49 +131,31 @@ class Tiling(NamedTuple):
     multiplier : uint64
         See `step_between`.
     """
-
-    origin: tuple[int, int]
-    width: int
-    side: int
-    tiles: tuple[int, int]
-    multiplier: np.uint64
-
-
-@compiled(inline=True)
-def _time_of(pixel: Any, tiling: Tiling) -> Any:
-    """When the tile of a pixel is visited in a round."""
-    row = (np.int64(pixel) // tiling.width - tiling.origin[0]) // tiling.side
-    column = (np.int64(pixel) % tiling.width - tiling.origin[1]) // tiling.side
-    count = np.uint64(tiling.tiles[0] * tiling.tiles[1])
-    return np.int64((tiling.multiplier * np.uint64(row * tiling.tiles[1] + column)) % count)
-
-
-@compiled()
-def _by_rounds(pixels: Pixels, tiling: Tiling) -> Pixels:
-    """One sample of each tile a round; tiles with fewer samples than rounds rest evenly."""
-    starts = np.zeros(tiling.tiles[0] * tiling.tiles[1] + 1, np.int64)
-    for pixel in pixels:
-        starts[_time_of(pixel, tiling) + 1] += 1
+    times, starts = np.empty(len(pixels), np.uint32), np.zeros(tiles[0] * tiles[1] + 1, np.int64)
+    for i in range(len(pixels)):
+        row = (np.int64(pixels[i]) // width - origin[0]) // side
+        column = (np.int64(pixels[i]) % width - origin[1]) // side
+        times[i] = (multiplier * np.uint64(row * tiles[1] + column)) % np.uint64(tiles[0] * tiles[1])
+        starts[times[i] + 1] += 1
     rounds = starts.max()
     starts = np.cumsum(starts)
-    by_tile = np.empty(len(pixels), np.uint32)
-    filled = starts[:-1].copy()
-    for pixel in pixels:
-        time = _time_of(pixel, tiling)
-        by_tile[filled[time]] = pixel
-        filled[time] += 1
-    sizes = np.zeros(rounds + 1, np.int64)
+    by_tile, filled = np.empty_like(pixels), starts.copy()
+    for i in range(len(pixels)):
+        by_tile[filled[times[i]]] = pixels[i]
+        filled[times[i]] += 1
+    begins = np.zeros(rounds + 1, np.int64)
+    for samples in np.diff(starts):
+        for k in range(samples):
+            begins[rounds_of(k, samples, rounds) + 1] += 1
+    begins = np.cumsum(begins)
+    out = np.empty_like(pixels)
     for time in range(len(starts) - 1):
-        count = starts[time + 1] - starts[time]
-        for k in range(count):
-            sizes[rounds_of(k, count, rounds) + 1] += 1
-    at = np.cumsum(sizes)
-    out = np.empty(len(pixels), np.uint32)
-    for time in range(len(starts) - 1):
-        count = starts[time + 1] - starts[time]
-        stride = _stride(count)
+        count: Any = starts[time + 1] - starts[time]
+        stride: Any = np.int64(np.floor(count * _GOLDEN + 0.5))  # near the golden section, without common divisor
+        while stride > 1 and math.gcd(count, stride) != 1:
+            stride -= 1
         for k in range(count):
             turn = rounds_of(k, count, rounds)
-            out[at[turn]] = by_tile[starts[time] + k * stride % count]
-            at[turn] += 1
+            out[begins[turn]] = by_tile[starts[time] + k * max(stride, 1) % count]
+            begins[turn] += 1
     return out

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from stemscan.plan.order import Order
 from stemscan.runtime.compiled import compiled
 from stemscan.runtime.portable_math import log
+from stemscan.types import Integers
 
 __all__ = ["JumpCosts", "cost_of", "costs_for"]
 
@@ -45,7 +46,7 @@ class JumpCosts(NamedTuple):
     second: float
     jumps: npt.NDArray[np.float64]
     times: npt.NDArray[np.float64]
-    short: npt.NDArray[np.int64]
+    short: Integers
 
 
 @compiled()

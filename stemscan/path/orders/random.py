@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,15 +13,12 @@ from stemscan.path.pixels import Pixels
 from stemscan.path.sources.base import Source
 from stemscan.random import Stream
 
-if TYPE_CHECKING:
-    from stemscan.plan.scan_plan import ScanPlan
-
 __all__ = ["at_random"]
 
 
-def at_random(plan: ScanPlan, source: Source) -> Fill:
+def at_random(source: Source) -> Fill:
     """Any source at random; two passes are held, 4 bytes a sample."""
-    samples = plan.samples_per_pass
+    samples = source.plan.samples_per_pass
 
     @lru_cache(maxsize=2)
     def row_by_row(number: int) -> Pixels:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,18 +13,16 @@ from stemscan.path.pixels import Pixels
 from stemscan.path.sources.base import Source
 from stemscan.plan.order import Order
 
-if TYPE_CHECKING:
-    from stemscan.plan.scan_plan import ScanPlan
-
 __all__ = ["by_short_ways"]
 
 
-def by_short_ways(plan: ScanPlan, source: Source) -> Parts:
+def by_short_ways(source: Source) -> Parts:
     """Strips of a source along the curve of each, made cheaper by local changes.
 
     The last pixel of a strip on its curve stays the last, so that the next strip's way can begin well without this
     one being known.
     """
+    plan = source.plan
     orders = [plan.order]
     if plan.order.kind == "settle-aware":  # from a short way on, so that it never settles longer than that
         orders.insert(0, Order(kind="shortest"))

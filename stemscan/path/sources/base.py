@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 
 from stemscan.path.parts import Fill
-from stemscan.path.pixels import Counts, Pixels
+from stemscan.path.pixels import Pixels
 from stemscan.path.strips import Strips
 from stemscan.plan.region import Region
 from stemscan.runtime import memory
-from stemscan.types import Mask
+from stemscan.types import Integers, Mask
 from stemscan.units import counted
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Source(ABC):
         self.starts = lru_cache(maxsize=2)(self._starts)
 
     @abstractmethod
-    def _starts(self, number: int) -> Counts:
+    def _starts(self, number: int) -> Integers:
         """Samples before each strip of a pass, and after the last."""
 
     @abstractmethod
@@ -107,7 +107,7 @@ class InsideRows:
             return np.arange(first * self._width, stop * self._width, dtype=np.uint32)
         return np.flatnonzero(self._mask(first, stop)).astype(np.uint32) + np.uint32(first * self._width)
 
-    def starts(self, rows: Counts) -> Counts:
+    def starts(self, rows: Integers) -> Integers:
         """Pixels inside before each of these rows."""
         if self._mask is None:
             return rows * self._width
@@ -115,7 +115,7 @@ class InsideRows:
         return np.append(np.zeros(1, np.int64), np.cumsum(np.array(counts, np.int64)))
 
 
-def starts_in(pixels: Pixels, edges: Counts) -> Counts:
+def starts_in(pixels: Pixels, edges: Integers) -> Integers:
     """Number of ascending pixels below each of ascending edges, from 0 to one beyond all pixels."""
     starts = np.zeros(len(edges), np.int64)
     starts[1:-1] = np.searchsorted(pixels, edges[1:-1].astype(np.uint32))  # of one type, else the pixels are copied

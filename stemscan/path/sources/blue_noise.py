@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from stemscan.path.pixels import Counts, Pixels, pixels_of
+from stemscan.path.pixels import Pixels, pixels_of, points_of
 from stemscan.path.sources.base import Source
 from stemscan.path.sources.blue_noise_kernels import CurveStrip, choose
-from stemscan.types import Points
+from stemscan.types import Integers, Points
 
 if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
@@ -42,7 +42,7 @@ class BlueNoiseSource(Source):
         self._curve = lru_cache(maxsize=_CURVES_HELD)(self._make_curve)
         self._swept = lru_cache(maxsize=_SWEEPS_HELD)(self._sweep)
 
-    def _starts(self, number: int) -> Counts:
+    def _starts(self, number: int) -> Integers:
         return self._pass_starts
 
     def pixels(self, number: int, strip: int) -> Pixels:
@@ -51,9 +51,10 @@ class BlueNoiseSource(Source):
 
     def _make_curve(self, strip: int) -> CurveStrip:
         """What is known of a strip before anything is chosen."""
-        mask, curve = self.inside.mask(*self.rows(strip)), self.strips.curve(strip)
-        listed = self.strips.listed(strip, mask) if len(mask) else _NONE
-        return CurveStrip(curve, listed, self.plan.shape[1], self._side, int(self._pass_starts[strip]))
+        listed, width = _NONE, self.plan.shape[1]
+        if self.plan.region is not None:
+            listed = points_of(self.strips.along(self.inside.pixels(*self.rows(strip)), strip), width)
+        return CurveStrip(self.strips.curve(strip), listed, width, self._side, int(self._pass_starts[strip]))
 
     def _sweep(self, number: int, strip: int, sweep: int) -> Points:
         """The samples of a strip after a sweep."""

@@ -10,10 +10,11 @@ import numpy as np
 from stemscan.path.orders.far_apart import step_between
 from stemscan.path.parts import Fill
 from stemscan.path.permutation import permuted, round_keys
-from stemscan.path.pixels import Counts, Pixels
+from stemscan.path.pixels import Pixels
 from stemscan.path.sources.base import Source
 from stemscan.path.sources.ways import own_way
 from stemscan.random import Stream
+from stemscan.types import Integers
 
 if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
@@ -28,7 +29,7 @@ class FullSource(Source):
         super().__init__(plan)
         self._inside_starts = self.inside.starts(self.strips.rows)
 
-    def _starts(self, number: int) -> Counts:
+    def _starts(self, number: int) -> Integers:
         return self._inside_starts
 
     def pixels(self, number: int, strip: int) -> Pixels:
@@ -39,8 +40,20 @@ class FullSource(Source):
         """Samples of a pattern's own order, and on the whole grid of others."""
         if order == "own":
             return own_way(self.plan)
-        by_order = {"raster": _in_rows, "random": self._at_random, "delocalised": self._delocalised}
-        return by_order.get(order) if self.plan.region is None else None
+        if self.plan.region is not None:
+            return None
+        return {
+            "raster": _raster,
+            "serpentine": self._serpentine,
+            "random": self._at_random,
+            "delocalised": self._delocalised,
+        }.get(order)
+
+    def _serpentine(self, number: int, start: int, out: Pixels) -> None:
+        width = np.uint32(self.plan.shape[1])
+        _raster(number, start, out)
+        rows = out // width
+        np.copyto(out, (2 * rows + 1) * width - 1 - out, where=rows % 2 == 1)
 
     def _at_random(self, number: int, start: int, out: Pixels) -> None:
         permuted(self.area, round_keys(self.area, self.seed, Stream.ORDER, number), start, out)
@@ -54,5 +67,5 @@ class FullSource(Source):
         out[:] = np.arange(start, start + len(out), dtype=np.uint64) * self._step % np.uint64(self.area)
 
 
-def _in_rows(number: int, start: int, out: Pixels) -> None:
+def _raster(number: int, start: int, out: Pixels) -> None:
     out[:] = np.arange(start, start + len(out), dtype=np.uint32)

@@ -21,7 +21,7 @@ from stemscan.path.permutation import number_left
 from stemscan.path.pixels import Pixels
 from stemscan.random import Stream, bounded, random_words
 from stemscan.runtime.compiled import compiled
-from stemscan.types import Mask
+from stemscan.types import Integers, Mask
 
 __all__ = [
     "Tiles",
@@ -41,7 +41,6 @@ _HALF = 16
 _LOW = (1 << _HALF) - 1
 
 Scratch = npt.NDArray[np.int32]
-Numbers = npt.NDArray[np.int64]
 
 
 class Tiles(NamedTuple):
@@ -68,12 +67,12 @@ class Tiles(NamedTuple):
     per_tile: int
     rest: int
     area: int
-    begins: Numbers
+    begins: Integers
     exclusive: bool
 
 
 @compiled()
-def _new_working(tiles: Tiles, number: int) -> tuple[Scratch, Scratch, Numbers, Numbers]:
+def _new_working(tiles: Tiles, number: int) -> tuple[Scratch, Scratch, Integers, Integers]:
     """Working memory for the tiles of a pass.
 
     Returns
@@ -193,7 +192,7 @@ def _choose_stretch(
 
 
 @compiled()
-def share_begins(seed: Any, passes: int, area: int) -> Numbers:
+def share_begins(seed: Any, passes: int, area: int) -> Integers:
     """Where the sharing out of passes among cut tiles of so many pixels begins, 0 .. area - 1 each."""
     begins = np.empty(passes, np.int64)
     for number in range(passes):
@@ -220,27 +219,6 @@ def _samples_of(tiles: Tiles, area: Any, covered: Any, number: Any) -> Any:
     return after - shared_before(covered, begin, tiles.rest, tiles.area)
 
 
-@compiled()
-def _choose_exclusive(
-    tiles: Tiles,
-    tile: Any,
-    area: Any,
-    covered: Any,
-    number: int,
-    scratch: Scratch,
-    chosen: Scratch,
-    of_whole: Numbers,
-    of_cut: Numbers,
-) -> None:
-    """Write all samples of a pass in a tile, after `covered` pixels of tiles that are cut, to `chosen`."""
-    if area == tiles.tile[0] * tiles.tile[1]:
-        _choose_stretch(of_whole, number, area, tiles.seed, tile, scratch, chosen)
-        return
-    for k in range(number + 1):
-        of_cut[k + 1] = of_cut[k] + _samples_of(tiles, area, covered, k)
-    _choose_stretch(of_cut, number, area, tiles.seed, tile, scratch, chosen)
-
-
 @compiled(inline=True)
 def _choose(
     tiles: Tiles,
@@ -251,14 +229,18 @@ def _choose(
     samples: Any,
     scratch: Scratch,
     chosen: Scratch,
-    of_whole: Numbers,
-    of_cut: Numbers,
+    of_whole: Integers,
+    of_cut: Integers,
 ) -> None:
     """Write the first samples, or all, of a pass in a tile to `chosen`."""
-    if tiles.exclusive:
-        _choose_exclusive(tiles, tile, area, covered, number, scratch, chosen, of_whole, of_cut)
-    else:
+    if not tiles.exclusive:
         _choose_head(0, samples, area, tiles.seed, tile, number, scratch, chosen)
+    elif area == tiles.tile[0] * tiles.tile[1]:
+        _choose_stretch(of_whole, number, area, tiles.seed, tile, scratch, chosen)
+    else:
+        for k in range(number + 1):
+            of_cut[k + 1] = of_cut[k] + _samples_of(tiles, area, covered, k)
+        _choose_stretch(of_cut, number, area, tiles.seed, tile, scratch, chosen)
 
 
 @compiled()
@@ -357,8 +339,8 @@ def _pixel_of(
     number: int,
     scratch: Scratch,
     chosen: Scratch,
-    of_whole: Numbers,
-    of_cut: Numbers,
+    of_whole: Integers,
+    of_cut: Integers,
 ) -> Any:
     """Pixel of the sample number `slot`, as drawn, of a tile of the whole grid in a pass."""
     row, column, height, width, covered = _place_of(tiles, tile)
@@ -368,7 +350,7 @@ def _pixel_of(
 
 
 @compiled()
-def fill_drawn(tiles: Tiles, number: int, cut: Numbers, ends: Numbers, out: Pixels) -> None:
+def fill_drawn(tiles: Tiles, number: int, cut: Integers, ends: Integers, out: Pixels) -> None:
     """Replace numbers of samples of a pass over the whole grid by their pixels.
 
     Samples are numbered tile by tile: whole tiles row by row, then the cut ones.
@@ -381,7 +363,7 @@ def fill_drawn(tiles: Tiles, number: int, cut: Numbers, ends: Numbers, out: Pixe
     cut, ends : array of int64, (n,)
         Numbers of cut tiles, and of samples in these, up to each.
     out : array of uint32
-        Numbers, gets pixels.
+        Integers, gets pixels.
     """
     scratch, chosen, of_whole, of_cut = _new_working(tiles, number)
     down, across = tiles.shape[0] // tiles.tile[0], tiles.shape[1] // tiles.tile[1]
@@ -400,7 +382,7 @@ def fill_drawn(tiles: Tiles, number: int, cut: Numbers, ends: Numbers, out: Pixe
 
 @compiled()
 def fill_rounds(
-    tiles: Tiles, number: int, step: Any, resting: Numbers, beyond: Numbers, start: int, out: Pixels
+    tiles: Tiles, number: int, step: Any, resting: Integers, beyond: Integers, start: int, out: Pixels
 ) -> None:
     """Fill `out` with samples start, start + 1, ... of a pass in rounds over the tiles of the whole grid.
 

@@ -10,11 +10,12 @@ import numpy as np
 from stemscan.path.orders.far_apart import rounds_of, step_between
 from stemscan.path.parts import Fill
 from stemscan.path.permutation import permuted, round_keys
-from stemscan.path.pixels import Counts, Pixels
+from stemscan.path.pixels import Pixels
 from stemscan.path.sources import tile_kernels as kernels
 from stemscan.path.sources.base import Source
 from stemscan.plan.patterns.base import AreaPattern
 from stemscan.random import Stream
+from stemscan.types import Integers
 
 if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
@@ -50,11 +51,11 @@ class TileSource(Source):
         self.tiles = kernels.Tiles(self.seed, shape, tile, per_tile, rest, area, begins, plan.repeat == "exclusive")
         self.rests = lru_cache(maxsize=2)(self._rests)
 
-    def _shared(self, covered: Counts, number: int) -> Counts:
+    def _shared(self, covered: Integers, number: int) -> Integers:
         """Samples of a pass in the cut tiles that have the first `covered` pixels of these."""
         return np.asarray(kernels.shared_before(covered, self.tiles.begins[number], self.tiles.rest, self.tiles.area))
 
-    def _starts(self, number: int) -> Counts:
+    def _starts(self, number: int) -> Integers:
         return self._whole * self.tiles.per_tile + self._shared(self._cut, number)
 
     def pixels(self, number: int, strip: int) -> Pixels:
@@ -73,7 +74,7 @@ class TileSource(Source):
         return self._at_random if order == "random" else self._delocalised
 
     @cached_property
-    def _cut_tiles(self) -> tuple[Counts, Counts]:
+    def _cut_tiles(self) -> tuple[Integers, Integers]:
         """Numbers, row by row, of the tiles that the edge of the grid cuts, and their pixels up to each."""
         (rows, columns), (height, width) = self.plan.shape, self.plan.pattern.tile
         down, across = rows // height, -(-columns // width)
@@ -95,7 +96,7 @@ class TileSource(Source):
         tiles = -(-rows // height), -(-columns // width)
         return tiles[0] * tiles[1], *step_between(tiles, (height, width))
 
-    def _rests(self, number: int) -> tuple[Counts, Counts]:
+    def _rests(self, number: int) -> tuple[Integers, Integers]:
         """What makes a pass differ from whole rounds: see `stemscan.path.sources.tile_kernels.fill_rounds`."""
         (tiles, _, multiplier), (cut, covered) = self._steps, self._cut_tiles
         rounds, counts = self.tiles.per_tile, np.diff(self._shared(covered, number), prepend=0)

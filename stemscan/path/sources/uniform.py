@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from stemscan.path.parts import Fill
 from stemscan.path.permutation import round_keys
-from stemscan.path.pixels import Counts, Pixels
+from stemscan.path.pixels import Pixels
 from stemscan.path.sources.base import Source, starts_in
 from stemscan.path.sources.uniform_kernels import Stretch, draw, pixels_between, put_off, starts_between
 from stemscan.random import Stream
+from stemscan.types import Integers
 
 if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
@@ -38,13 +39,13 @@ class UniformSource(Source):
         self._samples = plan.samples_per_pass
         self._inside_starts = self.inside.starts(self.strips.rows)
         self._sorted = lru_cache(maxsize=2)(self._sort)
-        self._wraps: dict[int, tuple[int, npt.NDArray[np.int64]]] = {0: (0, _NONE)}
+        self._wraps: dict[int, tuple[int, Integers]] = {0: (0, _NONE)}
 
     def _keys(self, cycle: int) -> npt.NDArray[np.uint32]:
         """Keys of the permutation number `cycle` of the pixels."""
         return round_keys(self.area, self.seed, Stream.GRID, cycle)
 
-    def _wrap(self, cycle: int) -> tuple[int, npt.NDArray[np.int64]]:
+    def _wrap(self, cycle: int) -> tuple[int, Integers]:
         """How far the pass that wraps into `cycle` reads its permutation, and at which numbers it puts pixels off."""
         for into in range(1, cycle + 1):
             if into not in self._wraps:
@@ -76,7 +77,7 @@ class UniformSource(Source):
         drawn.sort()
         return drawn
 
-    def _starts(self, number: int) -> Counts:
+    def _starts(self, number: int) -> Integers:
         if self.listed:
             return starts_in(self._sorted(number), self._inside_starts)
         return starts_between(self._inside_starts, self.area, self._samples, self.stretch(number))

@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.path.permutation import CHUNK, domain, number_left, permute, permute_back, permute_back_chunk
-from stemscan.path.pixels import Counts, Pixels
+from stemscan.path.pixels import Pixels
 from stemscan.runtime.compiled import compiled
+from stemscan.types import Integers
 
 __all__ = ["Stretch", "draw", "pixels_between", "put_off", "starts_between"]
 
-Numbers = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.uint32]
 
 
@@ -33,22 +33,22 @@ class Stretch(NamedTuple):
     position: int
     length: int
     reach: int
-    put_off: Numbers
+    put_off: Integers
     keys: Keys
     next_reach: int
-    next_put_off: Numbers
+    next_put_off: Integers
     next_keys: Keys
 
 
 @compiled()
-def _listed(number: Any, numbers: Numbers) -> Any:
+def _listed(number: Any, numbers: Integers) -> Any:
     """Index of a number in an ascending list, -1 where it is not in it."""
     index = np.searchsorted(numbers, number)
     return index if index < len(numbers) and numbers[index] == number else -1
 
 
 @compiled()
-def _stream_position(number: Any, reach: int, put_off: Numbers) -> Any:
+def _stream_position(number: Any, reach: int, put_off: Integers) -> Any:
     """Position in the stream of the element `number` of a permutation; -1 where the wrapping pass took it."""
     if number >= reach:
         return number
@@ -70,8 +70,8 @@ def _pixel_of(sample: int, n: int, bits: Any, high_values: Any, stretch: Stretch
 
 @compiled()
 def put_off(
-    n: int, needed: int, keys: Keys, old_keys: Keys, old_position: int, old_reach: int, old_put_off: Numbers
-) -> tuple[int, Numbers]:
+    n: int, needed: int, keys: Keys, old_keys: Keys, old_position: int, old_reach: int, old_put_off: Integers
+) -> tuple[int, Integers]:
     """Find how far a wrapping pass reads into a permutation, and which of its numbers it puts off.
 
     Parameters
@@ -133,13 +133,18 @@ def draw(n: int, stretch: Stretch, start: int, out: Pixels) -> None:
 
 
 @compiled()
-def starts_between(edges: Counts, n: int, samples: int, stretch: Stretch) -> Counts:
+def starts_between(edges: Integers, n: int, samples: int, stretch: Stretch) -> Integers:
     """How many pixels of the pass lie below each number of an ascending list from 0 to n."""
     bits, high_values = domain(n)
     counts = np.zeros(len(edges), np.int64)
     for sample in range(samples):
-        pixel = _pixel_of(sample, n, bits, high_values, stretch)
-        counts[np.searchsorted(edges, pixel, side="right")] += 1
+        pixel: Any = _pixel_of(sample, n, bits, high_values, stretch)
+        part: Any = pixel * (len(edges) - 1) // n
+        while pixel < edges[part]:
+            part -= 1
+        while pixel >= edges[part + 1]:
+            part += 1
+        counts[part + 1] += 1
     return np.cumsum(counts)
 
 

@@ -12,7 +12,7 @@ from stemscan.errors import PlanError
 from stemscan.files.by_content import load_points
 from stemscan.path.hilbert_curve import curve_pixels
 from stemscan.path.parts import Fill, Parts
-from stemscan.path.pixels import Counts, Pixels, pixels_of
+from stemscan.path.pixels import Pixels, pixels_of
 from stemscan.path.sources.base import Source, starts_in
 from stemscan.path.sources.walk import random_walk
 from stemscan.path.sources.way_kernels import fill_interleaved, fill_lissajous, fill_spiral
@@ -22,6 +22,7 @@ from stemscan.plan.patterns.point_list import PointList
 from stemscan.plan.patterns.random_walk import RandomWalk
 from stemscan.plan.patterns.raster import Hilbert, Interleaved
 from stemscan.plan.patterns.spiral import Spiral
+from stemscan.types import Integers
 
 if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
@@ -100,12 +101,12 @@ class _InRegion:
         return pixels[self._mask[pixels]]
 
     @cached_property
-    def counted(self) -> Counts:
+    def counted(self) -> Integers:
         """Samples before each stretch, and after the last."""
         counts = [len(self.part(0, stretch)) for stretch in range(-(-self._samples // _STRETCH))]
         return np.append(np.zeros(1, np.int64), np.cumsum(np.array(counts, np.int64)))
 
-    def starts(self, number: int) -> Counts:
+    def starts(self, number: int) -> Integers:
         """The same, refused where the plan states another number of samples."""
         if self.counted[-1] != self._stated:
             raise PlanError(
@@ -130,7 +131,7 @@ class WaySource(Source):
         pixels.sort()
         return pixels
 
-    def _starts(self, number: int) -> Counts:
+    def _starts(self, number: int) -> Integers:
         return starts_in(self._sorted(number), self.strips.rows * self.plan.shape[1])
 
     def pixels(self, number: int, strip: int) -> Pixels:
