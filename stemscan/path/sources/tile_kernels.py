@@ -363,7 +363,7 @@ def fill_drawn(tiles: Tiles, number: int, cut: Integers, ends: Integers, out: Pi
     cut, ends : array of int64, (n,)
         Numbers of cut tiles, and of samples in these, up to each.
     out : array of uint32
-        Integers, gets pixels.
+        Numbers of samples; gets pixels.
     """
     scratch, chosen, of_whole, of_cut = _new_working(tiles, number)
     down, across = tiles.shape[0] // tiles.tile[0], tiles.shape[1] // tiles.tile[1]
