@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from stemscan.acquisition.armed_range import ArmedRange
 from stemscan.acquisition.scan_controller import Capabilities
 from stemscan.errors import ControllerError, SpecimenError
 from stemscan.hardware.coil_lag import CoilLag, LaggedPath
@@ -141,8 +142,7 @@ class VirtualMicroscope:
         self._dtype = count_dtype(noise, plan.electrons_per_sample)
         self._path: ScanPath | None = None
         self._lagged: LaggedPath | None = None
-        self._at = self._stop = 0
-        self._running = False
+        self._range = ArmedRange()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -188,47 +188,38 @@ class VirtualMicroscope:
                 f"expected a path of plan {self._digest[:12]}, got one of {path.plan.digest()[:12]}; make a virtual "
                 "microscope for each plan"
             )
-        if not 0 <= start <= stop <= len(path):
-            raise ControllerError(f"expected a range inside samples 0 to {len(path)}, got {start} to {stop}")
+        self._range.arm(path, start, stop)
         if self.lag.tau_ns > 0 and path is not self._path:
             self._lagged = LaggedPath(path, self.lag) if self._program is None else self._program.lagged(self.lag)
-        self._path, self._at, self._stop, self._running = path, start, stop, False
+        self._path = path
 
     def start(self) -> None:
         """Begin to expose the armed range."""
-        if self._path is None:
-            raise ControllerError("expected an armed range before the start, got none, call arm first")
-        self._running = True
+        self._range.start()
 
     def read(self, max_samples: int) -> SampleBatch | None:
         """The next 1 .. max_samples samples; None when the armed range was delivered."""
-        path = self._path  # another thread may abort
-        if path is None or not self._running:
-            raise ControllerError("expected a started scan to read from, got none, call arm and start first")
-        if max_samples < 1:
-            raise ControllerError(f"expected to read at least 1 sample, got {max_samples}")
-        start, stop = self._at, min(self._at + min(max_samples, _MAX_BATCH), self._stop)
-        if start == stop:
-            self._path, self._running = None, False
-            return None
-        self._at = stop
-        if self._lagged is not None:
-            return self._behind(self._lagged, path, start, stop)
-        counts, _ = expose(
-            self.specimen.signal, path, start, stop, noise=self.noise, seed=self.seed, threads=self._threads
-        )
-        return SampleBatch(start, counts)
+        return self._range.read(min(max_samples, _MAX_BATCH), self._exposed)
 
     @property
     def reached(self) -> int:
         """The first sample of the range armed last that was not exposed since."""
-        return self._at
+        return self._range.reached
 
     def beam_times(self, path: ScanPath, start: int, stop: int) -> BeamTimes:
         """Times of the beam for samples start .. stop - 1: as the profile's controller, else dwells alone."""
         if self._program is None:
             return BeamTimes.dwells(stop - start, path.plan.dwell_ns)
         return self._program.beam_times(start, stop)
+
+    def _exposed(self, path: ScanPath, start: int, stop: int) -> SampleBatch:
+        """Samples start .. stop - 1."""
+        if self._lagged is not None:
+            return self._behind(self._lagged, path, start, stop)
+        counts, _ = expose(
+            self.specimen.signal, path, start, stop, noise=self.noise, seed=self.seed, threads=self._threads
+        )
+        return SampleBatch(start, counts)
 
     def _behind(self, lagged: LaggedPath, path: ScanPath, start: int, stop: int) -> SampleBatch:
         """Samples of a beam that lags behind its path."""
@@ -247,7 +238,7 @@ class VirtualMicroscope:
 
     def abort(self) -> None:
         """Drop the armed range."""
-        self._path, self._running = None, False
+        self._range.drop()
 
     def close(self) -> None:
         """Nothing to release; it can be armed again."""

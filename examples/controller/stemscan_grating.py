@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 
+from stemscan.acquisition.armed_range import ArmedRange
 from stemscan.acquisition.controllers import ControllerRequest
 from stemscan.acquisition.scan_controller import Capabilities
-from stemscan.errors import ControllerError, UsageError
+from stemscan.errors import UsageError
 from stemscan.store.batch import DetectorInfo, SampleBatch
 from stemscan.store.provenance import Provenance
 
@@ -35,7 +36,7 @@ class Grating:
         angle = math.radians(angle_deg)
         self._wave = 2 * math.pi / period_px * np.array([math.sin(angle), math.cos(angle)])
         self._seed = seed
-        self._range, self._running = None, False
+        self._range = ArmedRange()
 
     @property
     def provenance(self):
@@ -44,38 +45,27 @@ class Grating:
 
     def arm(self, path, start, stop):
         """Get ready for samples start .. stop - 1."""
-        if not 0 <= start <= stop <= len(path):
-            raise ControllerError(f"expected a range inside samples 0 to {len(path)}, got {start} to {stop}")
-        self._range, self._running = (path, start, stop), False
+        self._range.arm(path, start, stop)
 
     def start(self):
         """Begin to expose the armed range."""
-        if self._range is None:
-            raise ControllerError("expected an armed range before the start, got none; call arm first")
-        self._running = True
+        self._range.start()
 
     def read(self, max_samples):
-        """The next samples of one piece; None when the armed range was delivered."""
-        armed = self._range  # another thread may abort
-        if armed is None or not self._running or max_samples < 1:
-            raise ControllerError("expected a started scan to read from, got none; call arm and start first")
-        path, start, stop = armed
-        if start == stop:
-            self.abort()
-            return None
-        end = min(stop, start + max_samples, (start // _PIECE + 1) * _PIECE)
-        counts = self.counts(path, start, end)
-        if self._range is armed:
-            self._range = (path, end, stop)
-        return SampleBatch(start, counts)
+        """The next samples; None when the armed range was delivered."""
+        return self._range.read(max_samples, self._exposed)
 
     def abort(self):
         """Blank the beam and drop the armed range."""
-        self._range, self._running = None, False
+        self._range.drop()
 
     def close(self):
         """Let go of the instrument; this one has nothing to let go of."""
         self.abort()
+
+    def _exposed(self, path, start, stop):
+        """Samples from `start` to at most `stop`, of one piece."""
+        return SampleBatch(start, self.counts(path, start, min(stop, (start // _PIECE + 1) * _PIECE)))
 
     def counts(self, path, start, stop):
         """Counts of samples start .. stop - 1 of one piece, (n,) uint16."""

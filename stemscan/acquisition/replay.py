@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from stemscan.acquisition.armed_range import ArmedRange
 from stemscan.acquisition.scan_controller import Capabilities
 from stemscan.acquisition.stopping import AfterPasses
 from stemscan.errors import ControllerError
@@ -56,9 +57,7 @@ class ReplayController:
         self._committed = self._store.samples_committed if doubt is None else int(doubt["proven"])
         self._actual = self._store.has_actual
         self._piece: tuple[int, NDArray[Any], NDArray[np.float32] | None] | None = None
-        self._range: tuple[int, int] | None = None
-        self._running = False
-        self._at = 0
+        self._range = ArmedRange()
 
     @property
     def source(self) -> Path:
@@ -113,15 +112,11 @@ class ReplayController:
                 f"expected a path of plan {digest[:12]}, of which {str(self._store.path)!r} is, got one of "
                 f"{wanted[:12]}; replay a store of that plan"
             )
-        if not 0 <= start <= stop <= len(path):
-            raise ControllerError(f"expected a range inside samples 0 to {len(path)}, got {start} to {stop}")
-        self._range, self._running, self._at = (start, stop), False, start
+        self._range.arm(path, start, stop)
 
     def start(self) -> None:
         """Begin to deliver the armed range."""
-        if self._range is None:
-            raise ControllerError("expected an armed range before the start, got none, call arm first")
-        self._running = True
+        self._range.start()
 
     def read(self, max_samples: int) -> SampleBatch | None:
         """The next 1 .. max_samples samples; None when the armed range was delivered.
@@ -131,41 +126,28 @@ class ReplayController:
         ControllerError
             When the store ends before the armed range does.
         """
-        armed = self._range
-        if armed is None or not self._running:
-            raise ControllerError("expected a started scan to read from, got none, call arm and start first")
-        if max_samples < 1:
-            raise ControllerError(f"expected to read at least 1 sample, got {max_samples}")
-        start, stop = armed
-        if start == stop:
-            self.abort()
-            return None
-        if start >= self._committed:
-            raise ControllerError(
-                f"expected samples up to {stop} in {str(self._store.path)!r}, got {self._committed} committed "
-                "beyond doubt; acquire the rest there first"
-            )
-        batch = self._batch(start, min(stop, start + max_samples))
-        self._at = start + len(batch.counts)
-        if self._range is armed:
-            self._range = (start + len(batch.counts), stop)
-        return batch
+        return self._range.read(max_samples, self._batch)
 
     @property
     def reached(self) -> int:
         """The first sample of the range armed last that was not delivered since."""
-        return self._at
+        return self._range.reached
 
     def abort(self) -> None:
         """Drop the armed range."""
-        self._range, self._running = None, False
+        self._range.drop()
 
     def close(self) -> None:
         """Nothing to release; it can be armed again."""
         self.abort()
 
-    def _batch(self, start: int, stop: int) -> SampleBatch:
+    def _batch(self, path: ScanPath, start: int, stop: int) -> SampleBatch:
         """Samples from `start` to at most `stop`, from one piece of the store, which stays in memory."""
+        if start >= self._committed:
+            raise ControllerError(
+                f"expected samples up to {stop} in {str(self._store.path)!r}, got {self._committed} committed "
+                "beyond doubt; acquire the rest there first"
+            )
         first = start // _PIECE * _PIECE
         piece = self._piece
         if piece is None or piece[0] != first:

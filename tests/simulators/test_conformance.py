@@ -120,7 +120,7 @@ class Broken(VirtualMicroscope):
 
 class NoTurn(Broken):
     def read(self, max_samples: int) -> SampleBatch | None:
-        self._running = True
+        self._range._running = True
         return super().read(max_samples)
 
 
@@ -132,7 +132,7 @@ class TooLarge(Broken):
 class LosesTheLast(Broken):
     def arm(self, path: ScanPath, start: int, stop: int) -> None:
         super().arm(path, start, stop)
-        self._stop -= 1
+        self._range.arm(path, start, max(start, stop - 1))
 
 
 class AnyRange(Broken):
@@ -223,7 +223,7 @@ class LosesWhenCallersStall(Broken):
 
     def arm(self, path: ScanPath, start: int, stop: int) -> None:
         super().arm(path, start, stop)
-        self.last, self.lost = 0.0, 0
+        self.last, self.lost, self.stop = 0.0, 0, stop
 
     def read(self, max_samples: int) -> SampleBatch | None:
         now = time.monotonic()
@@ -234,7 +234,9 @@ class LosesWhenCallersStall(Broken):
         return None if batch is None else SampleBatch(batch.start - self.lost, batch.counts)
 
     def _lose(self) -> None:
-        self._at += 1
+        assert self._range._armed is not None
+        path, start, stop = self._range._armed
+        self._range._armed = (path, start + 1, stop)
         self.lost += 1
 
 
@@ -242,7 +244,8 @@ class SaysWhenItLost(LosesWhenCallersStall):
     """The same, but it counts its readings: this one is right."""
 
     def _lose(self) -> None:
-        start, self._path = self._at, None
+        start = self.reached
+        self.abort()
         raise UnprovenError("expected as many readings as pixels, got fewer; expose them again", proven=start)
 
 
@@ -254,7 +257,7 @@ class ShiftsWhenCallersStall(LosesWhenCallersStall):
             return None
         batch = super().read(max_samples)
         if batch is None and self.lost:
-            batch, self.lost = SampleBatch(self._stop - self.lost, np.zeros(self.lost, np.uint16)), -1
+            batch, self.lost = SampleBatch(self.stop - self.lost, np.zeros(self.lost, np.uint16)), -1
         return batch
 
 
@@ -263,7 +266,7 @@ class AddsAfterMany(Broken):
 
     def read(self, max_samples: int) -> SampleBatch | None:
         batch = super().read(max_samples)
-        if batch is None or self._at - self._began < 30_000:
+        if batch is None or self.reached - self._began < 30_000:
             return batch
         counts, _ = expose(SPECIMEN.signal, self.long, batch.start - 1, batch.start - 1 + len(batch.counts), seed=3)
         return SampleBatch(batch.start, counts)
