@@ -102,8 +102,8 @@ class ControllerProfile(Part):
         """SHA-256 of all that the waiting times of a plan follow from; None for a controller that never waits."""
         if self.settle is None and not self.flyback_ns:
             return None
-        told = self.model_dump_json(include={"dwell", "settle", "flyback_ns"})
-        return hashlib.sha256(told.encode()).hexdigest()
+        waits = self.model_dump_json(include={"dwell", "settle", "flyback_ns"})
+        return hashlib.sha256(waits.encode()).hexdigest()
 
 
 def profile_names() -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from stemscan.acquisition.conformance import ControllerConformance
 from stemscan.acquisition.faulty import FaultyController
 from stemscan.acquisition.replay import ReplayController
 from stemscan.acquisition.reports import provenance_of
@@ -32,7 +33,6 @@ from stemscan.simulators.obi.server import ObiServer
 from stemscan.store.batch import SampleBatch
 from stemscan.store.ledger import BeamTime, BeamTimes
 from stemscan.store.writer import AcquisitionWriter
-from stemscan.testing import ControllerConformance
 
 PROFILE = load_profile("obi")
 SPECIMEN = specimen_from_array(np.random.default_rng(0).random((32, 32)).astype(np.float32))

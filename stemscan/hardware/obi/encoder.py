@@ -199,10 +199,10 @@ class StepEncoder:
         """A rectangle of steps as a region and runs."""
         at, blanked = one.first, bool(steps.blanked[one.first])
         x, y = (one.columns, one.x_step << 8), (one.rows, one.y_step << 8)
-        told = encode(obi.RasterRegion(int(steps.x[at]), *x, int(steps.y[at]), *y))
+        stream = encode(obi.RasterRegion(int(steps.x[at]), *x, int(steps.y[at]), *y))
         if blanked is not self.blanked:
-            told += encode(obi.Blank(blanked, inline=True))
+            stream += encode(obi.Blank(blanked, inline=True))
             self.blanked = blanked
         left, field = one.columns * one.rows, int(steps.dwell[at]) - 1
         lengths = [min(left - done, LARGEST_RUN) for done in range(0, left, LARGEST_RUN)]
-        return told + b"".join(encode(obi.RasterPixelRun(length, field)) for length in lengths)
+        return stream + b"".join(encode(obi.RasterPixelRun(length, field)) for length in lengths)

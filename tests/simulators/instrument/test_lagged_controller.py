@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stemscan.acquisition.conformance import ControllerConformance
 from stemscan.acquisition.reports import provenance_of
 from stemscan.acquisition.scan import run_scan
 from stemscan.acquisition.scan_controller import ScanController
@@ -23,7 +24,6 @@ from stemscan.store.batch import SampleBatch
 from stemscan.store.provenance import Provenance
 from stemscan.store.reader import Acquisition
 from stemscan.store.writer import AcquisitionWriter
-from stemscan.testing import ControllerConformance
 from tests.stemscan.store_kit import make_plan
 
 TAU = 3000.0
