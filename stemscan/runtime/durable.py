@@ -79,7 +79,10 @@ def remove(path: Path) -> None:
 
 
 def remove_tree(folder: Path) -> None:
-    """Delete a folder with all that is in it, if it is there."""
+    """Delete a folder with all that is in it, if it is there; of a link to one, the link alone."""
+    if folder.is_symlink():
+        remove(folder)
+        return
     for where, folders, files in os.walk(folder, topdown=False):
         for name in files:
             remove(Path(where, name))
@@ -97,7 +100,7 @@ def _remove_folder(path: Path) -> None:
 def discard(path: Path) -> None:
     """Delete a file, link or folder as far as possible, without a word."""
     with suppress(OSError):
-        (remove_tree if path.is_dir() and not path.is_symlink() else remove)(path)
+        (remove_tree if path.is_dir() else remove)(path)
 
 
 def put_folder(filled: Path, path: Path) -> None:

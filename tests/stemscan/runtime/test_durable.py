@@ -76,6 +76,8 @@ def test_steps_on_files_and_folders(tmp_path: Path) -> None:
     for link in (tmp_path / "link", tmp_path / "e" / "link"):
         link.symlink_to(tmp_path / "c")
         discard(link.parent if link.parent != tmp_path else link)
+    (tmp_path / "link").symlink_to(tmp_path / "c")
+    remove_tree(tmp_path / "link")
     assert (tmp_path / "c" / "file").exists()
     assert not (tmp_path / "e").exists()
     remove_tree(tmp_path / "c")
