@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from zarr.abc.buffer import Buffer, BufferPrototype
 from zarr.abc.store import ByteRequest, Store
 from zarr.codecs import BloscCodec, Crc32cCodec
-from zarr.core.sync import sync
+from zarr.core.sync import sync  # zarr has no public way into its own event loop, in which failed writes go on
 from zarr.storage import LocalStore, MemoryStore
 
 from stemscan.errors import NO_THREAD, StemscanError, StoreError, is_out_of_threads, refusal
