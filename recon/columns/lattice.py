@@ -135,11 +135,6 @@ def _translations(places: Floats) -> Floats | None:
     return None
 
 
-def _sine(a: Floats, b: Floats) -> float:
-    """Sine of the angle between two vectors, without sign."""
-    return abs(float(a[0] * b[1] - a[1] * b[0])) / float(np.hypot(*a) * np.hypot(*b))
-
-
 def _reduced(basis: Floats) -> Floats:
     """The shortest basis of the same lattice, right-handed."""
     a, b = basis

@@ -1,1 +1,1 @@
-"""Pictures of scans and reconstructions as PNG: the panel of a chain, contact sheets, single images."""
+"""Pictures of scans and reconstructions as PNG: the panel of a chain, single images."""

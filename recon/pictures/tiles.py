@@ -1,4 +1,4 @@
-"""Rows of pictures with titles, on one matplotlib figure: what panels and contact sheets are made of.
+"""Rows of pictures with titles, on one matplotlib figure: the parts of panels.
 
 All tiles have one size, in inches; the figure grows with their number. A detail of a large image is magnified in a
 corner, pixel by pixel, for what a scan of few samples measures cannot be seen in a reduced picture.

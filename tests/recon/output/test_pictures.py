@@ -20,7 +20,6 @@ from stemscan.recon.pictures.colours import (
     signed_limit,
     to_rgb,
 )
-from stemscan.recon.pictures.contact_sheet import contact_sheet
 from stemscan.recon.pictures.frames import frame_picture
 from stemscan.recon.pictures.panel import panel
 from stemscan.recon.pictures.scale_bar import scale_bar
@@ -201,17 +200,6 @@ def test_panels_refuse(tmp_path: Path) -> None:
         panel(inputs, [], None, tmp_path / "p.png")
     with pytest.raises(ReconError, match=r"got \[\(16, 16\)\]; make them with grid='plan'"):
         panel(inputs, [replace(made, image=made.image[:16, :16])], None, tmp_path / "p.png")
-
-
-def test_contact_sheet(tmp_path: Path) -> None:
-    first, second = scan(lattice((64, 80))), replace(scan(lattice((300, 220))), truth=None)
-    rows = [(name, one, [reconstruct(one, "nearest")] * n) for name, one, n in (("a", first, 2), ("b", second, 1))]
-    contact_sheet(rows, tmp_path / "s.png", caption="two images")
-    assert (opened(tmp_path / "s.png") == UNVISITED).all(axis=-1).any()
-    contact_sheet(rows[:1], tmp_path / "plain.png")
-    assert opened(tmp_path / "plain.png").shape[0] < opened(tmp_path / "s.png").shape[0]
-    with pytest.raises(ReconError, match="at least one image"):
-        contact_sheet([], tmp_path / "t.png")
 
 
 @given(st.tuples(st.integers(1, 500), st.integers(1, 500)), st.integers(1, 300), st.booleans())
