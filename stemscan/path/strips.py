@@ -67,7 +67,7 @@ class StripCurve(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Strips:
-    """How a grid is cut.
+    """Cut of a grid into strips, and of these into cells.
 
     Parameters
     ----------

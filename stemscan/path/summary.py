@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from stemscan.path.scan_path import ScanPath
+from stemscan.plan.dose import ELECTRONS_PER_PA_NS, area_dose
 from stemscan.plan.summary import PlanSummary
+from stemscan.runtime.compiled import compiled
+from stemscan.types import Points
 
 if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["summarise"]
 
 Progress = Callable[[int, int], None]
+Visits = npt.NDArray[np.unsignedinteger]
 
 
 def summarise(plan: ScanPlan, *, progress: Progress | None = None) -> PlanSummary:
@@ -32,9 +37,7 @@ def summarise(plan: ScanPlan, *, progress: Progress | None = None) -> PlanSummar
     -------
     PlanSummary
     """
-    from stemscan.plan.dose import ELECTRONS_PER_PA_NS, area_dose
-
-    visits, mean_jump, longest_jump, over = _walk(plan, progress)
+    visits, mean_jump, longest_jump, over = _visits_and_jumps(plan, progress)
     incident = plan.electrons_per_sample / plan.dose.collection
     pixel = plan.pixel_size_nm
     most = int(visits.max())
@@ -64,21 +67,18 @@ def summarise(plan: ScanPlan, *, progress: Progress | None = None) -> PlanSummar
     )
 
 
-def _walk(plan: ScanPlan, progress: Progress | None) -> tuple[npt.NDArray[np.unsignedinteger], float, float, int]:
+def _visits_and_jumps(plan: ScanPlan, progress: Progress | None) -> tuple[Visits, float, float, int]:
     """Visits of each pixel, mean and longest jump between successive samples, and how many exceed the limit."""
-    from stemscan.path.scan_path import ScanPath
-    from stemscan.path.summary_kernels import count_visits, measure_jumps
-
     path = ScanPath(plan)
     visits = np.zeros(plan.shape, np.uint32 if plan.repeats_pixels else np.min_scalar_type(plan.passes))
     total, longest, over = 0.0, 0, 0
     limit = (plan.order.max_jump_px or 0) ** 2
     last = None
     for start, positions in path.batches():
-        count_visits(positions, visits)
+        _count_visits(positions, visits)
         if last is not None:
             positions = np.concatenate((last, positions))
-        batch_total, batch_longest, batch_over = measure_jumps(positions, limit)
+        batch_total, batch_longest, batch_over = _measure_jumps(positions, limit)
         total += batch_total
         over += batch_over
         longest = max(longest, batch_longest)
@@ -86,3 +86,24 @@ def _walk(plan: ScanPlan, progress: Progress | None) -> tuple[npt.NDArray[np.uns
         if progress is not None:
             progress(min(start + len(positions), len(path)), len(path))
     return visits, total / max(1, len(path) - 1), float(np.sqrt(longest)), over
+
+
+@compiled()
+def _count_visits(positions: Points, visits: Visits) -> None:
+    """Add one to each visited pixel for each sample."""
+    for i in range(len(positions)):
+        visits[positions[i, 0], positions[i, 1]] += np.uint8(1)
+
+
+@compiled()
+def _measure_jumps(positions: Points, limit: float) -> tuple[float, int, int]:
+    """Sum of the distances between successive points, square of the longest, number of squares above `limit`."""
+    total, longest, over = 0.0, 0, 0
+    for i in range(1, len(positions)):
+        down = np.int64(positions[i, 0]) - positions[i - 1, 0]
+        across = np.int64(positions[i, 1]) - positions[i - 1, 1]
+        square = down * down + across * across
+        total += np.sqrt(float(square))
+        longest = max(longest, square)
+        over += square > limit
+    return total, longest, over

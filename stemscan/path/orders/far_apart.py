@@ -45,7 +45,7 @@ def _quality(multiplier: Any, tiles: tuple[int, int], sides: tuple[int, int], re
 
 @compiled()
 def _multiplier(tiles: tuple[int, int], sides: tuple[int, int]) -> np.int64:
-    """That number without common divisor with the number of tiles which makes the best times (number n) mod T."""
+    """The multiplier, without common divisor with the number T of tiles, of the best times (multiplier n) mod T."""
     count = np.int64(tiles[0] * tiles[1])
     mean = np.sqrt(np.float64(sides[0] * sides[1]))
     reach = int(np.ceil(_REACH * mean / sides[0])), int(np.ceil(_REACH * mean / sides[1]))
@@ -62,7 +62,7 @@ def _multiplier(tiles: tuple[int, int], sides: tuple[int, int]) -> np.int64:
 
 @lru_cache(maxsize=64)
 def step_between(tiles: tuple[int, int], sides: tuple[int, int]) -> tuple[int, int]:
-    """How the tiles of a grid are visited.
+    """Sequence in which the tiles of a grid are visited.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from stemscan.runtime.compiled import compiled
 __all__ = ["improve"]
 
 _REACH = 6
-"""How far along the way a change looks, in pixels."""
+"""Pixels along the way that a change looks at."""
 
 
 @compiled(inline=True)

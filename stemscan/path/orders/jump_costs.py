@@ -1,4 +1,4 @@
-"""What a jump costs, as whole numbers, so that the ways found by comparing costs are the same on every machine.
+"""Costs of jumps as whole numbers, so that the ways found by comparing costs are the same on every machine.
 
 Costs of short jumps stand in a table by the square of the jump; a long one is computed.
 """
@@ -84,7 +84,7 @@ def cost_of(square: Any, costs: JumpCosts) -> Any:
 
 
 def costs_for(order: Order, shape: tuple[int, int]) -> JumpCosts:
-    """What jumps cost under the orders `shortest` (256 a pixel) and `settle-aware` (1 a nanosecond)."""
+    """Costs of jumps under the orders `shortest` (256 a pixel) and `settle-aware` (1 a nanosecond)."""
     none = np.zeros(1)
     kind, first, second, jumps, times = _LENGTH, math.inf, 0.0, none, none
     if order.max_jump_px is not None:

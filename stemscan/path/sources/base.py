@@ -56,7 +56,7 @@ class Source(ABC):
         """Pixels of a strip in a pass, in no particular order."""
 
     def alone(self, order: str) -> Fill | None:
-        """How any sample of an order is told without the others; None where the source cannot."""
+        """Samples of an order, each made without the others; None where the source cannot."""
         return None
 
     @cached_property

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["BlueNoiseSource"]
 
 _NONE: Final[Points] = np.empty((0, 2), np.int32)
-_CURVES_HELD: Final = 6
-_SWEEPS_HELD: Final = 8
+_CACHED_CURVES: Final = 6
+_CACHED_SWEEPS: Final = 8
 
 
 class BlueNoiseSource(Source):
@@ -39,8 +39,8 @@ class BlueNoiseSource(Source):
         areas = self.inside.starts(self.strips.rows).tolist()
         self._pass_starts = np.array([samples * area // self.area for area in areas], np.int64)
         self._side = math.isqrt((self.area - 1) // samples) + 1  # the least of which a square has an area a sample
-        self._curve = lru_cache(maxsize=_CURVES_HELD)(self._make_curve)
-        self._swept = lru_cache(maxsize=_SWEEPS_HELD)(self._sweep)
+        self._curve = lru_cache(maxsize=_CACHED_CURVES)(self._make_curve)
+        self._swept = lru_cache(maxsize=_CACHED_SWEEPS)(self._sweep)
 
     def _starts(self, number: int) -> Integers:
         return self._pass_starts
@@ -50,7 +50,7 @@ class BlueNoiseSource(Source):
         return pixels_of(self._swept(number, strip, 1), self.plan.shape[1])
 
     def _make_curve(self, strip: int) -> CurveStrip:
-        """What is known of a strip before anything is chosen."""
+        """A strip before anything is chosen."""
         listed, width = _NONE, self.plan.shape[1]
         if self.plan.region is not None:
             listed = points_of(self.strips.along(self.inside.pixels(*self.rows(strip)), strip), width)

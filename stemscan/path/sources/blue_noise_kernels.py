@@ -25,7 +25,7 @@ _DOWN, _ACROSS = np.array(_AROUND).T.copy()
 
 
 class CurveStrip(NamedTuple):
-    """What is known of a strip before anything is chosen.
+    """A strip before anything is chosen.
 
     Attributes
     ----------
@@ -139,7 +139,7 @@ def choose(strip: CurveStrip, samples: int, before: Points, around: Points, seed
     samples : int
         0 to the pixels of the curve.
     before : array of int32, (samples, 2) or (0, 2)
-        What an earlier sweep chose: kept where no candidate is better. Empty in the first sweep.
+        Samples that an earlier sweep chose: they stay where no candidate is better. Empty in the first sweep.
     around : array of int32, (n, 2)
         Samples of other strips; those that are near count.
     seed : uint64

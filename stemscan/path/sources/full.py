@@ -23,7 +23,7 @@ __all__ = ["FullSource"]
 
 
 class FullSource(Source):
-    """Every pixel that the plan allows; on the whole grid any sample of most orders is told alone."""
+    """Every pixel that the plan allows; on the whole grid any sample of most orders is made alone."""
 
     def __init__(self, plan: ScanPlan) -> None:
         super().__init__(plan)

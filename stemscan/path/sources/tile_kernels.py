@@ -193,7 +193,7 @@ def _choose_stretch(
 
 @compiled()
 def share_begins(seed: Any, passes: int, area: int) -> Integers:
-    """Where the sharing out of passes among cut tiles of so many pixels begins, 0 .. area - 1 each."""
+    """Begin of the sharing out of each pass among cut tiles of so many pixels, 0 .. area - 1."""
     begins = np.empty(passes, np.int64)
     for number in range(passes):
         w0, w1, _, _ = random_words(seed, _EDGE, np.uint64(number), 0)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["TileSource"]
 
 _MOST_SHUFFLED: Final = {"random": 256, "delocalised": 64}
-"""Pixels of a tile that are shuffled for a sample told alone, at most, by order.
+"""Pixels of a tile that are shuffled for a sample made alone, at most, by order.
 
 Beyond 256 a whole pass is quicker by several times; beyond 64 rounds would go over too few tiles to keep neighbours
 apart in time.
@@ -97,7 +97,7 @@ class TileSource(Source):
         return tiles[0] * tiles[1], *step_between(tiles, (height, width))
 
     def _rests(self, number: int) -> tuple[Integers, Integers]:
-        """What makes a pass differ from whole rounds: see `stemscan.path.sources.tile_kernels.fill_rounds`."""
+        """Differences of a pass from whole rounds: see `stemscan.path.sources.tile_kernels.fill_rounds`."""
         (tiles, _, multiplier), (cut, covered) = self._steps, self._cut_tiles
         rounds, counts = self.tiles.per_tile, np.diff(self._shared(covered, number), prepend=0)
         edge, slot = np.nonzero(np.arange(rounds) < counts[:, None])

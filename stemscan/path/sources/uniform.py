@@ -46,7 +46,7 @@ class UniformSource(Source):
         return round_keys(self.area, self.seed, Stream.GRID, cycle)
 
     def _wrap(self, cycle: int) -> tuple[int, Integers]:
-        """How far the pass that wraps into `cycle` reads its permutation, and at which numbers it puts pixels off."""
+        """The end in `cycle` of the pass that wraps into it, and the numbers at which that puts pixels off."""
         for into in range(1, cycle + 1):
             if into not in self._wraps:
                 wrapping = (into * self.area - 1) // self._samples
@@ -57,7 +57,7 @@ class UniformSource(Source):
         return self._wraps[cycle]
 
     def stretch(self, number: int) -> Stretch:
-        """Where in the stream of permutations a pass reads."""
+        """The stretch of the stream of permutations that a pass reads."""
         if self.plan.repeat != "exclusive":
             keys = self._keys(number)
             return Stretch(0, self._samples, 0, _NONE, keys, 0, _NONE, keys)

@@ -24,7 +24,7 @@ Keys = npt.NDArray[np.uint32]
 
 
 class Stretch(NamedTuple):
-    """What one pass reads: `length` elements from `position` on in one permutation, the rest from the next.
+    """The stretch that a pass reads: `length` elements from `position` on in one permutation, the rest from the next.
 
     `reach` and `put_off` tell how the pass that wrapped into a permutation left it: it read the numbers below `reach`
     but for those in `put_off` (ascending), which come next.
@@ -134,7 +134,7 @@ def draw(n: int, stretch: Stretch, start: int, out: Pixels) -> None:
 
 @compiled()
 def starts_between(edges: Integers, n: int, samples: int, stretch: Stretch) -> Integers:
-    """How many pixels of the pass lie below each number of an ascending list from 0 to n."""
+    """Number of pixels of the pass below each number of an ascending list from 0 to n."""
     bits, high_values = domain(n)
     counts = np.zeros(len(edges), np.int64)
     for sample in range(samples):
@@ -150,7 +150,7 @@ def starts_between(edges: Integers, n: int, samples: int, stretch: Stretch) -> I
 
 @compiled()
 def pixels_between(first: int, stop: int, n: int, samples: int, stretch: Stretch) -> Pixels:
-    """Those numbers first .. stop - 1 that the pass visits, `samples` in all, ascending."""
+    """The numbers among first .. stop - 1 that the pass visits, `samples` in all, ascending."""
     out = np.empty(samples, np.uint32)
     mask = np.empty(min(CHUNK, stop - first), np.uint8)
     at = 0

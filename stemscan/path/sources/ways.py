@@ -86,7 +86,7 @@ def samples_inside(plan: ScanPlan) -> int:
 
 
 class _InRegion:
-    """What of a way lies inside the plan's region, in stretches of the way; how many each has is counted once."""
+    """Samples of a way inside the plan's region, in stretches of the way; those of each stretch are counted once."""
 
     def __init__(self, plan: ScanPlan, formula: Formula) -> None:
         assert plan.region is not None
