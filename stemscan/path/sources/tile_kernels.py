@@ -1,10 +1,5 @@
 """Compiled: which pixels of the tiles of a pattern a pass visits.
 
-A tile has `area` pixels, numbered row by row. For each cycle it has a random permutation of them (Fisher-Yates,
-Philox words keyed by seed, tile and cycle). Independent passes take the head of a permutation each; exclusive passes
-take successive stretches of the stream of permutations, and at the wrap from one permutation to the next put off
-those pixels that the pass already has, so that no pass visits a pixel twice and every permutation is used up.
-
 Whole tiles get a fixed number of samples. What a pass has beyond them is shared by the tiles that an edge cuts, of the
 grid or of a region, in proportion to their area: systematic sampling with a random start of each pass, so that the sum
 is exact and no tile gets more than it has pixels.
@@ -15,18 +10,17 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from stemscan.path.permutation import number_left
 from stemscan.path.pixels import Pixels
-from stemscan.random import Stream, bounded, random_words
+from stemscan.path.sources.tile_choice import Scratch, choose_head, choose_stretch
+from stemscan.random import Stream, random_words
 from stemscan.runtime.compiled import compiled
 from stemscan.types import Integers, Mask
 
 __all__ = [
     "Tiles",
     "choose_in_rows",
-    "clean_cycle",
     "fill_drawn",
     "fill_rounds",
     "share_begins",
@@ -34,13 +28,9 @@ __all__ = [
     "whole_and_cut",
 ]
 
-_PATTERN = Stream.PATTERN
 _EDGE = Stream.EDGE
-_CYCLE_SHIFT = 20  # below it: numbers of word blocks, for tiles of up to 2**22 pixels; above it: cycles
 _HALF = 16
 _LOW = (1 << _HALF) - 1
-
-Scratch = npt.NDArray[np.int32]
 
 
 class Tiles(NamedTuple):
@@ -92,106 +82,6 @@ def _new_working(tiles: Tiles, number: int) -> tuple[Scratch, Scratch, Integers,
 
 
 @compiled()
-def _shuffle_head(head: int, area: int, seed: np.uint64, tile: int, cycle: int, perm: Any, swaps: Any) -> None:
-    """Bring the first `head` elements of the cycle's permutation to the front of the identity `perm`."""
-    draw = cycle << _CYCLE_SHIFT
-    w0 = w1 = w2 = w3 = np.uint32(0)
-    for k in range(head):
-        lane = k & 3
-        if lane == 0:
-            w0, w1, w2, w3 = random_words(seed, _PATTERN, np.uint64(tile), draw + (k >> 2))
-        word = w0 if lane == 0 else w1 if lane == 1 else w2 if lane == 2 else w3
-        other = k + bounded(word, area - k)
-        perm[k], perm[other] = perm[other], perm[k]
-        swaps[k] = other
-
-
-@compiled()
-def _choose_head(
-    start: int, stop: int, area: int, seed: np.uint64, tile: int, cycle: int, scratch: Scratch, chosen: Scratch
-) -> None:
-    """Write elements start .. stop - 1 of the cycle's permutation to `chosen`."""
-    perm, swaps = scratch[0], scratch[1]
-    _shuffle_head(stop, area, seed, tile, cycle, perm, swaps)
-    for k in range(start, stop):
-        chosen[k - start] = perm[k]
-    for back in range(stop):
-        k = stop - 1 - back
-        other = swaps[k]
-        perm[k], perm[other] = perm[other], perm[k]
-
-
-@compiled()
-def _put_off(perm: Any, tail: Any, needed: int, marks: Any, spare: Any) -> None:
-    """Reorder the head of `perm`: the first `needed` elements outside `tail`, then those of `tail` passed over."""
-    for element in tail:
-        marks[element] = 1
-    taken, passed_over = 0, 0
-    while taken < needed:
-        element = perm[taken + passed_over]
-        if marks[element]:
-            spare[passed_over] = element
-            passed_over += 1
-        else:
-            perm[taken] = element
-            taken += 1
-    for i in range(passed_over):
-        perm[taken + i] = spare[i]
-    for element in tail:
-        marks[element] = 0
-
-
-@compiled()
-def clean_cycle(offsets: Any, number: int, area: int, cycle: int) -> int:
-    """The last cycle up to this one that begins with a pass: nothing of an earlier one matters to it."""
-    while cycle > 0:
-        while offsets[number] > cycle * area:
-            number -= 1
-        if offsets[number] == cycle * area:
-            break
-        cycle -= 1
-    return cycle
-
-
-@compiled()
-def _choose_stretch(
-    offsets: Any, number: int, area: int, seed: np.uint64, tile: int, scratch: Scratch, chosen: Scratch
-) -> None:
-    """Write the pixels that pass `number` takes from the tile's stream to `chosen`.
-
-    Parameters
-    ----------
-    offsets : array of int, at least number + 2
-        Samples that the tile gets before each pass.
-    number : int
-        Which pass.
-    area, seed, tile, scratch, chosen
-        As in `_choose_head`.
-    """
-    first, last = offsets[number], offsets[number + 1]
-    if last <= area:
-        _choose_head(first, last, area, seed, tile, 0, scratch, chosen)
-        return
-    cycle, most = first // area, 0
-    for k in range(number + 1):
-        most = max(most, offsets[k + 1] - offsets[k])
-    # A wrap reorders at most the first `most` elements; a tail beyond them does not depend on earlier wraps.
-    base = clean_cycle(offsets, number, area, cycle)
-    base = max(base, cycle - 1) if 2 * most <= area else base
-    swaps, current, previous, marks = scratch[1], scratch[2], scratch[3], scratch[4]
-    for c in range(base, (last - 1) // area + 1):
-        begin = c * area
-        current[:area] = scratch[0, :area]
-        _shuffle_head(area, area, seed, tile, c, current, swaps)
-        wrap = np.searchsorted(offsets[: number + 2], begin, side="right") - 1
-        if c > base and offsets[wrap] < begin:
-            _put_off(current, previous[offsets[wrap] % area : area], offsets[wrap + 1] - begin, marks, swaps)
-        for at in range(max(first, begin), min(last, begin + area)):
-            chosen[at - first] = current[at - begin]
-        current, previous = previous, current
-
-
-@compiled()
 def share_begins(seed: Any, passes: int, area: int) -> Integers:
     """Begin of the sharing out of each pass among cut tiles of so many pixels, 0 .. area - 1."""
     begins = np.empty(passes, np.int64)
@@ -234,13 +124,13 @@ def _choose(
 ) -> None:
     """Write the first samples, or all, of a pass in a tile to `chosen`."""
     if not tiles.exclusive:
-        _choose_head(0, samples, area, tiles.seed, tile, number, scratch, chosen)
+        choose_head(0, samples, area, tiles.seed, tile, number, scratch, chosen)
     elif area == tiles.tile[0] * tiles.tile[1]:
-        _choose_stretch(of_whole, number, area, tiles.seed, tile, scratch, chosen)
+        choose_stretch(of_whole, number, area, tiles.seed, tile, scratch, chosen)
     else:
         for k in range(number + 1):
             of_cut[k + 1] = of_cut[k] + _samples_of(tiles, area, covered, k)
-        _choose_stretch(of_cut, number, area, tiles.seed, tile, scratch, chosen)
+        choose_stretch(of_cut, number, area, tiles.seed, tile, scratch, chosen)
 
 
 @compiled()

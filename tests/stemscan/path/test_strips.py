@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stemscan.path.scan_path import ScanPath
-from stemscan.path.sources.tile_kernels import clean_cycle, shared_before
+from stemscan.path.sources.tile_choice import clean_cycle
+from stemscan.path.sources.tile_kernels import shared_before
 from stemscan.path.sources.tiles import TileSource
 from stemscan.path.sources.uniform import UniformSource
 from stemscan.path.sources.uniform_kernels import draw, pixels_between, starts_between
