@@ -18,7 +18,7 @@ from stemscan.recon.inputs.inputs import Inputs, load_inputs
 from stemscan.recon.method import Method
 from stemscan.recon.reconstruction import Estimate, Reconstruction
 from stemscan.recon.registry import DEFAULT_METHOD, AnyMethod, method_of
-from stemscan.recon.settings import check_settings
+from stemscan.recon.settings import check_settings, plain
 from stemscan.recon.threads import limit_threads
 from stemscan.runtime.memory import require_memory
 
@@ -93,7 +93,9 @@ def reconstruct(
         raise UsageError(f"expected grid to be one of {', '.join(GRIDS)}, got {grid!r}")
     if weights is not None and not chosen.needs_weights:
         raise UsageError(f"expected no weights for {chosen}, which has none, got {str(weights)!r}")
+    settings = plain(settings)
     check_settings(str(chosen), chosen.load(), settings)
+    bound = _bound(chosen)
     where = _device(chosen, device)
     inputs = source if isinstance(source, Inputs) else load_inputs(source)
     if where == "cpu":
@@ -110,7 +112,7 @@ def reconstruct(
         image=shown.image,
         std=shown.std,
         method=chosen.name,
-        settings=_noted(chosen, estimate.settings),
+        settings=_noted(chosen, {**bound, **estimate.settings}),
         seconds=seconds,
         factor=shown.factor,
         native_factor=estimate.factor,
@@ -150,7 +152,7 @@ def _of_plugin(method: Method, plugin: Plugin, inputs: Inputs, arguments: Mappin
             return method(inputs, **arguments)
     except (StemscanError, MemoryError):
         raise
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         raise ReconError(
             f"expected {method} to reconstruct, got {plugin.blame(problem)}; mend it, or report it there"
         ) from problem
@@ -165,6 +167,9 @@ def _of_arrays(method: Method, made: Any, settings: Mapping[str, Any]) -> Estima
     if not hasattr(image, "__array__") or not (std is None or hasattr(std, "__array__")):
         got = f"({type(image).__name__}, {type(std).__name__})" if isinstance(made, tuple) else type(made).__name__
         raise ReconError(f"expected of {method} an image, (image, std) or an Estimate, got {got}; return one of them")
+    kinds = [np.asarray(one).dtype for one in (image, std) if one is not None]
+    if (wrong := next((kind for kind in kinds if kind.kind not in "buif"), None)) is not None:
+        raise ReconError(f"expected of {method} an image of real numbers, got {wrong}; mend it")
     defaults = {name: setting.default for name, setting in method.settings().items()}
     return Estimate(
         np.asarray(image).astype(np.float32),
@@ -173,12 +178,27 @@ def _of_arrays(method: Method, made: Any, settings: Mapping[str, Any]) -> Estima
     )
 
 
+def _bound(method: Method) -> dict[str, Any]:
+    """What is bound to a plug-in, as it is noted; refused before anything is computed where it cannot be."""
+    bound = {} if method.plugin is None else plain(method.plugin.bound)
+    for name, value in bound.items():
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError):
+            raise UsageError(
+                f"expected numbers and words alone to be bound to {method}, for the record, got {name} of type "
+                f"{type(value).__name__}; make it in the function, or give it as a setting"
+            ) from None
+    return {"bound": bound} if bound else {}
+
+
 def _noted(method: Method, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings as they are noted; of a plug-in plain data, and the digest of its code."""
     if method.plugin is None:
         return dict(settings)
+    settings = plain(settings)
     try:
-        json.dumps(dict(settings))
+        json.dumps(settings)
     except (TypeError, ValueError) as problem:
         raise ReconError(f"expected of {method} settings of plain numbers and words, got: {problem}; mend it") from None
     return {**settings, "code_sha256": method.plugin.digest()}
@@ -191,6 +211,8 @@ def _check_estimate(method: Method, estimate: Estimate, shape: tuple[int, int]) 
     for name, array in (("image", estimate.image), ("standard deviation", estimate.std)):
         if array is None:
             continue
+        if not isinstance(array, np.ndarray):
+            raise ReconError(f"expected of {method} the {name} as an array, got {type(array).__name__}; {advice}")
         if array.shape != expected or array.dtype != np.float32:
             raise ReconError(
                 f"expected of {method} a float32 {name} of shape {expected}, got {array.dtype} {array.shape}; {advice}"

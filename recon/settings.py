@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from stemscan.errors import UsageError
 
-__all__ = ["RESERVED", "Setting", "check_settings", "parse_settings", "settings_of"]
+__all__ = ["RESERVED", "Setting", "check_settings", "parse_settings", "plain", "settings_of"]
 
 RESERVED: Final = frozenset({"source", "method", "threads", "grid"})
 """Names that `reconstruct` takes itself, and that no setting can have."""
@@ -133,6 +133,22 @@ def parse_settings(texts: Sequence[str], what: str = "a setting") -> dict[str, A
                 f"expected {what} with a plain value for {name}, got {value!r}; write a number or word"
             ) from problem
     return settings
+
+
+def plain(value: Any) -> Any:
+    """Settings with the plain numbers of Python in the place of those of numpy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> plain({"width": np.float32(1.5), "sizes": [np.int64(3)]})
+    {'width': 1.5, 'sizes': [3]}
+    """
+    if isinstance(value, Mapping):
+        return {name: plain(one) for name, one in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(plain, value))
+    return value.item() if hasattr(value, "dtype") and getattr(value, "ndim", None) == 0 else value
 
 
 def _check_value(title: str, setting: Setting, value: Any) -> None:

@@ -10,13 +10,12 @@ from __future__ import annotations
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from hashlib import sha256
 from pathlib import Path
-from types import ModuleType
+from types import CellType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from stemscan.errors import InputNotFoundError, PluginError, UsageError
@@ -29,8 +28,8 @@ __all__ = ["Plugin", "PluginKind", "split_plugin"]
 
 _SUFFIX: Final = ".py"
 
-_neighbours: set[str] = set()
-"""Names in `sys.modules` of modules that lie beside a plug-in's file and were imported by it."""
+_EMPTY: Final = CellType()
+"""A variable of a closure that has no value yet."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,9 @@ class Plugin:
         Where it comes from, for people: the package with its version, or the file.
     file : Path or None
         The file that it was named by.
+    bound : mapping
+        What was bound to an object that was handed over: arguments of a partial, attributes of an instance, and plain
+        values that a function took from the one around it.
     """
 
     noun: str
@@ -56,6 +58,7 @@ class Plugin:
     _source: Callable[[], Path | None]
     _package: str | None = None
     file: Path | None = None
+    bound: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.noun} {self.name}"
@@ -199,7 +202,8 @@ class PluginKind:
         name = getattr(inner, "__name__", type(inner).__name__)
         package, dot, _ = str(getattr(inner, "__module__", "")).partition(".")
         source = partial(_source_of, inner)
-        return Plugin(self.noun, name, "the object itself", lambda _: made, source, package if dot else None)
+        own = package if dot else None
+        return Plugin(self.noun, name, "the object itself", lambda _: made, source, own, bound=_bound(made))
 
     def _of_file(self, text: str, file: Path, name: str) -> Plugin:
         """A plug-in of a file."""
@@ -255,8 +259,10 @@ def _from_entry(plugin: Plugin, entry: EntryPoint) -> Any:
 
 def _from_file(plugin: Plugin, file: Path, name: str) -> Any:
     """Import what a file calls by a name."""
+    from stemscan.plugin_import import import_file
+
     try:
-        module = _imported(file)
+        module = import_file(file)
     except (Exception, SystemExit) as problem:
         raise _failed(plugin, problem) from problem
     return _attribute(plugin, module, name, f"it has {', '.join(defined_names(file)) or 'no function'}")
@@ -280,34 +286,28 @@ def _attribute(plugin: Plugin, module: ModuleType, dotted: str, advice: str) -> 
     return found
 
 
-def _imported(file: Path) -> ModuleType:
-    """Module of a file: a new one, and its neighbours too, where the code has changed.
+def _bound(made: Any) -> dict[str, Any]:
+    """Values by name that are bound to a partial, a method of an instance, an instance or a closure."""
+    if isinstance(made, partial):
+        try:
+            given = inspect.signature(made.func).bind_partial(*made.args, **made.keywords).arguments
+        except (TypeError, ValueError):
+            given = {str(number): value for number, value in enumerate(made.args)} | made.keywords
+        return {**_bound(made.func), **given}
+    if inspect.ismethod(made):
+        return {} if inspect.isclass(made.__self__) else _state(made.__self__)
+    if inspect.isfunction(made):
+        taken = zip(made.__code__.co_freevars, made.__closure__ or (), strict=False)
+        found = {name: cell.cell_contents for name, cell in taken if cell != _EMPTY}
+        return {name: value for name, value in found.items() if isinstance(value, bool | int | float | str)}
+    return {} if hasattr(made, "__name__") else _state(made)
 
-    The file's folder comes first in `sys.path` while it is imported, and last afterwards, for imports inside functions.
-    """
-    folder = str(file.parent)
-    name = f"stemscan_plugin_{sha256(f'{file} {code_digest(file)}'.encode()).hexdigest()[:16]}"
-    if name in sys.modules:
-        return sys.modules[name]
-    for neighbour in _neighbours:
-        sys.modules.pop(neighbour, None)
-    before = set(sys.modules)
-    module = sys.modules[name] = ModuleType(name)
-    module.__file__ = str(file)
-    sys.path.insert(0, folder)
-    try:
-        exec(compile(file.read_bytes(), str(file), "exec"), module.__dict__)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    finally:
-        sys.path.remove(folder)
-        if folder not in sys.path:
-            sys.path.append(folder)
-        own = set(map(str, files_of_code(file)))
-        new = {name: sys.modules[name] for name in set(sys.modules) - before}
-        _neighbours.update(name for name, one in new.items() if getattr(one, "__file__", None) in own - {str(file)})
-    return module
+
+def _state(instance: Any) -> dict[str, Any]:
+    """Attributes of an instance, those in slots too."""
+    slots = [name for kind in type(instance).__mro__ for name in (getattr(kind, "__slots__", None) or ())]
+    inside = {name: getattr(instance, name) for name in slots if hasattr(instance, name)}
+    return inside | getattr(instance, "__dict__", {})
 
 
 def _source_of(made: Any) -> Path | None:

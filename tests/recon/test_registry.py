@@ -141,6 +141,47 @@ def test_a_function_an_object_and_a_partial() -> None:
     assert reconstruct(INPUTS, Levelled()).method == "Levelled"
 
 
+class _Scaled:
+    """A method whose instances have a state."""
+
+    __slots__ = ("factor",)
+
+    def __init__(self, factor: Any) -> None:
+        self.factor = factor
+
+    def __call__(self, inputs: Inputs) -> Any:
+        return inputs.S * self.factor
+
+    run = __call__
+
+
+def _scaling(factor: float) -> Any:
+    return lambda inputs: inputs.S * factor
+
+
+def _scaled(factor: float, inputs: Inputs, *, offset: Any = 0.0) -> Any:
+    return inputs.S * factor + offset
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        lambda factor: functools.partial(_scaled, factor, offset=np.float32(0.5)),
+        _Scaled,
+        lambda factor: _Scaled(factor).run,
+        lambda factor: functools.partial(_Scaled(factor).run),
+        _scaling,
+    ],
+)
+def test_what_is_bound_to_a_method_is_recorded(method: Any) -> None:
+    noted = [reconstruct(INPUTS, method(factor)).settings for factor in (1.0, np.float64(2.0))]
+    assert [one["bound"]["factor"] for one in noted] == [1.0, 2.0]
+    assert type(noted[1]["bound"]["factor"]) is float
+    if method is not _scaling:
+        with pytest.raises(UsageError, match=r"alone to be bound to method .*, got factor of type ndarray; make"):
+            reconstruct(INPUTS, method(INPUTS.S))
+
+
 def test_a_file_and_an_entry_point(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(MINE)
     made = reconstruct(INPUTS, f"{tmp_path / 'mine.py'}:flat", level=0.25)
@@ -188,6 +229,9 @@ def _in_place(inputs: Inputs) -> Any:
         (lambda inputs: (inputs.S, 3), ReconError, r"or an Estimate, got \(ndarray, int\)"),
         (lambda inputs: inputs.S[:4], ReconError, r"shape \(32, 40\), got float32 \(4, 40\); mend it"),
         (lambda inputs: inputs.S * np.nan, ReconError, "finite image"),
+        (lambda inputs: inputs.S * 1j, ReconError, "of method <lambda> an image of real numbers, got complex64"),
+        (lambda inputs: Estimate([1.0]), ReconError, "of method <lambda> the image as an array, got list"),  # type: ignore[arg-type]
+        (lambda inputs: sys.exit("no"), ReconError, "got SystemExit: no, line [0-9]+ of .*test_registry.py; mend"),
         (
             lambda inputs: inputs.nothing,
             ReconError,
@@ -223,6 +267,9 @@ def test_settings_are_checked() -> None:
         with pytest.raises(UsageError, match=words):
             reconstruct(INPUTS, flat, **settings)
     assert reconstruct(INPUTS, lambda inputs, **more: inputs.S, anything=3).settings["anything"] == 3
+    noted = reconstruct(INPUTS, lambda inputs, level=0.0: inputs.S, level=np.float32(0.25)).settings["level"]
+    assert (noted, type(noted)) == (0.25, float)
+    assert reconstruct(INPUTS, flat, level=np.float32(0.25)).settings["level"] == 0.25
     texts = {one.name: one.text for one in Method("flat", flat, "").settings().values()}
     assert texts == {"level": "The value, on the absolute scale.", "words": ""}
 

@@ -68,6 +68,24 @@ def test_a_file_that_has_changed_is_imported_anew_with_its_neighbours(tmp_path: 
     assert found(text).load()() == 2222
 
 
+def test_neighbours_imported_inside_functions_are_each_files_own_and_read_anew(tmp_path: Path) -> None:
+    code = "def number():\n    import hq\n    from parts import size\n    import deep.er as e\n"
+    for number in (1, 2):
+        folder = tmp_path / str(number)
+        (folder / "parts").mkdir(parents=True)
+        (folder / "deep").mkdir()
+        (folder / "hq.py").write_text(f"NUMBER = {number}\n")
+        (folder / "parts" / "__init__.py").write_text("")
+        (folder / "parts" / "size.py").write_text("from . import __name__\nfrom hq import NUMBER as SIZE\n")
+        (folder / "deep" / "er.py").write_text("import hq\nDEEP = hq.NUMBER\n")
+        (folder / "mine.py").write_text(f"{code}    return hq.NUMBER, size.SIZE, e.DEEP\n")
+    first, second = (found(f"{tmp_path / str(number) / 'mine.py'}:number") for number in (1, 2))
+    assert [one.load()() for one in (first, second, first)] == [(1, 1, 1), (2, 2, 2), (1, 1, 1)]
+    (tmp_path / "1" / "hq.py").write_text("NUMBER = 9\n")
+    assert (first.load()(), second.load()()) == ((9, 9, 9), (2, 2, 2))
+    assert "hq" not in sys.modules
+
+
 def test_an_entry_point_of_a_package(tmp_path: Path) -> None:
     installed(
         tmp_path, "found-here", "idw = found_here:Idw.run", found_here="class Idw:\n    run = staticmethod(len)\n"
