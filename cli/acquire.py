@@ -20,7 +20,7 @@ from stemscan.cli.common import (
     stopped_rows,
     table,
 )
-from stemscan.cli.controllers import controller_usage, opened_controller
+from stemscan.cli.controllers import controller_usage, opened_controller, shadowed_controller
 from stemscan.cli.scan_rows import specimen_rows
 from stemscan.cli.shared_options import takes
 from stemscan.cli.virtual_options import VirtualOptions
@@ -118,6 +118,7 @@ def acquire(
         connect=not (resume and _is_complete(output)),
         warn=talk.warn,
     )
+    talk.warn(shadowed_controller(controller))
     check_place(output, overwrite=overwrite, resume=resume)
     if image is not None:
         if image.resolve() == output.resolve():

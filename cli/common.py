@@ -114,8 +114,8 @@ class Talk:
                 typer.echo(line)
 
     def warn(self, message: str) -> None:
-        """Say something that the user should know, on stderr."""
-        if not self.quiet:
+        """Say something that the user should know, on stderr; nothing where the message is empty."""
+        if message and not self.quiet:
             typer.echo(f"warning: {message}", err=True)
 
     @contextmanager

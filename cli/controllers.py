@@ -8,13 +8,14 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from stemscan.cli.virtual_options import VirtualOptions, virtual_settings
+from stemscan.plugins import PluginKind, split_plugin
 
 if TYPE_CHECKING:
     from stemscan.acquisition.controllers import ControllerRequest
     from stemscan.acquisition.scan_controller import ScanController
     from stemscan.store.batch import DetectorInfo
 
-__all__ = ["controller_usage", "opened_controller"]
+__all__ = ["controller_usage", "opened_controller", "shadowed_controller"]
 
 
 @contextmanager
@@ -37,14 +38,13 @@ def opened_controller(text: str, request: ControllerRequest) -> Iterator[ScanCon
     StemscanError
         When it cannot be opened.
     """
-    from stemscan.acquisition.controllers import GROUP, close_controller, open_plugin
+    from stemscan.acquisition.controllers import close_controller, open_plugin
     from stemscan.acquisition.reports import warnings_of
     from stemscan.errors import StemscanError, UsageError
-    from stemscan.plugins import PluginKind, split_plugin
 
     name, address = split_plugin(text)
     try:
-        plugin = PluginKind("controller", GROUP, lambda: _BUILT_IN).find(name)
+        plugin = _PLUGINS.find(name)
     except UsageError as problem:
         raise UsageError(f"--controller: {problem}") from None
     request = replace(request, address=address)
@@ -63,6 +63,11 @@ def opened_controller(text: str, request: ControllerRequest) -> Iterator[ScanCon
     for warning in warnings_of(opened):
         request.warn(warning)
     close_controller(opened)
+
+
+def shadowed_controller(text: str) -> str:
+    """Say that the built-in one of a name is taken although a package has one, too; empty where none has."""
+    return _PLUGINS.shadows(split_plugin(text)[0])
 
 
 def controller_usage() -> str:
@@ -179,5 +184,7 @@ _BUILT_IN: Final[dict[str, _BuiltIn]] = {
     "obi": _BuiltIn("obi://HOST:PORT", _obi, frozenset({"coil_tau", "profile", "round_dwell", "detector"})),
     "replay": _BuiltIn("replay:STORE", _replay),
 }
+
+_PLUGINS: Final = PluginKind("controller", "stemscan.controllers", lambda: _BUILT_IN)
 
 _FLAGS: Final = {"value_range": "--range", "settings": "--set"}

@@ -90,6 +90,7 @@ def evaluate(
     from stemscan.recon.evaluation.session import Request, check_folder, prepare_folder
     from stemscan.recon.evaluation.session import evaluate as run
     from stemscan.recon.output.parquet import require_pyarrow
+    from stemscan.recon.registry import PLUGINS
 
     talk = Talk(quiet, as_json)
     if threads < 1:
@@ -102,6 +103,8 @@ def evaluate(
         tuple(_parts(noise)), _numbers("--ratios", ratios, int), _numbers("--doses", doses, float), passes, seed
     )
     contenders = _contenders(method or [], methods, weights or [])
+    for name in dict.fromkeys(one.method for one in contenders):
+        talk.warn(PLUGINS.shadows(name))
     unknown = [label for label in recompute or [] if label not in [one.label for one in contenders]]
     if unknown:
         raise UsageError(f"--recompute: expected the label of a contender, got {unknown[0]!r}; name one of this run")

@@ -20,13 +20,18 @@ def methods(
 ) -> None:
     """List the methods of reconstruction, or the settings of one."""
     from stemscan.recon.listing import described, known_methods, setting_lines
-    from stemscan.recon.registry import method_of
+    from stemscan.recon.registry import PLUGINS, method_of
 
     talk = Talk(as_json=as_json)
     if name is None:
         known = known_methods()
-        more = ["", "Settings of one: stemscan methods NAME. A method of your own: --method FILE.py:FUNCTION."]
-        talk.result({"methods": known}, [*table(list(known.items())), *more])
+        unusable = PLUGINS.unusable()
+        more = [
+            *(f"Not usable: {reason}" for reason in unusable),
+            "",
+            "Settings of one: stemscan methods NAME. A method of your own: --method FILE.py:FUNCTION.",
+        ]
+        talk.result({"methods": known, "unusable": unusable}, [*table(list(known.items())), *more])
     else:
         method = method_of(name)
         talk.result(described(method), [f"{method.name}: {method.description}", *setting_lines(method)])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stemscan.cli.common import JsonOption, OutputOption, OverwriteOption, QuietOption, Talk, choice, table
-from stemscan.recon.registry import DEFAULT_METHOD, method_names, method_of
+from stemscan.recon.registry import DEFAULT_METHOD, PLUGINS, method_names, method_of
 from stemscan.recon.weights import SHIPPED
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def recon(
     talk = Talk(quiet, as_json)
     weights = _weights_of(variant, method, weights)
     asked, chosen = parse_settings(settings or [], "--set"), method_of(method)
+    talk.warn(PLUGINS.shadows(method))
     check_destination(output, overwrite=overwrite)
     inputs = load_inputs(store, _positions(positions))
     for warning in inputs.source["warnings"]:

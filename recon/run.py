@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from stemscan.errors import ReconError, StemscanError, UsageError
+from stemscan.errors import ReconError, StemscanError, StemscanWarning, UsageError
 from stemscan.recon.devices import check_device
 from stemscan.recon.inputs.grids import coarse_shape, upsample, upsample_linear
 from stemscan.recon.inputs.inputs import Inputs, load_inputs
 from stemscan.recon.method import Method
 from stemscan.recon.reconstruction import Estimate, Reconstruction
-from stemscan.recon.registry import DEFAULT_METHOD, AnyMethod, method_of
+from stemscan.recon.registry import DEFAULT_METHOD, PLUGINS, AnyMethod, method_of
 from stemscan.recon.settings import check_settings, plain
 from stemscan.recon.threads import limit_threads
 from stemscan.runtime.memory import require_memory
@@ -89,6 +89,8 @@ def reconstruct(
     array([[0.4, 0. , 0.8]], dtype=float32)
     """
     chosen = method_of(method)
+    if isinstance(method, str) and (shadow := PLUGINS.shadows(method)):
+        warnings.warn(shadow, StemscanWarning, stacklevel=2)
     if grid not in GRIDS:
         raise UsageError(f"expected grid to be one of {', '.join(GRIDS)}, got {grid!r}")
     if weights is not None and not chosen.needs_weights:

@@ -131,9 +131,16 @@ class PluginKind:
     built_in: Callable[[], Collection[str]]
 
     def installed(self) -> dict[str, str]:
-        """Names of the plug-ins of installed packages, without those that are taken, and where they come from."""
-        entries = sorted(_entry_points(self.group, tuple(sys.path)), key=lambda entry: entry.name)
-        return {entry.name: _origin(entry) for entry in entries if entry.name not in self.built_in()}
+        """Names of the plug-ins of installed packages that can be used, and where they come from."""
+        return {name: _origin(one[0]) for name, one in self._named().items() if not self._refusal(name)}
+
+    def unusable(self) -> list[str]:
+        """Plug-ins of installed packages that cannot be used, and why: a sentence for each."""
+        return [reason for name in self._named() if (reason := self._refusal(name))]
+
+    def shadows(self, text: str) -> str:
+        """Say that the built-in one of a name is taken although a package has one, too; empty where none has."""
+        return self._refusal(text) if text in self.built_in() else ""
 
     def find(self, text: str) -> Plugin | None:
         """A plug-in by name or file.
@@ -146,12 +153,14 @@ class PluginKind:
         Returns
         -------
         Plugin or None
-            None where it is the name of something built in.
+            None where it is the name of something built in, which comes before those of packages; see `shadows`.
 
         Raises
         ------
         UsageError
             When there is none of that name, or more than one.
+        PluginError
+            When its entry point does not name a function of a module.
         InputNotFoundError
             When there is no such file.
         """
@@ -161,21 +170,38 @@ class PluginKind:
         if Path(text).suffix == _SUFFIX:
             example = next(iter(defined_names(Path(text))), self.noun)
             raise UsageError(f"expected {self.noun} as file.py:function, got {text!r}; write {text}:{example}")
-        entries = {entry.value: entry for entry in _entry_points(self.group, tuple(sys.path)) if entry.name == text}
-        built_in = self.built_in()
-        owners = [
-            *(["the built-in one"] if text in built_in else []),
-            *(f"that of {_origin(one)}" for one in entries.values()),
-        ]
-        if len(owners) > 1:
-            raise UsageError(
-                f"expected one {self.noun} of the name {text}, got {' and '.join(owners)}; uninstall the package that "
-                "you do not need, or give its entry point another name"
-            )
-        if not owners:
+        built_in, entries = self.built_in(), self._named()
+        if text in built_in:
+            return None
+        if text not in entries:
             known = ", ".join([*built_in, *self.installed()])
             raise UsageError(f"expected {self.noun} to be one of {known} or file.py:function, got {text!r}")
-        return _of_entry(self.noun, *entries.values()) if entries else None
+        if refusal := self._refusal(text):
+            raise (UsageError if len(entries[text]) > 1 else PluginError)(refusal)
+        return _of_entry(self.noun, entries[text][0])
+
+    def _named(self) -> dict[str, list[EntryPoint]]:
+        """Entry points by name, each once."""
+        entries = {(entry.name, entry.value): entry for entry in _entry_points(self.group, tuple(sys.path))}
+        return {name: [one for one in entries.values() if one.name == name] for name, _ in sorted(entries)}
+
+    def _refusal(self, name: str) -> str:
+        """Reason why the entry points of a name cannot be used; empty where there is one and it can."""
+        entries = self._named().get(name, [])
+        owners = " and ".join(f"that of {_origin(one)}" for one in entries)
+        if entries and name in self.built_in():
+            return (
+                f"expected one {self.noun} of the name {name}, got the built-in one, which is taken, and {owners}; "
+                "uninstall that package, or give its entry point another name"
+            )
+        if len(entries) > 1:
+            return (
+                f"expected one {self.noun} of the name {name}, got {owners}; uninstall the package that you do not "
+                "need, or give its entry point another name"
+            )
+        if entries and not _is_whole(entries[0]):
+            return f"expected {self.noun} {name} as module:function, got {owners}; report it to its authors"
+        return ""
 
     def of_object(self, made: Any) -> Plugin:
         """A plug-in that is handed over.
@@ -238,6 +264,12 @@ def _origin(entry: EntryPoint) -> str:
     """Where an entry point comes from, in words."""
     owner = "an unnamed package" if entry.dist is None else f"package {entry.dist.name} {entry.dist.version}"
     return f"{owner} ({entry.value})"
+
+
+def _is_whole(entry: EntryPoint) -> bool:
+    """Tell whether an entry point names something in a module."""
+    match = entry.pattern.match(entry.value)
+    return match is not None and bool(match.group("attr"))
 
 
 def _of_entry(noun: str, entry: EntryPoint) -> Plugin:

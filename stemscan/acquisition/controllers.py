@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
     from stemscan.plugins import Plugin
 
-__all__ = ["GROUP", "ControllerRequest", "close_controller", "open_plugin"]
-
-GROUP: Final = "stemscan.controllers"
+__all__ = ["ControllerRequest", "close_controller", "open_plugin"]
 
 _MEMBERS: Final = ("capabilities", "detector", "arm", "start", "read", "abort", "close")
 

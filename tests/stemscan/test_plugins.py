@@ -126,15 +126,11 @@ def test_nothing_is_imported_to_find(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("magic", r"expected method to be one of linear, constant, idw, twice or file\.py:function, got 'magic'"),
+        ("magic", r"expected method to be one of linear, constant, idw or file\.py:function, got 'magic'"),
         ("mine.py", r"expected method as file\.py:function, got 'mine.py'; write mine\.py:method"),
         (
             "twice",
             r"one method of the name twice, got that of package a 1\.2 \(a:f\) and that of package b",
-        ),
-        (
-            "linear",
-            r"of the name linear, got the built-in one and that of package b 1\.2 \(b:f\); uninst",
         ),
     ],
 )
@@ -143,7 +139,24 @@ def test_names_that_cannot_be_meant(tmp_path: Path, text: str, words: str) -> No
     installed(tmp_path / "2", "b", "twice = b:f\nlinear = b:f")
     with pytest.raises(UsageError, match=words):
         KIND.find(text)
-    assert KIND.find("constant") is None
+
+
+def test_the_built_in_one_comes_first_and_what_cannot_be_used_is_told(tmp_path: Path) -> None:
+    installed(tmp_path / "1", "a", "twice = a:f\nidw = a:f\nbadval = !!\nnocolon = weird")
+    installed(tmp_path / "2", "b", "twice = b:f\nlinear = b:f")
+    assert KIND.find("linear") is KIND.find("constant") is None
+    assert KIND.shadows("constant") == ""
+    assert "the built-in one, which is taken, and that of package b 1.2 (b:f); unin" in KIND.shadows("linear")
+    assert list(KIND.installed()) == ["idw"]
+    assert [reason.split(", got")[0] for reason in KIND.unusable()] == [
+        "expected method badval as module:function",
+        "expected one method of the name linear",
+        "expected method nocolon as module:function",
+        "expected one method of the name twice",
+    ]
+    for name in ("badval", "nocolon"):
+        with pytest.raises(PluginError, match=r"as module:function, got that of package a 1\.2 \((!!|weird)\); report"):
+            KIND.find(name)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
