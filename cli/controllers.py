@@ -40,7 +40,7 @@ def opened_controller(text: str, request: ControllerRequest) -> Iterator[ScanCon
     """
     from stemscan.acquisition.controllers import close_controller, open_plugin
     from stemscan.acquisition.reports import warnings_of
-    from stemscan.errors import StemscanError, UsageError
+    from stemscan.errors import ControllerError, StemscanError, UsageError
 
     name, address = split_plugin(text)
     try:
@@ -60,9 +60,15 @@ def opened_controller(text: str, request: ControllerRequest) -> Iterator[ScanCon
         with suppress(StemscanError):  # what was wrong first matters more
             close_controller(opened)
         raise
-    for warning in warnings_of(opened):
-        request.warn(warning)
-    close_controller(opened)
+    try:  # the store is complete, whatever comes now
+        for warning in warnings_of(opened):
+            request.warn(warning)
+    except ControllerError as problem:
+        request.warn(str(problem))
+    try:
+        close_controller(opened)
+    except ControllerError as problem:
+        request.warn(f"{problem}; every sample is stored")
 
 
 def shadowed_controller(text: str) -> str:

@@ -24,7 +24,7 @@ from stemscan.plugin_code import code_digest, defined_names, files_of_code
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["Plugin", "PluginKind", "split_plugin"]
+__all__ = ["Plugin", "PluginKind", "blame_instance", "split_plugin"]
 
 _SUFFIX: Final = ".py"
 
@@ -110,6 +110,21 @@ class Plugin:
         own = set() if file is None else set(map(str, files_of_code(file, self._package)))
         frames = [frame for frame in traceback.extract_tb(problem.__traceback__) if frame.filename in own]
         return f"{words}, line {frames[-1].lineno} of {frames[-1].filename}" if frames else words
+
+
+def blame_instance(made: object, problem: BaseException) -> str:
+    """An error in words, with the last line that led to it of the code of an object's class; see `Plugin.blame`.
+
+    Parameters
+    ----------
+    made : object
+        Of a class of other people.
+    problem : BaseException
+        Caught on its way out of it.
+    """
+    package, dot, _ = type(made).__module__.partition(".")
+    source = _no_source if package == "stemscan" else partial(_source_of, made)
+    return Plugin("object", "", "", _itself, source, package if dot else None).blame(problem)
 
 
 @dataclass(frozen=True)
@@ -340,6 +355,16 @@ def _state(instance: Any) -> dict[str, Any]:
     slots = [name for kind in type(instance).__mro__ for name in (getattr(kind, "__slots__", None) or ())]
     inside = {name: getattr(instance, name) for name in slots if hasattr(instance, name)}
     return inside | getattr(instance, "__dict__", {})
+
+
+def _itself(plugin: Plugin) -> Any:
+    """Get nothing: the object is there already."""
+    return plugin
+
+
+def _no_source() -> Path | None:
+    """No source, as of the code of this package."""
+    return None
 
 
 def _source_of(made: Any) -> Path | None:

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from stemscan.acquisition.reports import controller_errors
+from stemscan.acquisition.reports import MEMBERS, controller_errors
 from stemscan.acquisition.scan_controller import ScanController
-from stemscan.errors import PluginError, StemscanError
+from stemscan.acquisition.timed_controller import aside
+from stemscan.errors import ControllerError, PluginError, StemscanError
 
 if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
     from stemscan.plugins import Plugin
 
 __all__ = ["ControllerRequest", "close_controller", "open_plugin"]
-
-_MEMBERS: Final = ("capabilities", "detector", "arm", "start", "read", "abort", "close")
 
 
 @dataclass(frozen=True)
@@ -70,16 +69,24 @@ def open_plugin(plugin: Plugin, request: ControllerRequest) -> ScanController:
     ------
     PluginError
         When its code cannot be imported or fails, or makes something else; the message names it.
-    UsageError, ControllerError
-        As the plug-in raises them.
+    ControllerError
+        When it is not open in time, or as the plug-in raises it.
+    UsageError
+        As the plug-in raises it.
     """
     factory = plugin.load()
+    opening = aside(lambda: factory(request), "open")
     try:
-        made = factory(request)
-        missing = [name for name in _MEMBERS if not hasattr(made, name)]
+        made = opening.result(request.timeout_s)
+        missing = [name for name in MEMBERS if not hasattr(made, name)]
     except StemscanError:
         raise
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
+        if not opening.done():
+            raise ControllerError(
+                f"expected {plugin} to open within {request.timeout_s:g} s, got no answer; check the hardware, or give "
+                "it more time with --timeout"
+            ) from None
         raise PluginError(
             f"expected {plugin} to open, got {plugin.blame(problem)}; report it to its authors"
         ) from problem

@@ -104,7 +104,7 @@ class AcquireLoop:
                 raise
             except BaseException as problem:
                 if self._blank(interrupts, problem):
-                    with suppress(StoreError, DiskSpaceError):  # what comes after it says so
+                    with suppress(StemscanError):  # what led here matters more
                         self._disarm()
                 self._end_doubt(problem, committer)
                 committer.finish()
@@ -158,7 +158,7 @@ class AcquireLoop:
         segment = Segment(self._received, self._segment_end(), committer.put, until_proven=able.resumable)
         store.arm(segment.stop, start=segment.start)
         try:
-            with interrupts.immediate(), controller_errors(self.controller):
+            with interrupts.immediate(), controller_errors(self.controller, "resume to go on"):
                 self._calls.arm(self._path, segment.start, segment.stop)
                 self._calls.start()
             while (batch := self._read(interrupts, able.name)) is not None:
@@ -231,7 +231,7 @@ class AcquireLoop:
     def _read(self, interrupts: Interrupts, name: str) -> SampleBatch | None:
         """The controller's next batch, of the size asked for."""
         size = min(self.batch_samples, self.controller.capabilities.max_batch)
-        with interrupts.immediate(), controller_errors(self.controller):
+        with interrupts.immediate(), controller_errors(self.controller, "resume to go on"):
             batch = self._calls.read(size)
         if batch is not None and not isinstance(batch, SampleBatch):
             raise ControllerError(f"expected a SampleBatch or None from {name}, got {type(batch).__name__}")

@@ -9,9 +9,13 @@ import operator
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from numbers import Integral
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
-from stemscan.errors import ControllerError, StemscanError
+from stemscan.acquisition.scan_controller import Capabilities
+from stemscan.errors import ControllerError, StemscanError, UsageError
+from stemscan.plugins import blame_instance
+from stemscan.store.batch import DetectorInfo
 from stemscan.store.ledger import BeamTime, BeamTimes
 from stemscan.store.provenance import Provenance
 
@@ -20,16 +24,22 @@ if TYPE_CHECKING:
     from stemscan.path.scan_path import ScanPath
 
 __all__ = [
+    "MEMBERS",
     "ReportsBeamTimes",
     "ReportsProvenance",
     "ReportsReach",
     "ReportsWarnings",
     "beam_times_of",
+    "check_reports",
     "controller_errors",
     "provenance_of",
     "reach_of",
     "warnings_of",
 ]
+
+
+MEMBERS: Final = ("capabilities", "detector", "arm", "start", "read", "abort", "close")
+"""Members of every scan controller."""
 
 
 @runtime_checkable
@@ -75,24 +85,76 @@ class ReportsWarnings(Protocol):
 
 
 @contextmanager
-def controller_errors(controller: ScanController) -> Iterator[None]:
-    """Turn whatever a controller raises into a `ControllerError` that names it."""
+def controller_errors(controller: object, advice: str = "report it to its authors") -> Iterator[None]:
+    """Turn whatever a controller raises into a `ControllerError` that names it and the line.
+
+    Parameters
+    ----------
+    controller : ScanController
+    advice : str
+        What helps.
+    """
     try:
         yield
     except StemscanError:
         raise
-    except Exception as error:
-        name = type(controller).__name__
-        with suppress(Exception):
-            name = controller.capabilities.name
+    except (Exception, SystemExit) as error:
         raise ControllerError(
-            f"expected {name} to work, got {type(error).__name__}: {error}; resume to go on"
+            f"expected {_name_of(controller)} to work, got {blame_instance(controller, error)}; {advice}"
         ) from error
+
+
+def check_reports(controller: object) -> None:
+    """Refuse a controller that lacks a member, or reports of itself what is of another type.
+
+    Raises
+    ------
+    UsageError
+        When it is no controller.
+    ControllerError
+        When what it reports cannot be used, or it fails to report.
+    """
+    with controller_errors(controller):
+        missing = [name for name in MEMBERS if not hasattr(controller, name)]
+    if missing or isinstance(controller, type):
+        raise UsageError(
+            f"expected a scan controller, got {type(controller).__name__} {str(controller)[:40]!r} without "
+            f"{', '.join(missing) or 'an instance'}; hand over one with the members of docs/controllers.md"
+        )
+    reports = {"capabilities": Capabilities, "detector": DetectorInfo, "provenance": Provenance}
+    for name, kind in reports.items():
+        with controller_errors(controller):
+            found = getattr(controller, name) if name in MEMBERS or hasattr(controller, name) else None
+        if found is None and name not in MEMBERS:
+            continue
+        if not isinstance(found, kind):
+            raise ControllerError(
+                f"expected the {name} of {_name_of(controller)} as {kind.__name__}, got {type(found).__name__}; "
+                "report it to its authors"
+            )
+    able = controller.capabilities  # type: ignore[attr-defined]
+    if not isinstance(able.max_batch, Integral) or able.max_batch < 1:
+        raise ControllerError(
+            f"expected {_name_of(controller)} to deliver batches of at least 1 sample, got {able.max_batch!r}; report "
+            "it to its authors"
+        )
+
+
+def _name_of(controller: object) -> str:
+    """Name for messages: as its capabilities have it, or of its class."""
+    with suppress(Exception):
+        if isinstance(name := controller.capabilities.name, str) and name:  # type: ignore[attr-defined]
+            return name
+    return f"controller {type(controller).__name__}"
 
 
 def reach_of(controller: ScanController) -> int | None:
     """The first sample of the range armed last that was surely not exposed since; None where it is not known."""
-    return controller.reached if isinstance(controller, ReportsReach) else None
+    if not isinstance(controller, ReportsReach):
+        return None
+    with controller_errors(controller):
+        reached = controller.reached
+        return None if reached is None else operator.index(reached)
 
 
 def provenance_of(controller: ScanController) -> Provenance:
@@ -122,10 +184,10 @@ def beam_times_of(controller: ScanController, path: ScanPath, start: int, stop: 
         return _checked(controller.beam_times(path, start, stop))
     except ControllerError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ControllerError(
             f"expected {controller.capabilities.name} to report the times of its beam for samples {start} to {stop}, "
-            f"got {type(error).__name__}: {error}"
+            f"got {blame_instance(controller, error)}; report it to its authors"
         ) from error
 
 

@@ -15,9 +15,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from stemscan.acquisition.reports import check_reports
 from stemscan.acquisition.scan_controller import BATCH_SAMPLES, ScanController
 from stemscan.acquisition.timed_controller import check_seconds
-from stemscan.errors import ControllerError, StoreMismatchError, UsageError
+from stemscan.errors import StoreMismatchError, UsageError
 
 if TYPE_CHECKING:
     from stemscan.acquisition.stopping import StopRule
@@ -158,13 +159,12 @@ def check_request(controller: ScanController, stall_timeout: float | None, stop_
     UsageError
         On a timeout that is none, or rules for a controller that only runs whole scans.
     ControllerError
-        When the controller cannot deliver a sample.
+        When the controller cannot deliver a sample; as `stemscan.acquisition.reports.check_reports`.
     """
     if stall_timeout is not None:
         check_seconds(stall_timeout)
+    check_reports(controller)
     able = controller.capabilities
-    if able.max_batch < 1:
-        raise ControllerError(f"expected {able.name} to deliver batches of at least 1 sample, got {able.max_batch}")
     if not able.resumable and stop_rules:
         raise UsageError(
             f"expected a controller that can stop between passes, got {able.name}, which only runs whole scans; leave "

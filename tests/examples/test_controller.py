@@ -59,6 +59,7 @@ def test_by_name_and_by_file(stemscan: Stemscan) -> None:
 
 
 BAD = """
+import time; from stemscan.acquisition.scan_controller import Capabilities
 from stemscan_grating import Grating
 
 def half(request):
@@ -79,6 +80,25 @@ class Sticky(Grating):
     def close(self):
         raise OSError("the valve is stuck")
 
+class Leaves(Grating):
+    def read(self, max_samples):
+        raise SystemExit("enough")
+
+class Numbered(Grating):
+    detector = 3
+
+class Backwards(Grating):
+    capabilities = Capabilities("backwards", max_batch="a")
+
+class Placeless(Grating):
+    provenance = {}
+
+def leaves(request): return Leaves()
+def numbered(request): return Numbered()
+def backwards(request): return Backwards()
+def placeless(request): return Placeless()
+def quits(request): raise SystemExit
+def hangs(request): time.sleep(60)
 def weird(request): return Weird()
 def stuck(request): return Stuck()
 def sticky(request): return Sticky()
@@ -110,10 +130,15 @@ def sticky(request): return Sticky()
             1,
             "bad.py:half to make a ScanController, got Half without capab",
         ),
-        (("bad.py:breaks",), 1, "bad.py:breaks to open, got ZeroDivisionError: division by zero, line 9"),
-        (("bad.py:weird",), 1, "expected the grating to work, got ZeroDivisionError"),
-        (("bad.py:stuck",), 1, "expected the grating to work, got OSError: no beam"),
-        (("bad.py:sticky",), 1, "expected the grating to work, got OSError: the valve is stuck"),
+        (("bad.py:breaks",), 1, "bad.py:breaks to open, got ZeroDivisionError: division by zero, line 10"),
+        (("bad.py:quits",), 1, "bad.py:quits to open, got SystemExit, line 4"),
+        (("bad.py:hangs", "--timeout", "0.2s"), 1, "bad.py:hangs to open within 0.2 s, got no answer; check"),
+        (("bad.py:leaves",), 1, "the grating to work, got SystemExit: enough, line 25 of"),
+        (("bad.py:numbered",), 1, "the detector of the grating as DetectorInfo, got int; report"),
+        (("bad.py:backwards",), 1, "expected backwards to deliver batches of at least 1 sample, got 'a'; report"),
+        (("bad.py:placeless",), 1, "the provenance of the grating as Provenance, got dict; report"),
+        (("bad.py:weird",), 1, "expected the grating to work, got ZeroDivisionError: division by zero, line 13 of"),
+        (("bad.py:stuck",), 1, "expected the grating to work, got OSError: no beam, line 17 of"),
     ],
 )
 def test_bad_use_is_one_sentence(stemscan: Stemscan, arguments: tuple[str, ...], code: int, words: str) -> None:
@@ -124,3 +149,13 @@ def test_bad_use_is_one_sentence(stemscan: Stemscan, arguments: tuple[str, ...],
     assert done.err.startswith("error: ")
     assert done.err.count("\n") == 1
     assert words in done.err
+    assert ("resume to go on" in done.err) == Path("a.zarr").exists()
+
+
+def test_a_close_that_fails_spoils_nothing(stemscan: Stemscan) -> None:
+    assert stemscan("plan", "-o", "plan.yaml", "--shape", "32x32", "-q").code == 0
+    Path("bad.py").write_text(BAD)
+    done = stemscan("acquire", "plan.yaml", "-o", "a.zarr", "--controller", "bad.py:sticky")
+    assert done.code == 0, done.err
+    assert done.err.startswith("warning: expected the grating to work, got OSError: the valve is stuck, line 21 of")
+    assert Acquisition.open("a.zarr").state == "complete"

@@ -168,6 +168,14 @@ def test_what_can_be_refused_is_refused_before_there_is_a_store(tmp_path: Path) 
         run_session(PLAN, ScriptedController(resumable=False), path, stop_rules=[lambda *_: None])
     with pytest.raises(ControllerError, match="batches of at least 1 sample"):
         run_session(PLAN, ScriptedController(max_batch=0), path)
+    for name, value in (("capabilities", None), ("capabilities", {}), ("detector", "x"), ("provenance", 3)):
+        controller = ScriptedController()
+        setattr(controller, name, value)
+        with pytest.raises(ControllerError, match=f"the {name} of .* as .*, got {type(value).__name__}; report it"):
+            run_session(PLAN, controller, path)
+    for wrong in ("virtual", ScriptedController, None):
+        with pytest.raises(UsageError, match=r"a scan controller, got .* without .*; hand over one with"):
+            run_session(PLAN, wrong, path)  # type: ignore[arg-type]
     assert not path.exists()
 
 
