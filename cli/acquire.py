@@ -28,6 +28,7 @@ from stemscan.cli.virtual_options import VirtualOptions
 if TYPE_CHECKING:
     from stemscan.acquisition.scan import ScanReport
     from stemscan.acquisition.stopping import StopRule
+    from stemscan.arguments import check_beginning
     from stemscan.plan.scan_plan import ScanPlan
     from stemscan.store.record_parts import SpecimenRecord
 
@@ -101,8 +102,7 @@ def acquire(
     from stemscan.plan.scan_plan import ScanPlan
     from stemscan.store.create import check_place
 
-    if resume and overwrite:
-        raise UsageError("expected --resume or --overwrite, got both; keep one")
+    check_beginning(resume=resume, overwrite=overwrite)
     patience = _patience(timeout)
     talk = Talk(quiet, as_json)
     scan_plan = ScanPlan.load(plan)

@@ -34,13 +34,12 @@ def simulate(
     from stemscan.acquisition.controllers import ControllerRequest
     from stemscan.acquisition.reports import provenance_of
     from stemscan.acquisition.session import run_session
-    from stemscan.errors import UsageError
+    from stemscan.arguments import check_beginning
     from stemscan.plan.scan_plan import ScanPlan
     from stemscan.store.create import check_place
     from stemscan.units import counted, format_count
 
-    if resume and overwrite:
-        raise UsageError("expected --resume or --overwrite, got both; keep one")
+    check_beginning(resume=resume, overwrite=overwrite)
     talk = Talk(quiet, as_json)
     scan_plan = ScanPlan.load(plan)
     if not resume:

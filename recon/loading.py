@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stemscan.arguments import file_path
 from stemscan.files.opening import require_file
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stemscan.plan.scan_plan import ScanPlan
     from stemscan.recon.reconstruction import Reconstruction
     from stemscan.store.reader import Acquisition
@@ -29,12 +31,14 @@ def load(path: str | Path) -> ScanPlan | Acquisition | Reconstruction:
 
     Raises
     ------
+    UsageError
+        When it is no path.
     InputNotFoundError
         When there is nothing.
     PlanError, StoreError
         When it is damaged or something else.
     """
-    path = Path(path)
+    path = file_path(path, "a plan, a store or a reconstruction")
     if not path.is_dir():
         from stemscan.plan.scan_plan import ScanPlan
 

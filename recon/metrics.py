@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from stemscan.display import as_text
 from stemscan.errors import ReconError
+from stemscan.recon.inputs.checks import real_array
 from stemscan.types import Floats
 from stemscan.units import counted
 
@@ -162,7 +163,7 @@ def _images(image: npt.ArrayLike, truth: npt.ArrayLike) -> tuple[Floats, Floats]
 
 def _image(values: npt.ArrayLike, name: str) -> Floats:
     """A finite two-dimensional image as float64."""
-    array = np.asarray(values, dtype=np.float64)
+    array = np.asarray(real_array(values, f"the {name}"), dtype=np.float64)
     if array.ndim != 2 or array.size == 0:
         raise ReconError(f"expected the {name} as (rows, columns), got shape {array.shape}; give one image")
     bad = array.size - int(np.count_nonzero(np.isfinite(array)))

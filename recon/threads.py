@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 
-from stemscan.errors import UsageError
+from stemscan.arguments import whole_number
 from stemscan.runtime.process_limits import processors
 
 __all__ = ["limit_threads", "workers"]
@@ -40,13 +40,12 @@ def limit_threads(threads: int | None) -> Iterator[None]:
     Raises
     ------
     UsageError
-        When `threads` is below 1.
+        When `threads` is no whole number of at least 1.
     """
     if threads is None:
         yield
         return
-    if threads < 1:
-        raise UsageError(f"expected threads of at least 1, got {threads}; leave it out to use all processors")
+    threads = whole_number(threads, "threads of at least 1", 1)
     with ExitStack() as stack:
         token = _limit.set(threads)
         stack.callback(_limit.reset, token)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from stemscan.acquisition.armed_range import ArmedRange
 from stemscan.acquisition.scan_controller import Capabilities
+from stemscan.arguments import real_number
 from stemscan.errors import ControllerError, SpecimenError
 from stemscan.hardware.coil_lag import CoilLag, LaggedPath
 from stemscan.hardware.program import Program
@@ -131,8 +132,8 @@ class VirtualMicroscope:
         check_means(specimen.signal.reshape(-1), plan.electrons_per_sample)
         self.specimen = specimen
         self.noise = noise
-        self.seed = seed
-        self.lag = CoilLag(coil_tau_ns or 0.0)
+        self.seed = int(seed)
+        self.lag = CoilLag(0.0 if coil_tau_ns is None else real_number(coil_tau_ns, "a coil time constant in ns"))
         self._program = None if profile is None else Program(plan, profile)
         dwell = plan.dwell_ns if self._program is None else self._program.quantisation.dwell_ns
         self.lag.run_in(plan.shape, dwell)  # refuses what could not be followed

@@ -6,19 +6,25 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
+
+from numpy.typing import NDArray
 
 from stemscan.acquisition.session import acquire
+from stemscan.arguments import check_beginning, described, file_path
+from stemscan.errors import UsageError
 from stemscan.hardware.profile import load_profile
+from stemscan.plan.given import plan_of
 from stemscan.runtime.memory import require_memory
 from stemscan.simulators.microscope import VirtualMicroscope
 from stemscan.simulators.specimens.intensity import Range
-from stemscan.simulators.specimens.loading import Smooth, load_specimen
+from stemscan.simulators.specimens.loading import Smooth, load_specimen, specimen_from_array
 from stemscan.simulators.specimens.preparation import Fit
 from stemscan.simulators.specimens.specimen import Specimen
 from stemscan.store.create import check_place
 from stemscan.store.reader import Acquisition
 from stemscan.types import Noise
+from stemscan.units import parse_time_constant_ns
 
 if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
@@ -44,13 +50,13 @@ class SpecimenReading(TypedDict, total=False):
 
 
 def simulate(
-    plan: ScanPlan,
-    specimen: Specimen | str | Path,
+    plan: ScanPlan | str | Path,
+    specimen: Specimen | NDArray[Any] | str | Path,
     output: str | Path,
     *,
     noise: Noise = "poisson",
     seed: int = 1,
-    coil_tau_ns: float | None = None,
+    coil_tau_ns: float | str | None = None,
     profile: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -61,25 +67,27 @@ def simulate(
 
     Parameters
     ----------
-    plan : ScanPlan
-    specimen : Specimen, str or Path
-        A specimen on the plan's grid, or an image file or ``crystal:NAME``; see `load_specimen`.
+    plan : ScanPlan, str or Path
+        A plan, or the path of its file.
+    specimen : Specimen, ndarray (H, W), str or Path
+        A specimen on the plan's grid, an array on it (floats in [0, 1] stay as they are, all else is scaled to it), or
+        an image file or ``crystal:NAME``; see `load_specimen`.
     output : str or Path
         Folder of the store.
     noise : {"poisson", "eq5"}
         Statistics of the counts.
     seed : int
         Of the detector, 0 to 2**64 - 1.
-    coil_tau_ns : float, optional
-        Time constant of the scan coils in ns; with one above 0 the beam lags behind its path, and the store has the
-        actual positions.
+    coil_tau_ns : float or str, optional
+        Time constant of the scan coils in ns, or text with its unit like "5us"; with one above 0 the beam lags behind
+        its path, and the store has the actual positions.
     profile : str or Path, optional
         Name of a shipped controller profile, or a file of one's own, for whose settle times and flyback the beam waits
         before its dwells.
     resume : bool
         Go on with the store after its last committed sample, or begin it where there is none.
     overwrite : bool
-        Whether a store that is there may be replaced.
+        Whether a store that is there may be replaced; not beside `resume`.
     progress : callable, optional
         Called with (samples done, samples in all).
     **reading : SpecimenReading
@@ -92,10 +100,14 @@ def simulate(
 
     Raises
     ------
+    UsageError
+        When an argument is none that can be meant.
     StemscanError
         As `load_specimen`, `VirtualMicroscope` and `stemscan.acquisition.session.acquire`.
     """
-    check_place(Path(output), overwrite=overwrite, resume=resume)
+    check_beginning(resume=resume, overwrite=overwrite)
+    plan, output = plan_of(plan), file_path(output, "the new store")
+    check_place(output, overwrite=overwrite, resume=resume)
     microscope = virtual_microscope(
         plan, specimen, noise=noise, seed=seed, coil_tau_ns=coil_tau_ns, profile=profile, **reading
     )
@@ -104,11 +116,11 @@ def simulate(
 
 def virtual_microscope(
     plan: ScanPlan,
-    specimen: Specimen | str | Path,
+    specimen: Specimen | NDArray[Any] | str | Path,
     *,
     noise: Noise = "poisson",
     seed: int = 1,
-    coil_tau_ns: float | None = None,
+    coil_tau_ns: float | str | None = None,
     profile: str | Path | None = None,
     **reading: Unpack[SpecimenReading],
 ) -> VirtualMicroscope:
@@ -133,19 +145,36 @@ def virtual_microscope(
     pixels = rows * columns
     needed = _BYTES_A_PIXEL * pixels + min(_BUFFERS, _SMALL_GRID * pixels)
     require_memory(needed, f"to simulate a scan of {rows} x {columns} pixels")
-    if isinstance(specimen, Specimen):
-        scanned = specimen
-    else:
-        scanned = load_specimen(specimen, plan.shape, pixel_size_nm=plan.pixel_size_nm, **reading)
     return VirtualMicroscope(
-        _calibrated(scanned, plan),
+        _calibrated(_specimen(specimen, plan, reading), plan),
         plan,
         noise=noise,
         seed=seed,
         threads=os.cpu_count() or 1,
-        coil_tau_ns=coil_tau_ns,
+        coil_tau_ns=parse_time_constant_ns(coil_tau_ns) if isinstance(coil_tau_ns, str) else coil_tau_ns,
         profile=controller,
     )
+
+
+def _specimen(specimen: Specimen | NDArray[Any] | str | Path, plan: ScanPlan, reading: SpecimenReading) -> Specimen:
+    """A specimen on the plan's grid, read by arguments that only files have."""
+    known = SpecimenReading.__annotations__
+    unknown = next((name for name in reading if name not in known), None)
+    if unknown is not None:
+        raise UsageError(f"expected keywords of simulate, or {', '.join(known)}, got {unknown!r}; correct it")
+    if isinstance(specimen, str | os.PathLike):
+        return load_specimen(specimen, plan.shape, pixel_size_nm=plan.pixel_size_nm, **reading)
+    if reading:
+        raise UsageError(
+            f"expected no {next(iter(reading))} beside a specimen, got one; it is for image files, drop it"
+        )
+    if isinstance(specimen, Specimen):
+        return specimen
+    if not hasattr(specimen, "__array__"):
+        raise UsageError(
+            f"expected a specimen, an array, an image file or crystal:NAME, got {described(specimen)}; give one"
+        )
+    return specimen_from_array(specimen, pixel_size_nm=plan.pixel_size_nm)
 
 
 def _calibrated(specimen: Specimen, plan: ScanPlan) -> Specimen:

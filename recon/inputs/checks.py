@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.errors import ReconError
+from stemscan.arguments import described, real_number
+from stemscan.errors import ReconError, UsageError
 
-__all__ = ["check_unvisited", "checked_frames", "checked_truth", "checked_visits", "positive"]
+__all__ = ["check_unvisited", "checked_frames", "checked_truth", "checked_visits", "positive", "real_array"]
 
 _UINT16_MAX: Final = 65535
 
 
 def positive(value: float, name: str) -> float:
     """A finite number above zero, or an error that names it."""
-    number = float(value)
-    if not (np.isfinite(number) and number > 0):
-        raise ReconError(f"expected {name} to be a finite number above 0, got {value!r}; give the value of the scan")
-    return number
+    try:
+        return real_number(value, name, np.nextafter(0, 1))
+    except UsageError:
+        raise ReconError(
+            f"expected {name} to be a finite number above 0, got {described(value)}; give the value of the scan"
+        ) from None
+
+
+def real_array(values: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
+    """An array of real numbers, or an error that names it."""
+    try:
+        array = np.asarray(values)
+    except ValueError as problem:  # of ragged lists
+        raise ReconError(f"expected {name} with rows of one length, got ragged ones; give an array") from problem
+    if array.dtype.kind not in "buif":
+        raise ReconError(f"expected {name} of real numbers, got dtype {array.dtype}; give an array of them")
+    return array
 
 
 def _real(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float32]:
     """An array of finite real numbers as float32."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "buif":
-        raise ReconError(f"expected {name} of real numbers, got dtype {array.dtype}; convert them first")
+    array = real_array(values, name)
     with np.errstate(over="ignore"):  # what overflows is found as infinite below
         converted = np.ascontiguousarray(array, dtype=np.float32)
     if converted.size and not (np.isfinite(converted.min()) and np.isfinite(converted.max())):
@@ -56,7 +68,7 @@ def checked_frames(values: npt.ArrayLike, analogue: bool) -> npt.NDArray[np.floa
 
 def checked_visits(values: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[np.uint16]:
     """Visits as uint16 of the frames' shape, not all zero."""
-    visits = np.asarray(values)
+    visits = real_array(values, "visits")
     if visits.shape != shape:
         raise ReconError(
             f"expected visits of the frames' shape {shape}, got {visits.shape}; give one number per pass and pixel"

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 import numpy as np
 import numpy.typing as npt
 
+from stemscan.arguments import described
 from stemscan.errors import ReconError, UsageError
 from stemscan.recon.inputs.checks import (
     check_unvisited,
@@ -128,6 +129,9 @@ class Inputs:
         >>> inputs.S, inputs.V
         (array([[1., 0.]], dtype=float32), array([[2., 1.]], dtype=float32))
         """
+        known = {} if source is None else source
+        if not isinstance(known, Mapping):
+            raise ReconError(f"expected the source as a mapping, got {described(known)}; give a dict")
         dose = positive(electrons_per_sample, "electrons per sample")
         if noise not in get_args(Noise):
             raise ReconError(f"expected the noise model to be 'poisson' or 'eq5', got {noise!r}; give one of the two")
@@ -141,7 +145,7 @@ class Inputs:
             noise=cast(Noise, noise),
             pixel_size_nm=None if pixel_size_nm is None else positive(pixel_size_nm, "pixel size in nm"),
             truth=None if truth is None else checked_truth(truth, counted.shape[1:]),
-            source=MappingProxyType(dict(source or {})),
+            source=MappingProxyType(dict(known)),
         )
 
     @classmethod
@@ -277,7 +281,7 @@ def load_inputs(source: str | Path | Acquisition, positions: Positions | None = 
             f"expected an acquisition, the path of its store, or Inputs, got {type(source).__name__}; make Inputs of "
             "arrays by Inputs.from_arrays"
         )
-    acquisition = source if isinstance(source, Acquisition) else Acquisition.open(Path(source))
+    acquisition = source if isinstance(source, Acquisition) else Acquisition.open(source)
     places = None if positions == "commanded" else acquisition.actual()
     if positions == "actual" and places is None:
         raise ReconError(

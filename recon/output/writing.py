@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from stemscan import __version__
+from stemscan.arguments import file_path
 from stemscan.errors import OutputExistsError, UsageError
 from stemscan.files.writing import check_output, write_file
 from stemscan.recon.output.record import record_of
@@ -117,7 +118,7 @@ def write_reconstruction(
     StemscanError
         When the system refuses to write.
     """
-    path = Path(path)
+    path = file_path(path, "the new reconstruction")
     check_destination(path, overwrite=overwrite)
     record = record_of(reconstruction, metrics)
     writer = next(writer for suffix, writer in _WRITERS.items() if path.name.lower().endswith(suffix))

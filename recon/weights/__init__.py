@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from stemscan.arguments import file_path
 from stemscan.errors import WeightsError
 
 __all__ = ["SHIPPED", "VARIANTS", "find_weights"]
@@ -39,12 +40,13 @@ def find_weights(weights: str | Path | None, method: str) -> Path:
     WeightsError
         When no weights are given and none are shipped for the method.
     """
-    name = method if weights is None else str(weights)
-    if name in SHIPPED and (weights is None or not Path(name).is_file()):
+    path = Path(method) if weights is None else file_path(weights, "weights, or the name of shipped ones")
+    name = str(path)
+    if name in SHIPPED and (weights is None or not path.is_file()):
         return _FOLDER / f"{name}.safetensors"
     if weights is None:
         raise WeightsError(
             f"expected a weights file for method {method}, got none, and none is shipped; train one with "
             "'stemscan train configs/NAME.yaml -o RUN' and give --weights RUN/weights.safetensors"
         )
-    return Path(weights)
+    return path

@@ -14,6 +14,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stemscan.arguments import whole_number
 from stemscan.errors import UsageError
 from stemscan.random import Stream, random_words
 from stemscan.runtime.compiled import compiled
@@ -141,8 +142,7 @@ def check_settings(noise: str, seed: int) -> None:
     """Refuse what is no noise model and no seed."""
     if noise not in get_args(Noise):
         raise UsageError(f"expected noise 'poisson' or 'eq5', got {noise!r}, choose one of the two")
-    if not 0 <= seed < SEEDS:
-        raise UsageError(f"expected a seed from 0 to 2**64 - 1, got {seed}, choose another")
+    whole_number(seed, "a seed from 0 to 2**64 - 1", 0, SEEDS - 1)
 
 
 def check_means(values: NDArray[Any], scale: float) -> float:

@@ -7,11 +7,13 @@ was done that a reader of the result should know.
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stemscan.arguments import described
 from stemscan.errors import SpecimenError, UsageError
 from stemscan.units import counted
 
@@ -120,6 +122,9 @@ def check_range(value_range: Range | None) -> None:
     """Refuse a range of values that is none."""
     if value_range is None:
         return
+    ends: Any = value_range
+    if not (isinstance(ends, tuple | list) and len(ends) == 2 and all(isinstance(end, str | Real) for end in ends)):
+        raise UsageError(f"expected a range as two values or percentiles, got {described(value_range)}; write (0, 255)")
     percentiles = [_percentile(end) for end in value_range]
     if None not in percentiles:
         low, high = (float(percentile or 0) for percentile in percentiles)

@@ -14,12 +14,14 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from stemscan.arguments import file_path, whole_number
 from stemscan.errors import InputNotFoundError, SpecimenError, UsageError
 from stemscan.files.images import Picture
 from stemscan.files.read import read_picture
 from stemscan.simulators.specimens.intensity import Range, check_range
 from stemscan.simulators.specimens.kinds import KINDS, kind_of
 from stemscan.simulators.specimens.preparation import Fit, Preparation
+from stemscan.simulators.specimens.smoothing import MAX_MEDIAN
 from stemscan.simulators.specimens.specimen import Specimen
 
 __all__ = ["load_specimen", "resample_specimen", "specimen_from_array"]
@@ -84,12 +86,15 @@ def load_specimen(
     if min(shape) < 1:
         raise UsageError(f"expected a grid of at least 1 x 1, got {shape[0]} x {shape[1]}")
     check_range(value_range)
+    whole_number(median, f"0 to {MAX_MEDIAN} median filters", 0, MAX_MEDIAN)
+    if smooth is None and median != 1:
+        raise UsageError(f"expected smooth beside median, got {median} median filters alone; add smooth='paper'")
     kind = kind_of(str(spec))
     if kind is not None:
         if value_range is not None or smooth is not None or frame is not None:
             raise UsageError(f"expected no range, smooth or frame with {spec}, these are for image files; drop them")
         return kind.draw(str(spec), shape, pixel_size_nm)
-    path = Path(spec)
+    path = file_path(spec, "an image")
     if not path.exists():
         forms = " or ".join(kind.named(kind.form) for kind in KINDS.values())
         raise InputNotFoundError(f"expected an image file, {forms}, got {str(spec)!r}, which does not exist; check it")

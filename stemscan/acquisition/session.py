@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from stemscan.acquisition.reports import controller_errors, provenance_of
 from stemscan.acquisition.scan import ScanReport, check_request, run_scan
 from stemscan.acquisition.stopping import ChecksPlan, PlaysStore
+from stemscan.arguments import check_beginning, described, file_path
 from stemscan.errors import UsageError
+from stemscan.plan.given import plan_of
 from stemscan.store.reader import Acquisition
 from stemscan.store.writer import AcquisitionWriter
 
@@ -23,7 +25,7 @@ __all__ = ["acquire", "run_session"]
 
 
 def acquire(
-    plan: ScanPlan,
+    plan: ScanPlan | str | Path,
     controller: ScanController,
     output: str | Path,
     *,
@@ -40,7 +42,8 @@ def acquire(
 
     Parameters
     ----------
-    plan : ScanPlan
+    plan : ScanPlan, str or Path
+        A plan, or the path of its file.
     controller : ScanController
         Not closed here. Where its counts come from is recorded as far as it reports it (`ReportsProvenance`).
     output : str or Path
@@ -48,7 +51,7 @@ def acquire(
     resume : bool
         Go on with the store after its last committed sample, or begin it where there is none.
     overwrite : bool
-        Replace a store that is there.
+        Replace a store that is there; not beside `resume`.
     progress : callable, optional
         Called with (samples received, samples in total) after every batch.
     stall_timeout : float, optional
@@ -67,7 +70,7 @@ def acquire(
     Raises
     ------
     UsageError
-        When a store is to be replayed into itself.
+        When a store is to be replayed into itself, or an argument is none that can be meant.
     ControllerError, StoreError, DiskSpaceError, Interrupted
         As `stemscan.acquisition.scan.run_scan`.
     StemscanError
@@ -88,7 +91,7 @@ def acquire(
 
 
 def run_session(
-    plan: ScanPlan,
+    plan: ScanPlan | str | Path,
     controller: ScanController,
     output: str | Path,
     *,
@@ -100,9 +103,10 @@ def run_session(
     session: Mapping[str, object] | None = None,
 ) -> ScanReport:
     """Acquire as `acquire` does, and report how it went."""
-    rules = tuple(stop_rules)
+    check_beginning(resume=resume, overwrite=overwrite)
+    plan, output, rules = plan_of(plan), file_path(output, "the new store"), _rules(stop_rules)
     if isinstance(controller, PlaysStore):
-        if Path(output).exists() and controller.source.samefile(output):
+        if output.exists() and controller.source.samefile(output):
             raise UsageError(f"expected another output than the store that is replayed, got {str(output)!r} for both")
         rules += controller.stop_rules
     with controller_errors(controller):
@@ -117,3 +121,12 @@ def run_session(
         writer = AcquisitionWriter.create(output, plan, provenance, overwrite=overwrite)
     with writer:
         return run_scan(plan, controller, writer, progress=progress, stall_timeout=stall_timeout, stop_rules=rules)
+
+
+def _rules(given: Sequence[StopRule] | StopRule) -> tuple[StopRule, ...]:
+    """Rules that can be asked."""
+    rules = tuple(given) if isinstance(given, Iterable) else (given,)
+    for rule in rules:
+        if not callable(rule):
+            raise UsageError(f"expected stop rules that can be called, got {described(rule)}; give one such as MaxDose")
+    return rules

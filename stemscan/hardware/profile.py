@@ -14,6 +14,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from stemscan.arguments import file_path
 from stemscan.errors import InputNotFoundError, ProfileError
 from stemscan.files.yaml_model import model_from_file, model_from_yaml
 from stemscan.hardware.profile_parts import DwellSteps, Grid, Link, Nanoseconds, Part, ProgramLimits, Settle, pairs
@@ -146,9 +147,10 @@ def load_profile(name: str | Path) -> ControllerProfile:
     ProfileError
         When the file is no profile.
     """
+    path = file_path(name, "a controller profile, or its name")
     if isinstance(name, str) and (name in profile_names() or not _is_file(name)):
         return model_from_yaml(ControllerProfile, profile_text(name), what=_WHAT, source=name, error=ProfileError)
-    return model_from_file(ControllerProfile, Path(name), what=_WHAT, error=ProfileError)
+    return model_from_file(ControllerProfile, path, what=_WHAT, error=ProfileError)
 
 
 def _is_file(name: str) -> bool:

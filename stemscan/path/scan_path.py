@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stemscan.arguments import whole_number
 from stemscan.errors import UsageError
 from stemscan.path.engine import expand
 from stemscan.path.pixels import points_of
+from stemscan.plan.given import plan_of
 from stemscan.types import Points
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stemscan.plan.scan_plan import ScanPlan
 
 __all__ = ["DEFAULT_BATCH", "ScanPath"]
@@ -29,8 +33,8 @@ class ScanPath:
 
     Parameters
     ----------
-    plan : ScanPlan
-        What to expand.
+    plan : ScanPlan, str or Path
+        What to expand: a plan, or the path of its file.
 
     Examples
     --------
@@ -41,9 +45,9 @@ class ScanPath:
     [[0, 2], [1, 2], [1, 1]]
     """
 
-    def __init__(self, plan: ScanPlan) -> None:
-        self.plan = plan
-        self._fill = expand(plan)
+    def __init__(self, plan: ScanPlan | str | Path) -> None:
+        self.plan = plan_of(plan)
+        self._fill = expand(self.plan)
 
     def __len__(self) -> int:
         """Number of samples of all passes."""
@@ -51,7 +55,7 @@ class ScanPath:
 
     def pass_of(self, index: int) -> int:
         """Number of the pass to which a sample belongs."""
-        return index // self.plan.samples_per_pass
+        return whole_number(index, "the number of a sample") // self.plan.samples_per_pass
 
     def positions(self, start: int, stop: int) -> Points:
         """Points of samples start .. stop - 1.
@@ -71,6 +75,7 @@ class ScanPath:
         UsageError
             When the range is not inside the path.
         """
+        start, stop = (whole_number(one, "whole numbers of samples") for one in (start, stop))
         if not 0 <= start <= stop <= len(self):
             raise UsageError(f"expected 0 <= start <= stop <= {len(self)}, got start {start} and stop {stop}")
         pixels, at = np.empty(stop - start, np.uint32), start
@@ -83,7 +88,6 @@ class ScanPath:
 
     def batches(self, size: int = DEFAULT_BATCH) -> Iterator[tuple[int, Points]]:
         """Hand out the whole path in batches of `size` samples, each with the index of its first sample."""
-        if size < 1:
-            raise UsageError(f"expected a batch of at least 1 sample, got {size}")
+        size = whole_number(size, "a batch of at least 1 sample", 1)
         for start in range(0, len(self), size):
             yield start, self.positions(start, min(len(self), start + size))

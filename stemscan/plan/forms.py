@@ -8,6 +8,7 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from stemscan.arguments import file_path
 from stemscan.errors import PlanError, refusal
 from stemscan.files.opening import require_file
 from stemscan.files.strict_yaml import MAX_BYTES, YamlProblem, parse
@@ -89,7 +90,7 @@ class PlanForms(PlanValue):
         PlanError
             When the file is not a plan, or a file that it names holds something else than it states.
         """
-        path = Path(path)
+        path = file_path(path, "a plan file")
         require_file(path, "a plan file", PlanError)
         try:
             with path.open("rb") as file:
@@ -114,7 +115,7 @@ class PlanForms(PlanValue):
         InputNotFoundError
             When the parent folder does not exist.
         """
-        write_text(Path(path), self.to_yaml(), overwrite=overwrite)
+        write_text(file_path(path, "the new plan file"), self.to_yaml(), overwrite=overwrite)
 
     @classmethod
     def _validated(cls, data: Any, lines: Lines, required: tuple[str, ...] = ()) -> Self:

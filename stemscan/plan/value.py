@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from stemscan.arguments import described
 from stemscan.errors import PlanError
 from stemscan.plan.messages import Lines, plan_error
 
@@ -31,14 +32,19 @@ class PlanValue(BaseModel):
     python_keys: ClassVar[Mapping[str, str]] = {}
     """Keys that the constructor takes beside those of files, and the ones that they stand for."""
 
-    def __init__(self, /, **fields: Any) -> None:
-        """Make a value.
+    def __init__(self, /, *unnamed: Any, **fields: Any) -> None:
+        """Make a value of keywords.
 
         Raises
         ------
         PlanError
             When a key or value is not one of this kind of value, or breaks a rule.
         """
+        if unnamed:
+            names = ", ".join(name for name in type(self).model_fields if name != "kind")
+            raise PlanError(
+                f"{type(self).__name__}: expected keywords ({names}), got {described(unnamed[0])} without one; name it"
+            )
         with _broken_rules(type(self), None):
             super().__init__(**self.plain_fields(fields))
 
@@ -125,8 +131,8 @@ def signature_of(init: Init) -> Init:
     """Give a class the signature of an `__init__` without a body; what is missing or unknown breaks a rule too."""
 
     @wraps(init)
-    def checked(self: PlanValue, /, **fields: Any) -> None:
-        PlanValue.__init__(self, **fields)
+    def checked(self: PlanValue, /, *unnamed: Any, **fields: Any) -> None:
+        PlanValue.__init__(self, *unnamed, **fields)
 
     checked.__pydantic_base_init__ = True  # type: ignore[attr-defined]
     return cast(Init, checked)

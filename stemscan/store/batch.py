@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from stemscan.arguments import real_number
 from stemscan.errors import ControllerError, UnprovenError, UsageError
 
 __all__ = ["DetectorInfo", "SampleBatch", "check_batch", "head_of"]
@@ -48,6 +49,8 @@ class DetectorInfo:
             raise UsageError(f"expected the detector's unit to be 'electron' or 'adu', got {self.unit!r}")
         if self.dtype not in ("uint16", "uint32", "float32"):
             raise UsageError(f"expected the detector's dtype to be uint16, uint32 or float32, got {self.dtype!r}")
+        for name in ("gain", "offset"):
+            object.__setattr__(self, name, real_number(getattr(self, name), f"the detector's {name} as a number"))
         if not (1 / _LARGEST <= self.gain <= _LARGEST and abs(self.offset) <= _LARGEST):
             raise UsageError(
                 f"expected a detector gain of {1 / _LARGEST:g} to {_LARGEST:g} numbers per electron and an offset of "

@@ -11,8 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from stemscan.arguments import described
 from stemscan.display import Rows, as_html, as_text
-from stemscan.errors import StoreError
+from stemscan.errors import StoreError, UsageError
 from stemscan.store.opening import OpenStore
 from stemscan.store.root import RootFile, open_root
 from stemscan.units import counted, format_count
@@ -94,6 +95,10 @@ class Acquisition:
     """
 
     def __init__(self, root: RootFile) -> None:
+        if not isinstance(root, RootFile):
+            raise UsageError(
+                f"expected a store that Acquisition.open or stemscan.load opens, got {described(root)}; use one"
+            )
         self._store = store = OpenStore(root)
         self._drawn: dict[int, dict[str, NDArray[Any]]] = {}
         record, layout = root.record, store.layout

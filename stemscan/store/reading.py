@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stemscan.arguments import whole_number
 from stemscan.errors import UsageError
 from stemscan.store.arrays import ArrayReader, SampleReader
 from stemscan.store.opening import OpenStore
@@ -31,8 +32,7 @@ class StoreArrays:
     def check_channel(self, channel: int) -> None:
         """Refuse a channel that is not there."""
         channels = len(self._store.record.channels)
-        if not 0 <= channel < channels:
-            raise UsageError(f"expected a channel of 0 .. {channels - 1}, got {channel}")
+        whole_number(channel, f"a channel of 0 .. {channels - 1}", 0, channels - 1)
 
     def samples(self, name: str, start: int, stop: int | None) -> NDArray[Any]:
         """Committed elements start .. stop - 1 of an array of samples.
@@ -46,6 +46,7 @@ class StoreArrays:
         """
         committed, spec = self._store.record.samples_committed, self._store.specs[name]
         stop = committed if stop is None else stop
+        start, stop = (whole_number(one, "whole numbers of samples") for one in (start, stop))
         if not 0 <= start <= stop <= committed:
             raise UsageError(
                 f"expected 0 <= start <= stop <= {committed} (committed samples), got start {start} and stop {stop}"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from stemscan.arguments import file_path
 from stemscan.errors import InputNotFoundError, StoreError
 from stemscan.store.files import ROOT, Json, StoreLock, folder_kind, read_json, sync_folder, write_durably
 from stemscan.store.record import StoreRecord
@@ -136,7 +137,7 @@ def open_root(path: str | Path) -> RootFile:
     StoreError
         When there is no store, or a damaged one.
     """
-    path = Path(path)
+    path = file_path(path, "an acquisition store")
     if not path.exists():
         raise InputNotFoundError(f"expected an acquisition store, got {str(path)!r}, which does not exist")
     return load_root(path)
