@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ import numpy.typing as npt
 
 from stemscan.display import as_html, as_text
 from stemscan.named import import_named
+from stemscan.types import ReadOnlyMapping
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,11 +25,6 @@ if TYPE_CHECKING:
     from stemscan.recon.metrics import Metrics
 
 __all__ = ["Estimate", "Reconstruction"]
-
-
-def _nothing() -> Mapping[str, Any]:
-    """An immutable empty mapping."""
-    return MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +46,7 @@ class Estimate:
     image: npt.NDArray[np.float32]
     std: npt.NDArray[np.float32] | None = None
     factor: int = 1
-    settings: Mapping[str, Any] = field(default_factory=_nothing)
+    settings: Mapping[str, Any] = field(default_factory=ReadOnlyMapping)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -88,7 +83,7 @@ class Reconstruction:
     factor: int = 1
     native_factor: int = 1
     pixel_size_nm: float | None = None
-    source: Mapping[str, Any] = field(default_factory=_nothing)
+    source: Mapping[str, Any] = field(default_factory=ReadOnlyMapping)
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         """The image, for numpy."""

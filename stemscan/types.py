@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
@@ -19,6 +20,7 @@ __all__ = [
     "Mask",
     "Noise",
     "Points",
+    "ReadOnlyMapping",
 ]
 
 Noise = Literal["poisson", "eq5"]
@@ -52,3 +54,28 @@ Mask = npt.NDArray[np.bool_]
 
 RGB = npt.NDArray[np.uint8]
 """Colours, (H, W, 3)."""
+
+
+class ReadOnlyMapping(Mapping[str, Any]):
+    """A mapping that stays as it is and, unlike `types.MappingProxyType`, can be copied and pickled.
+
+    Examples
+    --------
+    >>> ReadOnlyMapping({"path": None})
+    {'path': None}
+    """
+
+    def __init__(self, items: Mapping[str, Any] | None = None) -> None:
+        self._items = dict(items or {})
+
+    def __getitem__(self, key: str) -> Any:
+        return self._items[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __repr__(self) -> str:
+        return repr(self._items)

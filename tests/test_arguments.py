@@ -124,3 +124,19 @@ def test_a_pattern_without_keywords_is_told_its_keywords() -> None:
 def test_a_range_or_channel_of_an_acquisition_that_is_no_number_is_a_sentence(ask: dict[str, Any]) -> None:
     with pytest.raises(ss.StemscanError, match="^expected "):
         SIMULATE(PLAN, IMAGE, "a.zarr").counts(**ask)
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "got"),
+    [
+        ("iht", {"coefficients": 10**9}, "got 1000000000"),
+        ("lowpass", {"radius": 0.0}, "got 0.0"),
+        ("normconv", {"width": 1e300}, "got 1e\\+300"),
+        ("fshnet", {"h": -1.0}, "got -1.0"),
+        ("fshnet", {"neighbours": 0}, "got 0"),
+        ("fshnet", {"patch": 0}, "got 0"),
+    ],
+)
+def test_a_setting_without_meaning_is_a_sentence(method: str, settings: dict[str, Any], got: str) -> None:
+    with pytest.raises(ss.StemscanError, match=f"^expected .*{got}"):
+        ss.reconstruct(INPUTS, method, **settings)

@@ -9,6 +9,7 @@ threshold first.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from stemscan.recon.classical.fourier_threshold import FourierThreshold, Spectru
 from stemscan.recon.classical.held_out import Split, split_samples
 from stemscan.recon.reconstruction import Estimate
 from stemscan.types import Floats, Image
+from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.recon.inputs.inputs import Inputs
@@ -47,8 +49,8 @@ def iht(inputs: Inputs, *, coefficients: int | None = None, seed: int = 0) -> Es
     ----------
     inputs : Inputs
     coefficients : int, optional
-        Number k of Fourier coefficients to keep beside the mean, at least 0 (the mean alone); chosen by
-        cross-validation by default. They come in pairs, so that k is rounded down to an even number.
+        Number k of Fourier coefficients to keep beside the mean, from 0 (the mean alone) to the number of pixels;
+        chosen by cross-validation by default. They come in pairs, so that k is rounded down to an even number.
     seed : int
         Of the held-out samples, at least 0.
 
@@ -62,8 +64,13 @@ def iht(inputs: Inputs, *, coefficients: int | None = None, seed: int = 0) -> Es
     Raises
     ------
     UsageError
-        When `coefficients` or `seed` is negative.
+        When `coefficients` or `seed` is negative, or there are more coefficients than pixels.
     """
+    pixels = math.prod(inputs.shape)
+    if coefficients is not None and coefficients > pixels:
+        raise UsageError(
+            f"expected at most {counted(pixels, 'coefficient')}, one for each pixel, got {coefficients}; take fewer"
+        )
     for name, value in (("coefficients", coefficients), ("seed", seed)):
         if value is not None and value < 0:
             raise UsageError(f"expected {name} of at least 0, got {value}; leave it out for the default")

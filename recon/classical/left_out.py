@@ -28,7 +28,7 @@ from stemscan.types import Floats, Image, Integers
 if TYPE_CHECKING:
     from stemscan.recon.inputs.inputs import Inputs
 
-__all__ = ["BACKGROUND", "LeftOut", "gaussian_weights"]
+__all__ = ["BACKGROUND", "WIDEST", "LeftOut", "gaussian_weights"]
 
 BACKGROUND = 1e-5
 """Weight of the mean of all samples at every pixel; a sample at the pixel itself has weight 1."""
@@ -37,7 +37,7 @@ BACKGROUND = 1e-5
 _TRUNCATE = 4.0
 _SUBSET = 16384
 _WORK = 1.5e7
-_NARROWEST, _WIDEST, _STEP, _PATIENCE = 0.35, 64.0, 2**0.5, 3
+_NARROWEST, WIDEST, _STEP, _PATIENCE = 0.35, 64.0, 2**0.5, 3
 
 
 def gaussian_weights(width: float) -> Floats:
@@ -104,7 +104,7 @@ class LeftOut:
         """
         widths, scores = [_NARROWEST], [0.0]
         previous = self._score(_NARROWEST)
-        while widths[-1] * _STEP <= _WIDEST:
+        while widths[-1] * _STEP <= WIDEST:
             best = int(np.argmin(scores))
             if widths[-1] ** 2 * self._filled > 1 and len(scores) - 1 - best >= _PATIENCE:
                 break

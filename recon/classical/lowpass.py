@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stemscan.errors import ReconError
 from stemscan.recon.fshnet.initial_reconstruction import RADIUS, initial_reconstruction, low_pass
 from stemscan.recon.reconstruction import Estimate
 
@@ -38,8 +39,10 @@ def lowpass(inputs: Inputs, *, radius: float = RADIUS, keep_measured: bool = Tru
     Raises
     ------
     ReconError
-        When the radius is negative.
+        When the radius is not above 0.
     """
+    if not radius > 0:
+        raise ReconError(f"expected a radius above 0, got {radius!r}; the paper takes 100 to 150")
     reconstruct = initial_reconstruction if keep_measured else low_pass
     if np.array_equal(inputs.V, np.rint(inputs.V)):
         image = reconstruct(inputs.S, inputs.V, radius)

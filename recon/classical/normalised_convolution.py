@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stemscan.errors import UsageError
-from stemscan.recon.classical.left_out import BACKGROUND, LeftOut, gaussian_weights
+from stemscan.recon.classical.left_out import BACKGROUND, WIDEST, LeftOut, gaussian_weights
 from stemscan.recon.inputs.read_noise import read_variance
 from stemscan.recon.reconstruction import Estimate
 from stemscan.recon.threads import workers
@@ -37,7 +37,8 @@ def normconv(inputs: Inputs, *, width: float | None = None) -> Estimate:
     ----------
     inputs : Inputs
     width : float, optional
-        Standard deviation of the Gaussian in pixels of the plan, above 0; without it, cross-validation chooses.
+        Standard deviation of the Gaussian in pixels of the plan, above 0, at most 64 or the longer side of the grid;
+        without it, cross-validation chooses.
 
     Returns
     -------
@@ -47,10 +48,13 @@ def normconv(inputs: Inputs, *, width: float | None = None) -> Estimate:
     Raises
     ------
     UsageError
-        When the width is not above 0.
+        When the width is outside of these.
     """
-    if width is not None and not (np.isfinite(width) and width > 0):
-        raise UsageError(f"expected width above 0 pixels, got {width!r}; leave it out to have it chosen")
+    widest = max(WIDEST, *inputs.shape)
+    if width is not None and not 0 < width <= widest:
+        raise UsageError(
+            f"expected width above 0 and at most {widest:g} pixels, got {width!r}; leave it out to have it chosen"
+        )
     whole = inputs.whole  # errors of samples that are shared among pixels are not independent
     chosen = LeftOut(whole).best_width() if width is None else float(width)
     sums = _smooth(whole, chosen)

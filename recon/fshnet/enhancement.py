@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from stemscan.recon.fshnet.nonlocal_step import NEIGHBOURS, bandwidth, nonlocal_step
+from stemscan.recon.fshnet.nonlocal_step import NEIGHBOURS, bandwidth, check_step, nonlocal_step
 from stemscan.recon.fshnet.patch_size import patch_size
 from stemscan.types import Image
 
@@ -32,6 +32,10 @@ class Enhancement(NamedTuple):
     neighbours: int | Literal["all"] = NEIGHBOURS
     h: float | None = None
     patch: int | None = None
+
+    def check(self) -> None:
+        """Refuse settings without a meaning, be the step applied or not."""
+        check_step(4 if self.patch is None else self.patch, 1.0 if self.h is None else self.h, self.neighbours)
 
     def apply(
         self, summed: Image, visits: Image, passes: int, image: Image, factor: int

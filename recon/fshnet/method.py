@@ -87,6 +87,8 @@ def fshnet(
     ReconError
         When there are too few passes, the device is not there, or a setting is out of its range.
     """
+    enhancement = Enhancement(nonlocal_step, neighbours, h, patch)
+    enhancement.check()
     path = find_weights(weights, "fshnet")
     network, info = load_weights(path)
     settings: dict[str, Any] = {
@@ -96,7 +98,7 @@ def fshnet(
         "device": device,
     }
     chain = cast(Chain, import_named(architecture_of(info.architecture).chain))
-    made = chain(inputs, network, info, device, Enhancement(nonlocal_step, neighbours, h, patch))
+    made = chain(inputs, network, info, device, enhancement)
     return replace(made, settings=settings | dict(made.settings))
 
 

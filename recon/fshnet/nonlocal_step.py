@@ -23,7 +23,7 @@ import numpy.typing as npt
 from stemscan.errors import ReconError
 from stemscan.types import Image
 
-__all__ = ["NEIGHBOURS", "REGION", "SEARCH", "bandwidth", "nonlocal_step"]
+__all__ = ["NEIGHBOURS", "REGION", "SEARCH", "bandwidth", "check_step", "nonlocal_step"]
 
 NEIGHBOURS: Final = 5
 REGION: Final = 128
@@ -84,7 +84,7 @@ def nonlocal_step(
     ReconError
         When a setting is out of its range.
     """
-    _check(patch, h, neighbours, region, search)
+    check_step(patch, h, neighbours, region, search)
     # numba, which the default reconstruction does not need, takes a third of a second to import
     from stemscan.recon.fshnet.nonlocal_kernels import average_all, average_nearest, nearest_patches
 
@@ -106,7 +106,7 @@ def nonlocal_step(
     return (enhanced[:height, :width].astype(np.float64) * deviation + mean).astype(np.float32)
 
 
-def _check(patch: int, h: float, neighbours: int | str, region: int, search: int) -> None:
+def check_step(patch: int, h: float, neighbours: int | str, region: int = REGION, search: int = SEARCH) -> None:
     """Refuse settings without a meaning."""
     if patch < _QUARTERS or patch % _QUARTERS:
         raise ReconError(f"expected a patch size that is a multiple of 4, got {patch}; its quarter is the stride")

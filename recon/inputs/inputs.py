@@ -16,15 +16,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from stemscan.arguments import described
+from stemscan.display import Rows, as_html, as_text
 from stemscan.errors import ReconError, UsageError
 from stemscan.recon.inputs.checks import (
     check_unvisited,
@@ -34,7 +34,7 @@ from stemscan.recon.inputs.checks import (
     positive,
 )
 from stemscan.runtime.memory import require_memory
-from stemscan.types import Noise
+from stemscan.types import Noise, ReadOnlyMapping
 from stemscan.units import counted
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ Positions = Literal["actual", "commanded"]
 _UNREACHED = 0.02
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Inputs:
     """Counts and visits of one acquisition. Make one with `Inputs.from_arrays` or `load_inputs`, which validate.
 
@@ -78,8 +78,8 @@ class Inputs:
     noise: Noise = "poisson"
     pixel_size_nm: float | None = None
     truth: npt.NDArray[np.float32] | None = None
-    source: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    _nearest: Callable[[], Inputs] | None = field(default=None, repr=False)
+    source: Mapping[str, Any] = field(default_factory=ReadOnlyMapping)
+    _nearest: Callable[[], Inputs] | None = None
 
     @classmethod
     def from_arrays(
@@ -145,7 +145,7 @@ class Inputs:
             noise=cast(Noise, noise),
             pixel_size_nm=None if pixel_size_nm is None else positive(pixel_size_nm, "pixel size in nm"),
             truth=None if truth is None else checked_truth(truth, counted.shape[1:]),
-            source=MappingProxyType(dict(known)),
+            source=ReadOnlyMapping(known),
         )
 
     @classmethod
@@ -188,11 +188,30 @@ class Inputs:
         known["source"] = dict(known.get("source") or {}) | {"warnings": warnings}
         whole = cls.from_arrays(frames, np.ceil(shares).astype(np.int64), electrons_per_sample, **known)
 
-        def nearest() -> Inputs:
-            counted, visits = samples.nearest()
-            return cls.from_arrays(counted, visits, electrons_per_sample, **known)
+        return replace(whole, visits=shares, _nearest=partial(cls._of_nearest, samples, electrons_per_sample, known))
 
-        return replace(whole, visits=shares, _nearest=nearest)
+    @classmethod
+    def _of_nearest(cls, samples: PlacedSamples, electrons_per_sample: float, known: Mapping[str, Any]) -> Inputs:
+        """Each sample on the pixel nearest to it; a method, so that it can be pickled."""
+        return cls.from_arrays(*samples.nearest(), electrons_per_sample, **known)
+
+    def _rows(self) -> Rows:
+        """Grid, samples, dose and origin, for people."""
+        path = self.source.get("path")
+        return [
+            ("grid", f"{self.shape[0]} x {self.shape[1]} pixels, {counted(self.T, 'pass')}"),
+            ("pixel size", "unknown" if self.pixel_size_nm is None else f"{self.pixel_size_nm:g} nm"),
+            ("samples", f"{self.samples:,}, of mean signal {self.mean:.3g}"),
+            ("dose per sample", f"{self.electrons_per_sample:g} e- detected at signal 1, {self.noise}"),
+            ("truth", "none" if self.truth is None else "known"),
+            ("source", "arrays" if path is None else str(path)),
+        ]
+
+    def __repr__(self) -> str:
+        return as_text("Inputs", self._rows())
+
+    def _repr_html_(self) -> str:
+        return as_html("Inputs", self._rows())
 
     @cached_property
     def whole(self) -> Inputs:

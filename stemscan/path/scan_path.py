@@ -13,6 +13,7 @@ from stemscan.path.engine import expand
 from stemscan.path.pixels import points_of
 from stemscan.plan.given import plan_of
 from stemscan.types import Points
+from stemscan.units import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +49,17 @@ class ScanPath:
     def __init__(self, plan: ScanPlan | str | Path) -> None:
         self.plan = plan_of(plan)
         self._fill = expand(self.plan)
+
+    def __reduce__(self) -> tuple[type[ScanPath], tuple[ScanPlan]]:
+        """Copies, and processes that it is sent to, expand the plan again."""
+        return type(self), (self.plan,)
+
+    def __repr__(self) -> str:
+        rows, columns = self.plan.shape
+        return (
+            f"ScanPath of {counted(len(self), 'sample')} in {counted(self.plan.passes, 'pass')} by "
+            f"{self.plan.pattern.kind} on {rows} x {columns} pixels"
+        )
 
     def __len__(self) -> int:
         """Number of samples of all passes."""

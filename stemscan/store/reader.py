@@ -138,6 +138,10 @@ class Acquisition:
         except StoreError as problem:
             raise root.explained(problem) from problem
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies, and processes that it is sent to, open the store again."""
+        return type(self).open, (self.path.absolute(),)
+
     def __repr__(self) -> str:
         return as_text(self._title(), self._rows())
 
