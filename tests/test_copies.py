@@ -6,6 +6,7 @@ import copy
 import pickle
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from inspect import signature
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -70,3 +71,11 @@ def test_inputs_and_a_path_show_themselves_in_a_few_lines(store: Path) -> None:
     plan = ss.Acquisition.open(store).plan
     assert plan is not None
     assert repr(ss.ScanPath(plan)) == "ScanPath of 128 samples in 2 passes by block-random on 16 x 16 pixels"
+
+
+def test_help_of_plans_and_patterns_shows_plain_types_and_nothing_of_pydantic() -> None:
+    assert str(signature(ss.BlockRandom)) == "(*, block: int, samples_per_block: int)"
+    assert "Annotated" not in "".join(str(signature(one)) for one in (ss.Dose, ss.Limits, ss.Order, ss.SettleModel))
+    pattern = ss.BlockRandom(block=4, samples_per_block=4)
+    assert {"replace", "block", "samples_per_pass"} <= set(dir(pattern))
+    assert not {"copy", "parse_obj", "schema", "model_copy"} & set(dir(pattern))

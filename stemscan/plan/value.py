@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
+from inspect import Parameter, Signature, signature
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -41,12 +43,22 @@ class PlanValue(BaseModel):
             When a key or value is not one of this kind of value, or breaks a rule.
         """
         if unnamed:
-            names = ", ".join(name for name in type(self).model_fields if name != "kind")
+            names = ", ".join(signature(type(self)).parameters)
             raise PlanError(
                 f"{type(self).__name__}: expected keywords ({names}), got {described(unnamed[0])} without one; name it"
             )
         with _broken_rules(type(self), None):
             super().__init__(**self.plain_fields(fields))
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        """Show plain types in the help of a class that has no constructor of its own."""
+        if cls.__init__ is PlanValue.__init__:
+            cls.__signature__ = _plain_signature(cls)
+
+    def __dir__(self) -> list[str]:
+        """Names without those that are pydantic's own."""
+        return [name for name in super().__dir__() if name.startswith("_") or name not in vars(BaseModel)]
 
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # parts are validated with the whole
 
@@ -125,6 +137,22 @@ def _without_numpy(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(map(_without_numpy, value))
     return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _plain_signature(model: type[BaseModel]) -> Signature:
+    """Keywords of a class with their types, without what validation and the command line add to these."""
+    fields = {name: field for name, field in model.model_fields.items() if name != "kind" or field.is_required()}
+    declared = SimpleNamespace(__annotations__={name: field.annotation for name, field in fields.items()})
+    types = get_type_hints(declared)  # without annotations beside them
+    empty = Parameter.empty
+    return Signature(
+        [
+            Parameter(
+                name, Parameter.KEYWORD_ONLY, default=empty if one.is_required() else one.default, annotation=hint
+            )
+            for (name, one), hint in zip(fields.items(), types.values(), strict=True)
+        ]
+    )
 
 
 def signature_of(init: Init) -> Init:
