@@ -53,7 +53,7 @@ def normconv(inputs: Inputs, *, width: float | None = None) -> Estimate:
     widest = max(WIDEST, *inputs.shape)
     if width is not None and not 0 < width <= widest:
         raise UsageError(
-            f"expected width above 0 and at most {widest:g} pixels, got {width!r}; leave it out to have it chosen"
+            f"expected width above 0 pixels and at most {widest:g}, got {width!r}; leave it out to have it chosen"
         )
     whole = inputs.whole  # errors of samples that are shared among pixels are not independent
     chosen = LeftOut(whole).best_width() if width is None else float(width)
