@@ -257,10 +257,12 @@ def _report(
     rows = [
         ("controller", controller),
         *specimen_rows(scanned),
-        ("samples", f"{format_count(result.samples)} of {format_count(plan.total_samples)}"),
+        ("samples", f"{format_count(result.resumed_from + result.samples)} of {format_count(plan.total_samples)}"),
     ]
     if result.resumed_from:
-        rows.append(("resumed after", counted(result.resumed_from, "sample")))
+        rows.append(
+            ("resumed after", f"{counted(result.resumed_from, 'sample')}; {format_count(result.samples)} more now")
+        )
     if result.unproven:
         often = counted(result.unproven, "time")
         rows.append(("unproven", f"{often}, as readings were lost or added: exposed again, and right now"))

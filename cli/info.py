@@ -168,4 +168,8 @@ def _inline(value: Any) -> str:
     """Plain data on one line."""
     if isinstance(value, dict):
         return ", ".join(f"{name} {_inline(item)}" for name, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_inline, value)) or "none"
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -30,7 +30,7 @@ def order_of(
     from stemscan.errors import UsageError
 
     if max_jump is not None and kind != "shortest":
-        raise UsageError(f"--max-jump: expected --order shortest beside it, got {kind}; change one")
+        raise UsageError(f"--max-jump: expected --order shortest beside it, got {kind or 'no order'}; add it")
     settings = {
         "--settle-profile": settle_profile,
         "--settle-table": settle_table,
@@ -39,7 +39,7 @@ def order_of(
     }
     given = [option for option, value in settings.items() if value is not None]
     if given and kind != "settle-aware":
-        raise UsageError(f"{given[0]}: expected --order settle-aware beside it, got {kind}; change one")
+        raise UsageError(f"{given[0]}: expected --order settle-aware beside it, got {kind or 'no order'}; add it")
     if len(given) > 1 and given[0] in ("--settle-profile", "--settle-table"):
         raise UsageError(f"expected {given[0]} alone, got {given[1]} too; keep one")
     if kind is None:

@@ -1,4 +1,4 @@
-"""What a scan looked at, for people: lines that `simulate` and `acquire` share."""
+"""Lines about the specimen of a scan, for people, which `simulate` and `acquire` share."""
 
 from __future__ import annotations
 

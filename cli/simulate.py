@@ -61,10 +61,12 @@ def simulate(
     }
     rows = [
         *specimen_rows(scanned),
-        ("samples", f"{format_count(report.samples)} of {format_count(scan_plan.total_samples)}"),
+        ("samples", f"{format_count(report.resumed_from + report.samples)} of {format_count(scan_plan.total_samples)}"),
     ]
     if report.resumed_from:
-        rows.append(("resumed after", counted(report.resumed_from, "sample")))
+        rows.append(
+            ("resumed after", f"{counted(report.resumed_from, 'sample')}; {format_count(report.samples)} more now")
+        )
     if report.exposed_twice_at_most:
         rows.append(("exposed twice", f"at most {counted(report.exposed_twice_at_most, 'sample')}"))
     rows.append(("time", f"{report.seconds:.2f} s"))

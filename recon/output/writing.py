@@ -81,7 +81,7 @@ def check_destination(path: str | Path, *, overwrite: bool = False) -> None:
     """
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"expected an output that ends in {', '.join(SUFFIXES)}, got {str(path)!r}; rename it")
+        raise UsageError(f"expected an output that ends in {', '.join(_WRITERS)}, got {str(path)!r}; rename it")
     check_output(path, overwrite=overwrite)
     if path.suffix.lower() != ".zarr":
         if path.is_dir():

@@ -11,7 +11,7 @@ from stemscan.acquisition.reports import controller_errors, provenance_of
 from stemscan.acquisition.scan import ScanReport, check_request, run_scan
 from stemscan.acquisition.stopping import ChecksPlan, PlaysStore
 from stemscan.arguments import check_beginning, described, file_path
-from stemscan.errors import UsageError
+from stemscan.errors import StoreMismatchError, UsageError
 from stemscan.plan.given import plan_of
 from stemscan.store.reader import Acquisition
 from stemscan.store.writer import AcquisitionWriter
@@ -108,6 +108,12 @@ def run_session(
     if isinstance(controller, PlaysStore):
         if output.exists() and controller.source.samefile(output):
             raise UsageError(f"expected another output than the store that is replayed, got {str(output)!r} for both")
+        played = Acquisition.open(controller.source)
+        if played.plan_digest != plan.digest():
+            raise StoreMismatchError(
+                f"expected the plan of the store that is replayed ({str(played.plan_digest)[:12]}), got another "
+                f"({plan.digest()[:12]}); give the plan it was acquired by"
+            )
         rules += controller.stop_rules
     with controller_errors(controller):
         check_request(controller, stall_timeout, rules)

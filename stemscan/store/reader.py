@@ -168,7 +168,7 @@ class Acquisition:
         warnings = list[str]()
         if self.state != "complete":
             warnings.append(
-                f"{self.path} is not complete ({self.state}): {self.samples_committed} of "
+                f"{self.path} is not complete ({self.state}): {format_count(self.samples_committed)} of "
                 f"{counted(self.total_samples, 'sample')} committed; frames and visits were drawn from those"
             )
         if self.doubt is not None:

@@ -8,6 +8,7 @@ caught up.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections import deque
 from collections.abc import Coroutine
@@ -272,9 +273,9 @@ class ObiController:
                 f"expected an answer of {self._name} within {self._timeout:g} s, got none; check the device and resume"
             ) from None
         except (OSError, EOFError) as problem:
-            what = "the end of the connection" if isinstance(problem, EOFError) else str(problem)
+            what = "the end of the connection" if isinstance(problem, EOFError) else _reason(problem)
             raise ControllerError(
-                f"expected {self._name} to answer, got {what}; check it, and that no other client uses it, and resume"
+                f"expected {self._name} to answer, got {what}; see that no other client uses it, and try again"
             ) from problem
 
     def _deliver(self, counts: NDArray[np.uint16]) -> None:
@@ -317,3 +318,8 @@ def _check_profile(profile: ControllerProfile) -> None:
             f"Open Beam Interface, got {profile.name} with {largest} times {quantum} ns, blanker {profile.blanker} and "
             f"park {profile.park}; take the obi profile"
         )
+
+
+def _reason(problem: OSError) -> str:
+    """The system's word for a failed connection, without Python's."""
+    return os.strerror(problem.errno).lower() if problem.errno else str(problem)
