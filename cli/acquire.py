@@ -28,7 +28,6 @@ from stemscan.cli.virtual_options import VirtualOptions
 if TYPE_CHECKING:
     from stemscan.acquisition.scan import ScanReport
     from stemscan.acquisition.stopping import StopRule
-    from stemscan.arguments import check_beginning
     from stemscan.plan.scan_plan import ScanPlan
     from stemscan.store.record_parts import SpecimenRecord
 
@@ -98,6 +97,7 @@ def acquire(
     from stemscan.acquisition.controllers import ControllerRequest
     from stemscan.acquisition.reports import provenance_of
     from stemscan.acquisition.session import run_session
+    from stemscan.arguments import check_beginning
     from stemscan.errors import UsageError
     from stemscan.plan.scan_plan import ScanPlan
     from stemscan.store.create import check_place
