@@ -6,7 +6,7 @@ import json
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -34,7 +34,31 @@ __all__ = [
 Progress = Callable[[int, int], None]
 Choice = TypeVar("Choice", bound=str)
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+_stdouts: list[Any] = []
+"""Stdout of the command that runs, where JSON alone may go there."""
+
+
+@contextmanager
+def _prints_on_stderr() -> Iterator[None]:
+    """Send what plug-ins and libraries print to stderr."""
+    _stdouts.append(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _stdouts.pop()
+
+
+def _json_alone(context: typer.Context, as_json: bool) -> bool:
+    """Keep stdout for the result."""
+    if as_json:
+        context.with_resource(_prints_on_stderr())
+    return as_json
+
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", is_eager=True, callback=_json_alone, help="Print the result as JSON on stdout.")
+]
 
 
 def _silence(quiet: bool) -> bool:
@@ -103,7 +127,8 @@ class Talk:
     def result(self, data: dict[str, Any], lines: Sequence[str]) -> None:
         """Print a command's result: `data` as JSON, or `lines` for people."""
         if self.as_json:
-            typer.echo(json.dumps(data, indent=2, allow_nan=False, default=str))
+            with redirect_stdout(_stdouts[-1] if _stdouts else sys.stdout):
+                typer.echo(json.dumps(data, indent=2, allow_nan=False, default=str))
         else:
             self.say(lines)
 

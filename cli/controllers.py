@@ -109,6 +109,8 @@ def _settings(given: list[str]) -> dict[str, str]:
     for text, (name, equals, _) in zip(given, pairs, strict=True):
         if not (name and equals):
             raise UsageError(f"--set: expected NAME=VALUE, got {text!r}")
+        if [other for other, _, _ in pairs].count(name) > 1:
+            raise UsageError(f"--set: expected each name once, got {name} twice; keep one")
     return {name: value for name, _, value in pairs}
 
 

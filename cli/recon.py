@@ -78,7 +78,8 @@ def recon(
 
     talk = Talk(quiet, as_json)
     weights = _weights_of(variant, method, weights)
-    asked, chosen = parse_settings(settings or [], "--set"), method_of(method)
+    chosen = method_of(method)
+    asked = parse_settings(settings or [], chosen.settings(), "--set")
     talk.warn(PLUGINS.shadows(method))
     check_destination(output, overwrite=overwrite)
     inputs = load_inputs(store, _positions(positions))

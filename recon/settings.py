@@ -6,6 +6,7 @@ import inspect
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from stemscan.errors import UsageError
@@ -98,27 +99,29 @@ def check_settings(title: str, function: Callable[..., Any], settings: Mapping[s
         raise UsageError(f"expected setting {missing.name} of {title}, got none; give a value")
 
 
-def parse_settings(texts: Sequence[str], what: str = "a setting") -> dict[str, Any]:
-    """Settings from NAME=VALUE, each value read as YAML.
+def parse_settings(
+    texts: Sequence[str], known: Mapping[str, Setting] = MappingProxyType({}), what: str = "a setting"
+) -> dict[str, Any]:
+    """Settings from NAME=VALUE, each value read as YAML, or as text where the setting's type wants that.
 
     Parameters
     ----------
     texts : sequence of str
+    known : mapping of str to Setting
+        Settings of the method.
     what : str
         Names the option in errors.
 
     Raises
     ------
     UsageError
-        When one is written otherwise.
+        When one is written otherwise, or twice.
 
     Examples
     --------
-    >>> parse_settings(["width=1.5", "windows=false"])
-    {'width': 1.5, 'windows': False}
+    >>> parse_settings(["width=1.5", "windows=false", "rate=1e-3"])
+    {'width': 1.5, 'windows': False, 'rate': 0.001}
     """
-    from stemscan.files.strict_yaml import YamlProblem, parse
-
     settings: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -126,13 +129,41 @@ def parse_settings(texts: Sequence[str], what: str = "a setting") -> dict[str, A
             raise UsageError(f"expected {what} as NAME=VALUE, got {text!r}; write for example windows=false")
         if name in RESERVED.union(_PASSED):
             raise UsageError(f"expected {what} to name a setting of the method, got {text!r}; give it as an option")
-        try:
-            settings[name], _ = parse(value)
-        except YamlProblem as problem:
-            raise UsageError(
-                f"expected {what} with a plain value for {name}, got {value!r}; write a number or word"
-            ) from problem
+        if name in settings:
+            raise UsageError(f"expected {what} once a name, got {name} twice; keep one")
+        settings[name] = _read(name, value, known[name].hint if name in known else Any, what)
     return settings
+
+
+def _read(name: str, text: str, hint: Any, what: str) -> Any:
+    """A value from a text: of the readings that there are, the first that is of the setting's type."""
+    from stemscan.files.strict_yaml import YamlProblem, looks_like_number, parse
+
+    readings: list[Any] = []
+    try:
+        readings.append(parse(text)[0])
+    except YamlProblem as problem:
+        if not _fits(hint, text) or hint is Any:
+            raise UsageError(
+                f"expected {what} with a plain value for {name}, got {text!r}; write a number or word"
+            ) from problem
+    if text == text.strip().strip("\"'") and readings and looks_like_number(readings[0]):  # as 1e3, to YAML 1.1 a text
+        number = float(text.replace("_", ""))
+        readings = [number, *([int(number)] if number.is_integer() else [])]
+    return next((one for one in readings if _fits(hint, one)), text if _fits(hint, text) else readings[0])
+
+
+def _fits(hint: Any, value: Any) -> bool:
+    """Tell whether a value is of a type; whatever it is where the type is the method's own."""
+    from pydantic import PydanticUserError, TypeAdapter, ValidationError
+
+    try:
+        TypeAdapter(hint).validate_python(value, strict=True)
+    except PydanticUserError:
+        return True
+    except ValidationError:
+        return False
+    return True
 
 
 def plain(value: Any) -> Any:

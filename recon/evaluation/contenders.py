@@ -19,7 +19,7 @@ from stemscan.errors import ReconError, UsageError, WeightsError
 from stemscan.plugins import split_plugin
 from stemscan.recon.method import Method
 from stemscan.recon.registry import built_in, method_of, ready_methods
-from stemscan.recon.settings import check_settings, parse_settings
+from stemscan.recon.settings import check_settings, parse_settings, plain
 from stemscan.recon.weights import find_weights
 
 __all__ = [
@@ -77,6 +77,9 @@ class Contender:
     folder: Path | None = None
     code: str = ""
     is_ablation: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", plain(self.settings))
 
     def find(self) -> Method:
         """Its method; imports a plug-in.
@@ -138,7 +141,8 @@ def parse_contender(text: str, weights: Mapping[str, Path] | None = None) -> Con
             f"expected a contender as METHOD or LABEL=METHOD[:WEIGHTS][,SETTING=VALUE...], got {text!r}; "
             "a label holds neither comma nor bar"
         )
-    method, asked, label = method_of(name), parse_settings(settings), label.strip()
+    method, label = method_of(name), label.strip()
+    asked = parse_settings(settings, method.settings())
     if method.plugin is not None and equals and label in built_in():
         raise UsageError(f"expected a label for {method} that is no built-in method, got {text!r}; choose another")
     check_settings(str(method), method.load(), asked)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import signal
+import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
@@ -96,7 +97,8 @@ class Processes:
 
 
 def _as_worker() -> None:
-    """In a worker: end at once with the parent, however that ends, and at Ctrl-C without a traceback."""
+    """In a worker: end at once with the parent, at Ctrl-C without a traceback, and leave stdout to the parent."""
+    sys.stdout = sys.stderr
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     end_with_parent()
     unblocked()

@@ -9,7 +9,7 @@ told apart (`UnprovenError`) is exposed again from the last sample that is prove
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -158,7 +158,7 @@ class AcquireLoop:
         segment = Segment(self._received, self._segment_end(), committer.put, until_proven=able.resumable)
         store.arm(segment.stop, start=segment.start)
         try:
-            with interrupts.immediate(), controller_errors(self.controller, "resume to go on"):
+            with interrupts.immediate(), self._errors():
                 self._calls.arm(self._path, segment.start, segment.stop)
                 self._calls.start()
             while (batch := self._read(interrupts, able.name)) is not None:
@@ -231,7 +231,7 @@ class AcquireLoop:
     def _read(self, interrupts: Interrupts, name: str) -> SampleBatch | None:
         """The controller's next batch, of the size asked for."""
         size = min(self.batch_samples, self.controller.capabilities.max_batch)
-        with interrupts.immediate(), controller_errors(self.controller, "resume to go on"):
+        with interrupts.immediate(), self._errors():
             batch = self._calls.read(size)
         if batch is not None and not isinstance(batch, SampleBatch):
             raise ControllerError(f"expected a SampleBatch or None from {name}, got {type(batch).__name__}")
@@ -240,6 +240,11 @@ class AcquireLoop:
                 f"expected at most {counted(size, 'sample')} a batch from {name}, got {np.size(batch.counts)}"
             )
         return batch
+
+    def _errors(self) -> AbstractContextManager[None]:
+        """Name the controller in its errors, and what goes on from there."""
+        resumable = self.controller.capabilities.resumable
+        return controller_errors(self.controller, "resume to go on" if resumable else "acquire into a new store")
 
     def _blank(self, interrupts: Interrupts, problem: BaseException) -> bool:
         """Abort the controller; the error that led here matters more than one of abort's own, which it notes.

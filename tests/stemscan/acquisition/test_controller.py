@@ -159,9 +159,14 @@ def test_what_a_controller_raises_becomes_its_error(tmp_path: Path) -> None:
         raise ConnectionResetError("the cable is out")
 
     with create(tmp_path / "a.zarr", PLAN) as store:
-        with pytest.raises(ControllerError, match="expected scripted to work, got ConnectionResetError: the cable"):
+        with pytest.raises(ControllerError, match=r"got ConnectionResetError: .* out, line [0-9]+ of .*; resume to go"):
             run_scan(PLAN, Faulty(3, fault), store, batch_samples=5)
         assert store.samples_committed == 10
+    whole = Faulty(3, fault)
+    whole.capabilities = Capabilities("whole scans", resumable=False)
+    words = "whole scans to work, got Conn.*; acquire into a new store"
+    with create(tmp_path / "b.zarr", PLAN) as store, pytest.raises(ControllerError, match=words):
+        run_scan(PLAN, whole, store, batch_samples=5)
 
 
 def lost_cable(controller: Faulty, batch: SampleBatch | None) -> SampleBatch | None:
