@@ -16,7 +16,7 @@ import numpy as np
 
 from stemscan.errors import UsageError
 from stemscan.recon.classical.fourier_threshold import FourierThreshold, Spectrum
-from stemscan.recon.classical.held_out import Split, split_samples
+from stemscan.recon.inputs.held_out import Split, split_samples
 from stemscan.recon.reconstruction import Estimate
 from stemscan.types import Floats, Image
 from stemscan.units import counted

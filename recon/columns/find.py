@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from stemscan.recon.columns.errors import Errors
 from stemscan.recon.columns.lattice import Lattice, find_lattices
 from stemscan.recon.columns.links import ColumnModel
 from stemscan.recon.columns.observations import Observations
-from stemscan.recon.columns.prior import shrink
+from stemscan.recon.columns.prior import occupancy, shrink
 from stemscan.recon.columns.ratios import absent, added, at_sites
 from stemscan.recon.columns.search import search
 from stemscan.recon.columns.sites import adopted, empty_indices, predict
@@ -24,7 +24,7 @@ from stemscan.types import Floats
 if TYPE_CHECKING:
     from stemscan.recon.inputs.inputs import Inputs
 
-__all__ = ["find_columns"]
+__all__ = ["Finding", "find_columns"]
 
 _SMALLEST = 16
 
@@ -62,30 +62,48 @@ def find_columns(inputs: Inputs, image: npt.NDArray[np.floating[Any]] | None = N
     model, errors = search(points, image)
     if not len(model.rows):
         return _table(inputs, _no_rows(), "the counts are explained without a column", {})
-    return _Finding(inputs, points, model, errors).table()
+    return Finding(inputs, points, model, errors).table()
 
 
-class _Finding:
-    """Fields of fitted columns, one after the other."""
+class Finding:
+    """Fitted columns and all that follows from them.
+
+    Attributes
+    ----------
+    model, errors : ColumnModel, Errors
+    inside : ndarray of bool, (n,)
+        Columns whose centre lies in the frame.
+    columns : dict of str to ndarray, (n,)
+        The fields of `FIELDS` of every column, those outside of the frame, too.
+    empty : dict of str to ndarray, (m,)
+        The same of empty sites.
+    """
 
     def __init__(self, inputs: Inputs, points: Observations, model: ColumnModel, errors: Errors) -> None:
         self.inputs, self.points, self.model, self.errors = inputs, points, model, errors
         self.places = np.stack([model.rows, model.columns], axis=1)
+        self.inside = ((self.places > -0.5) & (self.places < np.array(points.shape) - 0.5)).all(axis=1)
         self.classes = find_classes(model.amplitudes, errors.std[:, 2])
         self.lattices: list[Lattice] = []
+        inner = np.nonzero(self.inside)[0]
+        grown = [
+            replace(lattice, members=inner[lattice.members])
+            for lattice in find_lattices(self.places[inner], self.classes.best[inner])
+        ]
         free = np.ones(len(self.places), bool)
-        grown = find_lattices(self.places, self.classes.best)
         for lattice in grown:
             free[lattice.members] = False
         for lattice in grown:
-            self.lattices.append(adopted(lattice, self.places, free))
+            self.lattices.append(adopted(lattice, self.places, free, points.shape, model.reach / 4))
             free[self.lattices[-1].members] = False
+        self.columns = self._columns()
+        self.empty = self._empty()
 
     def table(self) -> ColumnTable:
-        """All rows: columns, then empty sites."""
+        """Rows of the columns in the frame, then of empty sites."""
         rows = {
-            name: np.concatenate([a, b])
-            for (name, a), b in zip(self._columns().items(), self._empty().values(), strict=True)
+            name: np.concatenate([a[self.inside], b])
+            for (name, a), b in zip(self.columns.items(), self.empty.values(), strict=True)
         }
         settings = {
             "profiles": [asdict(profile) for profile in self.model.profiles],
@@ -184,10 +202,21 @@ class _Finding:
         rows["llr_class"] = (
             -0.5 * (amplitude - expected) ** 2 / both - 0.5 * np.log(both) + 0.5 * (amplitude / std) ** 2 + np.log(std)
         )
+        mine = lattice.members
+        present = occupancy(
+            np.concatenate([amplitude, self.model.amplitudes[mine]]),
+            np.concatenate([std, self.errors.std[mine, 2]]),
+            expected,
+            spread,
+        )[: len(places)]
+        drawn = expected + spread**2 / both * (amplitude - expected)
+        rows["eb_amplitude"] = present * drawn
+        left = spread**2 * std**2 / both
+        rows["eb_amplitude_std"] = np.sqrt(present * left + present * (1 - present) * drawn**2)
         for axis, (name, index) in enumerate((("row", "site_i"), ("col", "site_j"))):
             rows[index] = indices[:, axis]
-            rows[name] = rows[f"site_{name}"] = places[:, axis]
-            rows[f"{name}_std"] = np.sqrt(variances)
+            rows[name] = rows[f"site_{name}"] = rows[f"eb_{name}"] = places[:, axis]
+            rows[f"{name}_std"] = rows[f"eb_{name}_std"] = np.sqrt(variances)
         return rows
 
 

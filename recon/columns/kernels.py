@@ -1,4 +1,4 @@
-"""Compiled parts of the fit: which points a column reaches, the model's slopes there, and the normal matrix."""
+"""Compiled parts of the fit: which points a column reaches, the model's slopes there, and products with them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,18 @@ from stemscan.recon.columns.profile import shape_and_slopes
 from stemscan.runtime.compiled import compiled
 from stemscan.types import Floats, Integers
 
-__all__ = ["add_columns", "link", "local_covariances", "normal_matrix", "own_blocks", "slopes", "without_each"]
+__all__ = [
+    "backward",
+    "by_point",
+    "forward",
+    "gather",
+    "link",
+    "local_covariances",
+    "overlaps",
+    "own_blocks",
+    "slopes",
+    "without_each",
+]
 
 
 @compiled()
@@ -102,52 +113,144 @@ def slopes(
 
 
 @compiled()
-def add_columns(heights: Floats, starts: Integers, points: Integers, total: Floats) -> None:
-    """Add the columns' heights to the model at each point."""
+def by_point(points: Integers, number: int) -> tuple[Integers, Integers]:
+    """List the links of each point: those of point i are `links[starts[i] : starts[i + 1]]`."""
+    starts = np.zeros(number + 1, np.int64)
     for n in range(points.size):
-        total[points[n]] += heights[n]
+        starts[points[n] + 1] += 1
+    for i in range(number):
+        starts[i + 1] += starts[i]
+    links, filled = np.empty(points.size, np.int64), starts[:-1].copy()
+    for n in range(points.size):
+        links[filled[points[n]]] = n
+        filled[points[n]] += 1
+    return starts, links
 
 
 @compiled(parallel=True)
-def normal_matrix(
-    by_row_starts: npt.NDArray[np.int32],
-    by_row_indices: npt.NDArray[np.int32],
-    by_row_values: Floats,
-    by_column_starts: npt.NDArray[np.int32],
-    by_column_indices: npt.NDArray[np.int32],
-    by_column_values: Floats,
+def gather(starts: Integers, links: Integers, values: Floats, kinds: Integers, total: Floats) -> None:
+    """Add the links' values, (links, m), to those of their points, (points, kinds, m)."""
+    for i in numba.prange(total.shape[0]):
+        for p in range(starts[i], starts[i + 1]):
+            n = links[p]
+            for m in range(values.shape[1]):
+                total[i, kinds[n], m] += values[n, m]
+
+
+@compiled(parallel=True)
+def forward(starts: Integers, links: Integers, owners: Integers, own: Floats, step: Floats, change: Floats) -> None:
+    """Add to `change`, (points,), what a step of all columns, (n, 3), does to the model at each point."""
+    for i in numba.prange(change.size):
+        total = 0.0
+        for p in range(starts[i], starts[i + 1]):
+            n = links[p]
+            k = owners[n]
+            total += own[n, 0] * step[k, 0] + own[n, 1] * step[k, 1] + own[n, 2] * step[k, 2]
+        change[i] += total
+
+
+@compiled(parallel=True)
+def backward(starts: Integers, points: Integers, own: Floats, values: Floats, pull: Floats) -> None:
+    """Fill `pull`, (n, 3), with the sums over each column's points of its slopes times values, (points,)."""
+    for k in numba.prange(pull.shape[0]):
+        a = b = c = 0.0
+        for n in range(starts[k], starts[k + 1]):
+            value = values[points[n]]
+            a += own[n, 0] * value
+            b += own[n, 1] * value
+            c += own[n, 2] * value
+        pull[k, 0], pull[k, 1], pull[k, 2] = a, b, c
+
+
+@compiled(parallel=True)
+def own_blocks(
+    starts: Integers, points: Integers, own: Floats, shared: Floats, weights: Floats, blocks: Floats, cross: Floats
+) -> None:
+    """Fill each column's block of the normal matrix, (n, 3, 3), and its cross terms with the profiles, (n, 3, m)."""
+    for k in numba.prange(blocks.shape[0]):
+        blocks[k] = 0.0
+        cross[k] = 0.0
+        for n in range(starts[k], starts[k + 1]):
+            i = points[n]
+            for a in range(3):
+                weighted = weights[i] * own[n, a]
+                for b in range(3):
+                    blocks[k, a, b] += weighted * own[n, b]
+                for m in range(shared.shape[1]):
+                    cross[k, a, m] += weighted * shared[i, m]
+
+
+@compiled(parallel=True)
+def overlaps(
+    starts: Integers,
+    points: Integers,
+    by_point_starts: Integers,
+    by_point_links: Integers,
+    owners: Integers,
+    node_indices: npt.NDArray[np.int32],
+    first: Integers,
+    fill: bool,
+    own: Floats,
+    node_weights: Floats,
     weights: Floats,
-    starts: npt.NDArray[np.int32],
-    indices: npt.NDArray[np.int32],
+    nodes: int,
+    indices: Integers,
     values: Floats,
 ) -> None:
-    """Fill J^T diag(weights) J, of a given pattern, from J by rows and by columns."""
-    size = starts.size - 1
-    chunks = 16
-    for chunk in numba.prange(chunks):
-        slot = np.zeros(size, np.int32)
-        for p in range(chunk * size // chunks, (chunk + 1) * size // chunks):
-            for n in range(starts[p], starts[p + 1]):
-                slot[indices[n]] = n
-                values[n] = 0.0
-            for n in range(by_column_starts[p], by_column_starts[p + 1]):
-                i = by_column_indices[n]
-                factor = weights[i] * by_column_values[n]
-                for m in range(by_row_starts[i], by_row_starts[i + 1]):
-                    values[slot[by_row_indices[m]]] += factor * by_row_values[m]
+    """Rows of the normal matrix that belong to columns, as blocks of 3 x 3 (columns) and 3 x 1 (nodes).
 
-
-@compiled()
-def own_blocks(
-    starts: npt.NDArray[np.int32], indices: npt.NDArray[np.int32], values: Floats, blocks: npt.NDArray[np.float64]
-) -> None:
-    """Copy each column's 3 x 3 block out of the normal matrix."""
-    for k in range(blocks.shape[0]):
-        for i in range(3):
-            for n in range(starts[3 * k + i], starts[3 * k + i + 1]):
-                j = indices[n] - 3 * k
-                if 0 <= j < 3:
-                    blocks[k, i, j] = values[n]
+    Parameters
+    ----------
+    node_indices, node_weights : ndarray, (4 points,)
+        Nodes around each point and their shares.
+    first : ndarray of int64, (columns + 1,)
+        Without `fill`, gets the number of partners of each column behind place k; with it, the place of its first.
+    nodes : int
+        Number of nodes; partner numbers below the number of columns are columns, above nodes.
+    indices, values : ndarray, (partners,), (partners, 3, 3)
+        Filled with partners' numbers, ascending, and their blocks; of nodes, the first of three columns counts.
+    """
+    count = starts.size - 1
+    for chunk in numba.prange(16):
+        slot = np.full(count + nodes, -1, np.int64)
+        found = np.empty(count + nodes, np.int64)
+        for k in range(chunk * count // 16, (chunk + 1) * count // 16):
+            number = 0
+            for n in range(starts[k], starts[k + 1]):
+                i = points[n]
+                for p in range(by_point_starts[i], by_point_starts[i + 1]):
+                    j = owners[by_point_links[p]]
+                    if slot[j] < 0:
+                        slot[j] = 0
+                        found[number] = j
+                        number += 1
+                for m in range(4 * i, 4 * i + 4):
+                    j = count + node_indices[m]
+                    if slot[j] < 0:
+                        slot[j] = 0
+                        found[number] = j
+                        number += 1
+            if not fill:
+                first[k + 1] = number
+            else:
+                mine = np.sort(found[:number])
+                for m in range(number):
+                    slot[mine[m]] = first[k] + m
+                    indices[first[k] + m] = mine[m]
+                    values[first[k] + m] = 0.0
+                for n in range(starts[k], starts[k + 1]):
+                    i = points[n]
+                    for a in range(3):
+                        weighted = weights[i] * own[n, a]
+                        for p in range(by_point_starts[i], by_point_starts[i + 1]):
+                            other = by_point_links[p]
+                            place = slot[owners[other]]
+                            for b in range(3):
+                                values[place, a, b] += weighted * own[other, b]
+                        for m in range(4 * i, 4 * i + 4):
+                            values[slot[count + node_indices[m]], a, 0] += weighted * node_weights[m]
+            for m in range(number):
+                slot[found[m]] = -1
 
 
 @compiled(parallel=True)

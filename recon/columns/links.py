@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from stemscan.recon.columns.kernels import link
+from stemscan.recon.columns.kernels import by_point, link
 from stemscan.recon.columns.observations import BIN, Observations
 from stemscan.recon.columns.profile import Profile
 from stemscan.types import Floats, Integers
@@ -77,16 +77,28 @@ def node_weights(rows: Floats, columns: Floats, shape: tuple[int, int], spacing:
     return sp.csr_array((values.ravel(), indices.ravel(), starts), (len(rows), shape[0] * shape[1]))
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Links:
-    """Which points each column reaches, and the patterns that follow; they hold while columns move little."""
+    """Pairs of a column and a point that it reaches; they hold while columns move little.
+
+    Attributes
+    ----------
+    starts, points : ndarray of int64
+        Links of column k are those from `starts[k]` to before `starts[k + 1]`; `points` has the point of each.
+    owners : ndarray of int64
+        The column of each link.
+    point_starts, point_links : ndarray of int64
+        Links of point i are `point_links[point_starts[i] : point_starts[i + 1]]`.
+    nodes : csr matrix, (points, nodes)
+        Bilinear weights of the background's nodes.
+    """
 
     starts: Integers
     points: Integers
+    owners: Integers
+    point_starts: Integers
+    point_links: Integers
     nodes: sp.csr_array
-    order: Integers
-    pattern: sp.csr_array
-    jacobian: sp.csr_array
 
     @classmethod
     def of(cls, model: ColumnModel, points: Observations) -> Links:
@@ -95,38 +107,6 @@ class Links:
         starts, linked = link(
             model.rows, model.columns, points.rows, points.columns, points.bin_starts, bins, model.reach
         )
-        count = len(model.rows)
+        owners = np.repeat(np.arange(len(model.rows)), np.diff(starts))
         nodes = node_weights(points.rows, points.columns, model.nodes.shape, model.spacing)
-        owner = np.repeat(np.arange(count), np.diff(starts))
-        row = np.concatenate([np.repeat(linked, 3), np.repeat(np.arange(len(points.rows)), 4)])
-        column = np.concatenate(
-            [(3 * owner[:, None] + np.arange(3)).ravel(), 3 * count + nodes.indices.astype(np.int64)]
-        )
-        size = (len(points.rows), 3 * count + model.nodes.size)
-        numbered = sp.coo_array((np.arange(1, row.size + 1, dtype=np.float64), (row, column)), size).tocsr()
-        order = numbered.data.astype(np.int64) - 1
-        jacobian = sp.csr_array(
-            (np.zeros(row.size), numbered.indices.astype(np.int32), numbered.indptr.astype(np.int32)), size
-        )
-        return cls(starts, linked, nodes, order, _pattern(model, owner, linked, nodes, len(points.rows)), jacobian)
-
-
-def _pattern(model: ColumnModel, owner: Integers, linked: Integers, nodes: sp.csr_array, points: int) -> sp.csr_array:
-    """Pattern of the normal matrix, from that of columns and nodes in place of their parameters."""
-    count, held = len(model.rows), model.nodes.size
-    row = np.concatenate([linked, np.repeat(np.arange(points), 4)])
-    column = np.concatenate([owner, count + nodes.indices])
-    seen = sp.csr_array((np.ones(row.size, np.float32), (row, column)), (points, count + held))
-    met = (seen.T @ seen).tocoo()
-    width = np.where(np.arange(count + held) < count, 3, 1)
-    first = np.concatenate([[0], np.cumsum(width)])
-    a, b = met.row, met.col
-    sizes = width[a] * width[b]
-    block = np.repeat(np.arange(len(a)), sizes)
-    inner = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    rows = first[a[block]] + inner // width[b[block]]
-    columns = first[b[block]] + inner % width[b[block]]
-    size = int(first[-1])
-    pattern = sp.csr_array((np.ones(rows.size), (rows, columns)), (size, size))
-    pattern.sort_indices()
-    return sp.csr_array((pattern.data, pattern.indices.astype(np.int32), pattern.indptr.astype(np.int32)), (size, size))
+        return cls(starts, linked, owners, *by_point(linked, len(points.rows)), nodes)

@@ -9,95 +9,162 @@ on a coarse grid.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
 
-from stemscan.recon.columns.kernels import add_columns, normal_matrix, own_blocks, slopes
+from stemscan.recon.columns.kernels import backward, forward, gather, overlaps, own_blocks, slopes
 from stemscan.recon.columns.links import ColumnModel, Links
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import PARAMETERS
 from stemscan.types import Floats
 
-__all__ = ["System", "deviance", "fit", "least_signal", "linearise", "signal_at", "solve"]
+__all__ = ["Damped", "Parts", "System", "deviance", "fit", "least_signal", "linearise", "signal_at", "solve"]
 
 _FLOOR = 0.02
+_LEAST_SHARE = 0.01
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class System:
     """A model linearised at the points of a scan.
 
+    Parameters come in three parts: columns (n, 3), nodes of the background (p,), and profiles (5 classes,).
+
     Attributes
     ----------
+    links : Links
     signal : ndarray of float64, (points,)
         The model u.
     weights : ndarray of float64, (points,)
         Fisher information of a point per squared change of u, lambda V / u or lambda V / u^2.
-    jacobian : csr matrix, (points, 3 n + nodes)
+    own : ndarray of float64, (links, 3)
+        Slopes by row, column and amplitude of each link's column.
     shared : ndarray of float64, (points, 5 classes)
-        Slopes by the profiles.
+        Slopes by the profiles; (points, 0) where these are held.
+    residual : ndarray of float64, (points,)
+        S / V - u.
     deviance : float
         -2 ln L up to a constant.
     """
 
+    links: Links
     signal: Floats
     weights: Floats
-    jacobian: sp.csr_array
+    own: Floats
     shared: Floats
     residual: Floats
     deviance: float
-    pattern: sp.csr_array
-    columns: int
-    transposed: sp.csr_array = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.transposed = self.jacobian.T.tocsr()
+    def forward(self, step: Parts) -> Floats:
+        """Change of the model at each point by a step of the parameters: J p."""
+        change: Floats = self.links.nodes @ step.nodes
+        if step.profiles.size:
+            change += self.shared @ step.profiles
+        forward(self.links.point_starts, self.links.point_links, self.links.owners, self.own, step.columns, change)
+        return change
+
+    def backward(self, values: Floats) -> Parts:
+        """Sums over the points of the slopes times values: J^T v."""
+        columns = np.empty((len(self.links.starts) - 1, 3))
+        backward(self.links.starts, self.links.points, self.own, values, columns)
+        return Parts(columns, self.links.nodes.T @ values, self.shared.T @ values)
+
+    def gradient(self) -> Parts:
+        """Slopes of ln L."""
+        return self.backward(self.weights * self.residual)
+
+    def blocks(self) -> tuple[Floats, Floats]:
+        """Each column's block of the normal matrix, (n, 3, 3), and its cross terms with the profiles, (n, 3, m)."""
+        count = len(self.links.starts) - 1
+        blocks, cross = np.empty((count, 3, 3)), np.empty((count, 3, self.shared.shape[1]))
+        own_blocks(self.links.starts, self.links.points, self.own, self.shared, self.weights, blocks, cross)
+        return blocks, cross
+
+    def node_information(self) -> Floats:
+        """Diagonal of the nodes' part of the normal matrix."""
+        nodes = self.links.nodes
+        return np.asarray(
+            np.bincount(nodes.indices, np.repeat(self.weights, 4) * nodes.data**2, nodes.shape[1]), np.float64
+        )
 
     def normal(self) -> sp.csr_array:
-        """J^T W J of columns and background."""
-        j, t, pattern = self.jacobian, self.transposed, self.pattern
-        normal_matrix(
-            j.indptr, j.indices, j.data, t.indptr, t.indices, t.data, self.weights,
-            pattern.indptr, pattern.indices, pattern.data,
-        )  # fmt: skip
-        return pattern
+        """J^T W J of columns, three rows each, and nodes."""
+        links, count = self.links, len(self.links.starts) - 1
+        nodes = links.nodes.shape[1]
+        node_indices, node_weights = links.nodes.indices.astype(np.int64), links.nodes.data
+        first = np.zeros(count + 1, np.int64)
+        indices, values = np.empty(0, np.int64), np.empty((0, 3, 3))
+        for fill in (False, True):
+            if fill:
+                first = np.cumsum(first)
+                indices, values = np.empty(first[-1], np.int64), np.empty((first[-1], 3, 3))
+            overlaps(
+                links.starts, links.points, links.point_starts, links.point_links, links.owners, node_indices,
+                first, fill, self.own, node_weights, self.weights, nodes, indices, values,
+            )  # fmt: skip
+        row = np.repeat(np.arange(count), np.diff(first))
+        pairs = indices < count
+        columns = sp.bsr_array((3 * count, 3 * count))
+        if count:
+            starts = np.concatenate([[0], np.cumsum(np.bincount(row[pairs], minlength=count))])
+            columns = sp.bsr_array((values[pairs], indices[pairs], starts), (3 * count, 3 * count))
+        rest = ~pairs
+        down = (3 * row[rest, None] + np.arange(3)).ravel()
+        across = np.repeat(indices[rest] - count, 3)
+        mixed = sp.csr_array((values[rest, :, 0].ravel(), (down, across)), (3 * count, nodes))
+        flat = links.nodes.T @ (links.nodes * self.weights[:, None])
+        whole = sp.csr_array(sp.block_array([[columns, mixed], [mixed.T, flat]]))
+        whole.sort_indices()
+        return sp.csr_array((whole.data, whole.indices.astype(np.int32), whole.indptr.astype(np.int32)), whole.shape)
 
-    def gradient(self) -> tuple[Floats, Floats]:
-        """Slopes of ln L by columns and background, and by profiles."""
-        pull = self.weights * self.residual
-        return self.transposed @ pull, self.shared.T @ pull
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """A vector of parameters, of slopes or of a step: columns (n, 3), nodes (p,), profiles (m,)."""
+
+    columns: Floats
+    nodes: Floats
+    profiles: Floats
+
+    def plus(self, other: Parts, factor: float) -> Parts:
+        """The sum with a multiple of another."""
+        return Parts(
+            self.columns + factor * other.columns,
+            self.nodes + factor * other.nodes,
+            self.profiles + factor * other.profiles,
+        )
+
+    def dot(self, other: Parts) -> float:
+        """Inner product."""
+        return float(
+            np.vdot(self.columns, other.columns)
+            + np.vdot(self.nodes, other.nodes)
+            + np.vdot(self.profiles, other.profiles)
+        )
 
 
-def linearise(model: ColumnModel, points: Observations, links: Links) -> System:
-    """Evaluate a model and its slopes at the points of a scan."""
+def linearise(model: ColumnModel, points: Observations, links: Links, *, profiles: bool = True) -> System:
+    """Evaluate a model and its slopes, those by the profiles where they are asked for, at the points of a scan."""
     count, kinds = len(links.points), len(model.profiles)
-    heights, own, shared = np.empty(count), np.empty((count, 3)), np.empty((count, PARAMETERS))
-    profiles = np.stack([profile.array() for profile in model.profiles])
+    heights, own, shared = np.empty(count), np.empty((count, 3)), np.empty((count if profiles else 0, PARAMETERS))
+    parameters = np.stack([profile.array() for profile in model.profiles])
     slopes(
-        model.rows, model.columns, model.amplitudes, model.classes, profiles, model.reach,
+        model.rows, model.columns, model.amplitudes, model.classes, parameters, model.reach,
         links.starts, links.points, points.rows, points.columns, heights, own, shared,
     )  # fmt: skip
     signal = links.nodes @ model.nodes.ravel()
-    add_columns(heights, links.starts, links.points, signal)
+    one_kind = np.zeros(count, np.int64)
+    gather(links.point_starts, links.point_links, heights[:, None], one_kind, signal[:, None, None])
     signal = np.maximum(signal, least_signal(points))
-    power = 2 if points.noise == "eq5" else 1
-    weights = points.electrons_per_sample * points.visits / signal**power
+    weights = points.electrons_per_sample * points.visits / signal ** (2 if points.noise == "eq5" else 1)
+    by_profile = np.zeros((len(signal), kinds if profiles else 0, PARAMETERS))
+    if profiles:
+        gather(links.point_starts, links.point_links, shared, model.classes[links.owners], by_profile)
     residual = points.signal / points.visits - signal
-    owner_class = np.repeat(model.classes, np.diff(links.starts))
-    by_profile = np.empty((len(signal), kinds * PARAMETERS))
-    for kind in range(kinds):
-        here = owner_class == kind
-        for m in range(PARAMETERS):
-            by_profile[:, kind * PARAMETERS + m] = np.bincount(
-                links.points[here], shared[here, m], minlength=len(signal)
-            )
-    values = np.concatenate([own.ravel(), links.nodes.data])[links.order]
-    jacobian = sp.csr_array((values, links.jacobian.indices, links.jacobian.indptr), links.jacobian.shape)
-    return System(
-        signal, weights, jacobian, by_profile, residual, deviance(points, signal), links.pattern, len(model.rows)
-    )
+    flat = by_profile.reshape(len(signal), by_profile.shape[1] * PARAMETERS)
+    return System(links, signal, weights, own, flat, residual, deviance(points, signal))
 
 
 def least_signal(points: Observations) -> float:
@@ -108,7 +175,7 @@ def least_signal(points: Observations) -> float:
 
 def signal_at(model: ColumnModel, points: Observations) -> Floats:
     """The model's signal at the points of a scan."""
-    return linearise(model, points, Links.of(model, points)).signal
+    return linearise(model, points, Links.of(model, points), profiles=False).signal
 
 
 def deviance(points: Observations, signal: Floats) -> float:
@@ -137,12 +204,12 @@ def fit(
         Stop after a step of which 99 % of the parameters move by less, in conditional standard deviations.
     """
     links = Links.of(model, points)
-    system = linearise(model, points, links)
+    system = linearise(model, points, links, profiles=profiles)
     damping = 1e-3
     for _ in range(rounds):
-        step, shared, far = _solve(system, damping, profiles, _least_curvature(model))
-        moved = _stepped(model, step, shared)
-        tried = linearise(moved, points, links)
+        step, far = _solve(system, damping, _least_curvature(model))
+        moved = _stepped(model, step)
+        tried = linearise(moved, points, links, profiles=profiles)
         if tried.deviance > system.deviance + 1e-6:
             damping = max(damping * 10, 1e-2)
             if damping > 1e4:
@@ -155,82 +222,121 @@ def fit(
     return model
 
 
-def _least_curvature(model: ColumnModel) -> Floats:
+def _least_curvature(model: ColumnModel) -> Parts:
     """Curvature added to each parameter's own, so that what the counts hardly tell moves little in a step."""
     sigma = np.array([profile.sigma for profile in model.profiles])[model.classes]
     amplitude = 1.0 / max(float(np.median(np.abs(model.amplitudes))), 1e-6) ** 2 if len(sigma) else 1.0
     own = np.stack([4 / sigma**2, 4 / sigma**2, np.full(len(sigma), amplitude)], axis=1)
-    return np.concatenate([own.ravel(), np.full(model.nodes.size, amplitude)])
+    return Parts(own, np.full(model.nodes.size, amplitude), np.zeros(0))
 
 
-def _solve(system: System, damping: float, profiles: bool, least: Floats) -> tuple[Floats, Floats, float]:
-    """One damped scoring step: of columns and background, of the profiles, and its length in standard deviations."""
-    normal = system.normal()
-    diagonal = normal.diagonal()
-    normal.setdiag(diagonal * (1 + damping) + least)
-    pull, shared_pull = system.gradient()
-    weighted = system.weights[:, None] * system.shared
-    cross = system.transposed @ weighted
-    solved = solve(normal, np.column_stack([pull, cross]), system.columns)
-    step, solved = solved[:, 0], solved[:, 1:]
-    shared = np.zeros(system.shared.shape[1])
-    if profiles:
-        inner = system.shared.T @ weighted
-        schur = inner - cross.T @ solved
-        scale = np.sqrt(np.maximum(np.diag(schur), 1e-9 * np.diag(inner) + 1e-12))
-        schur = schur / np.outer(scale, scale) + (1e-9 + damping) * np.eye(len(schur))
-        shared = np.linalg.solve(schur, (shared_pull - cross.T @ step) / scale) / scale
-        step = step - solved @ shared
-    return step, shared, float(np.quantile(np.abs(step) * np.sqrt(diagonal), 0.99))
+def _solve(system: System, damping: float, least: Parts) -> tuple[Parts, float]:
+    """One damped scoring step, and its length in conditional standard deviations of columns and background."""
+    damped = Damped.of(system, damping, least)
+    step = solve(damped, system.gradient())
+    own = np.diagonal(damped.blocks, axis1=1, axis2=2)
+    moved = np.concatenate([(np.abs(step.columns) * np.sqrt(own)).ravel(), np.abs(step.nodes) * np.sqrt(damped.nodes)])
+    return step, float(np.quantile(moved, 0.99)) if moved.size else 0.0
 
 
-def solve(normal: sp.csr_array, right: Floats, columns: int) -> Floats:
-    """Solve for several right sides by conjugate gradients, with each column's own 3 x 3 block as preconditioner."""
-    size = 3 * columns
-    blocks = np.empty((columns, 3, 3))
-    own_blocks(normal.indptr, normal.indices, normal.data, blocks)
-    inverse = np.linalg.inv(blocks)
-    rest = 1.0 / normal.diagonal()[size:, None]
+@dataclass(frozen=True, eq=False)
+class Damped:
+    """A normal matrix with something added to its diagonal, and what stands in for its inverse.
 
-    def precondition(values: Floats) -> Floats:
-        own = np.einsum("kij,kjm->kim", inverse, values[:size].reshape(columns, 3, values.shape[1])).reshape(
-            size, values.shape[1]
+    Attributes
+    ----------
+    system : System
+    extra : Parts
+        Added to the diagonal.
+    blocks, inverse : ndarray of float64, (n, 3, 3)
+        Each column's own block, damped, and its inverse.
+    cross : ndarray of float64, (n, 3, m)
+    nodes : ndarray of float64, (p,)
+        Diagonal of the background, damped.
+    schur : ndarray of float64, (m, m)
+        The profiles' block less what the columns' own blocks explain of it, inverted.
+    """
+
+    system: System
+    extra: Parts
+    blocks: Floats
+    inverse: Floats
+    cross: Floats
+    nodes: Floats
+    schur: Floats
+
+    @classmethod
+    def of(cls, system: System, damping: float, least: Parts) -> Damped:
+        """Damp by a share of the diagonal and, besides, by `least`."""
+        blocks, cross = system.blocks()
+        nodes = system.node_information()
+        inner = system.shared.T @ (system.weights[:, None] * system.shared)
+        own = np.diagonal(blocks, axis1=1, axis2=2)
+        extra = Parts(damping * own + least.columns, damping * nodes + least.nodes, (damping + 1e-9) * np.diag(inner))
+        blocks = blocks + extra.columns[:, :, None] * np.eye(3)
+        inverse: Floats = np.linalg.inv(blocks).astype(np.float64)
+        left = inner + np.diag(extra.profiles) - np.einsum("kam,kab,kbn->mn", cross, inverse, cross, optimize=True)
+        return cls(system, extra, blocks, inverse, cross, nodes + extra.nodes, _inverse(left, np.diag(inner)))
+
+    def times(self, step: Parts) -> Parts:
+        """The damped matrix times a vector."""
+        out = self.system.backward(self.system.weights * self.system.forward(step))
+        return Parts(
+            out.columns + self.extra.columns * step.columns,
+            out.nodes + self.extra.nodes * step.nodes,
+            out.profiles + self.extra.profiles * step.profiles,
         )
-        return np.concatenate([own, rest * values[size:]])
 
-    found = np.zeros_like(right)
-    left = right.copy()
-    turned = precondition(left)
-    way = turned.copy()
-    energy = np.einsum("im,im->m", left, turned)
-    goal = 1e-8 * energy
-    for _ in range(200):
-        if (energy <= goal).all():
+    def undone(self, values: Parts) -> Parts:
+        """An inverse of its columns' blocks with the profiles, and of the background's diagonal, times a vector."""
+        alone = np.einsum("kab,kb->ka", self.inverse, values.columns)
+        shared = self.schur @ (values.profiles - np.einsum("kam,ka->m", self.cross, alone))
+        columns = alone - np.einsum("kab,kb->ka", self.inverse, self.cross @ shared)
+        return Parts(columns, values.nodes / self.nodes, shared)
+
+
+def _inverse(matrix: Floats, scale: Floats) -> Floats:
+    """Inverse of a small symmetric matrix, of which no direction is worth less than a hundredth of its own scale."""
+    unit = 1.0 / np.sqrt(np.maximum(scale, 1e-300))
+    values, vectors = np.linalg.eigh(matrix * np.outer(unit, unit))
+    turned = vectors * unit[:, None]
+    return np.asarray((turned / np.maximum(values, _LEAST_SHARE)) @ turned.T)
+
+
+def solve(damped: Damped, right: Parts, steps: int = 60, share: float = 0.02) -> Parts:
+    """Solve by conjugate gradients, to a share of the right side."""
+    found = Parts(np.zeros_like(right.columns), np.zeros_like(right.nodes), np.zeros_like(right.profiles))
+    left, way, energy = right, damped.undone(right), 0.0
+    energy = left.dot(way)
+    goal = share**2 * energy
+    for _ in range(steps):
+        if energy <= goal:
             break
-        along = normal @ way
-        length = np.where(energy > goal, energy / np.maximum(np.einsum("im,im->m", way, along), 1e-300), 0.0)
-        found += length * way
-        left -= length * along
-        turned = precondition(left)
-        before, energy = energy, np.einsum("im,im->m", left, turned)
-        way = turned + np.where(before > 0, energy / np.maximum(before, 1e-300), 0.0) * way
+        along = damped.times(way)
+        length = energy / way.dot(along)
+        found, left = found.plus(way, length), left.plus(along, -length)
+        turned = damped.undone(left)
+        before, energy = energy, left.dot(turned)
+        way = turned.plus(way, energy / before)
     return found
 
 
-def _stepped(model: ColumnModel, step: Floats, shared: Floats) -> ColumnModel:
+def _stepped(model: ColumnModel, step: Parts) -> ColumnModel:
     """The model after a step; positions move by half a core's width at most, profiles by what they may at once."""
-    count = len(model.rows)
-    parts = [shared[k * PARAMETERS : (k + 1) * PARAMETERS] for k in range(len(model.profiles))]
-    share = min(profile.possible(part) for profile, part in zip(model.profiles, parts, strict=True))
-    own = share * step[: 3 * count].reshape(count, 3)
+    parts = step.profiles.reshape(-1, PARAMETERS)
+    share = min((profile.possible(part) for profile, part in zip(model.profiles, parts, strict=False)), default=1.0)
+    own = share * step.columns
     sigma = np.array([profile.sigma for profile in model.profiles])[model.classes]
     far = np.hypot(own[:, 0], own[:, 1])
     shrink = np.minimum(1.0, 0.5 * sigma / np.maximum(far, 1e-12))
+    profiles = model.profiles
+    if len(parts):
+        profiles = tuple(profile.moved(share * part) for profile, part in zip(model.profiles, parts, strict=True))
     return replace(
         model,
         rows=model.rows + own[:, 0] * shrink,
         columns=model.columns + own[:, 1] * shrink,
         amplitudes=model.amplitudes + own[:, 2],
-        nodes=model.nodes + share * step[3 * count :].reshape(model.nodes.shape),
-        profiles=tuple(profile.moved(share * part) for profile, part in zip(model.profiles, parts, strict=True)),
+        nodes=model.nodes + share * step.nodes.reshape(model.nodes.shape),
+        profiles=profiles,
     )

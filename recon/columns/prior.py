@@ -15,11 +15,12 @@ import numpy as np
 
 from stemscan.types import Floats
 
-__all__ = ["Posterior", "shrink"]
+__all__ = ["Posterior", "occupancy", "shrink"]
 
 
 _ROUNDS = 100
 _FEWEST = 20
+_LEAST_EMPTY = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,3 +116,29 @@ def _posterior(deviations: Floats, covariances: Floats, spike: float, slab: floa
     second = np.einsum("nk,nkd->nd", weights, means**2 + np.diagonal(variances, axis1=2, axis2=3))
     std = np.sqrt(np.maximum(second - mean**2, 0.0))
     return Posterior(mean, std, weights[:, 1], math.sqrt(spike), math.sqrt(slab), share)
+
+
+def occupancy(amplitudes: Floats, std: Floats, mean: float, spread: float) -> Floats:
+    """Probability that a column stands at each of a lattice's sites.
+
+    A site is occupied, with an amplitude drawn from N(mean, spread^2), or empty; the share of empty ones is learned
+    from all sites by expectation maximisation.
+
+    Parameters
+    ----------
+    amplitudes, std : ndarray of float64, (n,)
+        Amplitude of a column at each site as fitted, 0 in expectation where none is, and its standard deviation.
+    mean, spread : float
+        Of the lattice's columns.
+
+    Returns
+    -------
+    ndarray of float64, (n,)
+    """
+    both = std**2 + spread**2
+    ratio = -0.5 * (amplitudes - mean) ** 2 / both - 0.5 * np.log(both / std**2) + 0.5 * (amplitudes / std) ** 2
+    empty = 0.05
+    for _ in range(_ROUNDS):
+        occupied = 1.0 / (1.0 + np.exp(np.clip(math.log(empty / (1 - empty)) - ratio, -700, 700)))
+        empty = float(np.clip(1 - occupied.mean(), _LEAST_EMPTY / (1 + len(ratio)), 0.9))
+    return np.asarray(occupied)

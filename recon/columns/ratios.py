@@ -12,7 +12,7 @@ from scipy.ndimage import maximum_filter
 from stemscan.recon.columns.errors import Errors
 from stemscan.recon.columns.kernels import without_each
 from stemscan.recon.columns.links import ColumnModel, Links
-from stemscan.recon.columns.model import least_signal, linearise
+from stemscan.recon.columns.model import least_signal, linearise, signal_at
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.score import score_parts, significance
 from stemscan.types import Floats
@@ -31,7 +31,7 @@ def absent(model: ColumnModel, errors: Errors, points: Observations) -> Floats:
     ndarray of float64, (n,)
     """
     links = Links.of(model, points)
-    system = linearise(model, points, links)
+    system = linearise(model, points, links, profiles=False)
     loss = np.empty(len(model.rows))
     profiles = np.stack([profile.array() for profile in model.profiles])
     floor = least_signal(points)
@@ -53,7 +53,7 @@ def absent(model: ColumnModel, errors: Errors, points: Observations) -> Floats:
         points.noise == "eq5",
         loss,
     )
-    known = 1.0 / np.maximum(system.normal().diagonal()[2 : 3 * len(loss) : 3], 1e-12)
+    known = 1.0 / np.maximum(system.blocks()[0][:, 2, 2], 1e-12)
     return np.asarray(points.electrons_per_sample * loss * np.minimum(known / errors.columns[:, 2, 2], 1.0))
 
 
@@ -65,8 +65,7 @@ def added(model: ColumnModel, points: Observations, distance: float) -> Floats:
     ndarray of float64, (n,)
         z^2 / 2 of the largest score.
     """
-    system = linearise(model, points, Links.of(model, points))
-    z = significance(*score_parts(points, system.signal, model.profiles[0], model.reach))
+    z = significance(*score_parts(points, signal_at(model, points), model.profiles[0], model.reach))
     largest = maximum_filter(np.abs(z), 2 * max(1, round(distance)) + 1)
     rows = np.clip(np.rint(model.rows), 0, points.shape[0] - 1).astype(np.int64)
     columns = np.clip(np.rint(model.columns), 0, points.shape[1] - 1).astype(np.int64)
@@ -95,8 +94,9 @@ def at_sites(
         return np.empty(0), np.empty(0)
     count = len(model.rows)
     wider = replace(model.extended(sites, np.zeros(len(sites))), classes=np.concatenate([model.classes, kinds]))
-    system = linearise(wider, points, Links.of(wider, points))
-    normal, (gradient, _) = system.normal(), system.gradient()
+    system = linearise(wider, points, Links.of(wider, points), profiles=False)
+    normal, pull = system.normal(), system.gradient()
+    gradient = np.concatenate([pull.columns.ravel(), pull.nodes])
     held = np.zeros(normal.shape[0], bool)
     places = 3 * (count + np.arange(len(sites)))
     held[places], held[places + 1] = True, True

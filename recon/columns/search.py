@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from stemscan.recon.columns.candidates import core_width, image_peaks, nearest_distance, polarity
 from stemscan.recon.columns.classes import find_classes
-from stemscan.recon.columns.errors import Errors, joint_errors
+from stemscan.recon.columns.errors import Errors, amplitude_std, joint_errors
 from stemscan.recon.columns.fold import folded_sites
 from stemscan.recon.columns.lattice import find_lattices
 from stemscan.recon.columns.links import ColumnModel
@@ -19,7 +19,7 @@ from stemscan.recon.columns.model import deviance, fit, signal_at
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import PARAMETERS, Profile
 from stemscan.recon.columns.score import score_parts, score_peaks, score_threshold, significance
-from stemscan.recon.columns.sites import empty_indices, predict
+from stemscan.recon.columns.sites import empty_indices, indices_beyond, predict
 from stemscan.types import Floats
 
 __all__ = ["search"]
@@ -30,10 +30,13 @@ _APART = 1.0
 _AT_A_SITE = (1.5, 2.5)
 _A_PEAK = 3.0
 _NODES_APART = 2.5
+_BEYOND = 1.5
 
 
 def search(points: Observations, image: npt.NDArray[np.floating]) -> tuple[ColumnModel, Errors]:
     """Find and fit the columns that the counts call for, one by one or, in a lattice, all cells together.
+
+    Columns whose centre lies outside of the frame, but whose flank is inside, are part of the model.
 
     Parameters
     ----------
@@ -48,11 +51,11 @@ def search(points: Observations, image: npt.NDArray[np.floating]) -> tuple[Colum
     sign = polarity(image)
     beginning = _beginning(points, sign * (np.asarray(image, np.float64) + points.raised), sign)
     strict = score_threshold(points.shape, beginning.profiles[0].sigma)
-    model, errors = _settled(beginning, points, _Support(np.empty((0, 3)), _A_PEAK, strict), sign)
-    sites = expected_sites(model, errors, points, sign)
+    model = _settled(beginning, points, _Support(np.empty((0, 3)), _A_PEAK, strict), sign)
+    sites = expected_sites(model, points, sign)
     model = model.extended(*_unoccupied(model, sites))
-    model, errors = _settled(model, points, _Support(sites, strict, strict), sign)
-    return _by_class(model, errors, points)
+    model = _settled(model, points, _Support(sites, strict, strict), sign)
+    return _by_class(model, points)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,31 +81,46 @@ class _Support:
         return needed
 
 
-def _settled(model: ColumnModel, points: Observations, support: _Support, sign: int) -> tuple[ColumnModel, Errors]:
-    """Fit, drop and add until nothing is left to drop or to add."""
-    for turn in range(_TURNS):
+def _settled(model: ColumnModel, points: Observations, support: _Support, sign: int) -> ColumnModel:
+    """Fit, drop and add until nothing is left to do; where a column was dropped, none is tried again."""
+    refused = np.empty((0, 2))
+    for _ in range(_TURNS):
         model = fit(model, points, profiles=len(model.rows) > 0, rounds=8)
-        errors = joint_errors(model, points)
-        kept = _needed(model, errors, points, support, sign)
-        extra = _lacking(model.only(kept), points, support.proposed, sign)
-        if (kept.all() and not len(extra)) or turn == _TURNS - 1:
-            break
-        typical = float(np.median(model.amplitudes[kept])) if kept.any() else sign * points.mean
-        model = model.only(kept).extended(extra, np.full(len(extra), 0.5 * typical))
-    return model.only(kept), Errors(errors.columns[kept])
+        kept = _needed(model, points, support, sign)
+        refused = np.concatenate([refused, _places(model)[~kept]])
+        model = model.only(kept)
+        extra = _far_from(refused, _lacking(model, points, support.proposed, sign), model.profiles[0].sigma)
+        if not len(extra):
+            return model if kept.all() else fit(model, points, profiles=len(model.rows) > 0, rounds=2)
+        typical = float(np.median(model.amplitudes)) if len(model.rows) else sign * points.mean
+        model = model.extended(extra, np.full(len(extra), 0.5 * typical))
+        refused = np.concatenate([refused, extra])
+    return model.only(_needed(model, points, support, sign))
 
 
-def expected_sites(model: ColumnModel, errors: Errors, points: Observations, sign: int) -> Floats:
+def _places(model: ColumnModel) -> Floats:
+    """Rows and columns, (n, 2)."""
+    return np.stack([model.rows, model.columns], axis=1)
+
+
+def _far_from(refused: Floats, places: Floats, distance: float) -> Floats:
+    """Those places that lie at least so far from all that were tried."""
+    return places[cKDTree(refused).query(places)[0] > distance] if len(refused) and len(places) else places
+
+
+def expected_sites(model: ColumnModel, points: Observations, sign: int) -> Floats:
     """Places at which lattices, or counts folded into their cell, expect columns: (row, column, amplitude), (n, 3)."""
-    places = np.stack([model.rows, model.columns], axis=1)
+    places = _places(model)
     if not len(places):
         return np.empty((0, 3))
-    classes = find_classes(model.amplitudes, errors.std[:, 2]).best
+    margin = _BEYOND * model.profiles[0].sigma
+    classes = find_classes(model.amplitudes, amplitude_std(model, points)).best
     slope, information = score_parts(points, signal_at(model, points), model.profiles[0], model.reach)
     least = 0.1 * float(np.median(np.abs(model.amplitudes)))
     parts = []
     for lattice in find_lattices(places, classes):
-        indices = np.concatenate([lattice.indices, empty_indices(lattice)])
+        beyond = indices_beyond(lattice, places, points.shape, margin)
+        indices = np.concatenate([lattice.indices, empty_indices(lattice), beyond])
         own = predict(lattice, places, indices).places
         typical = float(np.median(model.amplitudes[lattice.members]))
         parts.append(np.column_stack([own, np.full(len(own), typical)]))
@@ -111,14 +129,13 @@ def expected_sites(model: ColumnModel, errors: Errors, points: Observations, sig
         ):
             parts.append(np.column_stack([own + offset, np.full(len(own), sign * amplitude)]))
     sites = np.concatenate(parts) if parts else np.empty((0, 3))
-    return sites[((sites[:, :2] >= 0) & (sites[:, :2] <= np.array(points.shape) - 1)).all(axis=1)]
+    return sites[_within(sites[:, :2], points.shape, margin)]
 
 
 def _unoccupied(model: ColumnModel, sites: Floats) -> tuple[Floats, Floats]:
     """Sites without a column, one of several that coincide, and what amplitude to begin with there."""
     near = 1.5 * model.profiles[0].sigma
-    places = np.stack([model.rows, model.columns], axis=1)
-    free = sites
+    places, free = _places(model), sites
     if len(places) and len(sites):
         free = sites[cKDTree(places).query(sites[:, :2])[0] > near]
     kept = np.ones(len(free), bool)
@@ -128,19 +145,18 @@ def _unoccupied(model: ColumnModel, sites: Floats) -> tuple[Floats, Floats]:
     return free[kept, :2], 0.7 * free[kept, 2]
 
 
-def _by_class(model: ColumnModel, errors: Errors, points: Observations) -> tuple[ColumnModel, Errors]:
+def _by_class(model: ColumnModel, points: Observations) -> tuple[ColumnModel, Errors]:
     """Columns in classes of amplitude, each with a profile of its own where the counts are worth one."""
     if not len(model.rows):
-        return model, errors
-    found = find_classes(model.amplitudes, errors.std[:, 2])
+        return model, joint_errors(model, points)
+    found = find_classes(model.amplitudes, amplitude_std(model, points))
     count = len(found.means)
-    if count == 1:
-        return model, errors
-    apart = fit(replace(model, classes=found.best, profiles=model.profiles * count), points)
-    gain = deviance(points, signal_at(model, points)) - deviance(points, signal_at(apart, points))
-    if gain < PARAMETERS * (count - 1) * math.log(len(points.rows)):
-        return replace(model, classes=found.best, profiles=model.profiles * count), errors
-    return apart, joint_errors(apart, points)
+    if count > 1:
+        apart = fit(replace(model, classes=found.best, profiles=model.profiles * count), points)
+        gain = deviance(points, signal_at(model, points)) - deviance(points, signal_at(apart, points))
+        worth = gain >= PARAMETERS * (count - 1) * math.log(len(points.rows))
+        model = apart if worth else replace(model, classes=found.best, profiles=model.profiles * count)
+    return model, joint_errors(model, points)
 
 
 def _beginning(points: Observations, image: Floats, sign: int) -> ColumnModel:
@@ -165,21 +181,24 @@ def _beginning(points: Observations, image: Floats, sign: int) -> ColumnModel:
     )
 
 
-def _needed(
-    model: ColumnModel, errors: Errors, points: Observations, support: _Support, sign: int
-) -> npt.NDArray[np.bool_]:
-    """Which columns the counts call for: of the right sign and significant, inside the image, not on top of another."""
-    sigma = model.profiles[0].sigma
-    places = np.stack([model.rows, model.columns], axis=1)
-    inside = ((places > -0.5) & (places < np.array(points.shape) - 0.5)).all(axis=1)
-    significant = sign * model.amplitudes / errors.std[:, 2] > support.thresholds(
-        places, errors.std[:, 2], _APART * sigma
-    )
-    kept: npt.NDArray[np.bool_] = significant & inside
+def _needed(model: ColumnModel, points: Observations, support: _Support, sign: int) -> npt.NDArray[np.bool_]:
+    """Which columns the counts call for: of the right sign and significant, not far outside, not on top of another."""
+    sigma, std = model.profiles[0].sigma, amplitude_std(model, points)
+    places = _places(model)
+    inside = _within(places, points.shape, 0.5)
+    significant = sign * model.amplitudes / std > support.thresholds(places, std, _APART * sigma)
+    largest = float(np.abs(model.amplitudes[inside]).max()) if inside.any() else 0.0
+    likely = inside | (_within(places, points.shape, _BEYOND * sigma) & (np.abs(model.amplitudes) < 1.5 * largest))
+    kept: npt.NDArray[np.bool_] = significant & likely
     for a, b in sorted(cKDTree(places).query_pairs(_APART * sigma)) if len(places) else ():
         if kept[a] and kept[b]:
             kept[a if abs(model.amplitudes[a]) < abs(model.amplitudes[b]) else b] = False
     return kept
+
+
+def _within(places: Floats, shape: tuple[int, int], margin: float) -> npt.NDArray[np.bool_]:
+    """Which places lie in the frame, or beyond it by less than a margin."""
+    return np.asarray(((places > -margin) & (places < np.array(shape) - 1 + margin)).all(axis=1))
 
 
 def _lacking(model: ColumnModel, points: Observations, threshold: float, sign: int) -> Floats:

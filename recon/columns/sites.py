@@ -15,12 +15,13 @@ from scipy.spatial import cKDTree
 from stemscan.recon.columns.lattice import Lattice
 from stemscan.types import Floats, Integers
 
-__all__ = ["Sites", "adopted", "empty_indices", "predict"]
+__all__ = ["Sites", "adopted", "empty_indices", "indices_beyond", "predict"]
 
 _NEIGHBOURS = 72
 _ROUNDS = 6
 _CHUNK = 20000
 _ADOPTIONS = 3
+_FILLINGS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,21 +90,47 @@ def _local(offsets: Integers, values: Floats, counted: npt.NDArray[np.bool_]) ->
 def empty_indices(lattice: Lattice) -> Integers:
     """Indices without a member that have at least three of their four neighbours, or are reached from such again."""
     taken = {(int(i), int(j)) for i, j in lattice.indices}
-    counts: dict[tuple[int, int], int] = {}
-    for i, j in taken:
-        for step in ((1, 0), (-1, 0), (0, 1), (0, -1)):
-            site = (i + step[0], j + step[1])
-            if site not in taken:
-                counts[site] = counts.get(site, 0) + 1
-    return np.array(sorted(site for site, count in counts.items() if count >= 3), np.int64).reshape(-1, 2)
+    empty: set[tuple[int, int]] = set()
+    for _ in range(_FILLINGS):
+        counts: dict[tuple[int, int], int] = {}
+        for i, j in taken:
+            for step in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+                site = (i + step[0], j + step[1])
+                if site not in taken:
+                    counts[site] = counts.get(site, 0) + 1
+        found = {site for site, count in counts.items() if count >= 3}
+        if not found:
+            break
+        empty |= found
+        taken |= found
+    return np.array(sorted(empty), np.int64).reshape(-1, 2)
 
 
-def adopted(lattice: Lattice, places: Floats, free: npt.NDArray[np.bool_]) -> Lattice:
-    """The lattice with those free columns that stand nearer to one of its empty sites than a third of a spacing."""
+def indices_beyond(lattice: Lattice, places: Floats, shape: tuple[int, int], margin: float) -> Integers:
+    """Indices without a member next to one whose sites lie at the frame, or beyond it by less than a margin."""
+    steps = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j])
+    around = np.unique((lattice.indices[:, None, :] + steps).reshape(-1, 2), axis=0)
+    taken = {(int(i), int(j)) for i, j in lattice.indices}
+    free = np.array([site for site in around.tolist() if tuple(site) not in taken], np.int64).reshape(-1, 2)
+    if not len(free):
+        return free
+    sites, side = predict(lattice, places, free).places, np.array(shape) - 1
+    near = ((sites > -margin) & (sites < side + margin)).all(axis=1)
+    inner = ((sites > margin) & (sites < side - margin)).all(axis=1)
+    return np.asarray(free[near & ~inner])
+
+
+def adopted(
+    lattice: Lattice, places: Floats, free: npt.NDArray[np.bool_], shape: tuple[int, int], margin: float
+) -> Lattice:
+    """The lattice with those free columns that stand nearer to one of its empty sites than a third of a spacing.
+
+    Sites at the frame, and beyond it by less than a margin, count as empty ones.
+    """
     reach = float(np.hypot(*lattice.basis.T).min()) / 3
     for _ in range(_ADOPTIONS):
         candidates = np.nonzero(free & ~np.isin(np.arange(len(places)), lattice.members))[0]
-        indices = empty_indices(lattice)
+        indices = np.concatenate([empty_indices(lattice), indices_beyond(lattice, places, shape, margin)])
         if not len(candidates) or not len(indices):
             break
         sites = predict(lattice, places, indices).places

@@ -96,6 +96,7 @@ def analyse(
     band_limit: float | None = None,
     rounds: int = ROUNDS,
     steps: int | None = None,
+    prior: Image | None = None,
 ) -> FourierAnalysis:
     """Analyse a scan.
 
@@ -113,6 +114,8 @@ def analyse(
         The signal may be negative (standardised images). Only under "eq5".
     device, windows, factor, band_limit, rounds, steps
         As for `stemscan.recon.fourier_eb.method.fourier_eb`.
+    prior : ndarray of float32, (H, W), optional
+        Signal that is known already; the images are then that which the samples say beyond it, zero on average.
 
     Returns
     -------
@@ -128,6 +131,10 @@ def analyse(
     check_samples(summed, visits, electrons_per_sample, noise, signed, factor, band_limit, rounds, steps)
     place = torch.device(device)
     mean, variance = mean_and_variance(summed, visits, electrons_per_sample, noise)
+    read_noise = read_variance(summed, visits) if noise == "poisson" else 0.0
+    if prior is not None:
+        summed = summed - visits * (prior - np.float32(mean))
+    offset = mean if prior is None else 0.0
     band = find_band(as_tensor(summed, place), as_tensor(visits, place), mean, variance)
     chosen = factor or (band.factor if band_limit is None else _fitting(band_limit, band))
     limit = band.limit if band_limit is None else band_limit
@@ -143,7 +150,7 @@ def analyse(
         as_tensor(domain.embed(visits), place),
         mean,
         variance + band.bin_variances[chosen],
-        band.bin_variances[chosen] + (read_variance(summed, visits) if noise == "poisson" else 0.0),
+        band.bin_variances[chosen] + read_noise,
         electrons_per_sample,
         noise,
     )
@@ -162,9 +169,9 @@ def analyse(
         return inside
 
     return FourierAnalysis(
-        image=cut(deviation + mean),
-        pilot=cut(pilot + mean),
-        parts=tuple(cut(part + mean) for part in parts),
+        image=cut(deviation + offset),
+        pilot=cut(pilot + offset),
+        parts=tuple(cut(part + offset) for part in parts),
         std=cut(std),
         factor=chosen,
         variance=variance,

@@ -9,9 +9,9 @@ import pytest
 
 from stemscan.errors import UsageError
 from stemscan.recon.classical.fourier_threshold import FourierThreshold, _strongest
-from stemscan.recon.classical.held_out import split_samples
 from stemscan.recon.classical.iht import iht
 from stemscan.recon.classical.normalised_convolution import normconv
+from stemscan.recon.inputs.held_out import split_samples
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.metrics import compare
 from stemscan.recon.run import reconstruct

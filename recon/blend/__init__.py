@@ -1,0 +1,1 @@
+"""Columns and FSHNet together, each where it predicts the counts."""

@@ -1,0 +1,86 @@
+"""Reconstruction by columns where they explain the counts, and by FSHNet elsewhere, without a seam.
+
+A fifth of the samples is held out of both methods; from what each says of those follows its weight at each place
+(`stemscan.recon.blend.weighting`). The image is then made of all samples. Where no column is found it is FSHNet's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stemscan.recon.blend.weighting import weigh
+from stemscan.recon.columns.method import columns
+from stemscan.recon.fshnet.method import fshnet
+from stemscan.recon.inputs.held_out import split_samples
+from stemscan.recon.inputs.inputs import Inputs
+from stemscan.recon.reconstruction import Estimate
+
+if TYPE_CHECKING:
+    from stemscan.recon.inputs.held_out import Split
+
+__all__ = ["blend"]
+
+_HELD_OUT = 0.2
+
+
+def blend(inputs: Inputs, *, device: str = "cpu", seed: int = 0) -> Estimate:
+    """Reconstruct by columns and by FSHNet, each where it predicts the counts.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    device : str
+        Of torch.
+    seed : int
+        Of the choice of samples that are held out.
+
+    Returns
+    -------
+    Estimate
+        On the scan grid; the standard deviation is the mean of the two, weighted like the image.
+    """
+    whole = inputs.whole
+    network = fshnet(whole, device=device)
+    crystal = columns(whole, device=device)
+    if not crystal.settings["columns"] or network.std is None or crystal.std is None:
+        return network
+    split = split_samples(whole, _HELD_OUT, seed)
+    kept = _kept(whole, split)
+    if kept is None:
+        return network
+    weighed = weigh(
+        fshnet(kept, device=device).image,
+        columns(kept, device=device).image,
+        split.held_sum,
+        split.held_visits,
+        whole.electrons_per_sample,
+    )
+    share = weighed.local
+    return Estimate(
+        image=(network.image + share * (crystal.image - network.image)).astype(np.float32),
+        std=(network.std + share * (crystal.std - network.std)).astype(np.float32),
+        settings={
+            **network.settings,
+            **crystal.settings,
+            "seed": seed,
+            "weight_of_columns": float(share.mean()),
+            "weight_of_columns_whole": weighed.whole,
+            "weight_of_columns_whole_std": weighed.whole_std,
+        },
+    )
+
+
+def _kept(inputs: Inputs, split: Split) -> Inputs | None:
+    """The samples that were not held out, as one pass; None without any."""
+    if not split.kept_visits.any() or not split.held_visits.any():
+        return None
+    return Inputs.from_arrays(
+        split.kept_sum[None] * np.float32(inputs.electrons_per_sample),
+        split.kept_visits[None].astype(np.int64),
+        inputs.electrons_per_sample,
+        noise=inputs.noise,
+        pixel_size_nm=inputs.pixel_size_nm,
+        analogue=bool(inputs.S.min() < 0),
+    )

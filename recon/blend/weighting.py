@@ -1,0 +1,86 @@
+"""Weight of one image against another, place by place, by the samples that neither has seen.
+
+Of two estimates f and c the mixture f + w (c - f) has the least squared error at w = <d (u - f)> / <d d>, d = c - f.
+Samples y that were held out of both stand for the truth u, for their noise is independent of f and c:
+
+    w = sum V d (y - f) / sum V d^2,    var w = sum V d^2 var(y) / (sum V d^2)^2.
+
+Sums over the whole image give one weight; sums under a Gaussian around each place give a local one, with more noise.
+The local weight is drawn to the global one as far as its noise makes it worth, with the spread of the true weights
+from place to place learned by the method of moments.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from stemscan.types import Image
+
+__all__ = ["SCALE", "Weights", "weigh"]
+
+
+SCALE = 48.0
+"""Standard deviation in pixels of the neighbourhood whose samples decide."""
+
+_LEAST_SIGNAL = 0.02
+_NEVER_DIFFERENT = 1e-12
+
+
+class Weights(NamedTuple):
+    """Weights of the second estimate.
+
+    Attributes
+    ----------
+    local : ndarray of float32, (H, W)
+        0 to 1.
+    whole, whole_std : float
+        The weight of the whole image, not clipped, and its standard deviation.
+    spread : float
+        Standard deviation of the true weight from place to place.
+    """
+
+    local: Image
+    whole: float
+    whole_std: float
+    spread: float
+
+
+def weigh(
+    first: Image, second: Image, held_sum: Image, held_visits: Image, electrons_per_sample: float, scale: float = SCALE
+) -> Weights:
+    """Weigh a second estimate against a first one.
+
+    Parameters
+    ----------
+    first, second : ndarray of float32, (H, W)
+        Estimates without the samples that were held out, on the absolute scale.
+    held_sum, held_visits : ndarray of float32, (H, W)
+        S and V of the samples that were held out.
+    electrons_per_sample : float
+    scale : float
+        Of the neighbourhood, in pixels.
+
+    Returns
+    -------
+    Weights
+        0 everywhere where the estimates do not differ, or nothing was held out.
+    """
+    apart = (second - first).astype(np.float64)
+    noise = np.maximum(first, _LEAST_SIGNAL) / electrons_per_sample
+    gain = apart * (held_sum - held_visits * first)
+    norm = held_visits * apart**2
+    variance = norm * noise
+    total = float(norm.sum())
+    if total <= _NEVER_DIFFERENT:
+        return Weights(np.zeros_like(first), 0.0, 0.0, 0.0)
+    whole, whole_variance = float(gain.sum()) / total, float(variance.sum()) / total**2
+    gain, norm, variance = (gaussian_filter(one, scale, mode="reflect") for one in (gain, norm, variance))
+    norm = np.maximum(norm, _NEVER_DIFFERENT)
+    local = gain / norm
+    uncertain = variance / norm**2 / (4 * np.pi * scale**2)  # the sum of the squares of a Gaussian's weights
+    spread = max(float(np.average((local - whole) ** 2 - uncertain, weights=norm)), 0.0)
+    drawn = whole + spread / (spread + uncertain + _NEVER_DIFFERENT) * (local - whole)
+    return Weights(np.clip(drawn, 0, 1).astype(np.float32), whole, whole_variance**0.5, spread**0.5)

@@ -1,0 +1,85 @@
+"""Reconstruction from fitted columns: their posterior mean, and a Gaussian process for all that is no column.
+
+The columns are those of `stemscan columns`, found from the peaks of the Fourier analysis and the counts themselves.
+What the counts say beyond the columns is analysed like a scan of its own (`stemscan.recon.fourier_eb.analysis`, with
+the columns' image as what is known already) and added. Where no column is found, the image is that of `fourier-eb`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stemscan.recon.columns.find import Finding
+from stemscan.recon.columns.image import paint
+from stemscan.recon.columns.observations import Observations
+from stemscan.recon.columns.search import search
+from stemscan.recon.fourier_eb.analysis import analyse
+from stemscan.recon.inputs.grids import upsample, upsample_linear
+from stemscan.recon.reconstruction import Estimate
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from stemscan.recon.fourier_eb.analysis import FourierAnalysis
+    from stemscan.recon.inputs.inputs import Inputs
+
+__all__ = ["columns"]
+
+_SMALLEST = 16
+
+
+def columns(inputs: Inputs, *, device: str = "cpu") -> Estimate:
+    """Reconstruct by fitted columns.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    device : str
+        Of torch, for the Fourier analysis.
+
+    Returns
+    -------
+    Estimate
+        Image and standard deviation on the scan grid. The variance is that of the columns, of the background under them
+        and of the Gaussian process.
+    """
+    whole, dose = inputs.whole, inputs.electrons_per_sample
+    pilot = analyse(whole.S, whole.V, dose, noise=whole.noise, device=device)
+    unclipped = bool(whole.S.min() < 0)
+    found = _finding(whole, _on_plan(pilot.image, pilot, whole.shape))
+    if found is None:
+        image, std = _on_plan(pilot.image, pilot, whole.shape), _on_plan(pilot.std, pilot, whole.shape, linear=True)
+    else:
+        drawn, spread = paint(found)
+        rest = analyse(whole.S, whole.V, dose, noise=whole.noise, device=device, prior=drawn)
+        image = drawn + _on_plan(rest.image, rest, whole.shape)
+        std = np.hypot(spread, _on_plan(rest.std, rest, whole.shape, linear=True))
+    image = image if unclipped else np.maximum(image, np.float32(0))
+    return Estimate(image=image, std=std, settings=_settings(found))
+
+
+def _finding(inputs: Inputs, image: npt.NDArray[np.float32]) -> Finding | None:
+    """The columns of a scan, or None without any."""
+    points = Observations.of(inputs)
+    if min(inputs.shape) < _SMALLEST or points.signal.sum() <= 0:
+        return None
+    model, errors = search(points, image)
+    return Finding(inputs, points, model, errors) if len(model.rows) else None
+
+
+def _on_plan(
+    image: npt.NDArray[np.float32], analysis: FourierAnalysis, shape: tuple[int, int], *, linear: bool = False
+) -> npt.NDArray[np.float32]:
+    """An image of an analysis on the plan's grid."""
+    if analysis.factor == 1:
+        return image
+    return upsample_linear(image, analysis.factor, shape) if linear else upsample(image, analysis.factor, shape)
+
+
+def _settings(found: Finding | None) -> dict[str, Any]:
+    """Numbers of columns and lattices."""
+    if found is None:
+        return {"columns": 0, "lattices": 0}
+    return {"columns": int(found.inside.sum()), "lattices": len(found.lattices)}
