@@ -79,3 +79,13 @@ def test_help_of_plans_and_patterns_shows_plain_types_and_nothing_of_pydantic() 
     pattern = ss.BlockRandom(block=4, samples_per_block=4)
     assert {"replace", "block", "samples_per_pass"} <= set(dir(pattern))
     assert not {"copy", "parse_obj", "schema", "model_copy"} & set(dir(pattern))
+
+
+def test_arrays_of_inputs_cannot_be_written_into_and_those_that_were_given_can() -> None:
+    frames, visits = np.ones((1, 4, 4), np.float32), np.ones((1, 4, 4), np.uint16)
+    inputs = ss.Inputs.from_arrays(frames, visits, 1.0, truth=frames[0])
+    assert inputs.truth is not None
+    for array in (inputs.S, inputs.V, inputs.frames, inputs.visits, inputs.truth):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
+    frames[...] = visits[...] = 2

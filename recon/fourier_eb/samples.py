@@ -49,8 +49,8 @@ class Samples:
 
 
 def as_tensor(values: Image, device: torch.device) -> torch.Tensor:
-    """An array as float32 on the device."""
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)).to(device)
+    """A copy of an array as float32 on the device; of inputs, which torch must not write into."""
+    return torch.tensor(values, dtype=torch.float32, device=device)
 
 
 def check_samples(

@@ -92,9 +92,7 @@ def spectral_oracle(
         raise ReconError(f"expected noise poisson or eq5, got {noise!r}")
     if steps < 40:
         raise ReconError(f"expected at least 40 conjugate-gradient steps, got {steps}; fewer have not converged")
-    counts, number, signal = (
-        torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)).to(device) for a in (summed, visits, truth)
-    )
+    counts, number, signal = (torch.tensor(a, dtype=torch.float32, device=device) for a in (summed, visits, truth))
     mean = float(truth.mean(dtype=np.float64))
     spectrum = torch.fft.rfft2(signal - mean, norm="ortho")
     power = spectrum.real**2 + spectrum.imag**2

@@ -134,7 +134,7 @@ def features(
     unit = max(float(np.sqrt(np.mean(found.std.astype(np.float64) ** 2))), 1e-6)
     estimate = _continued(torch.from_numpy(upsample(found.image, found.factor, shape)).to(device))
     std = _halved(_at_half(found.std, found.factor, shape, linear=True), device)
-    sums, times = (_continued(torch.from_numpy(one).to(device), zero=True) for one in (summed, visits))
+    sums, times = (_continued(torch.tensor(one, device=device), zero=True) for one in (summed, visits))
     spread = (estimate.clamp(min=0) if noise == "poisson" else estimate**2) / electrons_per_sample
     if noise == "poisson":
         spread += read_variance(summed, visits)

@@ -52,6 +52,8 @@ _UNREACHED = 0.02
 class Inputs:
     """Counts and visits of one acquisition. Make one with `Inputs.from_arrays` or `load_inputs`, which validate.
 
+    Its arrays cannot be written into, for several methods may be given the same ones.
+
     Attributes
     ----------
     frames : ndarray of float32, (T, H, W)
@@ -80,6 +82,12 @@ class Inputs:
     truth: npt.NDArray[np.float32] | None = None
     source: Mapping[str, Any] = field(default_factory=ReadOnlyMapping)
     _nearest: Callable[[], Inputs] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("frames", "visits", "truth"):
+            array = getattr(self, name)
+            if array is not None:
+                object.__setattr__(self, name, _read_only(array.view()))
 
     @classmethod
     def from_arrays(
@@ -233,13 +241,13 @@ class Inputs:
         """Counts over dose, summed over passes, (H, W): S = V times the signal in expectation."""
         summed: npt.NDArray[np.float32] = np.add.reduce(self.frames, axis=0)
         summed *= np.float32(1.0 / self.electrons_per_sample)
-        return summed
+        return _read_only(summed)
 
     @cached_property
     def V(self) -> npt.NDArray[np.float32]:
         """Visits summed over passes, (H, W), as float32 because they serve as weights."""
         summed: npt.NDArray[np.float32] = np.add.reduce(self.visits, axis=0, dtype=np.float32)
-        return summed
+        return _read_only(summed)
 
     @cached_property
     def samples(self) -> int:
@@ -252,6 +260,12 @@ class Inputs:
         return float(np.add.reduce(self.frames, axis=None, dtype=np.float64)) / (
             self.electrons_per_sample * self.samples
         )
+
+
+def _read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The same array, into which nothing can be written."""
+    array.flags.writeable = False
+    return array
 
 
 _BYTES_A_FRAME_PIXEL: Final = 10
