@@ -255,7 +255,7 @@ def test_what_is_wrong_names_the_plugin(function: Any, kind: type[Exception], wo
     with pytest.raises(kind, match=words) as caught:
         reconstruct(INPUTS, function)
     assert "\n" not in str(caught.value)
-    assert INPUTS.S.flags.writeable
+    assert not INPUTS.S.flags.writeable
 
 
 def test_settings_are_checked() -> None:
