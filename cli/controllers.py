@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from stemscan.cli.virtual_options import VirtualOptions, virtual_settings
-from stemscan.plugins import PluginKind, split_plugin
+from stemscan.plugins.kind import PluginKind, split_plugin
 
 if TYPE_CHECKING:
     from stemscan.acquisition.controllers import ControllerRequest

@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 
 from stemscan.errors import UsageError
 from stemscan.named import import_named
-from stemscan.plugins import Plugin
+from stemscan.plugins.plugin import Plugin
 from stemscan.recon.settings import RESERVED, Setting, settings_of
 
 __all__ = ["Method"]

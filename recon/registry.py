@@ -11,7 +11,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
-from stemscan.plugins import PluginKind
+from stemscan.plugins.kind import PluginKind
 from stemscan.recon.declared import declarations
 from stemscan.recon.method import Method
 from stemscan.recon.weights import SHIPPED

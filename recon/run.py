@@ -23,7 +23,7 @@ from stemscan.recon.threads import limit_threads
 from stemscan.runtime.memory import require_memory
 
 if TYPE_CHECKING:
-    from stemscan.plugins import Plugin
+    from stemscan.plugins.plugin import Plugin
     from stemscan.store.reader import Acquisition
 
 __all__ = ["GRIDS", "reconstruct"]

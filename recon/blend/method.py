@@ -47,12 +47,12 @@ def blend(inputs: Inputs, *, device: str = "cpu", seed: int = 0) -> Estimate:
     if not crystal.settings["columns"] or network.std is None or crystal.std is None:
         return network
     split = split_samples(whole, _HELD_OUT, seed)
-    kept = _kept(whole, split)
-    if kept is None:
+    seen = _without_held_out(whole, split)
+    if seen is None:
         return network
     weighed = weigh(
-        fshnet(kept, device=device).image,
-        columns(kept, device=device).image,
+        fshnet(seen, device=device).image,
+        columns(seen, device=device).image,
         split.held_sum,
         split.held_visits,
         whole.electrons_per_sample,
@@ -72,7 +72,7 @@ def blend(inputs: Inputs, *, device: str = "cpu", seed: int = 0) -> Estimate:
     )
 
 
-def _kept(inputs: Inputs, split: Split) -> Inputs | None:
+def _without_held_out(inputs: Inputs, split: Split) -> Inputs | None:
     """The samples that were not held out, as one pass; None without any."""
     if not split.kept_visits.any() or not split.held_visits.any():
         return None

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from stemscan.errors import ReconError, UsageError, WeightsError
-from stemscan.plugins import split_plugin
+from stemscan.plugins.kind import split_plugin
 from stemscan.recon.method import Method
 from stemscan.recon.registry import built_in, method_of, ready_methods
 from stemscan.recon.settings import check_settings, parse_settings, plain

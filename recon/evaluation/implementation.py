@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stemscan.plugin_code import code_text
+from stemscan.plugins.code import code_text
 from stemscan.recon.networks.registry import ARCHITECTURES
 from stemscan.recon.registry import built_in
 

@@ -18,7 +18,7 @@ from stemscan.errors import ControllerError, PluginError, StemscanError
 
 if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
-    from stemscan.plugins import Plugin
+    from stemscan.plugins.plugin import Plugin
 
 __all__ = ["ControllerRequest", "close_controller", "open_plugin"]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from stemscan.acquisition.scan_controller import Capabilities
 from stemscan.errors import ControllerError, StemscanError, UsageError
-from stemscan.plugins import blame_instance
+from stemscan.plugins.plugin import blame_instance
 from stemscan.store.batch import DetectorInfo
 from stemscan.store.ledger import BeamTime, BeamTimes
 from stemscan.store.provenance import Provenance

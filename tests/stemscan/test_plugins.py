@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from stemscan.errors import InputNotFoundError, PluginError, UsageError
-from stemscan.plugins import Plugin, PluginKind, split_plugin
+from stemscan.plugins.kind import PluginKind, split_plugin
+from stemscan.plugins.plugin import Plugin
 from tests.plugin_kit import install
 
 KIND = PluginKind("method", "stemscan.tests", lambda: ("linear", "constant"))
@@ -115,7 +116,7 @@ def test_nothing_is_imported_to_find(tmp_path: Path) -> None:
     (tmp_path / "unseen_file.py").write_text("raise SystemExit(3)\n")
     assert found("unseen").name == "unseen"
     assert found(f"{tmp_path / 'unseen_file.py'}:run").digest()
-    code = "import sys, stemscan.plugins; print({'importlib.metadata', 'numpy'} & set(sys.modules))"
+    code = "import sys, stemscan.plugins.kind; print({'importlib.metadata', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
 

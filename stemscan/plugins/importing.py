@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from stemscan.plugin_code import code_digest
+from stemscan.plugins.code import code_digest
 
 __all__ = ["import_file"]
 
