@@ -1,4 +1,4 @@
-"""What reconstruction gains from knowing where the beam really was, beside believing what it was commanded.
+"""Gain of reconstruction from knowing where the beam really was, beside believing what it was commanded.
 
 A crystal is scanned in passes of 3 samples in each 8 x 8 block, in serpentine blocks, by a beam that lags behind its
 path. Each scan is reconstructed twice: with samples at their actual and at their commanded positions. PSNR is absolute,

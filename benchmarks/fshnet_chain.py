@@ -46,7 +46,7 @@ def scan(shape: tuple[int, int], index: int) -> Inputs:
 
 
 def parts(inputs: Inputs) -> dict[str, Callable[[], object]]:
-    """What is timed, by name."""
+    """Steps that are timed, by name."""
     network, _ = load_weights(find_weights("fshnet", "fshnet"))
     assert isinstance(network, FullGridNet)
     made = features(inputs.S, inputs.V, inputs.electrons_per_sample)

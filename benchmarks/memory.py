@@ -97,7 +97,7 @@ def _simulate(specimen: str) -> Part:
 
 
 def _read(size: int, folder: Path) -> Callable[[], object]:
-    from stemscan.recon.inputs.inputs import load_inputs
+    from stemscan.recon.inputs.reading import load_inputs
 
     _simulate("crystal:SrTiO3")(size, folder)()
     return lambda: load_inputs(folder / f"{size}.zarr")

@@ -1,4 +1,4 @@
-"""What each order costs in time and how far apart it keeps successive samples; and the time to make it.
+"""Cost of each order in time, how far apart it keeps successive samples; and the time to make it.
 
 python -m benchmarks.orders [--side 512] [--dwell 2] [-o orders.png]
 

@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from stemscan.recon.inputs.inputs import load_inputs
+from stemscan.recon.inputs.reading import load_inputs
 from stemscan.store.importing.imported import import_samples
 from stemscan.store.importing.measured import Samples
 from stemscan.store.reader import Acquisition

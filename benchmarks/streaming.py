@@ -1,4 +1,4 @@
-"""What a pass takes of memory while it is handed out, and how long its first sample is waited for.
+"""Memory of a pass while it is handed out, and the wait for its first sample.
 
 python -m benchmarks.streaming [--sides 4096 16384]
 

@@ -1,4 +1,4 @@
-"""How many crops a second one worker makes for a training: what a faster device needs is that many workers more.
+"""Crops a second that one worker makes for a training; a faster device needs as many more workers.
 
     python -m benchmarks.training_data configs/default.yaml configs/paper.yaml [--groups 2]
 

@@ -39,7 +39,7 @@ def columns(
     from stemscan.files.writing import check_output, write_file
     from stemscan.recon.columns.find import find_columns
     from stemscan.recon.columns.table import check_table_name, write_table
-    from stemscan.recon.inputs.inputs import load_inputs
+    from stemscan.recon.inputs.reading import load_inputs
     from stemscan.recon.output.zarr_image import read_reconstruction
     from stemscan.recon.run import reconstruct
     from stemscan.recon.threads import limit_threads

@@ -40,7 +40,7 @@ def demo(
     """Plan, simulate and reconstruct a crystal by every method; write a picture and a table."""
     from stemscan.acquisition.session import run_session
     from stemscan.plan.scan_plan import ScanPlan
-    from stemscan.recon.inputs.inputs import load_inputs
+    from stemscan.recon.inputs.reading import load_inputs
     from stemscan.recon.pictures.panel import panel
     from stemscan.simulators.session import virtual_microscope
     from stemscan.simulators.specimens.loading import load_specimen

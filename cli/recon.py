@@ -12,7 +12,7 @@ from stemscan.recon.registry import DEFAULT_METHOD, PLUGINS, method_names, metho
 from stemscan.recon.weights import SHIPPED
 
 if TYPE_CHECKING:
-    from stemscan.recon.inputs.inputs import Positions
+    from stemscan.recon.inputs.reading import Positions
 
 __all__ = ["recon"]
 
@@ -68,7 +68,7 @@ def recon(
     quiet: QuietOption = False,
 ) -> None:
     """Reconstruct the specimen from a store: .zarr, .tif, .ome.tif, .npy or .png, by the suffix."""
-    from stemscan.recon.inputs.inputs import load_inputs
+    from stemscan.recon.inputs.reading import load_inputs
     from stemscan.recon.metrics import compare
     from stemscan.recon.needs import require_memory_for
     from stemscan.recon.output.record import record_of
@@ -106,7 +106,7 @@ def recon(
 
 
 def _positions(text: str | None) -> Positions | None:
-    """Which positions to use, or None for what there are."""
+    """Positions to use, or None for those that there are."""
     if text is None:
         return None
     return "actual" if choice("--positions", text, ("actual", "commanded")) == "actual" else "commanded"

@@ -10,7 +10,7 @@ __all__ = ["end_with_parent", "start_method"]
 
 
 def start_method() -> str:
-    """How to start processes that use torch and numba, which survive no fork: from a server that has loaded neither."""
+    """Way to start processes that use torch and numba, which survive no fork: from a server that has loaded neither."""
     return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from stemscan.recon.inputs.inputs import input_bytes
+from stemscan.recon.inputs.reading import input_bytes
 from stemscan.recon.metrics import BYTES_A_PIXEL as COMPARED
 from stemscan.recon.registry import AnyMethod, method_of
 from stemscan.runtime.memory import require_memory

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from stemscan.recon.inputs.inputs import Inputs, load_inputs
+from stemscan.recon.inputs.inputs import Inputs
+from stemscan.recon.inputs.reading import load_inputs
 from stemscan.recon.needs import require_memory_for
 from stemscan.recon.output.writing import write_reconstruction
 from stemscan.recon.registry import DEFAULT_METHOD

@@ -14,7 +14,8 @@ import numpy as np
 from stemscan.errors import ReconError, StemscanError, StemscanWarning, UsageError
 from stemscan.recon.devices import check_device
 from stemscan.recon.inputs.grids import coarse_shape, upsample, upsample_linear
-from stemscan.recon.inputs.inputs import Inputs, load_inputs
+from stemscan.recon.inputs.inputs import Inputs
+from stemscan.recon.inputs.reading import load_inputs
 from stemscan.recon.method import Method
 from stemscan.recon.reconstruction import Estimate, Reconstruction
 from stemscan.recon.registry import DEFAULT_METHOD, PLUGINS, AnyMethod, method_of
@@ -181,7 +182,7 @@ def _of_arrays(method: Method, made: Any, settings: Mapping[str, Any]) -> Estima
 
 
 def _bound(method: Method) -> dict[str, Any]:
-    """What is bound to a plug-in, as it is noted; refused before anything is computed where it cannot be."""
+    """Values bound to a plug-in, as they are noted; refused before anything is computed where it cannot be."""
     bound = {} if method.plugin is None else plain(method.plugin.bound)
     for name, value in bound.items():
         try:

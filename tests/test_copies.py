@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import stemscan as ss
-from stemscan.recon.inputs.inputs import load_inputs
+from stemscan.recon.inputs.reading import load_inputs
 from stemscan.recon.reconstruction import Estimate
 
 WAYS: list[Callable[[Any], Any]] = [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))]

@@ -40,7 +40,7 @@ class Grating:
 
     @property
     def provenance(self):
-        """What the store is to say of the counts."""
+        """Origin of the counts, for the store."""
         return Provenance(seed=self._seed)
 
     def arm(self, path, start, stop):

@@ -16,7 +16,7 @@ class TestGrating(ControllerConformance):
         return open_grating(ControllerRequest(plan, "9", {"seed": "3"}))
 
     def expected_counts(self, path, start, stop):
-        """What the instrument counts there, whatever the batches."""
+        """Counts of the instrument there, whatever the batches."""
         grating, counts = Grating(9.0, seed=3), []
         while start < stop:
             end = min(stop, (start // 1024 + 1) * 1024)

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stemscan.recon.columns.kernels import local_covariances
+from stemscan.recon.columns.fitting import Damped, solve
 from stemscan.recon.columns.links import ColumnModel, Links, node_weights
-from stemscan.recon.columns.model import Damped, Parts, System, linearise, solve
+from stemscan.recon.columns.model import Parts, System, linearise
+from stemscan.recon.columns.normal_kernels import local_covariances
 from stemscan.recon.columns.observations import Observations
 from stemscan.types import Floats
 

@@ -19,12 +19,12 @@ from stemscan.recon.columns.ratios import absent, added, at_sites
 from stemscan.recon.columns.search import search
 from stemscan.recon.columns.sites import adopted, empty_indices, predict
 from stemscan.recon.columns.table import FIELDS, ColumnTable
-from stemscan.types import Floats
+from stemscan.types import Array, Floats
 
 if TYPE_CHECKING:
     from stemscan.recon.inputs.inputs import Inputs
 
-__all__ = ["Finding", "find_columns"]
+__all__ = ["Finding", "find_columns", "finding"]
 
 _SMALLEST = 16
 
@@ -54,15 +54,28 @@ def find_columns(inputs: Inputs, image: npt.NDArray[np.floating[Any]] | None = N
         image = reconstruct(inputs, "fourier-eb").image
     if image.shape != inputs.shape:
         raise UsageError(f"expected an image of {inputs.shape} pixels, as the scan, got {image.shape}")
+    found = finding(inputs, image)
+    return _table(inputs, _no_rows(), found, {}) if isinstance(found, str) else found.table()
+
+
+def finding(inputs: Inputs, image: Array) -> Finding | str:
+    """Columns of a scan with all that follows from them, or the reason why there are none.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    image : ndarray, (H, W)
+        A reconstruction of the same scan, whose peaks are the first candidates.
+    """
     if min(inputs.shape) < _SMALLEST:
-        return _table(inputs, _no_rows(), f"the scan has fewer than {_SMALLEST} rows or columns", {})
+        return f"the scan has fewer than {_SMALLEST} rows or columns"
     points = Observations.of(inputs.whole)
     if points.signal.sum() <= 0:
-        return _table(inputs, _no_rows(), "no electron was counted", {})
+        return "no electron was counted"
     model, errors = search(points, image)
     if not len(model.rows):
-        return _table(inputs, _no_rows(), "the counts are explained without a column", {})
-    return Finding(inputs, points, model, errors).table()
+        return "the counts are explained without a column"
+    return Finding(inputs, points, model, errors)
 
 
 class Finding:

@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stemscan.recon.columns.find import Finding
+from stemscan.recon.columns.find import Finding, finding
 from stemscan.recon.columns.image import paint
-from stemscan.recon.columns.observations import Observations
-from stemscan.recon.columns.search import search
 from stemscan.recon.fourier_eb.analysis import analyse
 from stemscan.recon.inputs.grids import upsample, upsample_linear
 from stemscan.recon.reconstruction import Estimate
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
     from stemscan.recon.inputs.inputs import Inputs
 
 __all__ = ["columns"]
-
-_SMALLEST = 16
 
 
 def columns(inputs: Inputs, *, device: str = "cpu") -> Estimate:
@@ -48,8 +44,8 @@ def columns(inputs: Inputs, *, device: str = "cpu") -> Estimate:
     whole, dose = inputs.whole, inputs.electrons_per_sample
     pilot = analyse(whole.S, whole.V, dose, noise=whole.noise, device=device)
     unclipped = bool(whole.S.min() < 0)
-    found = _finding(whole, _on_plan(pilot.image, pilot, whole.shape))
-    if found is None:
+    found = finding(whole, _on_plan(pilot.image, pilot, whole.shape))
+    if isinstance(found, str):
         image, std = _on_plan(pilot.image, pilot, whole.shape), _on_plan(pilot.std, pilot, whole.shape, linear=True)
     else:
         drawn, spread = paint(found)
@@ -58,15 +54,6 @@ def columns(inputs: Inputs, *, device: str = "cpu") -> Estimate:
         std = np.hypot(spread, _on_plan(rest.std, rest, whole.shape, linear=True))
     image = image if unclipped else np.maximum(image, np.float32(0))
     return Estimate(image=image, std=std, settings=_settings(found))
-
-
-def _finding(inputs: Inputs, image: npt.NDArray[np.float32]) -> Finding | None:
-    """The columns of a scan, or None without any."""
-    points = Observations.of(inputs)
-    if min(inputs.shape) < _SMALLEST or points.signal.sum() <= 0:
-        return None
-    model, errors = search(points, image)
-    return Finding(inputs, points, model, errors) if len(model.rows) else None
 
 
 def _on_plan(
@@ -78,8 +65,8 @@ def _on_plan(
     return upsample_linear(image, analysis.factor, shape) if linear else upsample(image, analysis.factor, shape)
 
 
-def _settings(found: Finding | None) -> dict[str, Any]:
+def _settings(found: Finding | str) -> dict[str, Any]:
     """Numbers of columns and lattices."""
-    if found is None:
+    if isinstance(found, str):
         return {"columns": 0, "lattices": 0}
     return {"columns": int(found.inside.sum()), "lattices": len(found.lattices)}

@@ -12,10 +12,11 @@ from scipy.spatial import cKDTree
 from stemscan.recon.columns.candidates import core_width, image_peaks, nearest_distance, polarity
 from stemscan.recon.columns.classes import find_classes
 from stemscan.recon.columns.errors import Errors, amplitude_std, joint_errors
+from stemscan.recon.columns.fitting import fit
 from stemscan.recon.columns.fold import folded_sites
 from stemscan.recon.columns.lattice import find_lattices
 from stemscan.recon.columns.links import ColumnModel
-from stemscan.recon.columns.model import deviance, fit, signal_at
+from stemscan.recon.columns.model import deviance, signal_at
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import PARAMETERS, Profile
 from stemscan.recon.columns.score import score_parts, score_peaks, score_threshold, significance
@@ -182,7 +183,7 @@ def _beginning(points: Observations, image: Floats, sign: int) -> ColumnModel:
 
 
 def _needed(model: ColumnModel, points: Observations, support: _Support, sign: int) -> npt.NDArray[np.bool_]:
-    """Which columns the counts call for: of the right sign and significant, not far outside, not on top of another."""
+    """Tell which columns the counts call for: of the right sign, significant, not far outside, not on another."""
     sigma, std = model.profiles[0].sigma, amplitude_std(model, points)
     places = _places(model)
     inside = _within(places, points.shape, 0.5)
@@ -197,7 +198,7 @@ def _needed(model: ColumnModel, points: Observations, support: _Support, sign: i
 
 
 def _within(places: Floats, shape: tuple[int, int], margin: float) -> npt.NDArray[np.bool_]:
-    """Which places lie in the frame, or beyond it by less than a margin."""
+    """Tell which places lie in the frame, or beyond it by less than a margin."""
     return np.asarray(((places > -margin) & (places < np.array(shape) - 1 + margin)).all(axis=1))
 
 

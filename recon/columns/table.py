@@ -87,7 +87,7 @@ class ColumnTable:
         return self.values[name]
 
     def of_kind(self, kind: str) -> npt.NDArray[np.bool_]:
-        """Which rows are of a kind."""
+        """Tell which rows are of a kind."""
         return np.asarray(self.values["kind"] == kind)
 
     def fields(self) -> dict[str, npt.NDArray[Any]]:

@@ -13,7 +13,7 @@ from stemscan.errors import StemscanError
 from stemscan.recon.evaluation.cases import Case
 from stemscan.recon.evaluation.rows import Measured, measure
 from stemscan.recon.evaluation.scans import scans_of
-from stemscan.recon.inputs.inputs import input_bytes
+from stemscan.recon.inputs.reading import input_bytes
 from stemscan.recon.metrics import BYTES_A_PIXEL as COMPARED
 
 __all__ = ["Outcome", "case_bytes", "run_case"]

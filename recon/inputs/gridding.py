@@ -139,7 +139,7 @@ def unreached(
 
 
 def _blocks(positions: npt.NDArray[Any], shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """Which blocks hold a position."""
+    """Tell which blocks hold a position."""
     held = np.zeros([-(-side // _BLOCK) for side in shape], bool)
     rows, columns = (positions[:, axis].clip(0, shape[axis] - 1).astype(np.int64) // _BLOCK for axis in (0, 1))
     held[rows, columns] = True

@@ -5,27 +5,25 @@ methods need: on the absolute scale, S / V is an unbiased estimate of the specim
 is a sufficient statistic for Poisson counts of a specimen that stands still. A pixel without a visit holds no
 information at all; zero visits is not zero counts, and every method must tell the two apart by V.
 
-`load_inputs` makes an `Inputs` of an acquisition store, `Inputs.from_arrays` of arrays that were measured elsewhere,
-`Inputs.from_samples` of samples at positions between pixels. Their visits are fractions (see `gridding`): a
+`reading.load_inputs` makes an `Inputs` of an acquisition store, `Inputs.from_arrays` of arrays that were measured
+elsewhere, `Inputs.from_samples` of samples at positions between pixels. Their visits are fractions (see `gridding`): a
 method whose sums are linear in (S, V) takes them as they are; one that needs samples that are whole and independent of
 one another takes `Inputs.whole`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from stemscan.arguments import described
 from stemscan.display import Rows, as_html, as_text
-from stemscan.errors import ReconError, UsageError
+from stemscan.errors import ReconError
 from stemscan.recon.inputs.checks import (
     check_unvisited,
     checked_frames,
@@ -33,19 +31,13 @@ from stemscan.recon.inputs.checks import (
     checked_visits,
     positive,
 )
-from stemscan.runtime.memory import require_memory
 from stemscan.types import Noise, ReadOnlyMapping
 from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.recon.inputs.gridding import PlacedSamples
-    from stemscan.store.reader import Acquisition
 
-__all__ = ["Inputs", "Noise", "Positions", "input_bytes", "load_inputs"]
-
-Positions = Literal["actual", "commanded"]
-
-_UNREACHED = 0.02
+__all__ = ["Inputs", "Noise"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -266,113 +258,3 @@ def _read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The same array, into which nothing can be written."""
     array.flags.writeable = False
     return array
-
-
-_BYTES_A_FRAME_PIXEL: Final = 10
-_BYTES_A_PIXEL: Final = 8
-"""Memory of inputs while they are read, for a pixel of each frame and one of the grid; by `benchmarks/memory.py`."""
-
-
-def input_bytes(shape: tuple[int, int], passes: int) -> float:
-    """Memory that `load_inputs` takes for a store of so many passes of rows and columns."""
-    return (_BYTES_A_FRAME_PIXEL * passes + _BYTES_A_PIXEL) * math.prod(shape)
-
-
-def load_inputs(source: str | Path | Acquisition, positions: Positions | None = None) -> Inputs:
-    """Read an acquisition.
-
-    Raw values become electrons by the detector's gain and offset. A store that is incomplete is read as far as it was
-    committed, and says so in ``source["warnings"]``.
-
-    Parameters
-    ----------
-    source : str, Path or Acquisition
-        Folder of a store (``acq.zarr``), or an acquisition that was opened.
-    positions : {"actual", "commanded"}, optional
-        By which samples are put on the grid: where the beam was, shared among the pixels around it, or the pixels that
-        were commanded. Actual ones where the store has them, unless given.
-
-    Returns
-    -------
-    Inputs
-
-    Raises
-    ------
-    UsageError
-        Where the source is something else.
-    InputNotFoundError, StoreError
-        Where there is no store, or a damaged one.
-    ReconError
-        Where the store holds nothing to reconstruct, or not the positions asked for.
-    """
-    from stemscan.store.reader import Acquisition
-
-    if positions not in (None, *get_args(Positions)):
-        raise ReconError(f"expected positions 'actual' or 'commanded', got {positions!r}; give one of the two")
-    if not isinstance(source, str | Path | Acquisition):
-        raise UsageError(
-            f"expected an acquisition, the path of its store, or Inputs, got {type(source).__name__}; make Inputs of "
-            "arrays by Inputs.from_arrays"
-        )
-    acquisition = source if isinstance(source, Acquisition) else Acquisition.open(source)
-    places = None if positions == "commanded" else acquisition.actual()
-    if positions == "actual" and places is None:
-        raise ReconError(
-            f"expected a store with actual positions, got {str(acquisition.path)!r}, which has none; use the commanded"
-        )
-    rows, columns = acquisition.shape
-    grid = f"{acquisition.passes} x {rows} x {columns} pixels"
-    require_memory(input_bytes(acquisition.shape, acquisition.passes), f"to read a store of {grid}")
-    known: dict[str, Any] = {
-        "noise": acquisition.noise,
-        "pixel_size_nm": acquisition.pixel_size_nm,
-        "truth": acquisition.truth,
-        "analogue": acquisition.detector.unit != "electron",
-    }
-    warnings = list(acquisition.warnings)
-    origin: dict[str, Any] = {
-        "path": str(acquisition.path),
-        "store_digest": acquisition.digest(),
-        "plan_digest": acquisition.plan_digest,
-        "state": acquisition.state,
-        "positions": "commanded" if places is None else "actual",
-        "warnings": warnings,
-    }
-    dose = acquisition.electrons_per_sample
-    if places is not None:
-        _warn_of_gaps(acquisition, places, warnings)
-        return Inputs.from_samples(_placed(acquisition, places), dose, source=origin, **known)
-    visits = acquisition.visits()
-    frames = _electrons(acquisition.frames(), visits, acquisition.detector)
-    return Inputs.from_arrays(frames, visits, dose, source=origin, **known)
-
-
-def _placed(acquisition: Acquisition, places: npt.NDArray[np.float32]) -> PlacedSamples:
-    """A store's samples in electrons, where the beam was."""
-    from stemscan.recon.inputs.gridding import PlacedSamples
-
-    detector = acquisition.detector
-    electrons = acquisition.counts().astype(np.float64)
-    if detector.unit != "electron":
-        electrons = (electrons - detector.offset) / detector.gain
-    return PlacedSamples.of(electrons, places, tuple(acquisition.layout.pass_starts), acquisition.shape)
-
-
-def _warn_of_gaps(acquisition: Acquisition, places: npt.NDArray[np.float32], warnings: list[str]) -> None:
-    """Say so where the beam lagged so far behind that parts of the grid were not sampled."""
-    from stemscan.recon.inputs.gridding import unreached
-
-    share = unreached(acquisition.positions(), places, acquisition.shape)
-    if share > _UNREACHED:
-        warnings.append(
-            f"the beam lagged so far behind that it never reached {100 * share:.0f} % of the image's blocks of 16 x 16 "
-            "pixels; the image there is a guess, and standard deviations are too small"
-        )
-
-
-def _electrons(raw: npt.NDArray[Any], visits: npt.NDArray[Any], detector: Any) -> npt.NDArray[Any]:
-    """Raw sums in electrons: every visit adds the detector's offset once."""
-    if detector.unit == "electron":
-        return raw
-    electrons: npt.NDArray[Any] = (raw - detector.offset * visits.astype(np.float32)) / detector.gain
-    return electrons

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from stemscan.errors import StemscanError, TrainingError
 from stemscan.recon.children import end_with_parent, start_method
-from stemscan.recon.inputs.inputs import input_bytes
+from stemscan.recon.inputs.reading import input_bytes
 from stemscan.recon.threads import limit_threads
 from stemscan.recon.training.config import TrainingConfig
 from stemscan.recon.training.scans import crop_origin, training_scan

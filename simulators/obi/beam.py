@@ -145,7 +145,7 @@ class DeviceBeam:
             self._chosen = beam
 
     def blanked(self, switches: NDArray[np.int8] | None, number: int) -> NDArray[np.bool_]:
-        """Which of the next pixels are exposed with the beam off, by the inline Blanks before them, if any.
+        """Tell which of the next pixels are exposed with the beam off, by the inline Blanks before them, if any.
 
         Parameters
         ----------

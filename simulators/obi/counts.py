@@ -1,4 +1,4 @@
-"""Which counts the pixels of a virtual Open Beam Interface device give.
+"""Counts that the pixels of a virtual Open Beam Interface device give.
 
 Where the latest three Synchronize cookies name a sample of the device's plan (see `stemscan.hardware.obi.cookies`) and
 pixels come as the plan's program says, each exposed sample gives the count that the virtual microscope gives for it;

@@ -1,4 +1,4 @@
-"""What is looked at when a store is opened, to read or to write: its plan and layout, its progress, its arrays."""
+"""Opening of a store, to read or to write: its plan and layout, its progress, its arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an acquisition store holds: its arrays, and how large it may grow (contract 2).
+"""Contents of an acquisition store: its arrays, and how large it may grow (contract 2).
 
 A `Layout` says what was or will be scanned; `array_specs` which arrays there are and of what shape, chunks and type.
 """

@@ -13,7 +13,7 @@ from stemscan.cli.main import _run
 
 @dataclass(frozen=True)
 class Done:
-    """What a command left behind."""
+    """Remains of a command."""
 
     code: int
     out: str

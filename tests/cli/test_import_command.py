@@ -133,7 +133,7 @@ def test_one_table_of_positions_and_counts(stemscan: Stemscan) -> None:
     assert store.positions().tolist() == [[1, 2], [3, 0]]
     assert store.counts().reshape(-1).tolist() == [7, 8]
     assert stemscan("recon", "a.zarr", "--method", "normconv", "-o", "a.npy").code == 0
-    from stemscan.recon.inputs.inputs import load_inputs
+    from stemscan.recon.inputs.reading import load_inputs
 
     assert load_inputs("a.zarr").source["positions"] == "actual"
 

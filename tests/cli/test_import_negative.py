@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stemscan.recon.inputs.inputs import load_inputs
+from stemscan.recon.inputs.reading import load_inputs
 from tests.cli.conftest import Stemscan
 
 SIGNAL, DOSE, READ = 0.02, 10.0, 1.0

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from stemscan.recon.inputs.inputs import load_inputs
+from stemscan.recon.inputs.reading import load_inputs
 from stemscan.recon.output.zarr_image import read_reconstruction
 from stemscan.recon.registry import DEFAULT_METHOD, ready_methods
 from stemscan.recon.run import reconstruct

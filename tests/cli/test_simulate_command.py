@@ -17,7 +17,7 @@ import tifffile
 from stemscan.hardware.coil_lag import actual_positions
 from stemscan.path.scan_path import ScanPath
 from stemscan.plan.scan_plan import ScanPlan
-from stemscan.recon.inputs.inputs import load_inputs
+from stemscan.recon.inputs.reading import load_inputs
 from stemscan.simulators.api import load_specimen, sampled_frames
 from stemscan.store.reader import Acquisition
 from tests.cli.conftest import Stemscan

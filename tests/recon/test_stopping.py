@@ -10,7 +10,7 @@ import pytest
 from stemscan.errors import UsageError
 from stemscan.plan.scan_plan import ScanPlan
 from stemscan.recon import stopping
-from stemscan.recon.inputs.inputs import load_inputs
+from stemscan.recon.inputs.reading import load_inputs
 from stemscan.recon.run import reconstruct
 from stemscan.recon.stopping import PsnrGain, expected_gain
 from stemscan.simulators.api import synthetic_specimen

@@ -25,7 +25,7 @@ from stemscan.hardware.obi.controller import ObiController
 from stemscan.hardware.profile import load_profile
 from stemscan.path.scan_path import ScanPath
 from stemscan.plan.scan_plan import ScanPlan
-from stemscan.recon.inputs.inputs import load_inputs
+from stemscan.recon.inputs.reading import load_inputs
 from stemscan.simulators.api import VirtualMicroscope, specimen_from_array
 from stemscan.simulators.microscope import expose
 from stemscan.simulators.obi.device import VirtualObiDevice

@@ -11,7 +11,7 @@ import pytest
 from stemscan.files.by_content import points_sha256, read_points
 from stemscan.path.scan_path import ScanPath
 from stemscan.plan.scan_plan import ScanPlan
-from stemscan.recon.inputs.inputs import load_inputs
+from stemscan.recon.inputs.reading import load_inputs
 from stemscan.recon.run import reconstruct
 from stemscan.simulators.session import simulate
 from stemscan.simulators.specimens.specimen import Specimen

@@ -61,7 +61,7 @@ class Patches(NamedTuple):
 
 
 class Coefficients(NamedTuple):
-    """Which atoms each patch uses, and how much of them.
+    """Atoms that each patch uses, and how much of them.
 
     Attributes
     ----------

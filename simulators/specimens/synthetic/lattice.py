@@ -208,7 +208,7 @@ def _apart(
     other_columns: NDArray[np.float64],
     bins: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
-    """Which places are at least 1 from all other ones; `bins`, all -1, is where each unit square's last one is kept."""
+    """Tell which places are at least 1 from others; `bins`, all -1, is where each unit square's last one is kept."""
     earlier = np.empty(other_rows.size, np.int64)
     for n in range(other_rows.size):
         i, j = int(other_rows[n]), int(other_columns[n])

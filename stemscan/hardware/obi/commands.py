@@ -61,7 +61,7 @@ class Output(IntEnum):
 
 
 class Beam(IntEnum):
-    """Which beam is controlled."""
+    """Beam that is controlled."""
 
     NONE = 0
     ELECTRON = 1

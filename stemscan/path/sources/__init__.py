@@ -1,1 +1,1 @@
-"""Which pixels a pass visits: one source a family of patterns, beside the compiled code that it needs."""
+"""Pixels that a pass visits: one source a family of patterns, beside the compiled code that it needs."""

@@ -70,7 +70,7 @@ def _pixel_inside(allowed: Mask, number: int) -> int:
 
 @compiled()
 def _first_pixel(pixels: int, seed: Any, number: int) -> Any:
-    """Which of so many pixels the walk of a pass begins with."""
+    """First pixel of the walk of a pass, of so many pixels."""
     w0, _, _, _ = random_words(seed, _WALK, np.uint64(number) << np.uint64(32), 1)
     return bounded(w0, pixels)
 

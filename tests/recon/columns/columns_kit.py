@@ -26,7 +26,7 @@ class Crystal:
     shape: tuple[int, int]
 
     def inside(self, margin: float) -> npt.NDArray[np.bool_]:
-        """Which columns stand at least so far from the frame."""
+        """Tell which columns stand at least so far from the frame."""
         near = (self.places > margin) & (self.places < np.array(self.shape) - 1 - margin)
         return np.asarray(near.all(axis=1))
 

@@ -17,7 +17,8 @@ from stemscan.hardware.coil_lag import actual_positions
 from stemscan.path.scan_path import ScanPath
 from stemscan.plan.scan_plan import ScanPlan
 from stemscan.recon.inputs.gridding import PlacedSamples
-from stemscan.recon.inputs.inputs import Inputs, load_inputs
+from stemscan.recon.inputs.inputs import Inputs
+from stemscan.recon.inputs.reading import load_inputs
 from stemscan.recon.metrics import compare
 from stemscan.recon.pictures.frames import frame_picture
 from stemscan.recon.registry import ready_methods

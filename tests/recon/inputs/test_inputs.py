@@ -14,7 +14,8 @@ from hypothesis.extra import numpy as hnp
 
 from stemscan.acquisition.scan import run_scan
 from stemscan.errors import InputNotFoundError, ReconError, StoreError
-from stemscan.recon.inputs.inputs import Inputs, load_inputs
+from stemscan.recon.inputs.inputs import Inputs
+from stemscan.recon.inputs.reading import load_inputs
 from stemscan.store.batch import DetectorInfo, SampleBatch
 from stemscan.store.reader import Acquisition
 from tests.stemscan.store_kit import ScriptedController, create, make_plan, ramp

@@ -18,7 +18,7 @@ from stemscan.hardware.profile import load_profile
 from stemscan.hardware.program import Program
 from stemscan.path.scan_path import ScanPath
 from stemscan.plan.scan_plan import ScanPlan
-from stemscan.recon.inputs.inputs import load_inputs
+from stemscan.recon.inputs.reading import load_inputs
 from stemscan.simulators.api import Specimen, VirtualMicroscope
 from stemscan.store.batch import SampleBatch
 from stemscan.store.provenance import Provenance

@@ -1,4 +1,4 @@
-"""What tests of the virtual Open Beam Interface device share: a small plan, and a server in a thread."""
+"""Parts that tests of the virtual Open Beam Interface device share: a small plan, and a server in a thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the acquire loop does when the controller hangs, lies or will not blank, or the user is impatient."""
+"""The acquire loop when the controller hangs, lies or will not blank, or the user is impatient."""
 
 from __future__ import annotations
 

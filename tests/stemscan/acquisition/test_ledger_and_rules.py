@@ -1,4 +1,4 @@
-"""What an acquisition books of its beam, and rules that end it between passes."""
+"""Ledger of an acquisition's beam, and rules that end it between passes."""
 
 from __future__ import annotations
 

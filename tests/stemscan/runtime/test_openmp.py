@@ -1,4 +1,4 @@
-"""How threads wait for each other."""
+"""Waiting of threads for each other."""
 
 from __future__ import annotations
 
