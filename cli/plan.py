@@ -11,6 +11,7 @@ import typer
 from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk, table
 from stemscan.cli.late import LateGroup, late_options
 from stemscan.cli.plan_check import check
+from stemscan.cli.plan_dose import read_dose
 from stemscan.cli.plan_export import ExportCommand, export
 from stemscan.cli.plan_options import order_of, take_files
 
@@ -103,10 +104,17 @@ def plan(
             metavar="NAME|FILE", help="order settle-aware: as a controller profile settles instead.", show_default=False
         ),
     ] = None,
-    dwell: Annotated[str, typer.Option(help="Dwell time of a sample, with its unit.")] = "1us",
+    dwell: Annotated[
+        str | None, typer.Option(help="Dwell time of a sample, with its unit (1us).", show_default=False)
+    ] = None,
     dose: Annotated[
-        float | None,
-        typer.Option(help="Dose per sample: detected electrons at signal 1 (10).", show_default=False),
+        str | None,
+        typer.Option(
+            metavar="NUMBER|max",
+            help="Dose per sample: detected electrons at signal 1 (10); max: all that --max-dose allows, with "
+            "--current the longest dwell.",
+            show_default=False,
+        ),
     ] = None,
     total_dose: Annotated[
         float | None, typer.Option(help="Instead of --dose: detected electrons in all.", show_default=False)
@@ -135,24 +143,24 @@ def plan(
     from stemscan.plan.options import pattern_from_options
     from stemscan.plan.patterns import PATTERNS
     from stemscan.plan.scan_plan import ScanPlan
-    from stemscan.units import parse_current_pa, parse_dwell_ns, parse_length_nm, parse_shape
+    from stemscan.units import parse_length_nm, parse_shape
 
     talk = Talk(quiet, as_json)
     if output is None:
         raise UsageError("expected a file to write the plan to, got none; add -o plan.yaml")
     check_output(output, overwrite=overwrite)
-    current_pa = None if current is None else parse_current_pa(current)
+    stated = read_dose(dose, total_dose, current, dwell, max_dose)
     data: dict[str, Any] = {
         "pattern": pattern_from_options(pattern, context.obj, PATTERNS),
         "shape": list(parse_shape(shape)),
         "passes": passes,
         "repeat": repeat,
         "order": order_of(order, max_jump, settle_time, tolerance, settle_table, settle_profile),
-        "dwell_ns": parse_dwell_ns(dwell),
-        "dose": {**_dose(dose, total_dose, current_pa), "collection": collection},
+        "dwell_ns": stated.dwell_ns,
+        "dose": {**stated.dose, "collection": collection},
         "pixel_size_nm": None if pixel_size is None else parse_length_nm(pixel_size),
         "seed": seed,
-        "limits": {} if max_dose is None else {"max_dose_e_per_A2": max_dose},
+        "limits": {} if stated.largest is not None or max_dose is None else {"max_dose_e_per_A2": max_dose},
     }
     points = context.obj["--points"]
     if points is None and (columns is not None or rounding):
@@ -162,6 +170,8 @@ def plan(
     )
     try:
         scan_plan = ScanPlan.from_dict(data)
+        if stated.largest is not None:
+            scan_plan = scan_plan.at_largest_dose(stated.largest)
     except DoseLimitError:
         raise
     except PlanError as problem:
@@ -177,14 +187,3 @@ def plan(
         report |= {"points_file": str(moved.path), "moved_at_most_px": moved.furthest_px}
         lines += table([("points", f"on pixels in {moved.path}, moved by at most {moved.furthest_px:.3g} px")])
     talk.result(report, lines)
-
-
-def _dose(dose: float | None, total: float | None, current_pa: float | None) -> dict[str, float]:
-    """The plan's dose from the one option that states it."""
-    from stemscan.errors import UsageError
-
-    stated = {"electrons_per_sample": dose, "total_electrons": total, "probe_current_pa": current_pa}
-    given = {name: value for name, value in stated.items() if value is not None}
-    if len(given) > 1:
-        raise UsageError("expected one of --dose, --total-dose and --current, got several; keep one")
-    return given or {"electrons_per_sample": 10.0}

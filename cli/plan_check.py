@@ -64,9 +64,8 @@ def check(
         finding = {"level": "error", "text": str(problem)}
         talk.result({"plan": str(plan), "profile": controller.name, "verdict": "cannot run", "findings": [finding]}, [])
         raise
-    talk.result(
-        {"plan": str(plan), **report.to_dict()}, [f"{plan} on {report.profile}: {report.verdict}", *_lines(report)]
-    )
+    title = f"{plan} on {report.profile}: {report.verdict}"
+    talk.result({"plan": str(plan), **report.to_dict()}, [title, *_lines(report, scan_plan)])
     if report.verdict == "cannot run":
         raise typer.Exit(1)
 
@@ -94,8 +93,9 @@ def _fly(
     return report
 
 
-def _lines(report: Preflight) -> list[str]:
+def _lines(report: Preflight, plan: ScanPlan) -> list[str]:
     """The report for people."""
+    from stemscan.plan.dose import collection_text
     from stemscan.units import format_count, format_duration
 
     duration, quantisation = report.duration, report.quantisation
@@ -108,6 +108,7 @@ def _lines(report: Preflight) -> list[str]:
         *((("switch", duration.switch),) if duration.switch else ()),
     )
     rows = [
+        ("incident dose", collection_text(plan.dose.collection)),
         ("samples", f"{format_count(report.samples)}{seen}"),
         ("duration", format_duration(duration.total)),
         *((f"  {name}", f"{format_duration(time)} ({time / duration.total:.1%})") for name, time in parts),

@@ -54,6 +54,7 @@ def summarise(plan: ScanPlan, *, progress: Progress | None = None) -> PlanSummar
         incident_electrons_per_sample=incident,
         total_electrons=plan.total_electrons,
         incident_total_electrons=plan.total_electrons / plan.dose.collection,
+        collection=plan.dose.collection,
         probe_current_pa=incident / plan.dwell_ns / ELECTRONS_PER_PA_NS,
         dose_e_per_A2=plan.dose_e_per_A2,
         peak_dose_e_per_A2=None if pixel is None else area_dose(incident * most, (1, 1), pixel),

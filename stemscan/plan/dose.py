@@ -7,6 +7,8 @@ Incident electrons are detected electrons / collection, and doses per area count
 
 from __future__ import annotations
 
+import math
+from decimal import ROUND_DOWN, Context
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -14,7 +16,15 @@ from pydantic import Field, model_validator
 from stemscan.plan.messages import BrokenLimit, BrokenRule
 from stemscan.plan.value import PlanValue
 
-__all__ = ["ELECTRONS_PER_PA_NS", "NO_LIMITS", "Dose", "Limits", "area_dose", "electrons_from_current"]
+__all__ = [
+    "ELECTRONS_PER_PA_NS",
+    "NO_LIMITS",
+    "Dose",
+    "Limits",
+    "area_dose",
+    "collection_text",
+    "electrons_from_current",
+]
 
 ELECTRONS_PER_PA_NS = 1e-21 / 1.602176634e-19
 """Electrons in one picoampere nanosecond (elementary charge of the SI, 2019)."""
@@ -51,6 +61,29 @@ def area_dose(incident_electrons: float, shape: tuple[int, int], pixel_size_nm: 
     1.0
     """
     return incident_electrons / (shape[0] * shape[1] * (10.0 * pixel_size_nm) ** 2)
+
+
+def collection_text(collection: float) -> str:
+    """Sentence on how incident electrons follow from detected ones, for people.
+
+    Examples
+    --------
+    >>> collection_text(1.0)
+    'assumes collection 1, the default: every incident electron is detected at signal 1'
+    >>> collection_text(0.25)
+    'assumes collection 0.25 (default 1): 4 incident electrons for each one detected at signal 1'
+    """
+    if collection == 1:
+        return "assumes collection 1, the default: every incident electron is detected at signal 1"
+    return (
+        f"assumes collection {collection:.4g} (default 1): {1 / collection:.4g} incident electrons for each one "
+        "detected at signal 1"
+    )
+
+
+def _rounded_down(number: float) -> str:
+    """Six digits of a number above 0, not above it."""
+    return f"{float(Context(prec=6, rounding=ROUND_DOWN).create_decimal_from_float(number)):g}"
 
 
 class Dose(PlanValue):
@@ -95,6 +128,22 @@ class Dose(PlanValue):
             return electrons_from_current(self.probe_current_pa, dwell_ns) * self.collection
         raise AssertionError("a validated dose is stated in one way")
 
+    def share_text(self, share: float, dwell_ns: int) -> str:
+        """A share of this dose, rounded down, in the way that it is stated, for messages.
+
+        Examples
+        --------
+        >>> Dose(electrons_per_sample=10).share_text(2 / 3, 1000)
+        '6.66666 electrons_per_sample'
+        """
+        if self.probe_current_pa is not None:
+            dwell = math.floor(dwell_ns * share)
+            current = f"{_rounded_down(self.probe_current_pa * share)} probe_current_pa"
+            return f"{current} or {dwell} dwell_ns" if dwell else current
+        if self.total_electrons is not None:
+            return f"{_rounded_down(self.total_electrons * share)} total_electrons"
+        return f"{_rounded_down((self.electrons_per_sample or 0.0) * share)} electrons_per_sample"
+
 
 class Limits(PlanValue):
     """Bounds that a plan sets itself; a plan that exceeds one is refused.
@@ -109,8 +158,14 @@ class Limits(PlanValue):
 
     max_dose_e_per_A2: Positive | None = None
 
-    def check(self, dose_e_per_A2: float | None) -> None:
+    def check(self, dose_e_per_A2: float | None, dose: Dose, dwell_ns: int) -> None:
         """Refuse a mean dose beyond the limit; one that is unknown, for want of a pixel size, cannot have it.
+
+        Parameters
+        ----------
+        dose_e_per_A2 : float or None
+        dose, dwell_ns
+            By which it comes about; the message says how much of them would be allowed.
 
         Raises
         ------
@@ -126,8 +181,8 @@ class Limits(PlanValue):
         if dose_e_per_A2 > limit * (1 + 1e-9):
             raise BrokenLimit(
                 "limits.max_dose_e_per_A2",
-                f"expected at most {limit:g} e-/A^2, got a plan of {dose_e_per_A2:.6g} e-/A^2; lower the dose, the "
-                "passes or the sampling ratio",
+                f"expected at most {limit:g} e-/A^2, got a plan of {dose_e_per_A2:.6g} e-/A^2; take at most "
+                f"{dose.share_text(limit / dose_e_per_A2, dwell_ns)}, fewer passes or a lower sampling ratio",
             )
 
 

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from stemscan.display import as_html, as_text
+from stemscan.errors import PlanError
 from stemscan.files.yaml_model import shortened
 from stemscan.named import import_named
-from stemscan.plan.dose import NO_LIMITS, Dose, Limits, area_dose
+from stemscan.plan.dose import NO_LIMITS, Dose, Limits, area_dose, collection_text
 from stemscan.plan.fields import QUANTITIES, as_shape, in_file_units
 from stemscan.plan.forms import PlanForms
+from stemscan.plan.largest import largest_dose
 from stemscan.plan.order import Order, OrderKind
 from stemscan.plan.patterns import PATTERNS, Pattern
 from stemscan.plan.region import Region
@@ -86,13 +88,14 @@ class ScanPlan(PlanForms):
     ... )
     >>> plan
     ScanPlan
-      grid        256 x 256 pixels of 20.00 pm
-      pattern     BlockRandom(block=8, samples_per_block=3)
-      passes      4 of 3,072 samples
-      order       serpentine-blocks
-      dwell time  1.000 us
-      dose        10 e- a sample, 1.229e+05 e- in all, 46.87 e-/A^2
-      seed        7
+      incident dose  assumes collection 1, the default: every incident electron is detected at signal 1
+      grid           256 x 256 pixels of 20.00 pm
+      pattern        BlockRandom(block=8, samples_per_block=3)
+      passes         4 of 3,072 samples
+      order          serpentine-blocks
+      dwell time     1.000 us
+      dose           10 e- a sample, 1.229e+05 e- in all, 46.87 e-/A^2
+      seed           7
     >>> round(plan.replace(passes=2).dose_e_per_A2, 3)
     23.437
     """
@@ -159,7 +162,7 @@ class ScanPlan(PlanForms):
             check_region(self.pattern, self.region, self.shape)
         check_samples(self.samples_per_pass)
         check_doses(self._doses())
-        self.limits.check(self.dose_e_per_A2)
+        self.limits.check(self.dose_e_per_A2, self.dose, self.dwell_ns)
         return self
 
     # ------------------------------------------------------------------ what follows from the fields
@@ -240,6 +243,33 @@ class ScanPlan(PlanForms):
                 del kept[key]
         return type(self)(**{**kept, **changes})
 
+    def at_largest_dose(self, max_dose_e_per_A2: float) -> Self:
+        """Make a copy with this limit and all the dose that it allows, exactly.
+
+        Electrons a sample or in all are raised or lowered, however many they are; a probe current stays, and the dwell
+        becomes the longest in whole nanoseconds.
+
+        Parameters
+        ----------
+        max_dose_e_per_A2 : float
+            Mean dose over the field of view, or the plan's region, in incident electrons per square angstrom.
+
+        Raises
+        ------
+        PlanError
+            Without a pixel size, or when one nanosecond of the current is too much.
+        """
+        limits = Limits(max_dose_e_per_A2=max_dose_e_per_A2)
+        free = self.replace(limits=NO_LIMITS)
+        if free.pixel_size_nm is None:
+            raise PlanError("pixel_size_nm: expected a pixel size beside a largest dose, got none; state it")
+
+        def reached(changes: dict[str, Any]) -> float:
+            return free.replace(**changes).dose_e_per_A2 or 0.0
+
+        changes = largest_dose(free.dose, free.dwell_ns, max_dose_e_per_A2, reached)
+        return free.replace(**changes, limits=limits)
+
     def summary(self, *, progress: Progress | None = None) -> PlanSummary:
         """Sum up what the plan will cost and cover; expands it once, in batches.
 
@@ -268,6 +298,7 @@ class ScanPlan(PlanForms):
             "limits": repr(self.limits) if self.limits != NO_LIMITS else None,
         }
         return [
+            ("incident dose", collection_text(self.dose.collection)),
             ("grid", f"{rows} x {columns} pixels{pixels}"),
             ("pattern", repr(self.pattern)),
             ("passes", f"{self.passes} of {counted(self.samples_per_pass, 'sample')}"),

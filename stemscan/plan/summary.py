@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from stemscan.display import as_html, columns
+from stemscan.plan.dose import collection_text
 from stemscan.units import counted, format_count, format_duration, format_length
 
 __all__ = ["PlanSummary"]
@@ -16,7 +17,7 @@ class PlanSummary:
     """Figures of a plan; doses in electrons, times in nanoseconds, lengths in nanometres, jumps in pixels.
 
     `electrons_per_sample` (lambda) and `total_electrons` (Lambda) are detected electrons at signal 1, the incident
-    ones are those divided by the collection. What needs a pixel size is None where the plan has none.
+    ones are those divided by the `collection`. What needs a pixel size is None where the plan has none.
     `coverage` is the fraction of the grid that at least one pass visits. `jumps_over_limit` counts the jumps beyond the
     order's `max_jump_px`, which no order of the pixels may be able to avoid; None where there is no limit.
     """
@@ -33,6 +34,7 @@ class PlanSummary:
     incident_electrons_per_sample: float
     total_electrons: float
     incident_total_electrons: float
+    collection: float
     probe_current_pa: float
     dose_e_per_A2: float | None
     peak_dose_e_per_A2: float | None
@@ -63,6 +65,7 @@ class PlanSummary:
         sample = f"{self.electrons_per_sample:.4g} e- detected, {self.incident_electrons_per_sample:.4g} incident"
         total = f"{self.total_electrons:.4g} e- detected, {self.incident_total_electrons:.4g} incident"
         return [
+            ("incident dose", collection_text(self.collection)),
             ("grid", f"{height} x {width} pixels"),
             ("field of view", unknown if field is None else " x ".join(map(format_length, field))),
             ("passes", f"{self.passes} of {counted(self.samples_per_pass, 'sample')}"),

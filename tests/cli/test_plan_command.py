@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from stemscan import __version__
+from stemscan.plan.dose import Limits
 from stemscan.plan.scan_plan import ScanPlan
 from tests.cli.conftest import Stemscan
 
@@ -28,6 +30,7 @@ def test_defaults_are_the_contract(stemscan: Stemscan) -> None:
         "dose": {"electrons_per_sample": 10},
         "seed": 7,
     }
+    assert done.out.splitlines()[1].split(maxsplit=2)[2].startswith("assumes collection 1, the default")
     for words in ("196,608", "4.688 %", "unknown (no pixel size)", "1.602 pA", plan.digest()):
         assert words in done.out
 
@@ -65,6 +68,11 @@ WRONG = [
     (["plan", "-o", "p.yaml", "--dwell", "1"], "unit"),
     (["plan", "-o", "p.yaml", "--dose", "1", "--current", "1pA"], "keep one"),
     (["plan", "-o", "p.yaml", "--dose", "nan"], "dose.electrons_per_sample"),
+    (["plan", "-o", "p.yaml", "--dose", "most"], "a number of electrons or max"),
+    (["plan", "-o", "p.yaml", "--dose", "max"], "--max-dose"),
+    (["plan", "-o", "p.yaml", "--dose", "max", "--max-dose", "9"], "pixel_size_nm"),
+    (["plan", "-o", "p.yaml", "--dose", "max", "--max-dose", "9", "--total-dose", "9"], "keep one"),
+    (["plan", "-o", "p.yaml", "--dose", "max", "--max-dose", "9", "--current", "1pA", "--dwell", "1us"], "--dwell"),
     (["plan", "-o", "p.yaml", "--shape", "big"], "1024x1024"),
     (["plan", "-o", "p.yaml", "--max-dose", "1"], "pixel_size_nm"),
     (["plan", "-o", "nowhere/p.yaml"], "'nowhere', which does not exist"),
@@ -92,6 +100,40 @@ def test_refused_dose_is_code_1_and_writes_nothing(stemscan: Stemscan) -> None:
     assert done.code == 1
     assert "expected at most 100 e-/A^2, got a plan of 187.5" in done.err
     assert list(Path().iterdir()) == []
+
+
+def test_all_the_dose_that_is_allowed(stemscan: Stemscan) -> None:
+    limit = ("--shape", "72x40", "--pixel-size", "0.013nm", "--max-dose", 200)
+    done = stemscan("plan", "-o", "p.yaml", *limit, "--dose", "max", "--collection", 0.3)
+    assert done.code == 0
+    first = done.out.splitlines()[1]
+    assert "collection 0.3" in first
+    assert "default 1" in first
+    plan = ScanPlan.load("p.yaml")
+    assert plan.dose_e_per_A2 is not None
+    assert 200 * (1 - 1e-14) <= plan.dose_e_per_A2 <= 200
+    assert plan.limits.max_dose_e_per_A2 == 200
+    assert stemscan("plan", "-o", "c.yaml", *limit, "--dose", "max", "--current", "3pA").code == 0
+    by_current = ScanPlan.load("c.yaml")
+    assert by_current.dose.probe_current_pa == 3
+    longer = by_current.replace(dwell_ns=by_current.dwell_ns + 1, limits=Limits())
+    assert (by_current.dose_e_per_A2 or 0) <= 200 < (longer.dose_e_per_A2 or 0)
+
+
+def test_a_refusal_says_what_would_be_allowed(stemscan: Stemscan) -> None:
+    limit = ("-o", "p.yaml", "--shape", "64x64", "--pixel-size", "0.013nm", "--max-dose", 20)
+    for option, pattern in (
+        ("--dose", r"at most (\S+) electrons_per_sample"),
+        ("--total-dose", r"at most (\S+) total_electrons"),
+        ("--current", r"at most (\S+) probe_current_pa"),
+    ):
+        unit = "pA" if option == "--current" else ""
+        done = stemscan("plan", *limit, option, f"99999{unit}", "--overwrite")
+        assert done.code == 1
+        found = re.search(pattern, done.err)
+        assert found is not None
+        assert stemscan("plan", *limit, option, found[1] + unit, "--overwrite", "--quiet").code == 0
+        assert (ScanPlan.load("p.yaml").dose_e_per_A2 or 0) > 20 * (1 - 1e-5)
 
 
 def test_overwriting_is_asked_for(stemscan: Stemscan) -> None:

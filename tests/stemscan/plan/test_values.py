@@ -29,6 +29,7 @@ from stemscan.plan.patterns.uniform import Uniform
 from stemscan.plan.region import ImageRegion, PolygonRegion
 from stemscan.plan.scan_plan import ScanPlan
 from stemscan.plan.value import PlanValue
+from stemscan.testing import plans
 
 FILE: dict[str, Any] = {"file": "a.npy", "sha256": "0" * 64}
 PLAN: dict[str, Any] = {
@@ -235,6 +236,33 @@ def test_a_plan_shows_itself() -> None:
     assert "PolygonRegion(" in repr(plan)
     assert plan._repr_html_().count("<tr>") == len(lines) - 1
     assert "<svg" not in plan._repr_html_()
+
+
+@settings(max_examples=60, deadline=None)
+@given(plans(), st.sampled_from(("electrons_per_sample", "total_electrons", "probe_current_pa")), st.floats(0.1, 1e4))
+def test_all_the_dose_that_a_limit_allows(given_plan: ScanPlan, stated: str, limit: float) -> None:
+    """Never above the limit; electrons reach it to the last digits, a current to a nanosecond."""
+    dose = {stated: 1e-6, "collection": given_plan.dose.collection}
+    plan = given_plan.replace(dose=Dose(**dose), pixel_size_nm=0.017)
+    largest = plan.at_largest_dose(limit)
+    reached = largest.dose_e_per_A2
+    assert reached is not None
+    assert reached <= limit
+    assert largest.limits.max_dose_e_per_A2 == limit
+    if stated != "probe_current_pa":
+        assert reached >= limit * (1 - 1e-14)
+    elif largest.dwell_ns < 10**12:
+        longer = largest.replace(dwell_ns=largest.dwell_ns + 1, limits=Limits()).dose_e_per_A2
+        assert longer is not None
+        assert longer > limit
+
+
+def test_a_largest_dose_needs_a_pixel_size_and_a_current_that_is_small_enough() -> None:
+    plan = ScanPlan(**PLAN)
+    with pytest.raises(PlanError, match="pixel_size_nm"):
+        plan.replace(pixel_size=None).at_largest_dose(10)
+    with pytest.raises(PlanError, match="lower the current"):
+        plan.replace(dose=Dose(probe_current_pa=1e6)).at_largest_dose(10)
 
 
 def test_a_summary_is_what_the_command_prints() -> None:
