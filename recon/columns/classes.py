@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from stemscan.recon.columns.profile import decay
+from stemscan.runtime.compiled import compiled
 from stemscan.types import Floats
 
 __all__ = ["Classes", "find_classes"]
@@ -16,6 +18,8 @@ __all__ = ["Classes", "find_classes"]
 _MOST = 5
 _FEWEST = 10
 _ROUNDS = 200
+_ENOUGH = 20000
+"""So many columns, evenly taken from all, tell what a class is like."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,22 +76,54 @@ def _mixture(amplitudes: Floats, errors: Floats, number: int) -> Classes:
     least = 0.01 * float(np.median(np.abs(amplitudes)))
     spreads = np.array([max(float(part.std()), least) for part in parts])
     shares = np.full(number, 1.0 / number)
-    logs = _logs(amplitudes, errors, means, spreads, shares)
-    for _ in range(_ROUNDS):
-        weights = np.exp(logs - np.logaddexp.reduce(logs, axis=1, keepdims=True))
-        variance = spreads**2 + errors[:, None] ** 2
-        share = spreads**2 / variance
-        true = means + share * (amplitudes[:, None] - means)
-        mass = np.maximum(weights.sum(axis=0), 1e-9)
-        before = means
-        means = (weights * true).sum(axis=0) / mass
-        spreads = np.sqrt((weights * ((true - means) ** 2 + share * errors[:, None] ** 2)).sum(axis=0) / mass)
-        spreads, shares = np.maximum(spreads, least), mass / mass.sum()
-        logs = _logs(amplitudes, errors, means, spreads, shares)
-        if np.abs(means - before).max() < 1e-4 * least:
-            break
+    some = slice(None, None, -(-len(amplitudes) // _ENOUGH))
+    _improve(amplitudes[some], errors[some] ** 2, means, spreads, shares, least)
     order = np.argsort(-np.abs(means), kind="stable")
-    return Classes(means[order], spreads[order], shares[order], logs[:, order])
+    means, spreads, shares = means[order], spreads[order], shares[order]
+    return Classes(means, spreads, shares, _logs(amplitudes, errors, means, spreads, shares))
+
+
+@compiled()
+def _improve(
+    amplitudes: Floats, variances: Floats, means: Floats, spreads: Floats, shares: Floats, least: float
+) -> None:
+    """Improve means, spreads and shares in place until the means stand still."""
+    number, count = means.size, amplitudes.size
+    heights, off = np.empty((number, count)), np.empty((number, count))
+    for _ in range(_ROUNDS):
+        for c in range(number):
+            mean, spread, share = means[c], spreads[c] ** 2, shares[c]
+            for n in range(count):
+                inverse = np.reciprocal(spread + variances[n])
+                heights[c, n] = share * math.sqrt(inverse)
+                off[c, n] = 0.5 * inverse * (amplitudes[n] - mean) ** 2
+        total = np.zeros(count)
+        for n in range(count):
+            nearest = off[0, n]
+            for c in range(1, number):
+                nearest = min(nearest, off[c, n])
+            for c in range(number):
+                heights[c, n] *= decay(off[c, n] - nearest)
+                total[n] += heights[c, n]
+        mass, moved = np.empty(number), 0.0
+        for c in range(number):
+            mean, spread = means[c], spreads[c] ** 2
+            weight = first = second = 0.0
+            for n in range(count):
+                part = heights[c, n] / total[n]
+                kept = spread / (spread + variances[n])
+                true = kept * (amplitudes[n] - mean)
+                weight += part
+                first += part * true
+                second += part * (true**2 + kept * variances[n])
+            mass[c] = max(weight, 1e-9)
+            step = first / mass[c]
+            moved = max(moved, abs(step))
+            means[c] = mean + step
+            spreads[c] = max(math.sqrt(max(second / mass[c] - step**2, 0.0)), least)
+        shares[:] = mass / mass.sum()
+        if moved < 1e-3 * least:
+            break
 
 
 def _logs(amplitudes: Floats, errors: Floats, means: Floats, spreads: Floats, shares: Floats) -> Floats:

@@ -19,8 +19,8 @@ _INTERIOR = 2.0
 
 
 def folded_sites(
-    slope: npt.NDArray[np.float64],
-    information: npt.NDArray[np.float64],
+    slope: npt.NDArray[np.float32],
+    information: npt.NDArray[np.float32],
     sites: Floats,
     basis: Floats,
     sigma: float,
@@ -30,7 +30,7 @@ def folded_sites(
 
     Parameters
     ----------
-    slope, information : ndarray of float64, (H, W)
+    slope, information : ndarray of float32, (H, W)
         Slope of ln L by the amplitude of a further column at each pixel, and its variance.
     sites : ndarray of float64, (n, 2)
         The lattice's sites in pixels.
@@ -50,12 +50,9 @@ def folded_sites(
     divisions = [max(4, math.ceil(float(np.hypot(*vector)) / sigma * _STEPS_PER_SIGMA)) for vector in basis]
     fractions = np.stack(np.meshgrid(*(np.arange(n) / n for n in divisions), indexing="ij"), axis=-1)
     offsets = fractions @ basis
-    total, known = np.zeros(divisions), np.zeros(divisions)
     inside = ((sites > 0) & (sites < np.array(slope.shape) - 1)).all(axis=1)
-    for place in np.ndindex(*divisions):
-        at = (sites[inside] + offsets[place]).T
-        total[place] = map_coordinates(slope, at, order=1, cval=0.0).sum()
-        known[place] = map_coordinates(information, at, order=1, cval=0.0).sum()
+    at = np.moveaxis(sites[inside] + offsets[:, :, None], 3, 0)
+    total, known = (map_coordinates(values, at, order=1).sum(axis=2, dtype=float) for values in (slope, information))
     z = total / np.sqrt(np.maximum(known, 1e-12))
     amplitude = total / np.maximum(known, 1e-12)
     threshold = float(-ndtri(_FALSE_ALARMS / z.size))

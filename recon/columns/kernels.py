@@ -1,4 +1,4 @@
-"""Compiled parts of the fit: which points a column reaches, the model's slopes there, and products with them."""
+"""Compiled parts of the fit: which points a column reaches, and the model and its slopes there."""
 
 from __future__ import annotations
 
@@ -8,20 +8,13 @@ import numba
 import numpy as np
 
 from stemscan.recon.columns.observations import BIN
-from stemscan.recon.columns.profile import shape_and_slopes
+from stemscan.recon.columns.profile import profile_at
 from stemscan.runtime.compiled import compiled
 from stemscan.types import Floats, Integers
 
-__all__ = [
-    "backward",
-    "by_point",
-    "forward",
-    "gather",
-    "link",
-    "own_blocks",
-    "slopes",
-    "without_each",
-]
+__all__ = ["by_point", "evaluate", "link", "own_blocks", "without_each"]
+
+_BATCH = 128
 
 
 @compiled()
@@ -65,20 +58,57 @@ def link(
     return starts, points
 
 
+@compiled()
+def by_point(starts: Integers, points: Integers, number: int) -> tuple[Integers, Integers, Integers]:
+    """Sort the links of columns by their points.
+
+    Returns
+    -------
+    point_starts : ndarray of int64, (points + 1,)
+        Links of point i are those from `point_starts[i]` to before `point_starts[i + 1]`.
+    owners : ndarray of int64, (links,)
+        Column of each link in that order.
+    positions : ndarray of int64, (links,)
+        Place in that order of each link of columns.
+    """
+    first = np.zeros(number + 1, np.int64)
+    for n in range(points.size):
+        first[points[n] + 1] += 1
+    for i in range(number):
+        first[i + 1] += first[i]
+    filled = first[:-1].copy()
+    owners, positions = np.empty(points.size, np.int64), np.empty(points.size, np.int64)
+    for k in range(starts.size - 1):
+        for n in range(starts[k], starts[k + 1]):
+            place = filled[points[n]]
+            owners[place], positions[n] = k, place
+            filled[points[n]] += 1
+    return first, owners, positions
+
+
+@compiled()
+def _profiles_at(off: Floats, each: Floats, closed: float, out: Floats) -> None:
+    """Fill (8, n) with profiles and slopes at offsets (2, n): a plain loop, which becomes vector instructions."""
+    for n in range(off.shape[1]):
+        out[0, n], out[1, n], out[2, n], out[3, n], out[4, n], out[5, n], out[6, n], out[7, n] = profile_at(
+            off[0, n], off[1, n], each[0, n], each[1, n], each[2, n], each[3, n], each[4, n], closed
+        )
+
+
 @compiled(parallel=True)
-def slopes(
+def evaluate(
     rows: Floats,
     columns: Floats,
     amplitudes: Floats,
     classes: Integers,
     profiles: Floats,
     reach: float,
-    starts: Integers,
-    points: Integers,
+    point_starts: Integers,
+    owners: Integers,
     point_rows: Floats,
     point_columns: Floats,
-    heights: Floats,
     own: Floats,
+    signal: Floats,
     shared: Floats,
 ) -> None:
     """Evaluate every column at every point that it reaches.
@@ -88,107 +118,62 @@ def slopes(
     rows, columns, amplitudes : ndarray of float64, (columns,)
     classes : ndarray of int64, (columns,)
     profiles : ndarray of float64, (classes, 5)
-    heights : ndarray of float64, (links,)
-        Filled with amplitude times shape.
     own : ndarray of float64, (links, 3)
-        Filled with the slopes by the column's row, column and amplitude.
-    shared : ndarray of float64, (links, 5) or (0, 5)
-        Filled with the slopes by the class's profile unless it is empty.
+        Filled with the slopes by the column's row, column and amplitude, link by link of points.
+    signal : ndarray of float64, (points,)
+        The columns are added.
+    shared : ndarray of float64, (points, 5 classes) or (points, 0)
+        The slopes by the classes' profiles are added, unless it is empty.
     """
-    for k in numba.prange(rows.size):
-        out = np.empty(8)
-        for n in range(starts[k], starts[k + 1]):
-            i = points[n]
-            shape_and_slopes(point_rows[i] - rows[k], point_columns[i] - columns[k], profiles[classes[k]], reach, out)
-            heights[n] = amplitudes[k] * out[0]
-            own[n, 0] = amplitudes[k] * out[1]
-            own[n, 1] = amplitudes[k] * out[2]
-            own[n, 2] = out[0]
-            if shared.shape[0]:
+    parameters = profiles.copy()
+    parameters[:, 0] = 1.0 / profiles[:, 0] ** 2
+    closed = 1.0 / reach**2
+    for batch in numba.prange((signal.size + _BATCH - 1) // _BATCH):
+        first, last = batch * _BATCH, min(signal.size, (batch + 1) * _BATCH)
+        start, size = point_starts[first], point_starts[last] - point_starts[first]
+        off, each, out = np.empty((2, size)), np.empty((5, size)), np.empty((8, size))
+        for i in range(first, last):
+            for n in range(point_starts[i] - start, point_starts[i + 1] - start):
+                k = owners[start + n]
+                off[0, n], off[1, n] = point_rows[i] - rows[k], point_columns[i] - columns[k]
                 for m in range(5):
-                    shared[n, m] = amplitudes[k] * out[3 + m]
-
-
-@compiled()
-def by_point(points: Integers, number: int) -> tuple[Integers, Integers]:
-    """List the links of each point: those of point i are `links[starts[i] : starts[i + 1]]`."""
-    starts = np.zeros(number + 1, np.int64)
-    for n in range(points.size):
-        starts[points[n] + 1] += 1
-    for i in range(number):
-        starts[i + 1] += starts[i]
-    links, filled = np.empty(points.size, np.int64), starts[:-1].copy()
-    for n in range(points.size):
-        links[filled[points[n]]] = n
-        filled[points[n]] += 1
-    return starts, links
-
-
-@compiled(parallel=True)
-def gather(starts: Integers, links: Integers, values: Floats, kinds: Integers, total: Floats) -> None:
-    """Add the links' values, (links, m), to those of their points, (points, kinds, m)."""
-    for i in numba.prange(total.shape[0]):
-        for p in range(starts[i], starts[i + 1]):
-            n = links[p]
-            for m in range(values.shape[1]):
-                total[i, kinds[n], m] += values[n, m]
-
-
-@compiled(parallel=True)
-def forward(starts: Integers, links: Integers, owners: Integers, own: Floats, step: Floats, change: Floats) -> None:
-    """Add to `change`, (points,), what a step of all columns, (n, 3), does to the model at each point."""
-    for i in numba.prange(change.size):
-        total = 0.0
-        for p in range(starts[i], starts[i + 1]):
-            n = links[p]
-            k = owners[n]
-            total += own[n, 0] * step[k, 0] + own[n, 1] * step[k, 1] + own[n, 2] * step[k, 2]
-        change[i] += total
-
-
-@compiled(parallel=True)
-def backward(starts: Integers, points: Integers, own: Floats, values: Floats, pull: Floats) -> None:
-    """Fill `pull`, (n, 3), with the sums over each column's points of its slopes times values, (points,)."""
-    for k in numba.prange(pull.shape[0]):
-        a = b = c = 0.0
-        for n in range(starts[k], starts[k + 1]):
-            value = values[points[n]]
-            a += own[n, 0] * value
-            b += own[n, 1] * value
-            c += own[n, 2] * value
-        pull[k, 0], pull[k, 1], pull[k, 2] = a, b, c
+                    each[m, n] = parameters[classes[k], m]
+        _profiles_at(off, each, closed, out)
+        for i in range(first, last):
+            for n in range(point_starts[i] - start, point_starts[i + 1] - start):
+                k = owners[start + n]
+                height = amplitudes[k]
+                signal[i] += height * out[0, n]
+                own[start + n, 0] = height * out[1, n]
+                own[start + n, 1] = height * out[2, n]
+                own[start + n, 2] = out[0, n]
+                if shared.shape[1]:
+                    place = 5 * classes[k]
+                    for m in range(5):
+                        shared[i, place + m] += height * out[3 + m, n]
 
 
 @compiled(parallel=True)
 def own_blocks(
-    starts: Integers, points: Integers, own: Floats, shared: Floats, weights: Floats, blocks: Floats, cross: Floats
+    starts: Integers, points: Integers, positions: Integers, own: Floats, weights: Floats, blocks: Floats
 ) -> None:
-    """Fill each column's block of the normal matrix, (n, 3, 3), and its cross terms with the profiles, (n, 3, m)."""
+    """Fill each column's block of the normal matrix, (n, 3, 3)."""
     for k in numba.prange(blocks.shape[0]):
         blocks[k] = 0.0
-        cross[k] = 0.0
         for n in range(starts[k], starts[k + 1]):
-            i = points[n]
+            weight, p = weights[points[n]], positions[n]
             for a in range(3):
-                weighted = weights[i] * own[n, a]
                 for b in range(3):
-                    blocks[k, a, b] += weighted * own[n, b]
-                for m in range(shared.shape[1]):
-                    cross[k, a, m] += weighted * shared[i, m]
+                    blocks[k, a, b] += weight * own[p, a] * own[p, b]
 
 
 @compiled(parallel=True)
 def without_each(
-    rows: Floats,
-    columns: Floats,
     amplitudes: Floats,
-    classes: Integers,
-    profiles: Floats,
-    reach: float,
     starts: Integers,
     points: Integers,
-    point_rows: Floats,
-    point_columns: Floats,
+    positions: Integers,
+    own: Floats,
     counted: Floats,
     visits: Floats,
     signal: Floats,
@@ -207,14 +192,12 @@ def without_each(
     by_gain : bool
         Take equation 5's likelihood in place of Poisson's.
     """
-    for k in numba.prange(rows.size):
-        out = np.empty(8)
+    for k in numba.prange(amplitudes.size):
         total = 0.0
         for n in range(starts[k], starts[k + 1]):
             i = points[n]
-            shape_and_slopes(point_rows[i] - rows[k], point_columns[i] - columns[k], profiles[classes[k]], reach, out)
             here = signal[i]
-            left = max(here - amplitudes[k] * out[0], floor)
+            left = max(here - amplitudes[k] * own[positions[n], 2], floor)
             if by_gain:
                 total += visits[i] * math.log(left / here) + counted[i] * (1.0 / left - 1.0 / here)
             else:

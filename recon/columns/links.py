@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
+from scipy.spatial import cKDTree
 
 from stemscan.recon.columns.kernels import by_point, link
+from stemscan.recon.columns.normal_kernels import mirrored
 from stemscan.recon.columns.observations import BIN, Observations
 from stemscan.recon.columns.profile import Profile
 from stemscan.types import Floats, Integers
 
-__all__ = ["ColumnModel", "Floats", "Links", "node_weights"]
+__all__ = ["ColumnModel", "Floats", "Links", "Overlaps", "node_weights"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,20 +89,23 @@ class Links:
     ----------
     starts, points : ndarray of int64
         Links of column k are those from `starts[k]` to before `starts[k + 1]`; `points` has the point of each.
-    owners : ndarray of int64
-        The column of each link.
-    point_starts, point_links : ndarray of int64
-        Links of point i are `point_links[point_starts[i] : point_starts[i + 1]]`.
+    point_starts, owners : ndarray of int64
+        The same sorted by points: links of point i are those from `point_starts[i]` to before `point_starts[i + 1]`;
+        `owners` has the column of each.
+    positions : ndarray of int64
+        Place in the order of points of each link in the order of columns.
     nodes : csr matrix, (points, nodes)
         Bilinear weights of the background's nodes.
+    overlaps : Overlaps
     """
 
     starts: Integers
     points: Integers
-    owners: Integers
     point_starts: Integers
-    point_links: Integers
+    owners: Integers
+    positions: Integers
     nodes: sp.csr_array
+    model: ColumnModel
 
     @classmethod
     def of(cls, model: ColumnModel, points: Observations) -> Links:
@@ -107,6 +114,52 @@ class Links:
         starts, linked = link(
             model.rows, model.columns, points.rows, points.columns, points.bin_starts, bins, model.reach
         )
-        owners = np.repeat(np.arange(len(model.rows)), np.diff(starts))
         nodes = node_weights(points.rows, points.columns, model.nodes.shape, model.spacing)
-        return cls(starts, linked, owners, *by_point(linked, len(points.rows)), nodes)
+        return cls(starts, linked, *by_point(starts, linked, len(points.rows)), nodes, model)
+
+    @cached_property
+    def overlaps(self) -> Overlaps:
+        """Columns near enough to share points, and nodes of the background around each."""
+        return Overlaps.of(self.model)
+
+
+class Overlaps(NamedTuple):
+    """Pairs of columns, and of a column and a node, whose terms of the normal matrix are not zero.
+
+    Attributes
+    ----------
+    first, found, mirror : ndarray of int64
+        Partners of column k are `found[first[k] : first[k + 1]]`, ascending; `mirror` has the place of each pair turned
+        round.
+    node_first, node_found : ndarray of int64
+        Nodes of column k likewise.
+    """
+
+    first: Integers
+    found: Integers
+    mirror: Integers
+    node_first: Integers
+    node_found: Integers
+
+    @classmethod
+    def of(cls, model: ColumnModel) -> Overlaps:
+        """Pairs by distance."""
+        places, count = np.stack([model.rows, model.columns], axis=1), len(model.rows)
+        pairs = cKDTree(places).query_pairs(2 * model.reach, output_type="ndarray") if count else np.empty((0, 2), int)
+        alone = np.arange(count)
+        both = np.concatenate([pairs, pairs[:, ::-1], np.stack([alone, alone], axis=1)]).astype(np.int64)
+        both = both[np.lexsort((both[:, 1], both[:, 0]))]
+        first = np.searchsorted(both[:, 0], np.arange(count + 1))
+        found = np.ascontiguousarray(both[:, 1])
+        return cls(first, found, mirrored(first, found), *_nodes_around(places, model))
+
+
+def _nodes_around(places: Floats, model: ColumnModel) -> tuple[Integers, Integers]:
+    """Numbers of the nodes around all points that a column may reach, ascending, with the place of each one's first."""
+    most = np.array(model.nodes.shape) - 2
+    low = np.clip((places - model.reach) // model.spacing, 0, most).astype(np.int64)
+    size = np.clip((places + model.reach) // model.spacing, 0, most).astype(np.int64) + 2 - low
+    down, across = (np.arange(size[:, axis].max(initial=0)) for axis in (0, 1))
+    there = (down[None, :, None] < size[:, 0, None, None]) & (across[None, None, :] < size[:, 1, None, None])
+    number = (low[:, 0, None, None] + down[:, None]) * model.nodes.shape[1] + low[:, 1, None, None] + across
+    return np.concatenate([[0], np.cumsum(size.prod(axis=1))]), number[there]

@@ -1,4 +1,4 @@
-"""Compiled: the normal matrix where columns overlap, and what follows from it around each column."""
+"""Compiled: the normal matrix of columns that overlap and of the background, and what follows around each column."""
 
 from __future__ import annotations
 
@@ -9,124 +9,285 @@ import numpy.typing as npt
 from stemscan.runtime.compiled import compiled
 from stemscan.types import Floats, Integers
 
-__all__ = ["local_covariances", "overlaps"]
+__all__ = ["SHARES", "held_in_place", "local_covariances", "mirrored", "of_background", "of_columns"]
+
+SHARES = 16
+"""Into so many parts, whatever the number of threads, go sums over all points."""
+
+
+@compiled()
+def mirrored(first: Integers, found: Integers) -> Integers:
+    """For each pair (k, j) of columns the place of (j, k)."""
+    places, filled = np.empty(found.size, np.int64), first[:-1].copy()
+    for n in range(found.size):
+        places[n] = filled[found[n]]
+        filled[found[n]] += 1
+    return places
 
 
 @compiled(parallel=True)
-def overlaps(
+def of_columns(
     starts: Integers,
     points: Integers,
-    by_point_starts: Integers,
-    by_point_links: Integers,
+    positions: Integers,
+    point_starts: Integers,
     owners: Integers,
-    node_indices: npt.NDArray[np.int32],
     first: Integers,
-    fill: bool,
-    own: Floats,
+    found: Integers,
+    mirror: Integers,
+    node_first: Integers,
+    node_found: Integers,
+    node_indices: Integers,
     node_weights: Floats,
+    own: Floats,
+    shared: Floats,
     weights: Floats,
+    residual: Floats,
     nodes: int,
-    indices: Integers,
-    values: Floats,
+    blocks: Floats,
+    mixed: Floats,
+    border: Floats,
+    gradient: Floats,
 ) -> None:
-    """Rows of the normal matrix that belong to columns, as blocks of 3 x 3 (columns) and 3 x 1 (nodes).
+    """Rows of the normal matrix that belong to columns, and the slopes of ln L.
 
     Parameters
     ----------
-    node_indices, node_weights : ndarray, (4 points,)
-        Nodes around each point and their shares.
-    first : ndarray of int64, (columns + 1,)
-        Without `fill`, gets the number of partners of each column behind place k; with it, the place of its first.
     nodes : int
-        Number of nodes; partner numbers below the number of columns are columns, above nodes.
-    indices, values : ndarray, (partners,), (partners, 3, 3)
-        Filled with partners' numbers, ascending, and their blocks; of nodes, the first of three columns counts.
+        Number of nodes.
+    blocks : ndarray of float64, (pairs, 3, 3)
+        Filled, for the pairs of columns that `first`, `found` list.
+    mixed : ndarray of float64, (pairs, 3)
+        Filled, for the pairs of a column and a node that `node_first`, `node_found` list.
+    border : ndarray of float64, (columns, 3, profile parameters)
+    gradient : ndarray of float64, (columns, 3)
+        Filled.
     """
     count = starts.size - 1
-    for chunk in numba.prange(16):
-        slot = np.full(count + nodes, -1, np.int64)
-        found = np.empty(count + nodes, np.int64)
-        for k in range(chunk * count // 16, (chunk + 1) * count // 16):
-            number = 0
+    for share in numba.prange(SHARES):
+        slot = np.empty(count, np.int64)
+        node_slot = np.empty(nodes, np.int64)
+        weighted = np.empty(3)
+        for k in range(share * count // SHARES, (share + 1) * count // SHARES):
+            for m in range(first[k], first[k + 1]):
+                slot[found[m]] = m
+                if found[m] >= k:
+                    blocks[m] = 0.0
+            for m in range(node_first[k], node_first[k + 1]):
+                node_slot[node_found[m]] = m
+                mixed[m] = 0.0
+            border[k], gradient[k] = 0.0, 0.0
             for n in range(starts[k], starts[k + 1]):
-                i = points[n]
-                for p in range(by_point_starts[i], by_point_starts[i + 1]):
-                    j = owners[by_point_links[p]]
-                    if slot[j] < 0:
-                        slot[j] = 0
-                        found[number] = j
-                        number += 1
-                for m in range(4 * i, 4 * i + 4):
-                    j = count + node_indices[m]
-                    if slot[j] < 0:
-                        slot[j] = 0
-                        found[number] = j
-                        number += 1
-            if not fill:
-                first[k + 1] = number
-            else:
-                mine = np.sort(found[:number])
-                for m in range(number):
-                    slot[mine[m]] = first[k] + m
-                    indices[first[k] + m] = mine[m]
-                    values[first[k] + m] = 0.0
-                for n in range(starts[k], starts[k + 1]):
-                    i = points[n]
-                    for a in range(3):
-                        weighted = weights[i] * own[n, a]
-                        for p in range(by_point_starts[i], by_point_starts[i + 1]):
-                            other = by_point_links[p]
-                            place = slot[owners[other]]
+                i, p = points[n], positions[n]
+                for a in range(3):
+                    weighted[a] = weights[i] * own[p, a]
+                    gradient[k, a] += weighted[a] * residual[i]
+                for other in range(point_starts[i], point_starts[i + 1]):
+                    if owners[other] >= k:
+                        m = slot[owners[other]]
+                        for a in range(3):
                             for b in range(3):
-                                values[place, a, b] += weighted * own[other, b]
-                        for m in range(4 * i, 4 * i + 4):
-                            values[slot[count + node_indices[m]], a, 0] += weighted * node_weights[m]
-            for m in range(number):
-                slot[found[m]] = -1
+                                blocks[m, a, b] += weighted[a] * own[other, b]
+                for c in range(4 * i, 4 * i + 4):
+                    m = node_slot[node_indices[c]]
+                    for a in range(3):
+                        mixed[m, a] += weighted[a] * node_weights[c]
+                for a in range(3):
+                    for c in range(shared.shape[1]):
+                        border[k, a, c] += weighted[a] * shared[i, c]
+            for m in range(first[k], first[k + 1]):
+                if found[m] > k:
+                    for a in range(3):
+                        for b in range(3):
+                            blocks[mirror[m], b, a] = blocks[m, a, b]
+
+
+@compiled(parallel=True)
+def of_background(
+    node_indices: Integers,
+    node_weights: Floats,
+    shared: Floats,
+    weights: Floats,
+    residual: Floats,
+    cells: Floats,
+    border: Floats,
+    gradient: Floats,
+    corner: Floats,
+) -> None:
+    """Rows of the normal matrix that belong to the background and to the profiles, in `SHARES` parts to be added up.
+
+    Parameters
+    ----------
+    cells : ndarray of float64, (parts, nodes, 4, 4)
+        For the four nodes around a cell, by the number of the first of them.
+    border : ndarray of float64, (parts, nodes, profile parameters)
+    gradient : ndarray of float64, (parts, nodes + profile parameters)
+    corner : ndarray of float64, (parts, profile parameters, profile parameters)
+    """
+    count, nodes, kinds = weights.size, border.shape[1], shared.shape[1]
+    for share in numba.prange(SHARES):
+        cell, side, pull, inner = cells[share], border[share], gradient[share], corner[share]
+        for i in range(share * count // SHARES, (share + 1) * count // SHARES):
+            place = node_indices[4 * i]
+            for a in range(4):
+                weighted = weights[i] * node_weights[4 * i + a]
+                node = node_indices[4 * i + a]
+                pull[node] += weighted * residual[i]
+                for b in range(4):
+                    cell[place, a, b] += weighted * node_weights[4 * i + b]
+                for c in range(kinds):
+                    side[node, c] += weighted * shared[i, c]
+            for a in range(kinds):
+                weighted = weights[i] * shared[i, a]
+                pull[nodes + a] += weighted * residual[i]
+                for b in range(kinds):
+                    inner[a, b] += weighted * shared[i, b]
+
+
+@compiled()
+def _around(
+    k: int,
+    first: Integers,
+    found: Integers,
+    blocks: Floats,
+    node_first: Integers,
+    node_found: Integers,
+    mixed: Floats,
+    flat_starts: npt.NDArray[np.int32],
+    flat_indices: npt.NDArray[np.int32],
+    flat: Floats,
+    slot: Integers,
+    node_slot: Integers,
+    least: float,
+) -> Floats:
+    """Normal matrix of a column, of those that it overlaps and of the nodes around it; slots tell their places."""
+    columns, nodes = found[first[k] : first[k + 1]], node_found[node_first[k] : node_first[k + 1]]
+    for n in range(columns.size):
+        slot[columns[n]] = 3 * n
+    for n in range(nodes.size):
+        node_slot[nodes[n]] = 3 * columns.size + n
+    matrix = np.zeros((3 * columns.size + nodes.size, 3 * columns.size + nodes.size))
+    for n in range(columns.size):
+        j = columns[n]
+        for m in range(first[j], first[j + 1]):
+            place = slot[found[m]]
+            if place >= 0:
+                for a in range(3):
+                    for b in range(3):
+                        matrix[3 * n + a, place + b] = blocks[m, a, b]
+        for m in range(node_first[j], node_first[j + 1]):
+            place = node_slot[node_found[m]]
+            if place >= 0:
+                for a in range(3):
+                    matrix[3 * n + a, place] = matrix[place, 3 * n + a] = mixed[m, a]
+    for n in range(nodes.size):
+        for m in range(flat_starts[nodes[n]], flat_starts[nodes[n] + 1]):
+            place = node_slot[flat_indices[m]]
+            if place >= 0:
+                matrix[3 * columns.size + n, place] = flat[m]
+    for n in range(len(matrix)):
+        matrix[n, n] += 1e-9 * matrix[n, n] + least
+    return matrix
 
 
 @compiled(parallel=True)
 def local_covariances(
-    starts: npt.NDArray[np.int32],
-    indices: npt.NDArray[np.int32],
-    values: Floats,
-    columns: int,
-    node_indices: Integers,
+    first: Integers,
+    found: Integers,
+    blocks: Floats,
+    node_first: Integers,
+    node_found: Integers,
+    mixed: Floats,
+    flat_starts: npt.NDArray[np.int32],
+    flat_indices: npt.NDArray[np.int32],
+    flat: Floats,
+    node_indices: npt.NDArray[np.int32],
     node_weights: Floats,
-    covariances: npt.NDArray[np.float64],
+    least: float,
+    covariances: Floats,
 ) -> None:
     """Covariance of each column's three parameters and of the background at its place, from its neighbourhood.
 
     Parameters
     ----------
-    starts, indices, values
-        The normal matrix by rows.
-    columns : int
     node_indices, node_weights : ndarray, (4 columns,)
         The four nodes around each column and their shares of the background there.
+    least : float
+        Added to the diagonal.
     covariances : ndarray of float64, (columns, 4, 4)
         Filled.
     """
-    size = starts.size - 1
-    for chunk in numba.prange(16):
-        slot = np.full(size, -1, np.int64)
-        for k in range(chunk * columns // 16, (chunk + 1) * columns // 16):
-            first, last = starts[3 * k], starts[3 * k + 1]
-            local = indices[first:last]
-            for n in range(local.size):
-                slot[local[n]] = n
-            matrix = np.zeros((local.size, local.size))
-            for n in range(local.size):
-                for m in range(starts[local[n]], starts[local[n] + 1]):
-                    if slot[indices[m]] >= 0:
-                        matrix[n, slot[indices[m]]] = values[m]
-            pick = np.zeros((local.size, 4))
+    count = first.size - 1
+    for share in numba.prange(SHARES):
+        slot, node_slot = np.full(count, -1, np.int64), np.full(flat_starts.size - 1, -1, np.int64)
+        for k in range(share * count // SHARES, (share + 1) * count // SHARES):
+            matrix = _around(
+                k, first, found, blocks, node_first, node_found, mixed, flat_starts, flat_indices, flat,
+                slot, node_slot, least,
+            )  # fmt: skip
+            pick = np.zeros((len(matrix), 4))
             for n in range(3):
-                pick[slot[3 * k + n], n] = 1.0
-            for n in range(4):
-                place = slot[3 * columns + node_indices[4 * k + n]]
-                if place >= 0:
-                    pick[place, 3] = node_weights[4 * k + n]
+                pick[slot[k] + n, n] = 1.0
+            for n in range(4 * k, 4 * k + 4):
+                if node_slot[node_indices[n]] >= 0:
+                    pick[node_slot[node_indices[n]], 3] = node_weights[n]
             covariances[k] = pick.T @ np.linalg.solve(matrix, pick)
-            for n in range(local.size):
-                slot[local[n]] = -1
+            slot[found[first[k] : first[k + 1]]] = -1
+            node_slot[node_found[node_first[k] : node_first[k + 1]]] = -1
+
+
+@compiled(parallel=True)
+def held_in_place(
+    which: Integers,
+    first: Integers,
+    found: Integers,
+    blocks: Floats,
+    node_first: Integers,
+    node_found: Integers,
+    mixed: Floats,
+    flat_starts: npt.NDArray[np.int32],
+    flat_indices: npt.NDArray[np.int32],
+    flat: Floats,
+    pull: Floats,
+    node_pull: Floats,
+    least: float,
+    steps: Floats,
+    variances: Floats,
+) -> None:
+    """Step of the amplitude of columns whose positions are held, and its variance, neighbours and background free.
+
+    Parameters
+    ----------
+    which : ndarray of int64, (q,)
+        Numbers of those columns, the last ones of all.
+    pull, node_pull : ndarray of float64, (columns, 3) and (nodes,)
+        Slopes of ln L.
+    least : float
+        Added to the diagonal.
+    steps, variances : ndarray of float64, (q,)
+        Filled.
+    """
+    count = first.size - 1
+    held = count - which.size
+    for share in numba.prange(SHARES):
+        slot, node_slot = np.full(count, -1, np.int64), np.full(flat_starts.size - 1, -1, np.int64)
+        for q in range(share * which.size // SHARES, (share + 1) * which.size // SHARES):
+            k = which[q]
+            matrix = _around(
+                k, first, found, blocks, node_first, node_found, mixed, flat_starts, flat_indices, flat,
+                slot, node_slot, least,
+            )  # fmt: skip
+            columns, nodes = found[first[k] : first[k + 1]], node_found[node_first[k] : node_first[k + 1]]
+            right, slopes = np.zeros(len(matrix)), np.empty(len(matrix))
+            for n in range(columns.size):
+                slopes[3 * n : 3 * n + 3] = pull[columns[n]]
+                if columns[n] >= held:
+                    for a in range(3 * n, 3 * n + 2):
+                        matrix[a], matrix[:, a], slopes[a] = 0.0, 0.0, 0.0
+                        matrix[a, a] = 1.0
+            for n in range(nodes.size):
+                slopes[3 * columns.size + n] = node_pull[nodes[n]]
+            right[slot[k] + 2] = 1.0
+            row = np.linalg.solve(matrix, right)
+            steps[q], variances[q] = (row * slopes).sum(), row[slot[k] + 2]
+            slot[columns], node_slot[nodes] = -1, -1

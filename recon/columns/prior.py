@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stemscan.recon.columns.profile import decay
+from stemscan.runtime.compiled import compiled
 from stemscan.types import Floats
 
 __all__ = ["Posterior", "occupancy", "shrink"]
@@ -65,31 +67,53 @@ def shrink(deviations: Floats, covariances: Floats) -> Posterior:
         return Posterior(deviations, std, np.full(size, np.nan), math.nan, math.nan, math.nan)
     noise = float(np.median(np.diagonal(covariances, axis1=1, axis2=2)))
     spread = float((deviations**2).mean())
-    best: tuple[float, tuple[float, float, float]] = (-math.inf, (0.0, 0.0, 0.0))
-    for narrow in (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6):
-        for wide in (0.5, 3.0):
-            best = max(best, _learn(deviations, covariances, narrow * noise, max(wide * spread, 2 * noise)))
-    spike, slab, share = best[1]
-    return _posterior(deviations, covariances, spike, slab, share)
+    variances, axes = np.linalg.eigh(covariances)
+    squares = np.einsum("nij,ni->nj", axes, deviations) ** 2
+    learned = [
+        _learn(squares, variances, narrow * noise, max(wide * spread, 2 * noise))
+        for narrow in (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+        for wide in (0.5, 3.0)
+    ]
+    return _posterior(deviations, covariances, *max(learned)[1:])
 
 
-def _learn(
-    deviations: Floats, covariances: Floats, spike: float, slab: float
-) -> tuple[float, tuple[float, float, float]]:
-    """ln L and (t0^2, t1^2, p) of the best slab for a spike, by expectation maximisation."""
-    share, total = 0.1, -math.inf
-    dimensions = deviations.shape[1]
+def _learn(squares: Floats, variances: Floats, spike: float, slab: float) -> tuple[float, float, float, float]:
+    """ln L, and (t0^2, t1^2, p) of the best slab for a spike, by expectation maximisation.
+
+    Both are round, so that along the axes of an error's covariance deviations are independent: `squares` has their
+    squares there, `variances` those of the error.
+    """
+    slab, share = _improve(squares, variances, spike, slab)
+    logs = [
+        math.log(part) - 0.5 * (np.log(variances + width) + squares / (variances + width)).sum(axis=1)
+        for width, part in ((spike, 1 - share), (slab, share))
+    ]
+    return float(np.logaddexp(*logs).sum()), spike, slab, share
+
+
+@compiled()
+def _improve(squares: Floats, variances: Floats, spike: float, slab: float) -> tuple[float, float]:
+    """Improve slab and share until they stand still."""
+    count, dimensions = squares.shape
+    share = 0.1
     for _ in range(_ROUNDS):
-        logs, means, variances = _parts(deviations, covariances, (spike, slab), share)
-        before, total = total, float(np.logaddexp.reduce(logs, axis=1).sum())
-        weights = np.exp(logs - np.logaddexp.reduce(logs, axis=1, keepdims=True))
-        moments = (means**2).sum(axis=2) + np.trace(variances, axis1=2, axis2=3)
-        mass = np.maximum(weights.sum(axis=0), 1e-9)
-        slab = max(float((weights[:, 1] * moments[:, 1]).sum() / mass[1] / dimensions), 4.0 * spike)
-        share = float(np.clip(mass[1] / len(deviations), 1e-4, 0.9))
-        if abs(total - before) < 1e-3:
+        mass = moments = 0.0
+        for n in range(count):
+            ratio, off, moment = 1.0, 0.0, 0.0
+            for a in range(dimensions):
+                narrow, wide = variances[n, a] + spike, variances[n, a] + slab
+                ratio *= wide / narrow
+                off += 0.5 * squares[n, a] * (1.0 / narrow - 1.0 / wide)
+                moment += slab * (slab * squares[n, a] / wide + variances[n, a]) / wide
+            weight = share / (share + (1.0 - share) * math.sqrt(ratio) * decay(off))
+            mass += weight
+            moments += weight * moment
+        before, given = slab, share
+        slab = max(moments / max(mass, 1e-9) / dimensions, 4.0 * spike)
+        share = min(max(mass / count, 1e-4), 0.9)
+        if abs(slab - before) < 1e-4 * before and abs(share - given) < 1e-5:
             break
-    return total, (spike, slab, share)
+    return slab, share
 
 
 def _parts(

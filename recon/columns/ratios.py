@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +12,8 @@ from stemscan.recon.columns.errors import Errors
 from stemscan.recon.columns.kernels import without_each
 from stemscan.recon.columns.links import ColumnModel, Links
 from stemscan.recon.columns.model import least_signal, linearise, signal_at
+from stemscan.recon.columns.normal import Normal
+from stemscan.recon.columns.normal_kernels import held_in_place
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.score import score_parts, significance
 from stemscan.types import Floats
@@ -33,27 +34,11 @@ def absent(model: ColumnModel, errors: Errors, points: Observations) -> Floats:
     links = Links.of(model, points)
     system = linearise(model, points, links, profiles=False)
     loss = np.empty(len(model.rows))
-    profiles = np.stack([profile.array() for profile in model.profiles])
-    floor = least_signal(points)
     without_each(
-        model.rows,
-        model.columns,
-        model.amplitudes,
-        model.classes,
-        profiles,
-        model.reach,
-        links.starts,
-        links.points,
-        points.rows,
-        points.columns,
-        points.signal,
-        points.visits,
-        system.signal,
-        floor,
-        points.noise == "eq5",
-        loss,
-    )
-    known = 1.0 / np.maximum(system.blocks()[0][:, 2, 2], 1e-12)
+        model.amplitudes, links.starts, links.points, links.positions, system.own, points.signal, points.visits,
+        system.signal, least_signal(points), points.noise == "eq5", loss,
+    )  # fmt: skip
+    known = 1.0 / np.maximum(system.blocks()[:, 2, 2], 1e-12)
     return np.asarray(points.electrons_per_sample * loss * np.minimum(known / errors.columns[:, 2, 2], 1.0))
 
 
@@ -94,18 +79,13 @@ def at_sites(
         return np.empty(0), np.empty(0)
     count = len(model.rows)
     wider = replace(model.extended(sites, np.zeros(len(sites))), classes=np.concatenate([model.classes, kinds]))
-    system = linearise(wider, points, Links.of(wider, points), profiles=False)
-    normal, pull = system.normal(), system.gradient()
-    gradient = np.concatenate([pull.columns.ravel(), pull.nodes])
-    held = np.zeros(normal.shape[0], bool)
-    places = 3 * (count + np.arange(len(sites)))
-    held[places], held[places + 1] = True, True
-    amplitudes, std = np.empty(len(sites)), np.empty(len(sites))
-    for k, number in enumerate(places + 2):
-        local = normal.indices[normal.indptr[number] : normal.indptr[number + 1]]
-        local = local[~held[local]]
-        block = normal[local][:, local].toarray()
-        block[np.diag_indices_from(block)] += 1e-9 * np.trace(block) / len(block)
-        row = np.linalg.solve(block, (local == number).astype(np.float64))
-        amplitudes[k], std[k] = row @ gradient[local], math.sqrt(row[local == number][0])
-    return amplitudes, std
+    normal = Normal.of(linearise(wider, points, Links.of(wider, points), profiles=False))
+    pairs, own = normal.system.links.overlaps, 3 * len(wider.rows)
+    least = 1e-9 * float(np.median(normal.diagonal))
+    amplitudes, variances = np.empty(len(sites)), np.empty(len(sites))
+    held_in_place(
+        count + np.arange(len(sites)), pairs.first, pairs.found, normal.blocks, pairs.node_first, pairs.node_found,
+        normal.mixed, normal.flat.indptr, normal.flat.indices, normal.flat.data,
+        normal.gradient[:own].reshape(-1, 3), normal.gradient[own:], least, amplitudes, variances,
+    )  # fmt: skip
+    return amplitudes, np.sqrt(variances)

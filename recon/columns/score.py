@@ -7,22 +7,27 @@ normal. It is evaluated on the scan grid by two convolutions and is cheap whatev
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.ndimage import maximum_filter
-from scipy.signal import oaconvolve
 from scipy.special import ndtri
 
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import Profile, tabulated
+from stemscan.recon.threads import workers
 from stemscan.types import Floats
 
 __all__ = ["score_parts", "score_peaks", "score_threshold", "significance"]
 
+Image = npt.NDArray[np.float32]
+
 _FALSE_ALARMS = 0.05
 
 
-def score_parts(points: Observations, signal: Floats, profile: Profile, reach: float) -> tuple[Floats, Floats]:
+def score_parts(points: Observations, signal: Floats, profile: Profile, reach: float) -> tuple[Image, Image]:
     """Slope of ln L by the amplitude of an additional column at each pixel of the grid, and its variance.
 
     Parameters
@@ -37,7 +42,7 @@ def score_parts(points: Observations, signal: Floats, profile: Profile, reach: f
 
     Returns
     -------
-    slope, information : ndarray of float64, (H, W)
+    slope, information : ndarray of float32, (H, W)
     """
     power = 2 if points.noise == "eq5" else 1
     dose = points.electrons_per_sample
@@ -48,11 +53,24 @@ def score_parts(points: Observations, signal: Floats, profile: Profile, reach: f
     table = tabulated(profile, reach)[::-1, ::-1]
     gained = np.bincount(place, dose * (points.signal - points.visits * signal) / signal**power, pixels)
     known = np.bincount(place, dose * points.visits / signal**power, pixels)
-    slope = oaconvolve(gained.reshape(points.shape), table, mode="same")
-    return slope, np.maximum(oaconvolve(known.reshape(points.shape), table**2, mode="same"), 0.0)
+    slope, information = (
+        _convolved(values.reshape(points.shape), kernel) for values, kernel in ((gained, table), (known, table**2))
+    )
+    return slope, np.maximum(information, 0.0)
 
 
-def significance(slope: Floats, information: Floats) -> Floats:
+def _convolved(values: npt.NDArray[Any], table: Floats) -> Image:
+    """Convolution by Fourier transforms, zero beyond the frame, to single precision."""
+    margin = len(table) // 2
+    shape = [next_fast_len(side + margin, real=True) for side in values.shape]
+    both = (rfft2(np.asarray(part, np.float32), shape, workers=workers()) for part in (values, table))
+    product = next(both)
+    product *= next(both)
+    whole = irfft2(product, shape, workers=workers())
+    return np.asarray(np.roll(whole, (-margin, -margin), (0, 1))[: values.shape[0], : values.shape[1]])
+
+
+def significance(slope: Image, information: Image) -> Image:
     """Score z in standard deviations; 0 where hardly a sample is near."""
     least = 0.02 * float(information.max())
     return np.where(information > least, slope / np.sqrt(np.maximum(information, least)), 0.0)
@@ -64,7 +82,7 @@ def score_threshold(shape: tuple[int, int], sigma: float) -> float:
     return max(4.0, float(-ndtri(_FALSE_ALARMS / places)))
 
 
-def score_peaks(score: npt.NDArray[np.float64], distance: float, threshold: float) -> npt.NDArray[np.int64]:
+def score_peaks(score: Image, distance: float, threshold: float) -> npt.NDArray[np.int64]:
     """Pixels whose score is above a threshold and the largest within a distance, (n, 2), best first."""
     size = 2 * max(1, round(distance)) + 1
     found = np.argwhere((score >= threshold) & (score == maximum_filter(score, size)))

@@ -12,11 +12,11 @@ from scipy.spatial import cKDTree
 from stemscan.recon.columns.candidates import core_width, image_peaks, nearest_distance, polarity
 from stemscan.recon.columns.classes import find_classes
 from stemscan.recon.columns.errors import Errors, amplitude_std, joint_errors
-from stemscan.recon.columns.fitting import fit
+from stemscan.recon.columns.fitting import Fitted, fit
 from stemscan.recon.columns.fold import folded_sites
 from stemscan.recon.columns.lattice import find_lattices
 from stemscan.recon.columns.links import ColumnModel
-from stemscan.recon.columns.model import deviance, signal_at
+from stemscan.recon.columns.model import signal_at
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import PARAMETERS, Profile
 from stemscan.recon.columns.score import score_parts, score_peaks, score_threshold, significance
@@ -25,7 +25,9 @@ from stemscan.types import Floats
 
 __all__ = ["search"]
 
-_TURNS = 6
+_TURNS = (3, 6)
+"""Rounds of dropping and adding, at most, before and after sites of lattices are known."""
+_ROUNDS, _ROUGH_ROUNDS, _ROUGH = 8, 4, 0.5
 _REACH = 6.0
 _APART = 1.0
 _AT_A_SITE = (1.5, 2.5)
@@ -52,11 +54,10 @@ def search(points: Observations, image: npt.NDArray[np.floating]) -> tuple[Colum
     sign = polarity(image)
     beginning = _beginning(points, sign * (np.asarray(image, np.float64) + points.raised), sign)
     strict = score_threshold(points.shape, beginning.profiles[0].sigma)
-    model = _settled(beginning, points, _Support(np.empty((0, 3)), _A_PEAK, strict), sign)
-    sites = expected_sites(model, points, sign)
-    model = model.extended(*_unoccupied(model, sites))
-    model = _settled(model, points, _Support(sites, strict, strict), sign)
-    return _by_class(model, points)
+    first = _settled(beginning, points, _Support(np.empty((0, 3)), _A_PEAK, strict), sign, _TURNS[0])
+    sites = expected_sites(first, points, sign)
+    model = first.model.extended(*_unoccupied(first.model, sites))
+    return _by_class(_settled(model, points, _Support(sites, strict, strict), sign, _TURNS[1]), points)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,21 +83,28 @@ class _Support:
         return needed
 
 
-def _settled(model: ColumnModel, points: Observations, support: _Support, sign: int) -> ColumnModel:
-    """Fit, drop and add until nothing is left to do; where a column was dropped, none is tried again."""
+def _settled(model: ColumnModel, points: Observations, support: _Support, sign: int, turns: int) -> Fitted:
+    """Fit, drop and add until nothing is left to do; where a column was dropped, none is tried again.
+
+    While columns come and go, those without support keep moving: the fit is then as good as they allow.
+    """
     refused = np.empty((0, 2))
-    for _ in range(_TURNS):
-        model = fit(model, points, profiles=len(model.rows) > 0, rounds=8)
-        kept = _needed(model, points, support, sign)
-        refused = np.concatenate([refused, _places(model)[~kept]])
-        model = model.only(kept)
-        extra = _far_from(refused, _lacking(model, points, support.proposed, sign), model.profiles[0].sigma)
+    for _ in range(turns):
+        fitted = fit(model, points, profiles=len(model.rows) > 0, rounds=_ROUGH_ROUNDS, tolerance=_ROUGH)
+        kept = _needed(fitted, points, support, sign)
+        refused = np.concatenate([refused, _places(fitted.model)[~kept]])
+        model = fitted.model.only(kept)
+        signal = fitted.system.signal if kept.all() else signal_at(model, points)
+        extra = _far_from(refused, _lacking(model, signal, points, support.proposed, sign), model.profiles[0].sigma)
         if not len(extra):
-            return model if kept.all() else fit(model, points, profiles=len(model.rows) > 0, rounds=2)
+            break
         typical = float(np.median(model.amplitudes)) if len(model.rows) else sign * points.mean
         model = model.extended(extra, np.full(len(extra), 0.5 * typical))
         refused = np.concatenate([refused, extra])
-    return model.only(_needed(model, points, support, sign))
+    else:
+        fitted = fit(model, points, profiles=len(model.rows) > 0, rounds=_ROUGH_ROUNDS, tolerance=_ROUGH)
+        model = fitted.model.only(_needed(fitted, points, support, sign))
+    return fit(model, points, profiles=len(model.rows) > 0, rounds=_ROUNDS)
 
 
 def _places(model: ColumnModel) -> Floats:
@@ -109,14 +117,15 @@ def _far_from(refused: Floats, places: Floats, distance: float) -> Floats:
     return places[cKDTree(refused).query(places)[0] > distance] if len(refused) and len(places) else places
 
 
-def expected_sites(model: ColumnModel, points: Observations, sign: int) -> Floats:
+def expected_sites(fitted: Fitted, points: Observations, sign: int) -> Floats:
     """Places at which lattices, or counts folded into their cell, expect columns: (row, column, amplitude), (n, 3)."""
+    model = fitted.model
     places = _places(model)
     if not len(places):
         return np.empty((0, 3))
     margin = _BEYOND * model.profiles[0].sigma
-    classes = find_classes(model.amplitudes, amplitude_std(model, points)).best
-    slope, information = score_parts(points, signal_at(model, points), model.profiles[0], model.reach)
+    classes = find_classes(model.amplitudes, amplitude_std(fitted, points.shape)).best
+    slope, information = score_parts(points, fitted.system.signal, model.profiles[0], model.reach)
     least = 0.1 * float(np.median(np.abs(model.amplitudes)))
     parts = []
     for lattice in find_lattices(places, classes):
@@ -146,18 +155,22 @@ def _unoccupied(model: ColumnModel, sites: Floats) -> tuple[Floats, Floats]:
     return free[kept, :2], 0.7 * free[kept, 2]
 
 
-def _by_class(model: ColumnModel, points: Observations) -> tuple[ColumnModel, Errors]:
+def _by_class(fitted: Fitted, points: Observations) -> tuple[ColumnModel, Errors]:
     """Columns in classes of amplitude, each with a profile of its own where the counts are worth one."""
+    model = fitted.model
     if not len(model.rows):
-        return model, joint_errors(model, points)
-    found = find_classes(model.amplitudes, amplitude_std(model, points))
+        return model, joint_errors(fitted)
+    found = find_classes(model.amplitudes, amplitude_std(fitted, points.shape))
     count = len(found.means)
+    several = replace(model, classes=found.best, profiles=model.profiles * count)
     if count > 1:
-        apart = fit(replace(model, classes=found.best, profiles=model.profiles * count), points)
-        gain = deviance(points, signal_at(model, points)) - deviance(points, signal_at(apart, points))
-        worth = gain >= PARAMETERS * (count - 1) * math.log(len(points.rows))
-        model = apart if worth else replace(model, classes=found.best, profiles=model.profiles * count)
-    return model, joint_errors(model, points)
+        worth = PARAMETERS * (count - 1) * math.log(len(points.rows))
+        apart = fit(several, points, rounds=1)
+        if fitted.system.deviance - apart.system.deviance > 0.5 * worth:
+            apart = fit(apart.model, points)
+        if fitted.system.deviance - apart.system.deviance >= worth:
+            return apart.model, joint_errors(apart)
+    return several, joint_errors(fitted)
 
 
 def _beginning(points: Observations, image: Floats, sign: int) -> ColumnModel:
@@ -182,9 +195,10 @@ def _beginning(points: Observations, image: Floats, sign: int) -> ColumnModel:
     )
 
 
-def _needed(model: ColumnModel, points: Observations, support: _Support, sign: int) -> npt.NDArray[np.bool_]:
+def _needed(fitted: Fitted, points: Observations, support: _Support, sign: int) -> npt.NDArray[np.bool_]:
     """Tell which columns the counts call for: of the right sign, significant, not far outside, not on another."""
-    sigma, std = model.profiles[0].sigma, amplitude_std(model, points)
+    model, std = fitted.model, amplitude_std(fitted, points.shape)
+    sigma = model.profiles[0].sigma
     places = _places(model)
     inside = _within(places, points.shape, 0.5)
     significant = sign * model.amplitudes / std > support.thresholds(places, std, _APART * sigma)
@@ -202,8 +216,8 @@ def _within(places: Floats, shape: tuple[int, int], margin: float) -> npt.NDArra
     return np.asarray(((places > -margin) & (places < np.array(shape) - 1 + margin)).all(axis=1))
 
 
-def _lacking(model: ColumnModel, points: Observations, threshold: float, sign: int) -> Floats:
+def _lacking(model: ColumnModel, signal: Floats, points: Observations, threshold: float, sign: int) -> Floats:
     """Places where another column would explain the counts better."""
-    slope, information = score_parts(points, signal_at(model, points), model.profiles[0], model.reach)
+    slope, information = score_parts(points, signal, model.profiles[0], model.reach)
     score = sign * significance(slope, information)
     return score_peaks(score, 1.5 * model.profiles[0].sigma, threshold).astype(np.float64)

@@ -1,0 +1,202 @@
+"""The normal matrix of columns, background and profiles, and solving it by conjugate gradients.
+
+Vectors hold three numbers a column (row, column, amplitude), then the nodes of the background, then the profiles. The
+profiles couple to everything and are few: they are kept as a border. In place of the inverse stand each column's own
+block with the profiles, and the background's diagonal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from stemscan.recon.columns.model import System
+from stemscan.recon.columns.normal_kernels import SHARES, of_background, of_columns
+from stemscan.types import Floats
+
+__all__ = ["Normal", "Preconditioner", "solve"]
+
+_LEAST_SHARE = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Normal:
+    """J^T W J and J^T W (S / V - u) of a system.
+
+    Attributes
+    ----------
+    blocks : ndarray of float64, (pairs, 3, 3)
+        For the pairs of columns in `system.links.overlaps`.
+    mixed : ndarray of float64, (pairs, 3)
+        For its pairs of a column and a node.
+    flat : csr matrix, (p, p)
+    border : ndarray of float64, (3 n + p, m)
+    corner : ndarray of float64, (m, m)
+    gradient : ndarray of float64, (3 n + p + m,)
+    """
+
+    system: System
+    blocks: Floats
+    mixed: Floats
+    flat: sp.csr_array
+    border: Floats
+    corner: Floats
+    gradient: Floats
+
+    @classmethod
+    def of(cls, system: System) -> Normal:
+        """Sum over the points."""
+        links = system.links
+        pairs, nodes, kinds = links.overlaps, links.nodes.shape[1], system.shared.shape[1]
+        count = len(links.starts) - 1
+        blocks, mixed = np.empty((len(pairs.found), 3, 3)), np.empty((len(pairs.node_found), 3))
+        border, pull = np.empty((count, 3, kinds)), np.empty((count, 3))
+        of_columns(
+            links.starts, links.points, links.positions, links.point_starts, links.owners, *pairs,
+            links.nodes.indices, links.nodes.data, system.own, system.shared, system.weights, system.residual,
+            nodes, blocks, mixed, border, pull,
+        )  # fmt: skip
+        sums = [
+            np.zeros((SHARES, *shape)) for shape in ((nodes, 4, 4), (nodes, kinds), (nodes + kinds,), (kinds, kinds))
+        ]
+        of_background(links.nodes.indices, links.nodes.data, system.shared, system.weights, system.residual, *sums)
+        cells, side, slopes, corner = (part.sum(axis=0) for part in sums)
+        return cls(
+            system,
+            blocks,
+            mixed,
+            _flat(cells, links.nodes.indices),
+            np.concatenate([border.reshape(3 * count, kinds), side]),
+            corner,
+            np.concatenate([pull.ravel(), slopes]),
+        )
+
+    @cached_property
+    def _parts(self) -> tuple[sp.bsr_array, sp.bsr_array, sp.bsr_array]:
+        """Columns by columns, columns by nodes, nodes by columns."""
+        pairs, rows = self.system.links.overlaps, 3 * (len(self.system.links.starts) - 1)
+        mixed = sp.bsr_array((self.mixed[:, :, None], pairs.node_found, pairs.node_first), (rows, self.flat.shape[0]))
+        return sp.bsr_array((self.blocks, pairs.found, pairs.first), (rows, rows)), mixed, mixed.T
+
+    def times(self, values: Floats) -> Floats:
+        """The matrix times vectors, (3 n + p + m, c)."""
+        columns, mixed, turned = self._parts
+        rows, inner = columns.shape[0], len(self.border)
+        own, nodes, shared = values[:rows], values[rows:inner], values[inner:]
+        out = np.empty_like(values)
+        out[:rows] = columns @ own + mixed @ nodes
+        out[rows:inner] = turned @ own + self.flat @ nodes
+        out[:inner] += self.border @ shared
+        out[inner:] = self.border.T @ values[:inner] + self.corner @ shared
+        return out
+
+    @cached_property
+    def diagonal(self) -> Floats:
+        """The diagonal."""
+        own = np.diagonal(self.own_blocks, axis1=1, axis2=2).ravel()
+        return np.concatenate([own, self.flat.diagonal(), np.diagonal(self.corner)])
+
+    @cached_property
+    def own_blocks(self) -> Floats:
+        """Each column's own block, (n, 3, 3)."""
+        pairs = self.system.links.overlaps
+        own = pairs.found == np.repeat(np.arange(len(pairs.first) - 1), np.diff(pairs.first))
+        return np.asarray(self.blocks[own])
+
+
+@dataclass(frozen=True, eq=False)
+class Preconditioner:
+    """What stands in for the inverse of a normal matrix to whose diagonal something was added.
+
+    Attributes
+    ----------
+    inverse : ndarray of float64, (n, 3, 3)
+        Of each column's own block.
+    cross : ndarray of float64, (n, 3, m)
+        Columns' part of the border.
+    diagonal : ndarray of float64, (p,)
+        Of the background.
+    schur : ndarray of float64, (m, m)
+        The profiles' block less what the columns' own blocks explain of it, inverted.
+    """
+
+    inverse: Floats
+    cross: Floats
+    diagonal: Floats
+    schur: Floats
+
+    @classmethod
+    def of(cls, normal: Normal, extra: Floats) -> Preconditioner:
+        """Invert what is inverted."""
+        own = normal.own_blocks
+        rows, inner = 3 * len(own), len(normal.border)
+        inverse: Floats = np.linalg.inv(own + extra[:rows].reshape(-1, 3, 1) * np.eye(3)).astype(np.float64)
+        cross = normal.border[:rows].reshape(len(own), 3, normal.border.shape[1])
+        left = normal.corner + np.diag(extra[inner:]) - np.einsum("kam,kan->mn", cross, inverse @ cross)
+        return cls(inverse, cross, (normal.diagonal + extra)[rows:inner], _inverse(left, np.diagonal(normal.corner)))
+
+    def times(self, values: Floats) -> Floats:
+        """The inverse times vectors, (3 n + p + m, c)."""
+        rows, inner = 3 * len(self.inverse), 3 * len(self.inverse) + len(self.diagonal)
+        alone = self.inverse @ values[:rows].reshape(len(self.inverse), 3, values.shape[1])
+        out = np.empty_like(values)
+        out[inner:] = self.schur @ (values[inner:] - np.einsum("kam,kac->mc", self.cross, alone))
+        out[:rows] = (alone - self.inverse @ (self.cross @ out[inner:])).reshape(rows, values.shape[1])
+        out[rows:inner] = values[rows:inner] / self.diagonal[:, None]
+        return out
+
+
+def solve(normal: Normal, extra: Floats, right: Floats, *, share: float, steps: int = 100) -> Floats:
+    """Solve by conjugate gradients for each of some right sides, (3 n + p + m, c), to a share of them.
+
+    Parameters
+    ----------
+    normal : Normal
+    extra : ndarray of float64, (3 n + p + m,)
+        Added to the diagonal.
+    right : ndarray of float64, (3 n + p + m, c)
+    share : float
+        The error that may be left, in the norm that the matrix makes.
+    steps : int
+        At most.
+    """
+    instead = Preconditioner.of(normal, extra)
+    found, left = np.zeros_like(right), right.copy()
+    way = instead.times(left)
+    energy = np.einsum("kc,kc->c", left, way)
+    goal = share**2 * energy
+    for _ in range(steps):
+        if (energy <= goal).all():
+            break
+        along = normal.times(way) + extra[:, None] * way
+        length = energy / np.maximum(np.einsum("kc,kc->c", way, along), 1e-300)
+        found += length * way
+        left -= length * along
+        turned = instead.times(left)
+        before, energy = energy, np.einsum("kc,kc->c", left, turned)
+        way = turned + energy / np.maximum(before, 1e-300) * way
+    return found
+
+
+def _flat(cells: Floats, node_indices: npt.NDArray[np.int32]) -> sp.csr_array:
+    """The background's part from that of each cell."""
+    count = len(cells)
+    if not len(node_indices):
+        return sp.csr_array((count, count))
+    filled = np.nonzero(cells.any(axis=(1, 2)))[0]
+    corners = filled[:, None] + (node_indices[:4] - node_indices[0])
+    down = np.broadcast_to(corners[:, :, None], (len(filled), 4, 4)).ravel()
+    across = np.broadcast_to(corners[:, None, :], (len(filled), 4, 4)).ravel()
+    return sp.csr_array((cells[filled].ravel(), (down, across)), (count, count))
+
+
+def _inverse(matrix: Floats, scale: Floats) -> Floats:
+    """Inverse of a small symmetric matrix, of which no direction is worth less than a hundredth of its own scale."""
+    unit = 1.0 / np.sqrt(np.maximum(scale, 1e-300))
+    values, vectors = np.linalg.eigh(matrix * np.outer(unit, unit))
+    turned = vectors * unit[:, None]
+    return np.asarray((turned / np.maximum(values, _LEAST_SHARE)) @ turned.T)
