@@ -111,6 +111,7 @@ def _store(path: Path, talk: Talk) -> Description:
         "detector": asdict(store.detector),
         "channels": [asdict(channel) for channel in store.channels],
         "specimen": store.specimen,
+        "truth_columns": store.known_columns,
         "seed": store.seed,
         "plan_digest": store.plan_digest,
         "actual_positions": store.has_actual,
@@ -140,8 +141,15 @@ def _store(path: Path, talk: Talk) -> Description:
     if store.coil_tau_ns is not None:
         waits = "" if store.coil_waits is None else ", after the waits of a profile"
         rows.insert(-1, ("coil lag", f"{store.coil_tau_ns:g} ns{waits}"))
-    rows[-1:-1] = [*ledger_rows(store.ledger or {}), *stopped_rows(store)]
+    rows[-1:-1] = [*_columns_row(store.known_columns), *ledger_rows(store.ledger or {}), *stopped_rows(store)]
     return data, [f"{path}: acquisition store", *table(rows)]
+
+
+def _columns_row(columns: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Columns that the specimen knows; nothing where it knows none."""
+    if columns is None:
+        return []
+    return [("true columns", f"{columns['count']:,} of {', '.join(columns['classes'])}, vacancies among them")]
 
 
 def _doubt_row(store: Acquisition) -> list[tuple[str, str]]:

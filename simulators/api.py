@@ -9,6 +9,7 @@ from stemscan.simulators.microscope import VirtualMicroscope
 from stemscan.simulators.specimens.corner import image_paths, load_corner
 from stemscan.simulators.specimens.crystal_specimen import render_crystal
 from stemscan.simulators.specimens.crystals import CRYSTALS
+from stemscan.simulators.specimens.defects import Defects
 from stemscan.simulators.specimens.loading import load_specimen, resample_specimen, specimen_from_array
 from stemscan.simulators.specimens.smoothing import paper_smoothed, resampled
 from stemscan.simulators.specimens.specimen import Specimen
@@ -16,6 +17,7 @@ from stemscan.simulators.specimens.synthetic.generator import synthetic_specimen
 
 __all__ = [
     "CRYSTALS",
+    "Defects",
     "Noise",
     "Probe",
     "Specimen",

@@ -167,6 +167,7 @@ class VirtualMicroscope:
             seed=self.seed,
             specimen=SpecimenRecord(name=specimen.name, sha256=specimen.sha256, record=specimen.record),
             truth=specimen.signal,
+            truth_columns=specimen.columns,
             coil_tau_ns=self.lag.tau_ns if lags else None,
             coil_waits=waits if lags else None,
         )

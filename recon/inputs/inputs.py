@@ -36,6 +36,7 @@ from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.recon.inputs.gridding import PlacedSamples
+    from stemscan.store.true_columns import TrueColumns
 
 __all__ = ["Inputs", "Noise"]
 
@@ -61,6 +62,8 @@ class Inputs:
         Spacing of the scan grid in nm, where it is known.
     truth : ndarray of float32, (H, W), or None
         The specimen's signal, of simulations only. No method may look at it.
+    truth_columns : TrueColumns or None
+        Its atomic columns, of simulations whose specimen knows them; neither.
     source : mapping
         Where the data come from: ``path``, ``store_digest``, ``plan_digest`` (None where measured elsewhere),
         ``state``, ``positions`` ("actual" or "commanded"), ``warnings`` (list of str).
@@ -72,6 +75,7 @@ class Inputs:
     noise: Noise = "poisson"
     pixel_size_nm: float | None = None
     truth: npt.NDArray[np.float32] | None = None
+    truth_columns: TrueColumns | None = None
     source: Mapping[str, Any] = field(default_factory=ReadOnlyMapping)
     _nearest: Callable[[], Inputs] | None = None
 
@@ -91,6 +95,7 @@ class Inputs:
         noise: str = "poisson",
         pixel_size_nm: float | None = None,
         truth: npt.ArrayLike | None = None,
+        truth_columns: TrueColumns | None = None,
         source: Mapping[str, Any] | None = None,
         analogue: bool = False,
     ) -> Inputs:
@@ -110,6 +115,7 @@ class Inputs:
             Above 0.
         truth : array_like of real numbers, (H, W), optional
             Finite.
+        truth_columns : TrueColumns, optional
         source : mapping, optional
         analogue : bool
             The electrons are readings of an analogue detector less its offset, and may be below 0.
@@ -145,6 +151,7 @@ class Inputs:
             noise=cast(Noise, noise),
             pixel_size_nm=None if pixel_size_nm is None else positive(pixel_size_nm, "pixel size in nm"),
             truth=None if truth is None else checked_truth(truth, counted.shape[1:]),
+            truth_columns=truth_columns,
             source=ReadOnlyMapping(known),
         )
 
@@ -160,7 +167,7 @@ class Inputs:
         electrons_per_sample : float
             Lambda, above 0.
         **known
-            `noise`, `pixel_size_nm`, `truth`, `source` and `analogue` of `from_arrays`.
+            `noise`, `pixel_size_nm`, `truth`, `truth_columns`, `source` and `analogue` of `from_arrays`.
 
         Returns
         -------

@@ -83,6 +83,7 @@ def load_inputs(source: str | Path | Acquisition, positions: Positions | None = 
         "noise": acquisition.noise,
         "pixel_size_nm": acquisition.pixel_size_nm,
         "truth": acquisition.truth,
+        "truth_columns": acquisition.truth_columns,
         "analogue": acquisition.detector.unit != "electron",
     }
     warnings = list(acquisition.warnings)

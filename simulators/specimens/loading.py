@@ -23,6 +23,7 @@ from stemscan.simulators.specimens.kinds import KINDS, kind_of
 from stemscan.simulators.specimens.preparation import Fit, Preparation
 from stemscan.simulators.specimens.smoothing import MAX_MEDIAN
 from stemscan.simulators.specimens.specimen import Specimen
+from stemscan.store.true_columns import TrueColumns
 
 __all__ = ["load_specimen", "resample_specimen", "specimen_from_array"]
 
@@ -45,7 +46,7 @@ def load_specimen(
     Parameters
     ----------
     spec : str or Path
-        An image file, or ``crystal:NAME`` with an optional zone axis, ``crystal:SrTiO3[001]``, or
+        An image file, or ``crystal:NAME`` with an optional zone axis and options, ``crystal:SrTiO3[001]?turn=3``, or
         ``synthetic:SEED/INDEX``. The other options but `pixel_size_nm` are for files.
     shape : tuple of int
         Rows and columns of the plan's grid.
@@ -104,8 +105,22 @@ def load_specimen(
     maker.scale(value_range)
     if smooth is not None:
         maker.smooth(median)
+    known = None if smooth is not None or value_range is not None else _known_columns(path, frame)
+    return _finished(maker, pixel_size_nm, _placed(known, maker, shape))
+
+
+def _known_columns(path: Path, frame: int | str | None) -> TrueColumns | None:
+    """Columns of the specimen that a store of ours keeps."""
+    from stemscan.store.importing.acquired import acquired_columns, is_acquisition
+
+    return acquired_columns(path, frame) if is_acquisition(path) else None
+
+
+def _placed(columns: TrueColumns | None, maker: Preparation, shape: tuple[int, int]) -> TrueColumns | None:
+    """Resample a picture to a grid, and place columns of it, cropped already, on that grid."""
+    old = (maker.values.shape[0], maker.values.shape[1])
     maker.resample(shape)
-    return _finished(maker, pixel_size_nm)
+    return None if columns is None else columns.within(old).resampled(old, shape)
 
 
 def _picture(path: Path, frame: int | str | None) -> Picture:
@@ -163,11 +178,10 @@ def resample_specimen(specimen: Specimen, shape: tuple[int, int]) -> Specimen:
     maker.warnings = list(specimen.warnings)
     if specimen.pixel_size_nm is not None:
         maker.pixel_sizes = (specimen.pixel_size_nm, specimen.pixel_size_nm)
-    maker.resample(shape)
-    return _finished(maker, None)
+    return _finished(maker, None, _placed(specimen.columns, maker, shape))
 
 
-def _finished(maker: Preparation, pixel_size_nm: float | None) -> Specimen:
+def _finished(maker: Preparation, pixel_size_nm: float | None, columns: TrueColumns | None = None) -> Specimen:
     """The specimen that a preparation has arrived at."""
     signal, pixel, record = maker.finished(pixel_size_nm)
-    return Specimen(signal, maker.name, pixel, record)
+    return Specimen(signal, maker.name, pixel, record, columns)

@@ -40,12 +40,15 @@ class Projection:
         Column positions in fractions of the two vectors, in [0, 1).
     weights : float64 (n,)
         Sum of Z**exponent over the atoms of one period of each column.
+    names : tuple of str
+        Elements of each column, heaviest first, as in ``TiO``.
     """
 
     right: tuple[int, int, int]
     cell: NDArray[np.float64]
     columns: NDArray[np.float64]
     weights: NDArray[np.float64]
+    names: tuple[str, ...]
 
 
 def project(atoms: Atoms, zone: Zone, exponent: float) -> Projection:
@@ -74,8 +77,11 @@ def project(atoms: Atoms, zone: Zone, exponent: float) -> Projection:
     cell = np.stack([right @ lattice @ frame, other @ lattice @ frame])
     cell[0, 1] = 0.0
     places = (np.asarray(atoms.positions, np.float64) / 10.0) @ frame @ np.linalg.inv(cell)
-    columns, weights = _merge(places, np.asarray(atoms.numbers, np.float64) ** exponent, cell)
-    return Projection((int(right[0]), int(right[1]), int(right[2])), cell, columns, weights)
+    columns, owners = _merge(places, cell)
+    weights = np.zeros(len(columns))
+    np.add.at(weights, owners, np.asarray(atoms.numbers, np.float64) ** exponent)
+    names = tuple(_name(atoms[owners == number]) for number in range(len(columns)))
+    return Projection((int(right[0]), int(right[1]), int(right[2])), cell, columns, weights, names)
 
 
 def _completion(zone: Zone) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -136,18 +142,24 @@ def _positive(vector: NDArray[np.int64]) -> NDArray[np.int64]:
     return vector if vector[np.flatnonzero(vector)[0]] > 0 else -vector
 
 
-def _merge(places: Floats, weights: Floats, cell: Floats) -> tuple[Floats, Floats]:
-    """Add up the atoms that stand behind one another."""
+def _merge(places: Floats, cell: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """Places of columns, and the column of each atom: atoms that stand behind one another are in one."""
     columns: list[Floats] = []
-    sums: list[float] = []
-    for place, weight in zip(places, weights, strict=True):
+    owners = np.empty(len(places), np.int64)
+    for atom, place in enumerate(places):
         for number, column in enumerate(columns):
             apart = (place - column - np.round(place - column)) @ cell
             if apart @ apart < _SAME_NM**2:
-                sums[number] += float(weight)
+                owners[atom] = number
                 break
         else:
             inside = place - np.floor(place + 1e-9)
+            owners[atom] = len(columns)
             columns.append(np.where(np.abs(inside) < 1e-9, 0.0, inside))
-            sums.append(float(weight))
-    return np.array(columns), np.array(sums)
+    return np.array(columns), owners
+
+
+def _name(atoms: Atoms) -> str:
+    """Elements of a column, heaviest first."""
+    symbols = dict(zip(atoms.numbers.tolist(), atoms.get_chemical_symbols(), strict=True))
+    return "".join(symbols[number] for number in sorted(symbols, reverse=True))

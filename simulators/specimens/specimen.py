@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.errors import SpecimenError
+from stemscan.store.true_columns import TrueColumns
 
 __all__ = ["Specimen"]
 
@@ -28,6 +29,8 @@ class Specimen:
         Distance of neighbouring pixels in nm: the plan's, else what the file or crystal says.
     record : dict
         Plain data: ``source``, ``steps`` (list of what was done, in order) and ``warnings`` (list of str).
+    columns : TrueColumns or None
+        Its atomic columns inside the field, where it knows them.
     sha256 : str
         Of shape and signal; tells specimens apart.
 
@@ -41,6 +44,7 @@ class Specimen:
     name: str
     pixel_size_nm: float | None = None
     record: dict[str, Any] = field(default_factory=dict)
+    columns: TrueColumns | None = None
     sha256: str = field(init=False)
 
     def __post_init__(self) -> None:

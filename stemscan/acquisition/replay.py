@@ -73,6 +73,7 @@ class ReplayController:
             seed=source.seed,
             specimen=None if source.specimen is None else SpecimenRecord(**source.specimen),
             truth=source.truth,
+            truth_columns=source.truth_columns,
             coil_tau_ns=source.coil_tau_ns,
             coil_waits=source.coil_waits,
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,10 @@ from stemscan.store.opening import OpenStore, check_newest
 from stemscan.store.record import StoreRecord
 from stemscan.store.record_parts import ArrayRecord, DigestsRecord
 from stemscan.store.root import RootFile, without_record
-from stemscan.store.schema import ArraySpec, Layout, worst_case_bytes
+from stemscan.store.schema import TRUTHS, ArraySpec, Layout, worst_case_bytes
+
+if TYPE_CHECKING:
+    from stemscan.store.provenance import Provenance
 
 __all__ = ["GROUP_DOCUMENT", "check_place", "make_store", "sweep_store"]
 
@@ -50,7 +53,7 @@ def make_store(
     layout: Layout,
     record: StoreRecord,
     specs: dict[str, ArraySpec],
-    truth: NDArray[Any] | None,
+    provenance: Provenance,
     *,
     overwrite: bool,
     resume: bool = False,
@@ -67,8 +70,8 @@ def make_store(
         Without arrays and digests.
     specs : dict
         Its arrays by path.
-    truth : ndarray, optional
-        The specimen's signal, (H, W).
+    provenance : Provenance
+        Its truth is written, of which the record and the arrays speak.
     overwrite, resume : bool
         Whether a store, or a half-made one, that is there may be removed.
     fill : callable, optional
@@ -87,11 +90,11 @@ def make_store(
     DiskSpaceError, StoreError
         When the disk cannot hold the store, refuses to write, or another writer is at work.
     """
-    truth32 = _checked_truth(truth, layout.shape)
+    truths = _truths(provenance, layout.shape)
     lock = _claim_folder(path, worst_case_bytes(specs.values(), layout), overwrite=overwrite, resume=resume)
     try:
         with Interrupts(polite=True) as interrupts:  # zarr writes in a thread, which would go on
-            digests = _fill_folder(path, specs, truth32)
+            digests = _fill_folder(path, specs, truths)
             if fill is not None:
                 fill(digests)
             root = RootFile.new(path, layout, _with_arrays(record, specs, digests, complete=fill is not None))
@@ -190,16 +193,16 @@ def _refuse(path: Path, kind: FolderKind, *, overwrite: bool, resume: bool) -> N
         )
 
 
-def _fill_folder(folder: Path, specs: dict[str, ArraySpec], truth: NDArray[np.float32] | None) -> DigestWriter:
-    """Write the metadata of all arrays, and the truth, beyond a power failure; the record is still to come."""
+def _fill_folder(folder: Path, specs: dict[str, ArraySpec], truths: dict[str, NDArray[Any]]) -> DigestWriter:
+    """Write the metadata of all arrays, and the truths, beyond a power failure; the record is still to come."""
     for spec in specs.values():
         create_array(folder, spec)
     digests = DigestWriter.create(folder, specs)
     write_durably(folder / "samples" / ROOT, GROUP_DOCUMENT)
     failpoint("create:arrays")
-    if truth is not None:
-        writer = ArrayWriter(folder, specs["truth"], digests)
-        writer.write((0, 0), truth)
+    for name in (name for name in TRUTHS if name in specs):
+        writer = ArrayWriter(folder, specs[name], digests)
+        writer.write((0, 0), truths[name])
         writer.sync()
     digests.flush()
     failpoint("create:truth")
@@ -222,14 +225,15 @@ def _with_arrays(
     return record.model_copy(update={"arrays": arrays, "digests": bound})
 
 
-def _checked_truth(truth: NDArray[Any] | None, shape: tuple[int, int]) -> NDArray[np.float32] | None:
-    """The truth as float32, or an error when it does not fit the grid or is not finite."""
-    if truth is None:
-        return None
-    array = np.asarray(truth)
+def _truths(provenance: Provenance, shape: tuple[int, int]) -> dict[str, NDArray[Any]]:
+    """What is known of the specimen, by array; an error when it does not fit the grid or is not finite."""
+    if provenance.truth is None:
+        return {}
+    array = np.asarray(provenance.truth)
     if array.shape != shape or array.dtype.kind not in "fiu":
         raise UsageError(f"expected a truth of real numbers of shape {shape}, got {array.dtype} of shape {array.shape}")
     converted = np.ascontiguousarray(array, np.float32)
     if not np.isfinite(converted).all():
         raise UsageError("expected a truth of finite numbers, got NaN or infinity; mend the specimen")
-    return converted
+    columns = provenance.truth_columns
+    return {"truth": converted} | ({} if columns is None else {"truth_columns": columns.values})

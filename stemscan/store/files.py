@@ -47,7 +47,10 @@ _ATTEMPTS: Final = 3
 _PAUSE_S: Final = 0.02
 LOCK = ".stemscan.lock"
 ROOT = "zarr.json"
-ARRAYS = ("frames", "visits", "samples/counts", "samples/position", "samples/actual", "truth", "digests")
+ARRAYS = (
+    *("frames", "visits", "samples/counts", "samples/position", "samples/actual"),
+    *("truth", "truth_columns", "digests"),
+)
 GROUPS = ("samples",)
 
 REMOVED = "removed"

@@ -123,7 +123,10 @@ def recorded_specs(record: StoreRecord, layout: Layout, folder: Path) -> dict[st
     """
     dtype = counts_dtype(record.detector, record.noise, layout.electrons_per_sample)
     channels = None if record.schema_version == 1 else len(record.channels)
-    usual = array_specs(layout, dtype, actual=record.actual_positions, truth=record.truth, channels=channels)
+    known = None if record.truth_columns is None else record.truth_columns.shape
+    usual = array_specs(
+        layout, dtype, actual=record.actual_positions, truth=record.truth, columns=known, channels=channels
+    )
     if channels is None:
         return usual
     if record.digests is None or set(record.arrays) != set(usual):

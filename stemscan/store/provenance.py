@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from stemscan.store.record_parts import SpecimenRecord
+    from stemscan.store.true_columns import TrueColumns
     from stemscan.types import Noise
 
 __all__ = ["Provenance"]
@@ -33,6 +34,8 @@ class Provenance:
         Name, sha256 and record of a simulation's specimen.
     truth : ndarray, optional
         The specimen's signal, real, (H, W).
+    truth_columns : TrueColumns, optional
+        Its atomic columns, where it knows them.
     actual_positions : bool
         Whether batches carry the positions where the beam was.
     coil_tau_ns : float, optional
@@ -48,6 +51,7 @@ class Provenance:
     seed: int | None = None
     specimen: SpecimenRecord | None = None
     truth: NDArray[Any] | None = None
+    truth_columns: TrueColumns | None = None
     actual_positions: bool = False
     coil_tau_ns: float | None = None
     coil_waits: str | None = None

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from stemscan.store.files import Json
     from stemscan.store.reading import StoreArrays
     from stemscan.store.record_parts import RecordPart
+    from stemscan.store.true_columns import TrueColumns
 
 __all__ = ["Acquisition"]
 
@@ -67,6 +68,8 @@ class Acquisition:
         Meaning of the counts of each channel, with its name.
     specimen : dict or None
         Name, sha256 and record of a simulation's specimen.
+    known_columns : dict or None
+        How many atomic columns a simulation's specimen knows (`truth_columns`), their fields and kinds.
     imported : dict or None
         Record of data measured elsewhere.
     coil_tau_ns : float or None
@@ -112,6 +115,7 @@ class Acquisition:
         self.channels = tuple(channel.info() for channel in record.channels)
         self.coil_tau_ns, self.coil_waits = record.coil_tau_ns, record.coil_waits
         self.specimen, self.imported = _plain(record.specimen), _plain(record.imported)
+        self.known_columns = _plain(record.truth_columns)
         self.doubt, self.ledger, self.stopped = _plain(record.doubt), _plain(record.ledger), _plain(record.stopped)
         self.history = [dict(entry) for entry in record.history]
         self.arrays, self.has_actual = tuple(store.specs), "samples/actual" in store.specs
@@ -243,6 +247,11 @@ class Acquisition:
     def truth(self) -> NDArray[np.float32] | None:
         """The specimen's signal, (H, W) float32; None for measurements."""
         return self._arrays.truth() if "truth" in self.arrays else None
+
+    @cached_property
+    def truth_columns(self) -> TrueColumns | None:
+        """The specimen's atomic columns, vacancies among them; None where they are not known, as of measurements."""
+        return self._arrays.truth_columns()
 
     def digest(self) -> str:
         """SHA-256, 64 hexadecimal digits, of the data: plan, meaning of the counts, committed samples.

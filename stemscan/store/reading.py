@@ -14,6 +14,7 @@ from stemscan.errors import UsageError
 from stemscan.store.arrays import ArrayReader, SampleReader
 from stemscan.store.opening import OpenStore
 from stemscan.store.pictures import draw_stack
+from stemscan.store.true_columns import FIELDS, TrueColumns
 
 __all__ = ["StoreArrays"]
 
@@ -74,6 +75,14 @@ class StoreArrays:
     def truth(self) -> NDArray[np.float32]:
         """The specimen's signal, (H, W), of a store that has it."""
         return self._all("truth")
+
+    def truth_columns(self) -> TrueColumns | None:
+        """The specimen's columns; None where they are not known, or a release wrote them that knew other fields."""
+        known = self._store.record.truth_columns
+        if known is None or not set(FIELDS) <= set(known.fields):
+            return None
+        values = self._all("truth_columns")[:, [known.fields.index(name) for name in FIELDS]]
+        return TrueColumns(values, tuple(known.classes))
 
     def digest(self) -> str:
         """SHA-256, 64 hexadecimal digits, of plan, meaning of the counts and committed samples."""

@@ -30,7 +30,9 @@ from stemscan.store.record_parts import (
     SpecimenRecord,
     State,
     StoppedRecord,
+    TrueColumnsRecord,
 )
+from stemscan.store.true_columns import FIELDS
 from stemscan.types import NOISES, Noise
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ class StoreRecord(RecordPart):
     specimen: SpecimenRecord | None
     actual_positions: bool
     truth: bool
+    truth_columns: TrueColumnsRecord | None = None
     coil_tau_ns: Annotated[float, Field(gt=0)] | None = None
     coil_waits: str | None = None
     arrays: dict[str, ArrayRecord] = Field(default_factory=dict)
@@ -85,7 +88,7 @@ class StoreRecord(RecordPart):
     def to_json(self) -> Json:
         """Plain data for the file, with its digest; without what early releases did not know, where there is none."""
         data: Json = self.model_dump(mode="json", by_alias=True)
-        for name in ("coil_tau_ns", "coil_waits", "doubt"):
+        for name in ("truth_columns", "coil_tau_ns", "coil_waits", "doubt"):
             if data[name] is None:
                 del data[name]
         for name in ("samples_taken_back", "times_exposed_again"):
@@ -193,6 +196,7 @@ def new_record(
         specimen=specimen,
         actual_positions=provenance.actual_positions,
         truth=provenance.truth is not None,
+        truth_columns=_columns(provenance),
         coil_tau_ns=None if provenance.coil_tau_ns is None else float(provenance.coil_tau_ns),
         coil_waits=provenance.coil_waits,
         samples_armed=0,
@@ -200,6 +204,14 @@ def new_record(
         ledger=LedgerRecord() if imported is None else None,
         history=[],
     )
+
+
+def _columns(provenance: Provenance) -> TrueColumnsRecord | None:
+    """Record of the specimen's columns; None where it knows none."""
+    known = provenance.truth_columns
+    if known is None or provenance.truth is None or not len(known):
+        return None
+    return TrueColumnsRecord(count=len(known), fields=list(FIELDS), classes=list(known.classes))
 
 
 def event(name: str, session: Mapping[str, object] | None = None, **more: int | str) -> Json:

@@ -26,6 +26,7 @@ __all__ = [
     "SpecimenRecord",
     "State",
     "StoppedRecord",
+    "TrueColumnsRecord",
 ]
 
 State = Literal["acquiring", "complete", "aborted"]
@@ -135,6 +136,19 @@ class LedgerRecord(RecordPart):
                 for name in ("dwell", "settle", "transit", "park")
             }
         )
+
+
+class TrueColumnsRecord(RecordPart):
+    """Columns that the specimen knows: how many, their fields in order, and the names of their kinds."""
+
+    count: Annotated[int, Field(ge=1)]
+    fields: Annotated[list[str], Field(min_length=1)]
+    classes: list[str]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the array `truth_columns`."""
+        return self.count, len(self.fields)
 
 
 class StoppedRecord(RecordPart):

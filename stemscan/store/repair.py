@@ -29,7 +29,7 @@ from stemscan.store.opening import OpenStore, plan_and_layout, recorded_specs
 from stemscan.store.pictures import PictureWriter
 from stemscan.store.record import event
 from stemscan.store.root import RootFile, load_root
-from stemscan.store.schema import SAMPLES, ArraySpec, ome_attributes
+from stemscan.store.schema import SAMPLES, TRUTHS, ArraySpec, ome_attributes
 
 if TYPE_CHECKING:
     from stemscan.store.record import StoreRecord
@@ -129,7 +129,7 @@ def _digests(folder: Path, specs: dict[str, ArraySpec], record: StoreRecord, *, 
     digests.forget(record.samples_committed)
     rows = ChunkRows(specs)
     whole = rows.whole(record.samples_committed)
-    for name in (name for name in (*SAMPLES, "truth") if name in specs):
+    for name in (name for name in (*SAMPLES, *TRUTHS) if name in specs):
         reader, shape = ArrayReader(folder, specs[name]), list(specs[name].shape)
         if name in SAMPLES:
             shape[0] = min(shape[0], whole * specs[name].chunks[0])

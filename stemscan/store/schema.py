@@ -32,6 +32,7 @@ __all__ = [
     "PICTURES",
     "SAMPLES",
     "SAMPLE_CHUNK",
+    "TRUTHS",
     "ArraySpec",
     "Layout",
     "array_specs",
@@ -47,6 +48,8 @@ FRAME_CHUNK = 1024
 SAMPLE_CHUNK = 1 << 18
 SAMPLES: Final = ("samples/counts", "samples/position", "samples/actual")
 PICTURES: Final = ("frames", "visits")
+TRUTHS: Final = ("truth", "truth_columns")
+COLUMN_CHUNK: Final = 1 << 14
 _OF_A_PICTURE: Final = re.compile(r"/(frames|visits)(/zarr\.json|/c(/\d+)+)?$")
 DIGEST_BYTES: Final = 32
 
@@ -57,6 +60,7 @@ _KINDS = {
     "samples/position": ("int32",),
     "samples/actual": ("float32",),
     "truth": ("float32",),
+    "truth_columns": ("float64",),
 }
 
 
@@ -182,33 +186,38 @@ def array_specs(
     visits: np.dtype[Any] | None = None,
     actual: bool,
     truth: bool,
+    columns: tuple[int, int] | None = None,
     channels: int | None = 1,
 ) -> dict[str, ArraySpec]:
     """The arrays of a store by path; frames are of the counts' type and visits uint8 unless told otherwise.
 
-    Without `channels`, those of schema 1, in which counts and frames had no axis of channels.
+    `columns` are the numbers of true columns and of their fields, where they are known. Without `channels`, those of
+    schema 1, in which counts and frames had no axis of channels.
     """
-    total, passes, (rows, columns) = layout.total_samples, layout.passes, layout.shape
+    total, passes, (rows, width) = layout.total_samples, layout.passes, layout.shape
     chunk = min(SAMPLE_CHUNK, total)
-    tile = (min(FRAME_CHUNK, rows), min(FRAME_CHUNK, columns))
+    tile = (min(FRAME_CHUNK, rows), min(FRAME_CHUNK, width))
     lots = () if channels is None else (channels,)
     one, axis = (1,) * len(lots), ("channel",) * len(lots)
     specs = [
         ArraySpec(
             "frames",
-            (passes, *lots, rows, columns),
+            (passes, *lots, rows, width),
             (1, *one, *tile),
             frames or counts,
             ("t", *("c" for _ in lots), "y", "x"),
         ),
-        ArraySpec("visits", (passes, rows, columns), (1, *tile), visits or np.dtype(np.uint8), ("t", "y", "x")),
+        ArraySpec("visits", (passes, rows, width), (1, *tile), visits or np.dtype(np.uint8), ("t", "y", "x")),
         ArraySpec("samples/counts", (total, *lots), (chunk, *lots), counts, ("sample", *axis)),
         ArraySpec("samples/position", (total, 2), (chunk, 2), np.dtype(np.int32), ("sample", "axis")),
     ]
     if actual:
         specs.append(ArraySpec("samples/actual", (total, 2), (chunk, 2), np.dtype(np.float32), ("sample", "axis")))
     if truth:
-        specs.append(ArraySpec("truth", (rows, columns), tile, np.dtype(np.float32), ("y", "x")))
+        specs.append(ArraySpec("truth", (rows, width), tile, np.dtype(np.float32), ("y", "x")))
+    if columns is not None:
+        chunks = (min(COLUMN_CHUNK, columns[0]), columns[1])
+        specs.append(ArraySpec("truth_columns", columns, chunks, np.dtype(np.float64), ("column", "field")))
     return {spec.path: spec for spec in specs}
 
 
@@ -222,6 +231,7 @@ def planned_specs(plan: ScanPlan, record: StoreRecord, layout: Layout) -> dict[s
         visits=np.dtype(np.uint16) if plan.repeats_pixels else None,
         actual=record.actual_positions,
         truth=record.truth,
+        columns=None if record.truth_columns is None else record.truth_columns.shape,
     )
 
 

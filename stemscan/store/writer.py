@@ -129,7 +129,7 @@ class AcquisitionWriter:
         layout = Layout.of_plan(plan, record.specimen)
         specs = planned_specs(plan, record, layout)
         created = record.model_copy(update={"history": [event("created", provenance.session)]})
-        root, lock = make_store(path, layout, created, specs, provenance.truth, overwrite=overwrite, resume=resume)
+        root, lock = make_store(path, layout, created, specs, provenance, overwrite=overwrite, resume=resume)
         return cls(root, plan, lock)
 
     def _go_on(self, provenance: Provenance) -> None:

@@ -19,6 +19,7 @@ from stemscan.plan.scan_plan import ScanPlan
 from stemscan.store.batch import DetectorInfo, SampleBatch
 from stemscan.store.provenance import Provenance
 from stemscan.store.record_parts import SpecimenRecord
+from stemscan.store.true_columns import TrueColumns
 from stemscan.store.writer import AcquisitionWriter
 
 
@@ -97,8 +98,18 @@ def specimen(**changes: Any) -> SpecimenRecord:
 
 def provenance(plan: ScanPlan, **changes: Any) -> Provenance:
     """Of the simulation of a ramp, or as changed."""
-    known: dict[str, Any] = {"seed": 1, "specimen": specimen(), "truth": ramp(plan)}
+    known: dict[str, Any] = {
+        "seed": 1, "specimen": specimen(), "truth": ramp(plan), "truth_columns": true_columns(),
+    }  # fmt: skip
     return Provenance(**known | changes)
+
+
+def true_columns() -> TrueColumns:
+    """Three columns, of which one is missing."""
+    return TrueColumns.of(
+        ("A", "B"), row=[3.25, 3.5, 11.0], col=[4.0, 12.0, 8.5], amplitude=[0.5, 0.0, 0.25], defect=[0, 1, 4],
+        displacement_col=[0.0, 0.0, 0.5], site=[0, 1, 0], site_i=[-1, -1, 1], **{"class": [0, 1, 0]},
+    )  # fmt: skip
 
 
 def ramp(plan: ScanPlan) -> NDArray[np.float32]:

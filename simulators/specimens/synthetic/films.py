@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -52,7 +53,7 @@ def thickened(choices: Choices, sites: Sites, stage: Stage) -> Sites:
     np.maximum(thickness, 0.1, out=thickness)
     saturation = choices.log_uniform("saturation", 0.05, 3.0)
     heights = (1.0 - np.exp(-saturation * thickness * sites.amounts)) / (1.0 - math.exp(-saturation))
-    return Sites(sites.rows, sites.columns, heights, sites.numbers)
+    return replace(sites, amounts=heights)
 
 
 def add_diffuse(choices: Choices, sites: Sites, stage: Stage, field: Image) -> None:

@@ -29,7 +29,8 @@ from stemscan.simulators.specimens.synthetic.films import (
     add_speckle,
     thickened,
 )
-from stemscan.simulators.specimens.synthetic.lattice import Stage, rotation
+from stemscan.simulators.specimens.synthetic.known import true_columns
+from stemscan.simulators.specimens.synthetic.lattice import Sites, Stage, rotation
 from stemscan.simulators.specimens.synthetic.materials import SPACING, Material
 from stemscan.simulators.specimens.synthetic.scenes import KINDS, first_material
 from stemscan.simulators.specimens.synthetic.stamps import SyntheticProbe, probe_table, stamp
@@ -115,8 +116,8 @@ def synthetic_specimen(
     names = list(KINDS)
     kind = choices.one_of("kind", names, [KINDS[name][0] for name in names])
     material, stage = _scale(choices, kind, shape, pixel_size_nm)
-    field = _drawn(choices, kind, material, stage)
-    signal = _finished(choices, field)
+    field, sites = _drawn(choices, kind, material, stage)
+    signal, gain = _finished(choices, field)
     warnings = []
     if not SPACING[0] * 0.99 <= stage.spacing <= SPACING[1] * 1.01:
         warnings.append(
@@ -133,7 +134,7 @@ def synthetic_specimen(
         "choices": choices.made,
     }
     record = {"source": "synthetic", "steps": [step], "warnings": warnings}
-    return Specimen(signal, name, stage.pixel_size_nm, record)
+    return Specimen(signal, name, stage.pixel_size_nm, record, true_columns(sites, gain, stage.shape))
 
 
 def _check_numbers(seed: int, index: int) -> None:
@@ -162,8 +163,8 @@ def _scale(choices: Choices, kind: str, shape: tuple[int, int], pixel_size_nm: f
     return scaled, Stage(shape, pixel, scaled.nearest)
 
 
-def _drawn(choices: Choices, kind: str, material: Material, stage: Stage) -> NDArray[np.float32]:
-    """The picture before it is brought to [0, 1]."""
+def _drawn(choices: Choices, kind: str, material: Material, stage: Stage) -> tuple[NDArray[np.float32], Sites]:
+    """The picture before it is brought to [0, 1], and its columns with the heights of their peaks in it."""
     scene = KINDS[kind][1](choices, material, stage)
     sites = thickened(choices, strained(choices, scene.sites, stage), stage)
     probe = _probe(choices)
@@ -176,7 +177,8 @@ def _drawn(choices: Choices, kind: str, material: Material, stage: Stage) -> NDA
         add_film(film, field)
     add_contamination(choices, stage, field)
     add_speckle(choices, stage, field)
-    return field
+    middle = table.shape[2] // 2
+    return field, sites.times(float(table[0, 0, middle, middle]))
 
 
 def _probe(choices: Choices) -> SyntheticProbe:
@@ -187,8 +189,8 @@ def _probe(choices: Choices) -> SyntheticProbe:
     return SyntheticProbe(profile, one.uniform("stretch", 1.0, 1.25), one.uniform("angle", 0, math.pi))
 
 
-def _finished(choices: Choices, field: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Contrast, black and white level; a picture without contrast becomes half bright."""
+def _finished(choices: Choices, field: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+    """Contrast, black and white level, and the gain of all that; a picture without contrast becomes half bright."""
     inverted = choices.chance("inverted", 0.2)
     headroom = choices.uniform("headroom", 0.0, 1.0)
     white = choices.uniform("white level", 0.5, 1.0) if choices.chance("saturated", 0.15) else 1.0
@@ -198,10 +200,10 @@ def _finished(choices: Choices, field: NDArray[np.float32]) -> NDArray[np.float3
     low, high = _range(field, headroom)
     if high <= low:
         signal.fill(0.5)
-        return signal
+        return signal, 0.0
     bottom, top = low + black * (high - low), low + white * (high - low)
     _level(field, np.float32(bottom), np.float32(1 / (top - bottom)), np.float32(offset), inverted, signal)
-    return signal
+    return signal, (1 - offset) / (top - bottom) * (-1 if inverted else 1)
 
 
 def _range(field: NDArray[np.float32], headroom: float) -> tuple[float, float]:

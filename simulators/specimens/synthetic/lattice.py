@@ -8,7 +8,7 @@ the same vacancies.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 from stemscan.runtime.compiled import compiled
 from stemscan.simulators.specimens.synthetic.choices import Choices, site_normals, site_uniforms
 from stemscan.simulators.specimens.synthetic.materials import Material
+from stemscan.store.true_columns import DEFECTS
 
-__all__ = ["Sites", "Stage", "disordered", "grow", "rotation", "without_neighbours"]
+__all__ = ["Sites", "Stage", "disordered", "grow", "lattice_sites", "rotation", "site_indices", "without_neighbours"]
 
 _HALF = 1 << 23
 _MASK = (1 << 24) - 1
+_VACANT = 0.1
+"""Share of a column that a vacancy leaves at most; what leaves more is a weaker column."""
 
 
 @dataclass(frozen=True)
@@ -62,23 +65,47 @@ class Sites:
         Scattering strength per thickness, 1 for the strongest column of the specimen's materials.
     numbers : uint64 (n,)
         What tells a grain's columns apart.
+    known : float64 (n, 4)
+        Displacement (down, right) from the site, kind of defect as in `DEFECTS`, and grain, -1 for atoms without order.
     """
 
     rows: NDArray[np.float64]
     columns: NDArray[np.float64]
     amounts: NDArray[np.float64]
     numbers: NDArray[np.uint64]
+    known: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 4)))
+
+    def __post_init__(self) -> None:
+        if len(self.known) != len(self.rows):
+            object.__setattr__(self, "known", np.zeros((len(self.rows), 4)))
 
     def where(self, mask: NDArray[np.bool_]) -> Sites:
         """Only those of a mask."""
-        return Sites(self.rows[mask], self.columns[mask], self.amounts[mask], self.numbers[mask])
+        return Sites(
+            self.rows[mask], self.columns[mask], self.amounts[mask], self.numbers[mask], self.known[mask]
+        )  # fmt: skip
+
+    def marked(self, kind: str, mask: NDArray[np.bool_]) -> Sites:
+        """With a kind of defect where a mask says so."""
+        known = self.known.copy()
+        known[mask, 2] = DEFECTS.index(kind)
+        return replace(self, known=known)
+
+    def unordered(self) -> Sites:
+        """As atoms without order, whose places are no displacements."""
+        return replace(self, known=np.tile([0.0, 0.0, 0.0, -1.0], (len(self.rows), 1)))
+
+    def displaced(self, down: NDArray[np.float64], right: NDArray[np.float64]) -> Sites:
+        """Displaced by so many pixels from their sites."""
+        known = self.known + np.stack([down, right, 0 * down, 0 * down], axis=1)
+        return replace(self.moved(down, right), known=known)
 
     def times(self, factor: NDArray[np.float64] | float) -> Sites:
         """With amounts multiplied."""
         return replace(self, amounts=self.amounts * factor)
 
     def moved(self, down: NDArray[np.float64], right: NDArray[np.float64]) -> Sites:
-        """Displaced by so many pixels."""
+        """Moved by so many pixels, sites and all."""
         return replace(self, rows=self.rows + down, columns=self.columns + right)
 
     def along(self, normal: tuple[float, float]) -> NDArray[np.float64]:
@@ -88,11 +115,17 @@ class Sites:
     @classmethod
     def joined(cls, parts: list[Sites]) -> Sites:
         """All of them, in this order."""
+        known, first = [part.known.copy() for part in parts], 0.0
+        for own in known:
+            ordered = own[:, 3] >= 0
+            own[ordered, 3] += first
+            first = max(first, 1 + float(own[:, 3].max(initial=-1)))
         return cls(
             np.concatenate([part.rows for part in parts]),
             np.concatenate([part.columns for part in parts]),
             np.concatenate([part.amounts for part in parts]),
             np.concatenate([part.numbers for part in parts]),
+            np.concatenate(known),
         )
 
 
@@ -132,7 +165,7 @@ def grow(choices: Choices, material: Material, stage: Stage, *, origin: NDArray[
     if origin is None:
         origin = np.array([choices.uniform("origin a", 0, 1), choices.uniform("origin b", 0, 1)]) @ material.cell
     half = np.array(stage.shape) / 2.0 + stage.margin
-    sites = _lattice(material.cell, material.columns @ material.cell, material.weights, origin, half)
+    sites = lattice_sites(material.cell, material.columns @ material.cell, material.weights, origin, half)
     return _point_defects(choices, _ordered(choices, sites), material.nearest)
 
 
@@ -144,11 +177,11 @@ def disordered(choices: Choices, stage: Stage, spacing: float, layers: int) -> S
         cell = spacing * rotation(1.1 * layer).T
         origin = np.array([inner.uniform("origin a", 0, 1), inner.uniform("origin b", 0, 1)]) @ cell
         half = np.array(stage.shape) / 2.0 + stage.margin
-        sites = _lattice(cell, np.zeros((1, 2)), np.ones(1), origin, half)
+        sites = lattice_sites(cell, np.zeros((1, 2)), np.ones(1), origin, half)
         jitter = [0.35 * spacing * site_normals(inner.key(way), sites.numbers) for way in ("down", "right")]
         spread = 0.4 + 1.2 * site_uniforms(inner.key("amount"), sites.numbers)
         parts.append(sites.moved(*jitter).times(spread / layers))
-    return Sites.joined(parts)
+    return Sites.joined(parts).unordered()
 
 
 def _ordered(choices: Choices, sites: Sites) -> Sites:
@@ -169,26 +202,40 @@ def _point_defects(choices: Choices, sites: Sites, nearest: float) -> Sites:
         left = choices.uniform("vacancy remainder", 0.0, 0.7)
         hit = site_uniforms(choices.key("vacancy"), sites.numbers) < share
         sites = sites.times(np.where(hit, left, 1.0))
+        sites = sites.marked("vacancy" if left < _VACANT else "substitution", hit)
     if choices.chance("dopants", 0.4):
         share = choices.log_uniform("dopant share", 0.0005, 0.1)
         factor = choices.log_uniform("dopant factor", 0.5, 2.2)
         hit = site_uniforms(choices.key("dopant"), sites.numbers) < share
-        sites = sites.times(np.where(hit, factor, 1.0))
+        sites = sites.times(np.where(hit, factor, 1.0)).marked("substitution", hit & (sites.known[:, 2] == 0))
     spread = choices.log_uniform("occupancy spread", 0.01, 0.15)
     sites = sites.times(np.maximum(1.0 + spread * site_normals(choices.key("occupancy"), sites.numbers), 0.05))
     jitter = nearest * choices.log_uniform("static displacement", 0.004, 0.05)
     down, right = (jitter * site_normals(choices.key(f"displaced {way}"), sites.numbers) for way in ("down", "right"))
-    return sites.moved(down, right)
+    return sites.displaced(down, right)
 
 
-def _lattice(
+def lattice_sites(
     cell: NDArray[np.float64],
     basis: NDArray[np.float64],
     weights: NDArray[np.float64],
     origin: NDArray[np.float64],
     half: NDArray[np.float64],
 ) -> Sites:
-    """All columns of a lattice that stand inside the rectangle of half extents `half`."""
+    """All columns of a lattice that stand inside a rectangle about the field's centre.
+
+    Parameters
+    ----------
+    cell : float64 (2, 2)
+        Its two vectors, one a row, as (down, right) in pixels.
+    basis : float64 (n, 2)
+        Places of a cell's columns from its corner in pixels.
+    weights : float64 (n,)
+    origin : float64 (2,)
+        Corner of the cell with indices zero.
+    half : float64 (2,)
+        Half extents of the rectangle.
+    """
     corners = np.array([(r * half[0], c * half[1]) for r in (-1, 1) for c in (-1, 1)]) - origin
     ends = corners @ np.linalg.inv(cell)
     first, last = np.floor(ends.min(axis=0)).astype(int) - 2, np.ceil(ends.max(axis=0)).astype(int) + 1
@@ -198,6 +245,14 @@ def _lattice(
     sites = Sites(np.empty(count), np.empty(count), np.empty(count), np.empty(count, np.uint64))
     _fill(cell, basis, weights, origin, half, bounds, sites.rows, sites.columns, sites.amounts, sites.numbers)
     return sites
+
+
+def site_indices(numbers: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Indices of a column's cell along the two vectors, and its place in the cell's basis, (n, 3), from its number."""
+    mask = np.uint64(_MASK)
+    first, second = ((numbers >> np.uint64(shift)) & mask for shift in (40, 16))
+    parts = [first.astype(np.int64) - _HALF, second.astype(np.int64) - _HALF, (numbers & np.uint64(0xFFFF))]
+    return np.stack([part.astype(np.int64) for part in parts], axis=1)
 
 
 @compiled()

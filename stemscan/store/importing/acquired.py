@@ -16,9 +16,10 @@ from stemscan.errors import DataError, UsageError
 from stemscan.files.images import Picture
 from stemscan.store.files import folder_kind
 from stemscan.store.reader import Acquisition
+from stemscan.store.true_columns import TrueColumns
 from stemscan.units import counted
 
-__all__ = ["acquired_frames", "acquired_picture", "is_acquisition"]
+__all__ = ["acquired_columns", "acquired_frames", "acquired_picture", "is_acquisition"]
 
 Visits = npt.NDArray[np.integer[Any]]
 
@@ -105,6 +106,11 @@ def acquired_picture(path: Path, frame: int | str | None = None) -> Picture:
             f"{str(path)!r}; reconstruct it (stemscan recon) and take the image, or give --frame truth"
         )
     return Picture(picture.values[0], picture.frames, picture.frame, "", picture.pixel_size_nm, (), picture.warnings)
+
+
+def acquired_columns(path: Path, frame: int | str | None = None) -> TrueColumns | None:
+    """Columns of the specimen of a simulated store, where that is the frame and it knows them."""
+    return Acquisition.open(path).truth_columns if frame == _TRUTH else None
 
 
 def _pass(frame: int | str, passes: int, path: Path) -> int:

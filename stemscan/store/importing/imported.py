@@ -95,7 +95,8 @@ def import_samples(
         frames=measured.frames_dtype,
         visits=measured.visits_dtype,
         actual=known.actual_positions,
-        truth=given.truth is not None,
+        truth=filled.truth,
+        columns=None if filled.truth_columns is None else filled.truth_columns.shape,
     )
     path = Path(output)
     root, lock = make_store(
@@ -103,7 +104,7 @@ def import_samples(
         layout,
         filled,
         specs,
-        given.truth,
+        given,
         overwrite=overwrite,
         fill=lambda digests: _write_arrays(path, layout, specs, measured, digests),
     )

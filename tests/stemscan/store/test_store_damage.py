@@ -80,8 +80,9 @@ CHUNKS = [
     "digests/c/0/0",
     "samples/position/c/0/0",
     "truth/c/0/0",
+    "truth_columns/c/0/0",
 ]
-ARRAYS = ["frames", "visits", "samples/counts", "samples/position", "samples/actual", "truth"]
+ARRAYS = ["frames", "visits", "samples/counts", "samples/position", "samples/actual", "truth", "truth_columns"]
 
 
 @pytest.mark.parametrize("chunk", [*CHUNKS, "samples/actual/c/0/0"])

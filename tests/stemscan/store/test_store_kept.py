@@ -68,7 +68,9 @@ def test_samples_without_their_record_are_kept(tmp_path: Path, samples: int, loc
     assert Acquisition.open(path).samples_committed == 0
 
 
-@pytest.mark.parametrize("name", ["frames", "visits", "samples/counts", "samples/position", "truth", "digests"])
+@pytest.mark.parametrize(
+    "name", ["frames", "visits", "samples/counts", "samples/position", "truth", "truth_columns", "digests"]
+)
 def test_lost_metadata_of_an_array_stop_a_resumption(tmp_path: Path, name: str) -> None:
     path = begun(tmp_path / "a.zarr")
     (path / name / "zarr.json").unlink()
