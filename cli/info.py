@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["info"]
 
+_MANY = 6
+"""Classes of columns that are not named any more."""
+
 Description = tuple[dict[str, Any], list[str]]
 
 
@@ -149,7 +152,9 @@ def _columns_row(columns: dict[str, Any] | None) -> list[tuple[str, str]]:
     """Columns that the specimen knows; nothing where it knows none."""
     if columns is None:
         return []
-    return [("true columns", f"{columns['count']:,} of {', '.join(columns['classes'])}, vacancies among them")]
+    classes = columns["classes"]
+    kinds = ", ".join(classes) if len(classes) < _MANY else counted(len(classes), "class", "classes")
+    return [("true columns", f"{columns['count']:,} of {kinds}; vacancies count")]
 
 
 def _doubt_row(store: Acquisition) -> list[tuple[str, str]]:

@@ -32,6 +32,8 @@ class Crystalline:
         Uniform signal beneath the columns, 0 to 1; what is left of the range is the columns'.
     turn_deg : float
         By how much the crystal is turned counterclockwise.
+    edge : float
+        Share of the field's width that the crystal fills, from the left, above 0; 1 is all of it, and beyond.
 
     Raises
     ------
@@ -43,12 +45,13 @@ class Crystalline:
     defects: Defects = field(default_factory=Defects)
     background: float = 0.0
     turn_deg: float = 0.0
+    edge: float = 1.0
 
     def __post_init__(self) -> None:
-        if not (0 <= self.background < 1 and math.isfinite(self.turn_deg)):
+        if not (0 <= self.background < 1 and math.isfinite(self.turn_deg) and 0 < self.edge <= 1):
             raise UsageError(
-                f"expected a background from 0 to below 1 and a turn in degrees, got {self.background:g} and "
-                f"{self.turn_deg:g}; correct them"
+                "expected a background from 0 to below 1, a turn in degrees and an edge above 0 to 1, got "
+                f"{self.background:g}, {self.turn_deg:g} and {self.edge:g}; correct them"
             )
 
 
@@ -83,6 +86,7 @@ OPTIONS: Final[Mapping[str, Option]] = MappingProxyType(
         "tilt": Option("probe", "tilt_nm", parse_length_nm, "length over which a tilt spreads a column's atoms"),
         "direction": Option("probe", "tilt_deg", float, "degrees of that, counterclockwise from the right"),
         "background": Option("", "background", float, "signal beneath the columns"),
+        "edge": Option("", "edge", float, "share of the width that the crystal fills, from the left"),
         "turn": Option("", "turn_deg", float, "degrees by which the crystal is turned counterclockwise"),
     }
 )

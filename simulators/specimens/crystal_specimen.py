@@ -96,6 +96,7 @@ def render_crystal(
         "defects": asdict(picture.defects) | {"shift_nm": list(picture.defects.shift_nm)},
         "background": picture.background,
         "turn_deg": picture.turn_deg,
+        "edge": picture.edge,
     }
     warnings = _warnings(full_name, pixel, picture.probe, stated=pixel_size_nm is not None)
     record = {"source": "crystal", "steps": [step], "warnings": warnings}
@@ -112,7 +113,8 @@ def _with_defects(
     picture: Crystalline, projection: Projection, cell: CellImage, pixel: float, signal: NDArray[np.float32]
 ) -> TrueColumns:
     """Put defects and background into the image of the perfect crystal; its columns in the field."""
-    placed = place_columns(projection, picture.defects, (signal.shape[0], signal.shape[1]), pixel, _MARGIN_NM)
+    shape = (signal.shape[0], signal.shape[1])
+    placed = place_columns(projection, picture.defects, shape, pixel, margin_nm=_MARGIN_NM, edge=picture.edge)
     peak = cell.unit * picture.probe.peak()
     if len(placed.heights):
         add_profiles(picture.probe, placed.places, placed.heights * peak, pixel, signal)
@@ -124,7 +126,7 @@ def _with_defects(
         np.minimum(signal, np.float32(1), out=signal)
     columns = placed.columns
     fields = {**columns.fields(), "amplitude": columns["amplitude"] * peak * scale}
-    return TrueColumns.of(columns.classes, **fields).within((signal.shape[0], signal.shape[1]))
+    return TrueColumns.of(columns.classes, **fields).within(shape)
 
 
 def _warnings(name: str, pixel: float, probe: Probe, *, stated: bool) -> list[str]:

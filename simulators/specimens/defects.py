@@ -86,7 +86,13 @@ class Placed(NamedTuple):
 
 
 def place_columns(
-    projection: Projection, defects: Defects, shape: tuple[int, int], pixel_size_nm: float, margin_nm: float
+    projection: Projection,
+    defects: Defects,
+    shape: tuple[int, int],
+    pixel_size_nm: float,
+    *,
+    margin_nm: float,
+    edge: float = 1.0,
 ) -> Placed:
     """Place the columns of a crystal whose origin stands at the centre of the field.
 
@@ -99,6 +105,8 @@ def place_columns(
     pixel_size_nm : float
     margin_nm : float
         How far outside of the field columns count.
+    edge : float
+        Share of the width that the crystal fills, from the left; 1 is all of it, and beyond.
 
     Returns
     -------
@@ -112,15 +120,19 @@ def place_columns(
     perfect = _rows(sites, own[site_indices(sites.numbers)[:, 2]])
     kinds, shifts = _drawn(defects, sites.numbers, pixel_size_nm)
     factors = np.select([kinds == _code("vacancy"), kinds == _code("substitution")], [0.0, defects.strength], 1.0)
+    there = np.full(len(kinds), True) if edge == 1 else perfect["col"] + centre[1] < edge * shape[1]
     made = {**perfect, "amplitude": sites.amounts * factors, "defect": kinds}
     for axis, name in enumerate(("row", "col")):
         made[name] = perfect[name] + shifts[:, axis]
         made[f"displacement_{name}"] = shifts[:, axis]
-    parts, hit = [made], kinds > 0
+    made = {name: values[there] for name, values in made.items()}
+    parts, hit = [made], (kinds > 0) | ~there
     if defects.interstitials:
-        parts.append(_interstitials(projection, cell, half, defects, len(names)))
+        more = _interstitials(projection, cell, half, defects, len(names))
+        inner = np.full(len(more["col"]), True) if edge == 1 else more["col"] + centre[1] < edge * shape[1]
+        parts.append({name: values[inner] for name, values in more.items()})
         names = (*names, "interstitial")
-    taken, put = _single(perfect, hit, -1.0), [_single(made, hit, 1.0), *(_single(more) for more in parts[1:])]
+    taken, put = _single(perfect, hit, -1.0), [_single(made, hit[there], 1.0), *(_single(more) for more in parts[1:])]
     values = {name: np.concatenate([part[name] for part in parts]) for name in made}
     for axis, name in enumerate(("row", "col")):
         values[name] = _rounded(values[name] + centre[axis])

@@ -105,10 +105,11 @@ def provenance(plan: ScanPlan, **changes: Any) -> Provenance:
 
 
 def true_columns() -> TrueColumns:
-    """Three columns, of which one is missing."""
+    """Four columns, of which one is missing."""
     return TrueColumns.of(
-        ("A", "B"), row=[3.25, 3.5, 11.0], col=[4.0, 12.0, 8.5], amplitude=[0.5, 0.0, 0.25], defect=[0, 1, 4],
-        displacement_col=[0.0, 0.0, 0.5], site=[0, 1, 0], site_i=[-1, -1, 1], **{"class": [0, 1, 0]},
+        ("A", "B"), row=[3.25, 3.5, 11.0, 12.5], col=[4.0, 12.0, 8.5, 13.5], amplitude=[0.5, 0.0, 0.25, 0.5],
+        defect=[0, 1, 4, 0], displacement_col=[0.0, 0.0, 0.5, 0.0], site=[0, 1, 0, 0], site_i=[-1, -1, 1, 1],
+        **{"class": [0, 1, 0, 0]},
     )  # fmt: skip
 
 

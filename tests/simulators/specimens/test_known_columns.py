@@ -165,3 +165,11 @@ def test_specimens_of_stores_keep_their_columns(tmp_path: Path) -> None:
     np.testing.assert_allclose(halved.values, whole.values, atol=1e-9)
     assert load_specimen(tmp_path / "a.zarr", (64, 48), frame="truth", smooth="paper").columns is None
     assert load_specimen(tmp_path / "a.zarr", (64, 48)).columns is None
+
+
+def test_beyond_an_edge_there_are_tails_alone() -> None:
+    signal, columns = known("Au[001]?edge=0.5&interstitials=0.2&background=0.1", 160)
+    whole, _ = known("Au[001]?background=0.1&interstitials=0.2", 160)
+    assert columns["col"].max() < 80
+    assert signal[:, 110:].max() < 0.16 < whole[:, 110:].min()
+    np.testing.assert_allclose(signal[:, :30], whole[:, :30], atol=0.01)

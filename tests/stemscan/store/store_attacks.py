@@ -71,7 +71,9 @@ def state_of(path: Path) -> str:
         "digest": store.digest(),
     }
     arrays = (store.frames(), store.visits(), store.counts(), store.positions(), store.actual(), store.truth)
-    return json.dumps([said, [None if array is None else (array.dtype.name, array.tolist()) for array in arrays]])
+    columns = None if (known := store.truth_columns) is None else (known.classes, known.values.tolist())
+    read = [None if array is None else (array.dtype.name, array.tolist()) for array in arrays]
+    return json.dumps([said, read, columns])
 
 
 def places(path: Path) -> list[Path]:

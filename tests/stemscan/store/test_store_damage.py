@@ -51,6 +51,7 @@ def read(path: Path) -> None:
     for part in (store.frames, store.visits, store.counts, store.positions, store.actual, store.digest):
         part()
     assert store.truth is not None
+    assert store.truth_columns is not None
 
 
 def one_sentence(path: Path) -> str:

@@ -29,15 +29,15 @@ def test_a_store_keeps_them(tmp_path: Path) -> None:
     assert store.truth_columns is not None
     assert store.truth_columns.classes == known.classes
     np.testing.assert_array_equal(store.truth_columns.values, known.values)
-    assert store.known_columns == {"count": 3, "fields": list(FIELDS), "classes": ["A", "B"]}
+    assert store.known_columns == {"count": 4, "fields": list(FIELDS), "classes": ["A", "B"]}
     inputs = load_inputs(store)
     assert inputs.truth_columns is not None
-    assert len(inputs.truth_columns) == 3
+    assert len(inputs.truth_columns) == 4
     assert verify_store(tmp_path / "a.zarr").sound
     np.testing.assert_array_equal(zarr.open_array(tmp_path / "a.zarr" / "truth_columns", mode="r")[:], known.values)
     again = ReplayController(tmp_path / "a.zarr").provenance
     assert again.truth_columns is not None
-    assert again.truth_columns["amplitude"].tolist() == [0.5, 0.0, 0.25]
+    assert again.truth_columns["amplitude"].tolist() == [0.5, 0.0, 0.25, 0.5]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_resampling_keeps_places_in_the_field() -> None:
     fine = columns.resampled((16, 16), (32, 48))
     np.testing.assert_allclose((fine["row"] + 0.5) / 2, columns["row"] + 0.5)
     np.testing.assert_allclose((fine["col"] + 0.5) / 3, columns["col"] + 0.5)
-    assert fine["displacement_col"].tolist() == [0.0, 0.0, 1.5]
+    assert fine["displacement_col"].tolist() == [0.0, 0.0, 1.5, 0.0]
     np.testing.assert_allclose(fine.resampled((32, 48), (16, 16)).values, columns.values, atol=1e-12)
 
 
