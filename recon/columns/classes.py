@@ -89,7 +89,8 @@ def _improve(
 ) -> None:
     """Improve means, spreads and shares in place until the means stand still."""
     number, count = means.size, amplitudes.size
-    heights, off = np.empty((number, count)), np.empty((number, count))
+    heights, off, mass = np.empty((number, count)), np.empty((number, count)), np.empty(number)
+    nearest, total, kept = np.empty(count), np.empty(count), np.empty(count)
     for _ in range(_ROUNDS):
         for c in range(number):
             mean, spread, share = means[c], spreads[c] ** 2, shares[c]
@@ -97,25 +98,27 @@ def _improve(
                 inverse = np.reciprocal(spread + variances[n])
                 heights[c, n] = share * math.sqrt(inverse)
                 off[c, n] = 0.5 * inverse * (amplitudes[n] - mean) ** 2
-        total = np.zeros(count)
-        for n in range(count):
-            nearest = off[0, n]
-            for c in range(1, number):
-                nearest = min(nearest, off[c, n])
-            for c in range(number):
-                heights[c, n] *= decay(off[c, n] - nearest)
+        nearest[:] = off[0]
+        for c in range(1, number):
+            for n in range(count):
+                nearest[n] = min(nearest[n], off[c, n])
+        total[:] = 0.0
+        for c in range(number):
+            for n in range(count):
+                heights[c, n] *= decay(off[c, n] - nearest[n])
                 total[n] += heights[c, n]
-        mass, moved = np.empty(number), 0.0
+        moved = 0.0
         for c in range(number):
             mean, spread = means[c], spreads[c] ** 2
             weight = first = second = 0.0
             for n in range(count):
-                part = heights[c, n] / total[n]
-                kept = spread / (spread + variances[n])
-                true = kept * (amplitudes[n] - mean)
-                weight += part
-                first += part * true
-                second += part * (true**2 + kept * variances[n])
+                kept[n] = spread * np.reciprocal(spread + variances[n])
+                heights[c, n] *= np.reciprocal(total[n])
+            for n in range(count):
+                true = kept[n] * (amplitudes[n] - mean)
+                weight += heights[c, n]
+                first += heights[c, n] * true
+                second += heights[c, n] * (true**2 + kept[n] * variances[n])
             mass[c] = max(weight, 1e-9)
             step = first / mass[c]
             moved = max(moved, abs(step))

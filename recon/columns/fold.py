@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import map_coordinates, maximum_filter
+from scipy.ndimage import maximum_filter
 from scipy.special import ndtri
 
+from stemscan.runtime.compiled import compiled
 from stemscan.types import Floats
 
 __all__ = ["folded_sites"]
@@ -51,8 +52,7 @@ def folded_sites(
     fractions = np.stack(np.meshgrid(*(np.arange(n) / n for n in divisions), indexing="ij"), axis=-1)
     offsets = fractions @ basis
     inside = ((sites > 0) & (sites < np.array(slope.shape) - 1)).all(axis=1)
-    at = np.moveaxis(sites[inside] + offsets[:, :, None], 3, 0)
-    total, known = (map_coordinates(values, at, order=1).sum(axis=2, dtype=float) for values in (slope, information))
+    total, known = (_sums(values, sites[inside], offsets) for values in (slope, information))
     z = total / np.sqrt(np.maximum(known, 1e-12))
     amplitude = total / np.maximum(known, 1e-12)
     threshold = float(-ndtri(_FALSE_ALARMS / z.size))
@@ -61,3 +61,19 @@ def folded_sites(
     order = np.argsort(-(z[tuple(chosen.T)]), kind="stable")
     place = tuple(chosen[order].T)
     return np.asarray(offsets[place]).reshape(-1, 2), np.asarray(amplitude[place]).ravel()
+
+
+@compiled()
+def _sums(values: npt.NDArray[np.float32], sites: Floats, offsets: Floats) -> Floats:
+    """Sum of an image over sites moved by each of some offsets, (p, q, 2): bilinear, 0 outside."""
+    total = np.zeros(offsets.shape[:2])
+    for a in range(offsets.shape[0]):
+        for b in range(offsets.shape[1]):
+            for k in range(sites.shape[0]):
+                y, x = sites[k, 0] + offsets[a, b, 0], sites[k, 1] + offsets[a, b, 1]
+                i, j = math.floor(y), math.floor(x)
+                if 0 <= i < values.shape[0] - 1 and 0 <= j < values.shape[1] - 1:
+                    y, x = y - i, x - j
+                    upper = (1 - x) * values[i, j] + x * values[i, j + 1]
+                    total[a, b] += (1 - y) * upper + y * ((1 - x) * values[i + 1, j] + x * values[i + 1, j + 1])
+    return total

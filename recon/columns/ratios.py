@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import maximum_filter
 
 from stemscan.recon.columns.errors import Errors
 from stemscan.recon.columns.kernels import without_each
@@ -15,7 +14,7 @@ from stemscan.recon.columns.model import least_signal, linearise, signal_at
 from stemscan.recon.columns.normal import Normal
 from stemscan.recon.columns.normal_kernels import held_in_place
 from stemscan.recon.columns.observations import Observations
-from stemscan.recon.columns.score import score_parts, significance
+from stemscan.recon.columns.score import largest_around, score_parts, significance
 from stemscan.types import Floats
 
 __all__ = ["absent", "added", "at_sites"]
@@ -51,10 +50,9 @@ def added(model: ColumnModel, points: Observations, distance: float) -> Floats:
         z^2 / 2 of the largest score.
     """
     z = significance(*score_parts(points, signal_at(model, points), model.profiles[0], model.reach))
-    largest = maximum_filter(np.abs(z), 2 * max(1, round(distance)) + 1)
-    rows = np.clip(np.rint(model.rows), 0, points.shape[0] - 1).astype(np.int64)
-    columns = np.clip(np.rint(model.columns), 0, points.shape[1] - 1).astype(np.int64)
-    return np.asarray(0.5 * largest[rows, columns] ** 2)
+    places = np.rint(np.stack([model.rows, model.columns], axis=1))
+    pixels = np.clip(places, 0, np.array(points.shape) - 1).astype(np.int64)
+    return 0.5 * largest_around(np.abs(z), pixels, distance).astype(np.float64) ** 2
 
 
 def at_sites(

@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.fft import irfft2, next_fast_len, rfft2
-from scipy.ndimage import maximum_filter
 from scipy.special import ndtri
 
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import Profile, tabulated
 from stemscan.recon.threads import workers
+from stemscan.runtime.compiled import compiled
 from stemscan.types import Floats
 
-__all__ = ["score_parts", "score_peaks", "score_threshold", "significance"]
+__all__ = ["largest_around", "score_parts", "score_peaks", "score_threshold", "significance"]
 
 Image = npt.NDArray[np.float32]
 
@@ -73,7 +73,7 @@ def _convolved(values: npt.NDArray[Any], table: Floats) -> Image:
 def significance(slope: Image, information: Image) -> Image:
     """Score z in standard deviations; 0 where hardly a sample is near."""
     least = 0.02 * float(information.max())
-    return np.where(information > least, slope / np.sqrt(np.maximum(information, least)), 0.0)
+    return np.where(information > least, slope / np.sqrt(np.maximum(information, np.float32(least))), np.float32(0.0))
 
 
 def score_threshold(shape: tuple[int, int], sigma: float) -> float:
@@ -84,6 +84,19 @@ def score_threshold(shape: tuple[int, int], sigma: float) -> float:
 
 def score_peaks(score: Image, distance: float, threshold: float) -> npt.NDArray[np.int64]:
     """Pixels whose score is above a threshold and the largest within a distance, (n, 2), best first."""
-    size = 2 * max(1, round(distance)) + 1
-    found = np.argwhere((score >= threshold) & (score == maximum_filter(score, size)))
-    return found[np.argsort(-score[found[:, 0], found[:, 1]], kind="stable")]
+    high = np.argwhere(score >= threshold)
+    values = score[high[:, 0], high[:, 1]]
+    peaks = values == largest_around(score, high, distance)
+    return np.asarray(high[peaks][np.argsort(-values[peaks], kind="stable")])
+
+
+@compiled()
+def largest_around(values: Image, places: npt.NDArray[np.int64], distance: float) -> Image:
+    """Largest value in the square around each of some pixels, (n, 2), to a distance rounded to pixels, at least 1."""
+    reach = max(1, round(distance))
+    largest = np.empty(len(places), values.dtype)
+    for k in range(len(places)):
+        i, j = places[k]
+        around = values[max(0, i - reach) : i + reach + 1, max(0, j - reach) : j + reach + 1]
+        largest[k] = around.max()
+    return largest

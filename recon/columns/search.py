@@ -89,8 +89,8 @@ def _settled(model: ColumnModel, points: Observations, support: _Support, sign: 
     While columns come and go, those without support keep moving: the fit is then as good as they allow.
     """
     refused = np.empty((0, 2))
-    for _ in range(turns):
-        fitted = fit(model, points, profiles=len(model.rows) > 0, rounds=_ROUGH_ROUNDS, tolerance=_ROUGH)
+    for turn in range(turns):
+        fitted = fit(model, points, profiles=turn == 0 and len(model.rows) > 0, rounds=_ROUGH_ROUNDS, tolerance=_ROUGH)
         kept = _needed(fitted, points, support, sign)
         refused = np.concatenate([refused, _places(fitted.model)[~kept]])
         model = fitted.model.only(kept)
@@ -102,7 +102,7 @@ def _settled(model: ColumnModel, points: Observations, support: _Support, sign: 
         model = model.extended(extra, np.full(len(extra), 0.5 * typical))
         refused = np.concatenate([refused, extra])
     else:
-        fitted = fit(model, points, profiles=len(model.rows) > 0, rounds=_ROUGH_ROUNDS, tolerance=_ROUGH)
+        fitted = fit(model, points, profiles=False, rounds=_ROUGH_ROUNDS, tolerance=_ROUGH)
         model = fitted.model.only(_needed(fitted, points, support, sign))
     return fit(model, points, profiles=len(model.rows) > 0, rounds=_ROUNDS)
 
@@ -164,11 +164,11 @@ def _by_class(fitted: Fitted, points: Observations) -> tuple[ColumnModel, Errors
     count = len(found.means)
     several = replace(model, classes=found.best, profiles=model.profiles * count)
     if count > 1:
-        worth = PARAMETERS * (count - 1) * math.log(len(points.rows))
+        further = PARAMETERS * (count - 1)
         apart = fit(several, points, rounds=1)
-        if fitted.system.deviance - apart.system.deviance > 0.5 * worth:
+        if fitted.system.deviance - apart.system.deviance > 2 * further:  # more than noise alone would give
             apart = fit(apart.model, points)
-        if fitted.system.deviance - apart.system.deviance >= worth:
+        if fitted.system.deviance - apart.system.deviance >= further * math.log(len(points.rows)):
             return apart.model, joint_errors(apart)
     return several, joint_errors(fitted)
 
