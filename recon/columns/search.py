@@ -21,9 +21,9 @@ from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import PARAMETERS, Profile
 from stemscan.recon.columns.score import score_parts, score_peaks, score_threshold, significance
 from stemscan.recon.columns.sites import empty_indices, indices_beyond, predict
-from stemscan.types import Floats
+from stemscan.types import Floats, Integers
 
-__all__ = ["search"]
+__all__ = ["beginning", "search", "with_own_profiles"]
 
 _TURNS = (3, 6)
 """Rounds of dropping and adding, at most, before and after sites of lattices are known."""
@@ -52,9 +52,9 @@ def search(points: Observations, image: npt.NDArray[np.floating]) -> tuple[Colum
     ColumnModel, Errors
     """
     sign = polarity(image)
-    beginning = _beginning(points, sign * (np.asarray(image, np.float64) + points.raised), sign)
-    strict = score_threshold(points.shape, beginning.profiles[0].sigma)
-    first = _settled(beginning, points, _Support(np.empty((0, 3)), _A_PEAK, strict), sign, _TURNS[0])
+    start = beginning(points, sign * (np.asarray(image, np.float64) + points.raised), sign)
+    strict = score_threshold(points.shape, start.profiles[0].sigma)
+    first = _settled(start, points, _Support(np.empty((0, 3)), _A_PEAK, strict), sign, _TURNS[0])
     sites = expected_sites(first, points, sign)
     model = first.model.extended(*_unoccupied(first.model, sites))
     return _by_class(_settled(model, points, _Support(sites, strict, strict), sign, _TURNS[1]), points)
@@ -161,19 +161,25 @@ def _by_class(fitted: Fitted, points: Observations) -> tuple[ColumnModel, Errors
     if not len(model.rows):
         return model, joint_errors(fitted)
     found = find_classes(model.amplitudes, amplitude_std(fitted, points.shape))
-    count = len(found.means)
-    several = replace(model, classes=found.best, profiles=model.profiles * count)
+    fitted = with_own_profiles(fitted, points, found.best, len(found.means))
+    return fitted.model, joint_errors(fitted)
+
+
+def with_own_profiles(fitted: Fitted, points: Observations, classes: Integers, count: int) -> Fitted:
+    """Columns of one profile in so many classes, each with a profile of its own where the counts are worth one."""
+    model = fitted.model
+    several = replace(model, classes=classes, profiles=model.profiles * count)
     if count > 1:
         further = PARAMETERS * (count - 1)
         apart = fit(several, points, rounds=1)
         if fitted.system.deviance - apart.system.deviance > 2 * further:  # more than noise alone would give
             apart = fit(apart.model, points)
         if fitted.system.deviance - apart.system.deviance >= further * math.log(len(points.rows)):
-            return apart.model, joint_errors(apart)
-    return several, joint_errors(fitted)
+            return apart
+    return Fitted(several, fitted.system)
 
 
-def _beginning(points: Observations, image: Floats, sign: int) -> ColumnModel:
+def beginning(points: Observations, image: Floats, sign: int) -> ColumnModel:
     """Columns of one class at the peaks of an image."""
     sigma = core_width(image)
     places = image_peaks(image, 0.6 * sigma)

@@ -6,10 +6,11 @@ only when a path is expanded.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from fractions import Fraction
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from stemscan.plan.region import RegionBase
 from stemscan.plan.value import PlanValue
@@ -60,6 +61,13 @@ class PatternBase(PlanValue):
         """Count the samples of one pass inside a region of a grid."""
         return region.samples or 0
 
+    def at_ratio(self, ratio: Fraction) -> Self | None:
+        """Make a copy of this sampling ratio of a pass, or of the next higher that can be; at most all pixels.
+
+        None of a pattern whose ratio is not its own to choose.
+        """
+        return None
+
     def check_file(self, shape: tuple[int, int], folder: Path) -> None:
         """Refuse a file, found from `folder`, that is missing or not what the pattern states.
 
@@ -103,6 +111,10 @@ class RatioPattern(AreaPattern):
     def fraction(self) -> Fraction:
         """The ratio as it is stated."""
         return ratio_as_stated(self.ratio)
+
+    def at_ratio(self, ratio: Fraction) -> Self | None:
+        """Make a copy of this ratio, rounded up to four decimals; at most all pixels."""
+        return self.replace(ratio=float(min(Fraction(1), Fraction(math.ceil(ratio * 10**4), 10**4))))
 
 
 class Way(PatternBase):

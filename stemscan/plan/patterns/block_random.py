@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -51,3 +52,7 @@ class BlockRandom(AreaPattern):
     def fraction(self) -> Fraction:
         """n / B^2."""
         return Fraction(self.samples_per_block, self.block**2)
+
+    def at_ratio(self, ratio: Fraction) -> Self | None:
+        """Make a copy with as many samples in a block as this ratio needs; at most all pixels."""
+        return self.replace(samples_per_block=min(self.block**2, math.ceil(ratio * self.block**2)))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -36,3 +37,7 @@ class LineHop(AreaPattern):
     def fraction(self) -> Fraction:
         """1 / height."""
         return Fraction(1, self.height)
+
+    def at_ratio(self, ratio: Fraction) -> Self | None:
+        """Make a copy with bands as high as this ratio allows; at most all pixels."""
+        return self.replace(height=max(1, math.floor(1 / ratio)))

@@ -1,0 +1,188 @@
+"""Precision of fitted columns, before a scan: the joint Cramer-Rao bound of a known specimen at a plan's samples.
+
+The model of the fit (columns, classes with profiles, a smooth background) is fitted to the counts that the plan's
+samples have in expectation, from the places that the specimen knows. Its Fisher information there, with neighbours,
+background and profiles unknown, is that of the fit to come. Information is proportional to the dose.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stemscan.errors import UsageError
+from stemscan.path.scan_path import ScanPath
+from stemscan.plan.scan_plan import ScanPlan
+from stemscan.recon.columns.candidates import polarity
+from stemscan.recon.columns.errors import amplitude_std, joint_errors
+from stemscan.recon.columns.fitting import Fitted, fit
+from stemscan.recon.columns.links import ColumnModel
+from stemscan.recon.columns.observations import Observations
+from stemscan.recon.columns.search import beginning, with_own_profiles
+from stemscan.recon.inputs.inputs import Inputs
+from stemscan.types import Floats
+
+__all__ = ["SURELY_FOUND", "ClassPrecision", "KnownColumns", "expected_precision", "scene_shape"]
+
+SURELY_FOUND: Final = 7.0
+"""Amplitude over its standard deviation from which on all columns of a class are found, and as well as the bound says.
+
+At 5 a fifth of them is missed and the others are found where noise put them; see `benchmarks/wishes.py`.
+"""
+
+_INSIDE: Final = 3.0
+"""Widths of a column by which it lies inside what was scanned, where it counts."""
+
+_ROUNDS: Final = 20
+_SCENE_NM: Final = 3.2
+
+
+@dataclass(frozen=True, eq=False)
+class KnownColumns:
+    """A specimen that knows its columns.
+
+    Attributes
+    ----------
+    signal : ndarray of float32, (H, W)
+        Relative intensity, 0 to 1.
+    places : ndarray of float64, (n, 2)
+        Rows and columns in pixels.
+    classes : ndarray of int64, (n,)
+        Kind of each column, an index of `names`.
+    names : sequence of str
+    """
+
+    signal: npt.NDArray[np.float32]
+    places: Floats
+    classes: npt.NDArray[np.int64]
+    names: Sequence[str]
+
+
+@dataclass(frozen=True)
+class ClassPrecision:
+    """What a scan will tell of a class of columns.
+
+    Attributes
+    ----------
+    name : str
+    columns : int
+        Columns over which it is a mean, those well inside of what is scanned.
+    position_px : float
+        Standard deviation of a position per axis, root mean square.
+    amplitude : float
+        Mean height above the background, on the absolute scale.
+    significance : float
+        Amplitude over its standard deviation, mean.
+    """
+
+    name: str
+    columns: int
+    position_px: float
+    amplitude: float
+    significance: float
+
+
+def scene_shape(plan: ScanPlan) -> tuple[int, int]:
+    """Rows and columns of a part of a plan's grid that holds enough columns to judge it by: 3 nm, or 256 to 768 px."""
+    side = round(min(max(_SCENE_NM / (plan.pixel_size_nm or _SCENE_NM), 256), 768))
+    return min(side, plan.shape[0]), min(side, plan.shape[1])
+
+
+def expected_precision(
+    plan: ScanPlan, specimen: KnownColumns, *, progress: Callable[[int, int], None] | None = None
+) -> tuple[ClassPrecision, ...]:
+    """Precision with which each class of a specimen's columns will be known after a scan.
+
+    Parameters
+    ----------
+    plan : ScanPlan
+    specimen : KnownColumns
+        On the plan's grid, or on a smaller one, which is taken to lie in the middle of what is scanned.
+    progress : callable, optional
+        Called with (samples of the path done, samples in all).
+
+    Returns
+    -------
+    tuple of ClassPrecision
+        Of the classes with a column well inside of what is scanned, the most precise first.
+
+    Raises
+    ------
+    UsageError
+        When there is no such column.
+    """
+    visits = _visits(plan, specimen.signal.shape, progress)
+    dose = plan.electrons_per_sample
+    frames = visits * (dose * specimen.signal.astype(np.float64))
+    points = Observations.of(Inputs.from_arrays(frames[None], visits[None], dose))
+    fitted = _fitted(points, specimen)
+    model = fitted.model
+    inner = _scanned_around(visits, model)
+    if not inner.any():
+        raise UsageError(
+            f"expected a column at least {_INSIDE * model.profiles[0].sigma:.0f} pixels inside of what is scanned, got "
+            "none; scan a larger field, or take a smaller pixel size"
+        )
+    errors, alone = joint_errors(fitted).std[inner], amplitude_std(fitted, points.shape)[inner]
+    classes, amplitudes = specimen.classes[inner], np.abs(model.amplitudes[inner])
+    found = []
+    for number in np.unique(classes):
+        mine = classes == number
+        variance = float(np.mean(errors[mine, :2] ** 2))
+        significance = float(np.mean(amplitudes[mine] / alone[mine]))
+        amplitude = float(np.mean(amplitudes[mine]))
+        one = ClassPrecision(specimen.names[number], int(mine.sum()), math.sqrt(variance), amplitude, significance)
+        found.append(one)
+    return tuple(sorted(found, key=lambda one: one.position_px))
+
+
+def _visits(
+    plan: ScanPlan, shape: tuple[int, ...], progress: Callable[[int, int], None] | None
+) -> npt.NDArray[np.int64]:
+    """Visits of each pixel in the middle of what a plan scans."""
+    path = ScanPath(plan)
+    visits = np.zeros(plan.shape, np.uint16)
+    for start, positions in path.batches():
+        np.add.at(visits, (positions[:, 0], positions[:, 1]), 1)
+        if progress is not None:
+            progress(min(start + len(positions), len(path)), len(path))
+    rows, columns = np.nonzero(visits)
+    corner = [
+        int(np.clip(round(float(np.median(axis))) - part // 2, 0, whole - part))
+        for axis, part, whole in zip((rows, columns), shape, plan.shape, strict=True)
+    ]
+    return visits[corner[0] : corner[0] + shape[0], corner[1] : corner[1] + shape[1]].astype(np.int64)
+
+
+def _fitted(points: Observations, specimen: KnownColumns) -> Fitted:
+    """The model of the fit at its best, from the places that are known."""
+    sign = polarity(specimen.signal)
+    start = beginning(points, sign * specimen.signal.astype(np.float64), sign)
+    rows, columns = np.clip(np.rint(specimen.places).astype(np.int64), 0, np.array(points.shape) - 1).T
+    model = replace(
+        start,
+        classes=np.zeros(len(rows), np.int64),
+        rows=specimen.places[:, 0].astype(np.float64),
+        columns=specimen.places[:, 1].astype(np.float64),
+        amplitudes=specimen.signal[rows, columns].astype(np.float64) - start.nodes.flat[0],
+    )
+    fitted = fit(model, points, rounds=_ROUNDS, tolerance=0.02)
+    return with_own_profiles(fitted, points, specimen.classes.astype(np.int64), len(specimen.names))
+
+
+def _scanned_around(visits: npt.NDArray[np.int64], model: ColumnModel) -> npt.NDArray[np.bool_]:
+    """Tell which columns lie well inside of what was scanned."""
+    from scipy.ndimage import uniform_filter
+
+    size = 2 * math.ceil(_INSIDE * model.profiles[0].sigma) + 1
+    density = uniform_filter((visits > 0).astype(np.float64), size, mode="constant")
+    scanned = density > 0.6 * float(np.median(density[visits > 0]))
+    rows, columns = np.rint(model.rows).astype(np.int64), np.rint(model.columns).astype(np.int64)
+    inside = (rows >= 0) & (columns >= 0) & (rows < visits.shape[0]) & (columns < visits.shape[1])
+    rows, columns = rows.clip(0, visits.shape[0] - 1), columns.clip(0, visits.shape[1] - 1)
+    return np.asarray(inside & scanned[rows, columns])
