@@ -14,6 +14,7 @@ from stemscan.cli.plan_check import check
 from stemscan.cli.plan_dose import read_dose
 from stemscan.cli.plan_export import ExportCommand, export
 from stemscan.cli.plan_options import order_of, take_files
+from stemscan.cli.plan_wish import fulfil, read_wish, wish_lines, wish_report
 
 __all__ = ["app"]
 
@@ -79,7 +80,7 @@ def plan(
         Path | None,
         typer.Option(help="Keep to the pixels of an image of the grid's shape that are not zero.", show_default=False),
     ] = None,
-    passes: Annotated[int, typer.Option(help="Number of passes.")] = 4,
+    passes: Annotated[int | None, typer.Option(help="Number of passes (4).", show_default=False)] = None,
     repeat: Annotated[
         str, typer.Option(help="independent: passes may meet; exclusive: they avoid each other as long as they can.")
     ] = "independent",
@@ -131,6 +132,25 @@ def plan(
         float | None,
         typer.Option(help="Refuse the plan above this mean dose in incident e-/A^2.", show_default=False),
     ] = None,
+    want: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LENGTH",
+            help="Precision per axis that positions of columns are to have, as 5pm: takes the dose that reaches it, or "
+            "with --dose the ratio, or with both the passes.",
+            show_default=False,
+        ),
+    ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPECIMEN", help="With --want: of crystal:NAME or synthetic:SEED/INDEX.", show_default=False
+        ),
+    ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option("--class", metavar="NAME", help="With --want: of this class (the weakest).", show_default=False),
+    ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -149,18 +169,24 @@ def plan(
     if output is None:
         raise UsageError("expected a file to write the plan to, got none; add -o plan.yaml")
     check_output(output, overwrite=overwrite)
+    wish = read_wish(want, on, kind)
     stated = read_dose(dose, total_dose, current, dwell, max_dose)
+    if wish is not None and (stated.largest is not None or total_dose is not None):
+        raise UsageError(
+            "--want: expected the dose to follow from it, got --dose max or --total-dose too; leave that out"
+        )
+    later = wish is not None or stated.largest is not None
     data: dict[str, Any] = {
         "pattern": pattern_from_options(pattern, context.obj, PATTERNS),
         "shape": list(parse_shape(shape)),
-        "passes": passes,
+        "passes": 4 if passes is None else passes,
         "repeat": repeat,
         "order": order_of(order, max_jump, settle_time, tolerance, settle_table, settle_profile),
         "dwell_ns": stated.dwell_ns,
         "dose": {**stated.dose, "collection": collection},
         "pixel_size_nm": None if pixel_size is None else parse_length_nm(pixel_size),
         "seed": seed,
-        "limits": {} if stated.largest is not None or max_dose is None else {"max_dose_e_per_A2": max_dose},
+        "limits": {} if max_dose is None or later else {"max_dose_e_per_A2": max_dose},
     }
     points = context.obj["--points"]
     if points is None and (columns is not None or rounding):
@@ -176,6 +202,11 @@ def plan(
         raise
     except PlanError as problem:
         raise UsageError(str(problem)) from problem
+    wished = None
+    if wish is not None:
+        given = {**context.obj, "--passes": passes}
+        wished = fulfil(wish, scan_plan, stated, given, max_dose, talk)
+        scan_plan = wished.plan
     with talk.progress("walking the path") as progress:
         summary = scan_plan.summary(progress=progress)
     if moved is not None:
@@ -186,4 +217,7 @@ def plan(
     if moved is not None:
         report |= {"points_file": str(moved.path), "moved_at_most_px": moved.furthest_px}
         lines += table([("points", f"on pixels in {moved.path}, moved by at most {moved.furthest_px:.3g} px")])
+    if wish is not None and wished is not None:
+        report["wish"] = wish_report(wish, wished)
+        lines += wish_lines(wish, wished)
     talk.result(report, lines)

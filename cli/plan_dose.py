@@ -20,11 +20,14 @@ class StatedDose:
     dwell_ns : int
     largest : float or None
         Limit in e-/A^2 whose largest dose the plan takes.
+    fixed : bool
+        The dose of a sample is given, by electrons or by current and dwell time.
     """
 
     dose: dict[str, float]
     dwell_ns: int
     largest: float | None = None
+    fixed: bool = False
 
 
 def read_dose(
@@ -52,7 +55,8 @@ def read_dose(
     if len(given) > 1 or (largest and total is not None):
         raise UsageError("expected one of --dose, --total-dose and --current, got several; keep one")
     if not largest:
-        return StatedDose(given or {"electrons_per_sample": 10.0}, dwell_ns)
+        fixed = bool(given) and (current is None or dwell is not None)
+        return StatedDose(given or {"electrons_per_sample": 10.0}, dwell_ns, fixed=fixed)
     if max_dose is None:
         raise UsageError("--dose max: expected --max-dose beside it, got none; add the limit in e-/A^2")
     if current is not None and dwell is not None:

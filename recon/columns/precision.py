@@ -25,6 +25,7 @@ from stemscan.recon.columns.links import ColumnModel
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.search import beginning, with_own_profiles
 from stemscan.recon.inputs.inputs import Inputs
+from stemscan.store.true_columns import TrueColumns
 from stemscan.types import Floats
 
 __all__ = ["SURELY_FOUND", "ClassPrecision", "KnownColumns", "expected_precision", "scene_shape"]
@@ -62,6 +63,13 @@ class KnownColumns:
     classes: npt.NDArray[np.int64]
     names: Sequence[str]
 
+    @classmethod
+    def of(cls, signal: npt.NDArray[np.float32], columns: TrueColumns) -> KnownColumns:
+        """A specimen's signal and the columns that it knows, without the vacancies among them."""
+        there = columns.where(columns["amplitude"] != 0)
+        places = np.stack([there["row"], there["col"]], axis=1)
+        return cls(signal, places, there["class"].astype(np.int64), there.classes)
+
 
 @dataclass(frozen=True)
 class ClassPrecision:
@@ -85,6 +93,11 @@ class ClassPrecision:
     position_px: float
     amplitude: float
     significance: float
+
+    @property
+    def surely_found(self) -> bool:
+        """Tell whether all columns of the class will be found."""
+        return self.significance >= SURELY_FOUND
 
 
 def scene_shape(plan: ScanPlan) -> tuple[int, int]:

@@ -46,6 +46,9 @@ class PatternBase(PlanValue):
     needs_file: ClassVar[bool] = False
     """Tell whether the pattern is nothing without a file."""
 
+    ratio_field: ClassVar[str | None] = None
+    """Name of the field that `at_ratio` changes; None of a pattern whose ratio is not its own to choose."""
+
     kind: str
 
     @property
@@ -64,7 +67,7 @@ class PatternBase(PlanValue):
     def at_ratio(self, ratio: Fraction) -> Self | None:
         """Make a copy of this sampling ratio of a pass, or of the next higher that can be; at most all pixels.
 
-        None of a pattern whose ratio is not its own to choose.
+        None of a pattern without a `ratio_field`.
         """
         return None
 
@@ -105,6 +108,7 @@ class AreaPattern(PatternBase):
 class RatioPattern(AreaPattern):
     """Base of patterns that state their samples as a ratio."""
 
+    ratio_field: ClassVar[str | None] = "ratio"
     ratio: float
 
     @property

@@ -29,6 +29,7 @@ class BlockRandom(AreaPattern):
 
     default_order: ClassVar[str] = "serpentine-blocks"
     example: ClassVar = {"block": 8, "samples_per_block": 3}
+    ratio_field: ClassVar[str | None] = "samples_per_block"
     kind: Literal["block-random"] = "block-random"
     block: Annotated[int, Field(ge=1, le=1024), Option(default=8, tried=range(1, 10))]
     samples_per_block: Annotated[int, Field(ge=1), Option("--per-block", default=3, tried=range(1, 82))]

@@ -25,6 +25,7 @@ class LineHop(AreaPattern):
     """
 
     default_order: ClassVar[str] = "serpentine-blocks"
+    ratio_field: ClassVar[str | None] = "height"
     kind: Literal["line-hop"] = "line-hop"
     height: Annotated[int, Field(ge=1, le=1024), Option(tried=range(1, 21))]
 
