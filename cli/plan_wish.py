@@ -86,7 +86,8 @@ def fulfil(
 
     if plan.pixel_size_nm is None:
         raise UsageError("--want: expected --pixel-size beside it, got none; add it")
-    pattern, free = plan.pattern, list[Choice]() if stated.fixed else list[Choice](["dose"])
+    pattern = plan.pattern
+    free: list[Choice] = [] if stated.fixed else ["dose"]
     flags = [one.flag for one in declared_options(pattern.kind, type(pattern)) if one.field == pattern.ratio_field]
     if flags and given.get(flags[0]) is None:
         free.append("ratio")
