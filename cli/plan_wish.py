@@ -138,7 +138,7 @@ def wish_lines(wish: WishOptions, made: WishedPlan) -> list[str]:
     from stemscan.units import format_length
 
     finer = made.position_nm < 0.9 * wish.precision_nm
-    reason = ", with which its columns are surely found" if finer and made.judged.significance < 8 else ""
+    reason = "; less dose would miss some of its columns" if finer and made.judged.significance < 8 else ""
     title = f"{format_length(wish.precision_nm)} an axis for {made.judged.name} of {wish.specimen}{reason}"
     return table([("wish", title), *((f"  {one.name}", _precision(one, made)) for one in made.classes)])
 
