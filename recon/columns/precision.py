@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +25,10 @@ from stemscan.recon.columns.links import ColumnModel
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.search import beginning, with_own_profiles
 from stemscan.recon.inputs.inputs import Inputs
-from stemscan.store.true_columns import TrueColumns
 from stemscan.types import Floats
+
+if TYPE_CHECKING:
+    from stemscan.store.true_columns import TrueColumns
 
 __all__ = ["SURELY_FOUND", "ClassPrecision", "KnownColumns", "expected_precision", "scene_shape"]
 
