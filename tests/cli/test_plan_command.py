@@ -8,10 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stemscan import __version__
 from stemscan.plan.dose import Limits
+from stemscan.plan.patterns.block_random import BlockRandom
 from stemscan.plan.scan_plan import ScanPlan
 from tests.cli.conftest import Stemscan
 
@@ -225,3 +227,56 @@ def test_what_the_system_refuses_is_told_in_words(stemscan: Stemscan) -> None:
     assert done.code == 1
     assert done.err.startswith("error: expected to open 'xxx")
     assert "Errno" not in done.err
+
+
+WISH = ("plan", "-o", "p.yaml", "--shape", "256x256", "--pixel-size", "10pm", "--on", "crystal:SrTiO3[001]")
+
+
+def test_a_wish(stemscan: Stemscan) -> None:
+    """The plan of the file reaches what was wished for, for the weakest class."""
+    done = stemscan(*WISH, "--want", "6pm", "--json")
+    assert (done.code, done.err) == (0, "")
+    report = json.loads(done.out)["wish"]
+    assert report["class"] == "O"
+    assert 0.0055 < report["position_nm"] <= 0.006
+    assert {one["class"] for one in report["classes"]} == {"Sr", "TiO", "O"}
+    assert all(one["surely_found"] for one in report["classes"])
+    assert ScanPlan.load("p.yaml").pattern == BlockRandom(block=8, samples_per_block=3)
+    by_class = stemscan(*WISH, "--want", "6pm", "--class", "TiO", "--overwrite", "--dose", 10)
+    assert by_class.code == 0
+    assert "an axis for TiO of crystal:SrTiO3[001]" in by_class.out
+    assert "too weak to be found surely" in by_class.out
+    plan = ScanPlan.load("p.yaml")
+    assert plan.electrons_per_sample == 10
+    assert plan.sampling_ratio > 3 / 64
+
+
+@pytest.mark.parametrize(
+    ("options", "words", "code"),
+    [
+        (["--want", "5pm", "--class", "Ti"], "a class of columns out of Sr, TiO, O, got 'Ti'", 2),
+        (["--want", "5pm", "--max-dose", "200"], "200 reach", 1),
+        (["--want", "5pm", "--dose", "max", "--max-dose", "200"], "leave that out", 2),
+        (["--want", "5pm", "--total-dose", "1e6"], "leave that out", 2),
+        (["--want", "5pm", "--dose", "1", "--per-block", "3", "--passes", "4"], "leave one out", 2),
+        (["--want", "5"], "unit", 2),
+        (["--class", "Sr"], "--want", 2),
+        ([], "--on: expected --want beside it", 2),
+    ],
+)
+def test_wishes_that_are_refused(stemscan: Stemscan, options: list[str], words: str, code: int) -> None:
+    done = stemscan(*WISH, *options)
+    assert done.code == code
+    assert words in done.err
+    assert done.err.count("\n") == 1
+    assert not Path("p.yaml").exists()
+
+
+def test_a_wish_needs_columns_and_a_pixel_size(stemscan: Stemscan) -> None:
+    np.save("image.npy", np.random.default_rng(1).random((64, 64)))
+    size = ("plan", "-o", "p.yaml", "--shape", "64x64")
+    assert "--on" in stemscan(*size, "--pixel-size", "10pm", "--want", "5pm").err
+    assert "--pixel-size" in stemscan(*size, "--on", "crystal:Si", "--want", "5pm").err
+    done = stemscan(*size, "--pixel-size", "10pm", "--want", "5pm", "--on", "image.npy")
+    assert done.code == 2
+    assert "knows its columns" in done.err
