@@ -17,6 +17,7 @@ from stemscan.errors import DoseLimitError, PlanError, UsageError
 from stemscan.plan.dose import NO_LIMITS, Limits
 from stemscan.plan.scan_plan import ScanPlan
 from stemscan.recon.columns.precision import SURELY_FOUND, ClassPrecision, KnownColumns, expected_precision
+from stemscan.units import counted
 
 __all__ = ["Choice", "Wish", "WishedPlan", "plan_for"]
 
@@ -221,7 +222,7 @@ def _out_of_reach(made: WishedPlan, wish: Wish, choice: Choice) -> str:
     most = {
         "dose": f"{made.plan.electrons_per_sample:.4g} electrons a sample reach",
         "ratio": f"a sampling ratio of {100 * made.plan.sampling_ratio:.4g} % reaches",
-        "passes": f"{made.plan.passes} passes reach",
+        "passes": f"the most of {counted(made.plan.passes, 'pass')} reaches",
     }[choice]
     return (
         f"expected a wish that the {choice} can fulfil, got {1000 * wish.precision_nm:.3g} pm where {most} "
