@@ -5,10 +5,10 @@ The specimen is its mean plus a stationary Gaussian process of power spectrum P,
     minimise  sum_i (V_i / var) (S_i / V_i - x_i)^2 + sum_k |X_k|^2 / P_k
 
 P is unknown. It is estimated from the estimate (empirical Bayes), in turns with it: conjugate gradients give X and the
-residual E = F(V (y - x)) / v, with v the mean number of visits; X + E is the image's transform before shrinkage, in
-white noise of level s, at most var / v + (var V / v^2) times the posterior variance (the second term is what random
-sampling leaks); and `stemscan.recon.fourier_eb.spectrum` turns |X + E|^2 and s into P. Lattice peaks stay free, the
-rest shrinks.
+residual E = F(V (y - x)) / v, with v the mean number of visits of the image's pixels; X + E is the image's transform
+before shrinkage, in white noise of level s, at most var / v + (var V / v^2) times the posterior variance (the second
+term is what random sampling leaks); and `stemscan.recon.fourier_eb.spectrum` turns |X + E|^2 and its noise into P: s
+times the image's share of the torus, for the margin has no residual. Lattice peaks stay free, the rest shrinks.
 Windows follow in `stemscan.recon.fourier_eb.windows`, standard deviations in `stemscan.recon.fourier_eb.uncertainty`.
 
 var is the mean variance of a sample, mean(x) / lambda for Poisson counts and mean(x^2) / lambda under equation 5.
@@ -62,8 +62,8 @@ class FourierAnalysis:
     pilot : ndarray of float32, of the image's shape
         The stationary estimate, from which windows start.
     parts : tuple of ndarray of float32, of the image's shape
-        What the estimate is the mean of: the whole image's filter, then the windows', wide and narrow. The estimate
-        alone where there are none, and under equation 5.
+        What the estimate is the mean of, together with the pilot: the whole image's filter, then the windows', wide and
+        narrow. The estimate alone where there are none, and under equation 5.
     std : ndarray of float32, of the image's shape
         Standard deviation of the estimate's error.
     factor : int
@@ -159,7 +159,7 @@ def analyse(
         pilot = _refine_eq5(samples, pilot, power)
     windowed = windows and has_windows(domain)
     parts = _follow(samples, pilot) if windowed else (pilot,)
-    deviation = torch.stack(parts).mean(dim=0) if len(parts) > 1 else parts[0]
+    deviation = torch.stack((pilot, *parts)).mean(dim=0) if len(parts) > 1 else parts[0]
     std = _uncertainty(samples, deviation + mean, power, level)
     rows, columns = domain.image_shape
 
@@ -197,8 +197,7 @@ def _stationary(samples: Samples, limit: float, rounds: int, steps: int) -> tupl
     shape = samples.domain.shape
     device = visits.device
     columns = half_weights(shape[1], device)
-    per_pixel = float(visits.mean())
-    leak = float(visits.var(correction=0)) / per_pixel**2
+    per_pixel, leak, share = samples.visits_a_pixel, samples.leak, samples.domain.share
     spectrum = SpectrumEstimator(shape, limit, device)
     pairs = float((visits**2).sum())
     total = float((deviation**2).sum())
@@ -207,14 +206,14 @@ def _stationary(samples: Samples, limit: float, rounds: int, steps: int) -> tupl
     precision = visits / samples.variance
     left = torch.fft.rfft2(deviation / samples.variance, norm="ortho")
     level = samples.variance / per_pixel + leak * posterior
-    power = _power(spectrum, left * (samples.variance / per_pixel), level)
+    power = _power(spectrum, left * (samples.variance / per_pixel), level * share)
     for turn in range(rounds):
         estimate, left = posterior_mean(precision, left, power, estimate, steps)
         gained = power / (1 + power * (per_pixel / samples.variance))
         posterior = float((gained * columns).sum()) / visits.numel()
         level = samples.variance / per_pixel + leak * posterior
         if turn < rounds - 1:
-            power = _power(spectrum, estimate + left * (samples.variance / per_pixel), level)
+            power = _power(spectrum, estimate + left * (samples.variance / per_pixel), level * share)
     return torch.fft.irfft2(estimate, s=shape, norm="ortho"), power, level
 
 
@@ -244,21 +243,22 @@ def _eq5_precision(samples: Samples, deviation: torch.Tensor) -> tuple[torch.Ten
 
 
 def _follow(samples: Samples, pilot: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """The windowed estimates from the global one, whose mean is the estimate; one alone under equation 5."""
-    per_pixel = float(samples.visits.mean())
+    """The estimates that follow the global one, whose mean with it is the estimate; one alone under equation 5."""
+    per_pixel = samples.visits_a_pixel
     if samples.noise == "poisson":
         prior = WindowPrior(pilot, samples.variance / per_pixel, samples.domain)
         return prior.parts(pilot + (samples.deviation - samples.visits * pilot) / per_pixel)
     precision, weighted = _eq5_precision(samples, pilot)
-    prior = WindowPrior(pilot, 1 / float(precision.mean()), samples.domain)
+    prior = WindowPrior(pilot, samples.domain.share / float(precision.mean()), samples.domain)
     return (prior.refine(pilot, precision, weighted, _EQ5_WINDOW_STEPS),)
 
 
 def _uncertainty(samples: Samples, image: torch.Tensor, power: torch.Tensor, level: float) -> torch.Tensor:
     """Standard deviation on the torus."""
     precision = samples.visits / samples.sample_variance(image)
-    leak = max(level - samples.variance / float(samples.visits.mean()), 0.0)
-    std = standard_deviation(power, level, leak, precision)
+    leak = max(level - samples.variance / samples.visits_a_pixel, 0.0)
+    within = power / samples.domain.share  # a process that fades in the margin has more power inside
+    std = standard_deviation(within, level, leak, precision)
     number = float(samples.visits.sum())
     scale = (samples.mean**2 + samples.variance) / number  # what so few samples cannot tell, even of the mean
     return torch.sqrt(std**2 + scale)

@@ -8,6 +8,7 @@ prime factor above 7 and are whole numbers of strides of the windows (`stemscan.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ __all__ = ["Axis", "Domain", "bin_sum", "smooth_size"]
 
 
 _SMALLEST_MARGIN = 4
-_LARGEST_MARGIN = 24
+_LARGEST_MARGIN = 64
 _STRIDES = {384: (48, 54, 56, 60, 64, 70, 72), 192: (24, 28, 30, 32, 36)}  # by the axis length from which they serve
 
 
@@ -46,7 +47,7 @@ class Axis:
         """Choose margin and stride for an image of that many pixels; a single pixel stays alone."""
         if length == 1:
             return cls(1, 1, 0)
-        least = length + min(max(length // 16, _SMALLEST_MARGIN), _LARGEST_MARGIN)
+        least = length + min(max(length // 4, _SMALLEST_MARGIN), _LARGEST_MARGIN)
         for shortest, strides in _STRIDES.items():
             if least >= shortest:
                 size, stride = min((smooth_size(-(-least // stride)) * stride, -stride) for stride in strides)
@@ -84,6 +85,11 @@ class Domain:
     def image_shape(self) -> tuple[int, int]:
         """Rows and columns of the image in its first corner."""
         return self.rows.length, self.columns.length
+
+    @property
+    def share(self) -> float:
+        """Part of the torus that the image fills."""
+        return math.prod(self.image_shape) / math.prod(self.shape)
 
     def embed(self, summed: Image) -> Image:
         """Bin a scan-grid array (H, W) by summing and put it into the first corner of a torus of zeros."""

@@ -42,6 +42,17 @@ class Samples:
         """S - m V."""
         return self.summed - self.mean * self.visits
 
+    @property
+    def visits_a_pixel(self) -> float:
+        """Mean visits of the image's pixels, which those of the margin would lower."""
+        return float(self.visits.mean()) / self.domain.share
+
+    @property
+    def leak(self) -> float:
+        """Variance of the visits of the image's pixels over their squared mean."""
+        rows, columns = self.domain.image_shape
+        return float(self.visits[:rows, :columns].var(correction=0)) / self.visits_a_pixel**2
+
     def sample_variance(self, image: torch.Tensor) -> torch.Tensor:
         """Variance of one sample at each pixel, floored at a fraction of its mean."""
         variance = (image if self.noise == "poisson" else image**2) / self.dose + self.extra

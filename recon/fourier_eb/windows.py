@@ -12,8 +12,8 @@ unexplained, spread evenly. One application of D, a few batches of transforms, i
 steps were measured to change the error by under 0.02 dB). Where precisions differ from pixel to pixel by more than
 visits do, `refine` takes such steps: D itself is the preconditioner, so that D^-1 is never needed.
 
-Windows lie on the torus of `stemscan.recon.fourier_eb.domain` and are taken a row of windows at a time, so that memory
-stays bounded. An axis too short for windows is taken whole.
+Windows lie on the torus of `stemscan.recon.fourier_eb.domain`, whose margin has no noise: a window has that of its part
+in the image. They are taken a row of windows at a time, so that memory stays bounded. An axis too short for windows is taken whole.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ __all__ = ["WindowPrior", "has_windows"]
 
 _OVERLAP = 4  # strides per window
 _SCALES = (1, 2)  # divisors of the stride
+_LEAST_SHARE = 1e-3  # of a window in the margin
 _SHORTEST = 24  # strides are not divided below this: narrower windows lose more than they gain
 
 
@@ -65,7 +66,7 @@ class WindowPrior:
     pilot : Tensor of float32, (H, W)
         Deviation of the pilot from the mean signal, on the torus.
     noise : float
-        s: variance of the noise to expect of each pixel of an image to be filtered, above 0.
+        s: variance of the noise to expect of each pixel of an image to be filtered, above 0; the margin has none.
     domain : Domain
         The torus.
     """
@@ -81,7 +82,9 @@ class WindowPrior:
                 self._cuts.append((rows, columns))
         spectrum = torch.fft.rfft2(pilot, norm="ortho")
         power = spectrum.real**2 + spectrum.imag**2
-        self._gain = power / (power + noise)
+        self._gain = power / (power + noise * domain.share)
+        self._inside = torch.zeros_like(pilot)
+        self._inside[: domain.rows.length, : domain.columns.length] = 1
 
     def apply(self, image: torch.Tensor) -> torch.Tensor:
         """D image, for an image on the torus."""
@@ -141,9 +144,9 @@ class WindowPrior:
     def _add_windows(self, total: torch.Tensor, image: torch.Tensor, rows: _Cut, columns: _Cut) -> None:
         """Add the windowed filter of one scale to `total`."""
         taper = rows.taper[:, None] * columns.taper
-        noise = self._noise * float((taper**2).mean())
         shape = (rows.width, columns.width)
-        for line, pilot, windows in self._window_rows(image, rows, columns):
+        for line, pilot, windows, inside in self._window_rows(image, rows, columns):
+            noise = self._noise * (taper**2 * inside).mean(dim=(1, 2), keepdim=True).clamp_(min=_LEAST_SHARE)
             local = torch.fft.rfft2(pilot * taper, norm="ortho")
             power = local.real**2 + local.imag**2
             spectrum = torch.fft.rfft2(windows * taper, norm="ortho")
@@ -153,13 +156,14 @@ class WindowPrior:
 
     def _window_rows(
         self, image: torch.Tensor, rows: _Cut, columns: _Cut
-    ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """Row by row of windows: the image rows they cover, the pilot's and the image's windows (count, h, w)."""
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """Row by row of windows: the rows they cover; windows (count, h, w) of pilot, image, and the image's place."""
         across = torch.arange(columns.width - columns.stride, device=image.device)
         offsets = torch.arange(rows.width, device=image.device)
         for number in range(rows.count):
             line = (number * rows.stride + offsets) % image.shape[0]
-            yield line, _unfold(self._pilot[line], across, columns), _unfold(image[line], across, columns)
+            pilot, windows, inside = (_unfold(one[line], across, columns) for one in (self._pilot, image, self._inside))
+            yield line, pilot, windows, inside
 
 
 def _unfold(strip: torch.Tensor, across: torch.Tensor, columns: _Cut) -> torch.Tensor:
