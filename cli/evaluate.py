@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     from stemscan.recon.evaluation.images import ImageSource
 
 __all__ = ["evaluate"]
+
+
+class _Usual(NamedTuple):
+    """What is taken of a task where nothing is asked for."""
+
+    ratios: str
+    doses: str
+    size: int
+
+
+_IMAGES = _Usual("1,2,3,4,5,6", "10,25", 1024)
+_COLUMNS = _Usual("1,3,6", "10", 512)
 
 _NOT_IN_THE_COMMAND = {
     *("quiet", "as_json", "overwrite", "processes", "scheduler", "threads", "cache", "recompute", "parquet"),
@@ -43,21 +55,38 @@ def evaluate(
         list[str] | None,
         typer.Option(metavar="NAME=FILE", help="Weights of a method; may be given again.", show_default=False),
     ] = None,
-    ratios: Annotated[str, typer.Option(help="Samples of each 8 x 8 block in a pass.")] = "1,2,3,4,5,6",
-    doses: Annotated[str, typer.Option(help="Electrons per sample.")] = "10,25",
+    task: Annotated[
+        str, typer.Option(help="images: PSNR, SSIM; columns: made crystals, columns and defects.")
+    ] = "images",
+    ratios: Annotated[
+        str | None,
+        typer.Option(help="Samples of each 8 x 8 block in a pass (1,2,3,4,5,6; columns: 1,3,6).", show_default=False),
+    ] = None,
+    doses: Annotated[
+        str | None, typer.Option(help="Electrons per sample (10,25; columns: 10).", show_default=False)
+    ] = None,
     noise: Annotated[str, typer.Option(help="Any of poisson,eq5,published.")] = "poisson",
     passes: Annotated[int, typer.Option(help="Passes of a scan.")] = 4,
     images: Annotated[
         Path | None, typer.Option(help="Folder of micrographs, whose corners are taken.", show_default=False)
     ] = None,
     only: Annotated[
-        str | None, typer.Option(help="Names of images of that folder without suffix, A,B,C.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Names of images of that folder without suffix, or of made crystals, A,B.", show_default=False
+        ),
     ] = None,
     corner: Annotated[int, typer.Option(help="Rows and columns of a micrograph's corner, doubled for the scan.")] = 512,
     synthetic: Annotated[
         int | None, typer.Option(help="Images of the synthetic test set (45; 0 with --images).", show_default=False)
     ] = None,
-    size: Annotated[int, typer.Option(help="Rows and columns of a synthetic image.")] = 1024,
+    size: Annotated[
+        int | None,
+        typer.Option(help="Rows and columns of what is drawn (1024; columns: 512).", show_default=False),
+    ] = None,
+    specimen_seeds: Annotated[
+        str | None, typer.Option(help="Seeds of the defects of made crystals (201,202).", show_default=False)
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of scans.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
     processes: Annotated[int | None, typer.Option(help="Cases at once (one a processor).", show_default=False)] = None,
@@ -85,6 +114,7 @@ def evaluate(
     from stemscan.errors import ReconError, UsageError
     from stemscan.recon.devices import check_device
     from stemscan.recon.evaluation.cases import Grid
+    from stemscan.recon.evaluation.contenders import columns_contenders
     from stemscan.recon.evaluation.report import means, overview, write_report
     from stemscan.recon.evaluation.schedule import LOCAL, scheduler_for
     from stemscan.recon.evaluation.session import Request, check_folder, prepare_folder
@@ -99,10 +129,18 @@ def evaluate(
         raise UsageError(f"--panels: expected at least 0, got {panels}")
     if parquet:
         require_pyarrow()
+    of_columns = _of_columns(task)
+    usual = _COLUMNS if of_columns else _IMAGES
     grid = Grid(
-        tuple(_parts(noise)), _numbers("--ratios", ratios, int), _numbers("--doses", doses, float), passes, seed
+        tuple(_parts(noise)),
+        _numbers("--ratios", ratios or usual.ratios, int),
+        _numbers("--doses", doses or usual.doses, float),
+        passes,
+        seed,
     )
-    contenders = _contenders(method or [], methods, weights or [])
+    asked = bool(method or methods or weights) or not of_columns
+    found_contenders = _contenders(method or [], methods, weights or []) if asked else None
+    contenders = columns_contenders(found_contenders) if of_columns else found_contenders or []
     for name in dict.fromkeys(one.method for one in contenders):
         talk.warn(PLUGINS.shadows(name))
     unknown = [label for label in recompute or [] if label not in [one.label for one in contenders]]
@@ -112,7 +150,13 @@ def evaluate(
         device = check_device(device)
     check_folder(output, overwrite=overwrite)
     with scheduler_for(scheduler, processes) as runner:
-        found = _images(images, _parts(only or ""), corner, synthetic, size, talk)
+        if of_columns:
+            _refuse_images(images, synthetic, noise)
+            found = _crystals(_parts(only or ""), specimen_seeds, size or usual.size, talk)
+        elif specimen_seeds is not None:
+            raise UsageError("--specimen-seeds: expected --task columns beside it, got images; drop one")
+        else:
+            found = _images(images, _parts(only or ""), corner, synthetic, size or usual.size, talk)
         prepare_folder(output, overwrite=overwrite)
         request = Request(tuple(found), grid, tuple(contenders), device, threads, panels, tuple(recompute or ()))
         with talk.progress("evaluating") as progress:
@@ -138,6 +182,35 @@ def evaluate(
             f"{first.contender} on {first.image}: {first.measured.error}; see the column error of "
             f"{str(output / 'rows.csv')!r}, the same command tries them again"
         )
+
+
+def _of_columns(task: str) -> bool:
+    """Tell whether the task is that of columns."""
+    from stemscan.errors import UsageError
+
+    if task not in ("images", "columns"):
+        raise UsageError(f"--task: expected images or columns, got {task!r}; name one of the two")
+    return task == "columns"
+
+
+def _refuse_images(folder: Path | None, synthetic: int | None, noise: str) -> None:
+    """Refuse images whose columns are not known, and a protocol that scans no plan."""
+    from stemscan.errors import UsageError
+
+    for name, value in (("--images", folder), ("--synthetic", synthetic)):
+        if value is not None:
+            raise UsageError(f"{name}: expected made crystals alone for --task columns, got {value}; drop it")
+    if not set(_parts(noise)) <= {"poisson", "eq5"}:
+        raise UsageError(f"--noise: expected poisson or eq5 for --task columns, got {noise}; correct it")
+
+
+def _crystals(names: list[str], seeds: str | None, size: int, talk: Talk) -> list[ImageSource]:
+    """The specimens whose columns are known."""
+    from stemscan.recon.evaluation.columns.specimens import SEEDS, column_images
+
+    chosen = SEEDS if seeds is None else _numbers("--specimen-seeds", seeds, int)
+    with talk.progress("drawing crystals") as progress:
+        return column_images(names, chosen, size, lambda: progress(1, 1))
 
 
 def _parts(text: str) -> list[str]:

@@ -10,8 +10,10 @@ import json
 import math
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -78,11 +80,11 @@ class Cache:
     def put(self, case: Case, outcome: Outcome) -> CachedRow:
         """Keep what came of a case, at once and whole."""
         row = CachedRow(outcome.measured, outcome.threads, code_of(case.contender))
-        found = {field.name: getattr(outcome.measured, field.name) for field in fields(Measured)}
+        scores = {field.name: getattr(outcome.measured, field.name) for field in fields(Measured)}
         data = {
             "schema": _SCHEMA,
             "digest": case.digest,
-            "measured": {name: _encoded(value) for name, value in found.items()},
+            "measured": {name: _encoded(value) for name, value in scores.items()},
             "threads": row.threads,
             "code": row.code,
             "case": {
@@ -99,6 +101,9 @@ class Cache:
         image = outcome.image
         if image is not None:
             write_file(self._path(case, "npy"), lambda path: np.save(path, image), overwrite=True)
+        if outcome.found is not None:
+            found = {name: np.asarray(values) for name, values in outcome.found.items()}
+            write_file(self._path(case, "npz"), partial(_write_arrays, found), overwrite=True)
         write_text(self._path(case, "json"), json.dumps(data, indent=1, allow_nan=False) + "\n", overwrite=True)
         return row
 
@@ -111,6 +116,16 @@ class Cache:
                 return found
         return None
 
+    def found(self, case: Case) -> dict[str, npt.NDArray[np.float64]] | None:
+        """What a case of the task of columns found, where there is a whole file of it."""
+        with suppress(OSError, ValueError, EOFError, BadZipFile), np.load(self._path(case, "npz")) as arrays:
+            return {name: np.asarray(arrays[name], np.float64) for name in arrays.files}
+        return None
+
+    def has_found(self, case: Case) -> bool:
+        """Tell whether there is all that a case needs beside its row: of the task of columns, what it found."""
+        return case.image.set != "columns" or self._path(case, "npz").is_file()
+
     def has_image(self, case: Case) -> bool:
         """Tell whether an image of the case is kept."""
         return self._path(case, "npy").is_file()
@@ -118,6 +133,12 @@ class Cache:
     def _path(self, case: Case, suffix: str) -> Path:
         """Path of a case."""
         return self.folder / case.digest[:2] / f"{case.digest}.{suffix}"
+
+
+def _write_arrays(arrays: dict[str, npt.NDArray[np.float64]], path: Path) -> None:
+    """Write arrays by their names."""
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
 def _encoded(value: Any) -> Any:

@@ -28,6 +28,8 @@ __all__ = ["BLOCK", "Case", "Cell", "Grid", "all_cases", "percent"]
 BLOCK: Final = 8
 
 _SCHEMA: Final = 1
+_COLUMNS_SCHEMA: Final = 1
+"""Of what is kept of a case of the task of columns; a new number for another way of judging them."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,8 @@ class Case:
             "weights": self.contender.weights_sha256,
             "version": __version__,
         }
+        if self.image.set == "columns":
+            known["task"] = [_COLUMNS_SCHEMA, self.contender.judged]
         if self.contender.code:
             known["code"] = self.contender.code
         if self.device != "cpu":

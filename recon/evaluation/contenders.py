@@ -28,6 +28,7 @@ __all__ = [
     "ORACLE",
     "Contender",
     "all_contenders",
+    "columns_contenders",
     "parameter_count",
     "parse_contender",
     "with_those_beside",
@@ -65,6 +66,9 @@ class Contender:
         Folder of the method's file.
     code : str
         Digest of the code of a plug-in; empty for methods of this package.
+    judged : {"picture", "counts", "posterior", "raster"}
+        What of it is judged in the task of columns: its picture, or in place of one columns fitted to the counts, their
+        empirical-Bayes estimates, or columns fitted to a full raster of as many electrons.
     is_ablation : bool
         True if it belongs to the table of ablations alone.
     """
@@ -77,6 +81,7 @@ class Contender:
     folder: Path | None = None
     code: str = ""
     is_ablation: bool = False
+    judged: str = "picture"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "settings", plain(self.settings))
@@ -210,6 +215,32 @@ def with_those_beside(contenders: Sequence[Contender]) -> list[Contender]:
     if clash is not None:
         raise UsageError(f"expected the label {clash} for the method of that name, got another; choose another label")
     return [*contenders, *map(parse_contender, missing)]
+
+
+def columns_contenders(asked: Sequence[Contender] | None) -> list[Contender]:
+    """Contenders of the task of columns: fits to the counts, and the pictures of those asked for.
+
+    Parameters
+    ----------
+    asked : sequence of Contender or None
+        None for all methods of this package with standard deviations, and those that stand beside.
+
+    Returns
+    -------
+    list of Contender
+    """
+    if asked is None:
+        asked = with_those_beside([parse_contender(name) for name in ready_methods({}) if built_in()[name].gives_std])
+    return [*_fitted(), *(one for one in asked if one.competes)]
+
+
+def _fitted() -> list[Contender]:
+    """Columns fitted to counts, in place of a picture."""
+    return [
+        Contender("fit to counts", "columns", judged="counts"),
+        Contender("fit, empirical Bayes", "columns", judged="posterior"),
+        Contender("fit to a full raster", "columns", judged="raster"),
+    ]
 
 
 def parameter_count(contender: Contender) -> int | None:

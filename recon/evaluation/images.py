@@ -19,14 +19,26 @@ from typing import Final, Literal
 import numpy as np
 
 from stemscan.errors import SpecimenError, StemscanError, UsageError
-from stemscan.simulators.api import image_paths, load_corner, resample_specimen, synthetic_specimen
+from stemscan.simulators.api import (
+    Specimen,
+    image_paths,
+    load_corner,
+    render_crystal,
+    resample_specimen,
+    synthetic_specimen,
+)
 from stemscan.types import Image
 from stemscan.units import counted
 
-__all__ = ["TEST_SEED", "ImageSource", "LoadedImage", "folder_images", "loaded", "synthetic_images"]
+__all__ = ["TEST_SEED", "ImageSource", "LoadedImage", "described", "folder_images", "loaded", "synthetic_images"]
 
 TEST_SEED: Final = 2**63 + 1
 """Seed of the synthetic test set; training refuses seeds of 2**63 and above."""
+
+COLUMNS_PIXEL_NM: Final = 0.01
+"""Pixel size of specimens whose columns are judged."""
+
+Set = Literal["synthetic", "real", "columns"]
 
 
 @dataclass(frozen=True)
@@ -35,12 +47,12 @@ class ImageSource:
 
     Attributes
     ----------
-    set : {"synthetic", "real"}
+    set : {"synthetic", "real", "columns"}
         Tables are made for each set.
     name : str
         Unique in its set.
     place : str
-        Index in the synthetic set, or path of the file.
+        Index in the synthetic set, path of the file, or name of the crystal.
     size : int
         Rows and columns of a synthetic image; of a file's corner at most, half the scan grid.
     shape : tuple of int
@@ -49,7 +61,7 @@ class ImageSource:
         Of the fine signal.
     """
 
-    set: Literal["synthetic", "real"]
+    set: Set
     name: str
     place: str
     size: int
@@ -71,12 +83,15 @@ class LoadedImage:
         Of the fine grid.
     sha256 : str
         Of the fine signal.
+    specimen : Specimen or None
+        What was drawn; None for files.
     """
 
     fine: Image
     coarse: Image
     pixel_size_nm: float | None
     sha256: str
+    specimen: Specimen | None = None
 
 
 def synthetic_images(count: int, size: int, progress: Callable[[], None] | None = None) -> list[ImageSource]:
@@ -104,7 +119,7 @@ def synthetic_images(count: int, size: int, progress: Callable[[], None] | None 
         raise UsageError(f"expected a number of synthetic images of at least 0, got {count}; the paper takes 45")
     if size < 8 or size % 8:
         raise UsageError(f"expected a size that is a multiple of 8, the side of a block, got {size}; take 1024")
-    return [_described("synthetic", f"synthetic-{index:03d}", str(index), size, progress) for index in range(count)]
+    return [described("synthetic", f"synthetic-{index:03d}", str(index), size, progress) for index in range(count)]
 
 
 def folder_images(
@@ -150,7 +165,7 @@ def folder_images(
     for file in wanted:
         name = file.stem if stems.count(file.stem) == 1 else file.name
         try:
-            found.append(_described("real", name, str(file.resolve()), size, progress))
+            found.append(described("real", name, str(file.resolve()), size, progress))
         except StemscanError as problem:
             left_out.append(f"{file.name} was left out: {problem}")
     if not found:
@@ -168,9 +183,7 @@ def _no_pictures(folder: Path) -> list[str]:
     return [f"left out {counted(len(others), 'file')} of no format of pictures: {', '.join(others[:5])}{more}"]
 
 
-def _described(
-    kind: Literal["synthetic", "real"], name: str, place: str, size: int, progress: Callable[[], None] | None
-) -> ImageSource:
+def described(kind: Set, name: str, place: str, size: int, progress: Callable[[], None] | None) -> ImageSource:
     """Draw or read an image for its digest."""
     image = _load(kind, place, size)
     rows, columns = image.fine.shape
@@ -198,13 +211,16 @@ def loaded(source: ImageSource) -> LoadedImage:
     return image
 
 
-def _load(kind: Literal["synthetic", "real"], place: str, size: int) -> LoadedImage:
+def _load(kind: Set, place: str, size: int) -> LoadedImage:
     """Draw or read an image."""
-    if kind == "synthetic":
-        drawn = synthetic_specimen((size, size), seed=TEST_SEED, index=int(place))
+    if kind != "real":
+        if kind == "synthetic":
+            drawn = synthetic_specimen((size, size), seed=TEST_SEED, index=int(place))
+        else:
+            drawn = render_crystal(place, (size, size), pixel_size_nm=COLUMNS_PIXEL_NM)
         half = size // 2
         coarse = drawn.signal.reshape(half, 2, half, 2).mean(axis=(1, 3), dtype=np.float64).astype(np.float32)
-        return LoadedImage(drawn.signal, coarse, drawn.pixel_size_nm, drawn.sha256)
+        return LoadedImage(drawn.signal, coarse, drawn.pixel_size_nm, drawn.sha256, drawn)
     corner = load_corner(place, size)
     fine = resample_specimen(corner, (2 * corner.shape[0], 2 * corner.shape[1]))
     return LoadedImage(fine.signal, corner.signal, fine.pixel_size_nm, fine.sha256)

@@ -50,8 +50,15 @@ def write_report(done: Evaluation, folder: Path, commands: Sequence[str] = (), *
     remove(rows)
     if parquet:
         write_parquet(done.rows, rows)
-    write_text(tables, markdown(done, commands), overwrite=True)
-    figures = [*draw_curves(done, folder), *draw_panels(done, folder)]
+    if done.request.of_columns:
+        from stemscan.recon.evaluation.columns.limits import draw_limits
+        from stemscan.recon.evaluation.columns.tables import columns_markdown
+
+        write_text(tables, columns_markdown(done, commands), overwrite=True)
+        figures = draw_limits(done, folder)
+    else:
+        write_text(tables, markdown(done, commands), overwrite=True)
+        figures = [*draw_curves(done, folder), *draw_panels(done, folder)]
     note_figures(done, folder, [path.name for path in figures])
     return [*([rows] if parquet else []), tables, *figures]
 
@@ -67,6 +74,10 @@ def means(done: Evaluation) -> list[dict[str, Any]]:
     -------
     list of dict
     """
+    if done.request.of_columns:
+        from stemscan.recon.evaluation.columns.tables import columns_means
+
+        return columns_means(done)
     fields = [name for kind in KINDS for name in (kind.psnr, kind.ssim) if name is not None]
     grid, entries = done.request.grid, []
     for name, noise, averages in done.groups():
@@ -90,6 +101,10 @@ def overview(done: Evaluation) -> list[str]:
     -------
     list of str
     """
+    if done.request.of_columns:
+        from stemscan.recon.evaluation.columns.tables import columns_overview
+
+        return columns_overview(done)
     formats = {"psnr": "9.2f", "psnr_affine": "7.2f", "psnr_minmax": "8.2f", "ssim": "6.3f", "seconds": "8.2f"}
     width = max(len(one.label) for one in done.request.contenders)
     lines = [f"{counted(len(done.rows), 'case')}, {done.computed} computed now, {len(done.failures)} failed"]

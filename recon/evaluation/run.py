@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,11 +34,14 @@ class Outcome:
         The reconstruction for a picture, where it was asked for; [0, 1] is the range of the truth.
     threads : int
         Threads that the method could use.
+    found : dict of str to ndarray, or None
+        In the task of columns: what is known and what was found of each column.
     """
 
     measured: Measured
     image: npt.NDArray[np.float16] | None
     threads: int
+    found: Mapping[str, npt.NDArray[np.float64]] | None = None
 
 
 def case_bytes(case: Case) -> float:
@@ -62,11 +66,22 @@ def run_case(case: Case, threads: int = 1, keep_image: bool = False) -> Outcome:
     -------
     Outcome
     """
+    found = None
     try:
-        made, truth = scans_of(case.cell.noise).reconstructed(case, threads)
+        if case.contender.judged != "picture":
+            from stemscan.recon.evaluation.columns.judging import judged_table
+
+            seconds, found = judged_table(case, threads)
+            return Outcome(Measured(seconds=seconds, factor=1), None, threads, found)
+        if case.image.set == "columns":
+            from stemscan.recon.evaluation.columns.judging import judged_picture
+
+            made, truth, found = judged_picture(case, threads)
+        else:
+            made, truth = scans_of(case.cell.noise).reconstructed(case, threads)
         measured = measure(made.image, truth, made.std, made.seconds, made.factor)
     except Exception as problem:  # noqa: BLE001 - whatever a method raises, the others go on
         kind = "" if isinstance(problem, StemscanError) else f"{type(problem).__name__}: "
         return Outcome(Measured(error=" ".join(f"{kind}{problem}".split())[:500]), None, threads)
     image = made.image.clip(-100, 100).astype(np.float16) if keep_image else None
-    return Outcome(measured, image, threads)
+    return Outcome(measured, image, threads, found)

@@ -66,6 +66,11 @@ class Request:
     panels: int = 2
     recompute: tuple[str, ...] = ()
 
+    @property
+    def of_columns(self) -> bool:
+        """Tell whether the task is that of columns."""
+        return bool(self.images) and self.images[0].set == "columns"
+
     def panel_images(self) -> list[ImageSource]:
         """The images that are shown: the first of each set."""
         sets = dict.fromkeys(image.set for image in self.images)
@@ -79,7 +84,11 @@ class Request:
 
     def shown(self, case: Case) -> bool:
         """Tell whether a case's image is needed for a picture."""
-        return case.image in self.panel_images() and case.cell == self.panel_cell(case.cell.noise)
+        return (
+            case.contender.judged == "picture"
+            and case.image in self.panel_images()
+            and case.cell == self.panel_cell(case.cell.noise)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,7 +214,8 @@ def evaluate(
     for case in cases:
         row = None if anew or case.contender.label in request.recompute else on_disk.get(case)
         shown = request.shown(case)
-        if row is None or row.measured.error or (shown and not on_disk.has_image(case)):
+        whole = on_disk.has_found(case) and (not shown or on_disk.has_image(case))
+        if row is None or row.measured.error or not whole:
             tasks.append((case, shown))
         else:
             known[case.digest] = row

@@ -1,0 +1,1 @@
+"""The task of columns: specimens whose columns are known, and what each contender says of them."""
