@@ -1,11 +1,11 @@
-"""docs/results.md from nothing: train what the comparison needs, evaluate, put the tables and figures together.
+"""docs/results.md and docs/limits.md from nothing: train what is compared, evaluate, put tables and figures together.
 
     python -m benchmarks.results WORK                                            # synthetic test set
     python -m benchmarks.results WORK --images FOLDER --only A,B --published W   # real images, published weights, too
 
-WORK holds the trainings and evaluations; both go on after an interruption. `--write` replaces docs/results.md and its
-pictures. The published weights are not part of this project: `stemscan weights import FILE -o W` makes W of the file
-that their authors give away.
+WORK holds the trainings and evaluations; both go on after an interruption. `--write` replaces both pages and their
+pictures; tables of evaluations that WORK does not hold stay as they are. The published weights are not part of this
+project: `stemscan weights import FILE -o W` makes W of the file that their authors give away.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks.results_page import PICTURES, page
+from benchmarks.results_page import PAGES, PICTURES, page
 from stemscan.files.writing import write_file, write_text
 
 ROOT: Final = Path(__file__).parent.parent
-PAGE: Final = ROOT / "docs" / "results.md"
+DOCS: Final = ROOT / "docs"
 COMPARISON: Final = ("csnet", "csnet-mask", "reconnet", "reconnet-mask")
 PAPER_ABLATIONS: Final = ("paper-whole", "paper-no-structure-prior", "paper-no-initial", "paper-linear-initial")
 OWN_ABLATIONS: Final = ("full-whole", "full-no-visits", "full-from-low-pass", "full-one-phase", "full-four-passes")
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--parts", default="", help="names of the evaluations to run; all by default")
     parser.add_argument("--processes", default="1", help="cases at once")
     parser.add_argument("--threads", default="1", help="of each training step")
-    parser.add_argument("--write", action="store_true", help="replace docs/results.md and its pictures")
+    parser.add_argument("--write", action="store_true", help="replace both pages and their pictures")
     given = parser.parse_args()
     given.work.mkdir(exist_ok=True)
     chosen = parts(given.work, given.images, given.only, given.published)
@@ -82,6 +82,7 @@ def parts(work: Path, images: Path | None, only: str, published: Path | None) ->
     )
     few = ("--synthetic", "12", "--panels", "0")
     made = [
+        Part("columns", ("--task", "columns", *ours[:2], *theirs, "--methods", "blend,columns,fourier-eb")),
         Part("ablations", (*few, "--ratios", "1,3,6", "--doses", "10", *_ablations(runs))),
         *(
             Part(f"passes-{passes}", (*few, "--ratios", "3", "--doses", "10", "--passes", str(passes), *_passes(runs)))
@@ -181,14 +182,17 @@ def _stemscan(arguments: Sequence[str]) -> None:
 
 
 def write(work: Path, done: Sequence[Part]) -> None:
-    """Replace docs/results.md and its pictures."""
+    """Replace the pages and their pictures."""
     tables = {part.name: (work / part.name / "tables.md").read_text(encoding="utf-8") for part in done}
-    write_text(PAGE, page(tables), overwrite=True)
+    for name in PAGES:
+        path = DOCS / f"{name}.md"
+        present = path.read_text(encoding="utf-8") if path.is_file() else ""
+        write_text(path, page(name, tables, present), overwrite=True)
+        print(f"{path.relative_to(ROOT)}: {', '.join(tables)}")
     for source, name in PICTURES:
         picture = work / source
         if picture.is_file():
-            write_file(PAGE.parent / "images" / name, partial(_small, picture), overwrite=True)
-    print(f"{PAGE.relative_to(ROOT)}: {', '.join(tables)}")
+            write_file(DOCS / "images" / name, partial(_small, picture), overwrite=True)
 
 
 def _small(picture: Path, target: Path) -> None:

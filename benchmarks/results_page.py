@@ -1,4 +1,4 @@
-"""docs/results.md: the text of results_page.md with the tables of evaluations in their places."""
+"""Pages of results: the text of results_page.md and limits_page.md with the tables of evaluations in their places."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-__all__ = ["PICTURES", "page"]
+__all__ = ["PAGES", "PICTURES", "page"]
 
 PICTURES: Final = (
     ("synthetic/psnr-ratio-synthetic-poisson.png", "psnr-ratio.jpg"),
@@ -15,20 +15,27 @@ PICTURES: Final = (
     ("synthetic/psnr-seconds-synthetic-poisson.png", "psnr-seconds.jpg"),
     ("synthetic/panel-synthetic-000-poisson.png", "panel-1.jpg"),
     ("synthetic/panel-synthetic-001-poisson.png", "panel-2.jpg"),
+    ("columns/limits.png", "limits.jpg"),
 )
 """Where an evaluation leaves a picture, and its name in docs/images."""
 
-_TEXT: Final = Path(__file__).with_suffix(".md")
+PAGES: Final = ("results", "limits")
+"""Names of the pages in docs/, and of their texts here."""
+
 _PLACE: Final = re.compile(r"<!-- ([\w-]+): ([\d ]+) -->")
 
 
-def page(tables: Mapping[str, str]) -> str:
-    """Put the page together.
+def page(name: str, tables: Mapping[str, str], present: str = "") -> str:
+    """Put a page together.
 
     Parameters
     ----------
+    name : str
+        Of `PAGES`.
     tables : mapping of str to str
-        Text of ``tables.md`` by the name of the evaluation; one that is missing is said on the page.
+        Text of ``tables.md`` by the name of the evaluation.
+    present : str
+        The page as it is: tables of an evaluation that is missing stay; without any, the page says so.
 
     Returns
     -------
@@ -36,10 +43,17 @@ def page(tables: Mapping[str, str]) -> str:
     """
 
     def fill(place: re.Match[str]) -> str:
-        name, wanted = place[1], place[2].split()
-        return _chosen(tables[name], wanted) if name in tables else f"*Not run: `--parts {name}`.*"
+        part, wanted = place[1], place[2].split()
+        end = f"<!-- end of {part} -->"
+        if part in tables:
+            body = _chosen(tables[part], wanted)
+        else:
+            kept = re.search(f"{re.escape(place[0])}\n\n(.*?)\n\n{end}", present, re.DOTALL)
+            body = kept[1] if kept else f"*Not run: `--parts {part}`.*"
+        return f"{place[0]}\n\n{body}\n\n{end}"
 
-    return _PLACE.sub(fill, _TEXT.read_text(encoding="utf-8"))
+    text = Path(__file__).with_name(f"{name}_page.md").read_text(encoding="utf-8")
+    return _PLACE.sub(fill, text)
 
 
 def _chosen(written: str, wanted: list[str]) -> str:

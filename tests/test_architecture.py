@@ -59,7 +59,8 @@ def test_arrows(room: str) -> None:
             continue
         for name in imported(file):
             target = room_of(name)
-            by_api = name.startswith("stemscan.simulators.api") and file.parent.name in SIMULATOR_API_USERS
+            inner = file.relative_to(ROOMS[room]).parts[0]
+            by_api = name.startswith("stemscan.simulators.api") and inner in SIMULATOR_API_USERS
             allowed = target in (None, room) or target in ALLOWED[room] or (room == "recon" and by_api)
             assert allowed, f"{file.relative_to(ROOT)} imports {name}"
 
