@@ -73,6 +73,7 @@ def import_data(
 ) -> None:
     """Bring sparse data measured elsewhere into an acquisition store."""
     from stemscan.errors import UsageError
+    from stemscan.files.pixel_size import one_pixel_size
     from stemscan.store.batch import DetectorInfo
     from stemscan.store.importing.imported import import_samples
     from stemscan.store.importing.measured_files import read_samples
@@ -102,7 +103,8 @@ def import_data(
         talk.warn(f"columns that tell neither place, pass nor counts were not read: {', '.join(found.left_out)}")
     taken = found.pixel_size_nm is not None and pixel_size_nm is None
     if found.pixel_size_nm is not None:
-        pixel_size_nm = _pixel_size(found.pixel_size_nm, pixel_size_nm, talk, data)
+        pixel_size_nm, warning = one_pixel_size(found.pixel_size_nm, pixel_size_nm)
+        talk.warn(warning and f"{data}: {warning}")
     detector = DetectorInfo() if gain is None else DetectorInfo(unit="adu", gain=gain, offset=offset or 0.0)
     if samples.left_out:
         talk.warn(f"left out {counted(samples.left_out, 'number')} other than zero where the mask says not visited")
@@ -141,14 +143,3 @@ def import_data(
     if samples.actual is not None:
         rows.append(("positions", f"between pixels, kept; at most {samples.furthest_px:.3g} px from the nearest"))
     talk.result(report, [f"{output}: complete", *table(rows)])
-
-
-def _pixel_size(stated: tuple[float, float], given: float | None, talk: Talk, data: Path) -> float | None:
-    """The pixel size to take: the one that is given, else the file's where it is one for rows and columns."""
-    down, across = stated
-    if given is None and abs(down - across) > 1e-3 * across:
-        talk.warn(f"{data}: its pixels are {down:.4g} x {across:.4g} nm and not square: no pixel size taken")
-        return None
-    if given is not None and abs(given - across) > 0.01 * given:
-        talk.warn(f"{data}: its pixel size is {across:.4g} nm, --pixel-size says {given:.4g} nm, which is taken")
-    return across if given is None else given

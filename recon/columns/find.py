@@ -69,7 +69,7 @@ def finding(inputs: Inputs, image: Array) -> Finding | str:
     """
     if min(inputs.shape) < _SMALLEST:
         return f"the scan has fewer than {_SMALLEST} rows or columns"
-    points = Observations.of(inputs.whole)
+    points = Observations.of(inputs)
     if points.signal.sum() <= 0:
         return "no electron was counted"
     model, errors = search(points, image)

@@ -56,9 +56,14 @@ class Observations:
 
     @classmethod
     def of(cls, inputs: Inputs) -> Observations:
-        """Points of the visited pixels of `inputs`."""
-        rows, columns = np.nonzero(inputs.V)
-        signal, visits = inputs.S[rows, columns], inputs.V[rows, columns]
+        """Points of the visited pixels of `inputs`, or of single samples where the beam was between pixels."""
+        if inputs.placed is None:
+            rows, columns = np.nonzero(inputs.V)
+            signal, visits = inputs.S[rows, columns], inputs.V[rows, columns]
+        else:
+            rows, columns = inputs.placed.positions.T
+            signal = inputs.placed.electrons / inputs.electrons_per_sample
+            visits = np.ones(len(signal), np.float32)
         points = cls.at(rows, columns, signal, visits, inputs)
         raised = inputs.electrons_per_sample * read_variance(signal, visits) if inputs.noise == "poisson" else 0.0
         return replace(points, signal=points.signal + raised * points.visits, raised=raised) if raised else points

@@ -67,6 +67,8 @@ class Inputs:
     source : mapping
         Where the data come from: ``path``, ``store_digest``, ``plan_digest`` (None where measured elsewhere),
         ``state``, ``positions`` ("actual" or "commanded"), ``warnings`` (list of str).
+    placed : PlacedSamples or None
+        The samples where the beam was, one by one, where they are shared among pixels.
     """
 
     frames: npt.NDArray[np.float32]
@@ -77,6 +79,7 @@ class Inputs:
     truth: npt.NDArray[np.float32] | None = None
     truth_columns: TrueColumns | None = None
     source: Mapping[str, Any] = field(default_factory=ReadOnlyMapping)
+    placed: PlacedSamples | None = None
     _nearest: Callable[[], Inputs] | None = None
 
     def __post_init__(self) -> None:
@@ -195,7 +198,7 @@ class Inputs:
         known["source"] = dict(known.get("source") or {}) | {"warnings": warnings}
         whole = cls.from_arrays(frames, np.ceil(shares).astype(np.int64), electrons_per_sample, **known)
 
-        return replace(whole, visits=shares, _nearest=partial(cls._of_nearest, samples, electrons_per_sample, known))
+        return replace(whole, visits=shares, placed=samples, _nearest=partial(cls._of_nearest, samples, electrons_per_sample, known))
 
     @classmethod
     def _of_nearest(cls, samples: PlacedSamples, electrons_per_sample: float, known: Mapping[str, Any]) -> Inputs:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from stemscan.units import length_unit_nm
 
-__all__ = ["PixelSize", "Sizes", "nanometres", "pixel_size"]
+__all__ = ["PixelSize", "Sizes", "nanometres", "one_pixel_size", "pixel_size"]
 
 PixelSize = tuple[float, float]
 """Distance of neighbouring rows and of neighbouring columns in nm."""
@@ -29,6 +29,31 @@ def nanometres(size: Any, unit: Any) -> float | None:
     if factor is None or number is None:
         return None
     return float(Fraction(repr(number)) * factor) or None
+
+
+def one_pixel_size(stated: PixelSize, given: float | None) -> tuple[float | None, str]:
+    """The pixel size to take of a file that states one, and what should be reported of it; empty for nothing.
+
+    Parameters
+    ----------
+    stated : tuple of float
+        For rows and columns in nm, of the file.
+    given : float, optional
+        By the user in nm; taken where it is.
+
+    Examples
+    --------
+    >>> one_pixel_size((0.02, 0.02), None)
+    (0.02, '')
+    >>> one_pixel_size((0.02, 0.02), 0.03)
+    (0.03, 'its pixel size is 0.02 nm, 0.03 nm was given and is taken')
+    """
+    down, across = stated
+    if given is None and abs(down - across) > 1e-3 * across:
+        return None, f"its pixels are {down:.4g} x {across:.4g} nm and not square: no pixel size taken"
+    if given is not None and abs(given - across) > 0.01 * given:
+        return given, f"its pixel size is {across:.4g} nm, {given:.4g} nm was given and is taken"
+    return (across if given is None else given), ""
 
 
 def pixel_size(rows: tuple[Any, Any], columns: tuple[Any, Any]) -> Sizes:
