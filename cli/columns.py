@@ -16,7 +16,15 @@ __all__ = ["columns"]
 
 
 def columns(
-    store: Annotated[Path, typer.Argument(metavar="ACQ.zarr", help="Acquisition store.", show_default=False)],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="ACQ.zarr|IMAGE",
+            help="Acquisition store; or, with --dose, an image or frames of which every pixel was visited: tif, npy, "
+            "dm4, emd, ...",
+            show_default=False,
+        ),
+    ],
     output: OutputOption,
     image: Annotated[
         Path | None,
@@ -30,19 +38,48 @@ def columns(
         Path | None,
         typer.Option("--png", metavar="FILE", help="Draw the columns over the image as PNG.", show_default=False),
     ] = None,
+    dose: Annotated[
+        float | None,
+        typer.Option(help="Image: electrons that a pixel of signal 1 counts in a frame.", show_default=False),
+    ] = None,
+    pixel_size: Annotated[
+        str | None,
+        typer.Option(help="Image: distance of neighbouring pixels, with its unit (the file's).", show_default=False),
+    ] = None,
+    gain: Annotated[
+        float | None,
+        typer.Option(
+            help="Image: numbers per electron, where it does not count electrons; of relative intensity 1 / dose.",
+            show_default=False,
+        ),
+    ] = None,
+    offset: Annotated[
+        float | None,
+        typer.Option(help="With --gain: number that a pixel without electrons reads (0).", show_default=False),
+    ] = None,
+    frame: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|N", help="Image: which signal of a file with several, or which frame.", show_default=False
+        ),
+    ] = None,
+    noise: Annotated[
+        str | None, typer.Option(help="Image: statistics of the counts, poisson or eq5 (poisson).", show_default=False)
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="Threads at most (all).", show_default=False)] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Fit atomic columns to the counts of a store: a table (.csv or .parquet) with errors, sites and doubts."""
+    """Fit atomic columns to counts, of a store or an image: a table (.csv, .parquet) with errors, sites and doubts."""
     from stemscan.files.writing import check_output, write_file
     from stemscan.recon.columns.find import find_columns
+    from stemscan.recon.columns.sources import inputs_of
     from stemscan.recon.columns.table import check_table_name, write_table
-    from stemscan.recon.inputs.reading import load_inputs
     from stemscan.recon.output.zarr_image import read_reconstruction
     from stemscan.recon.run import reconstruct
     from stemscan.recon.threads import limit_threads
+    from stemscan.units import parse_length_nm
 
     talk = Talk(quiet, as_json)
     check_table_name(output)
@@ -50,7 +87,15 @@ def columns(
     if picture is not None:
         _check_picture(picture)
         check_output(picture, overwrite=overwrite)
-    inputs = load_inputs(store)
+    inputs = inputs_of(
+        source,
+        dose,
+        pixel_size_nm=None if pixel_size is None else parse_length_nm(pixel_size),
+        gain=gain,
+        offset=offset,
+        noise=noise,
+        frame=frame,
+    )
     for warning in inputs.source["warnings"]:
         talk.warn(warning)
     with limit_threads(threads), talk.progress("fitting columns"):

@@ -17,6 +17,7 @@ from .plan.patterns.spiral import Spiral
 from .plan.patterns.uniform import Uniform
 from .plan.region import ImageRegion, PolygonRegion
 from .plan.scan_plan import ScanPlan
+from .recon.columns.find import find_columns
 from .recon.inputs.inputs import Inputs
 from .recon.loading import load
 from .recon.metrics import compare
@@ -58,6 +59,7 @@ __all__ = [
     "Uniform",
     "acquire",
     "compare",
+    "find_columns",
     "load",
     "reconstruct",
     "simulate",

@@ -16,27 +16,54 @@ from stemscan.recon.columns.links import ColumnModel
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.prior import occupancy, shrink
 from stemscan.recon.columns.ratios import absent, added, at_sites
+from stemscan.recon.columns.saturation import saturated_share
 from stemscan.recon.columns.search import search
 from stemscan.recon.columns.sites import adopted, empty_indices, predict
+from stemscan.recon.columns.sources import inputs_of
 from stemscan.recon.columns.table import FIELDS, ColumnTable
+from stemscan.recon.threads import limit_threads
 from stemscan.types import Array, Floats
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stemscan.recon.inputs.inputs import Inputs
+    from stemscan.store.reader import Acquisition
 
 __all__ = ["Finding", "find_columns", "finding"]
 
 _SMALLEST = 16
 
 
-def find_columns(inputs: Inputs, image: npt.NDArray[np.floating[Any]] | None = None) -> ColumnTable:
-    """Find the atomic columns of a scan and fit them to its counts.
+def find_columns(
+    source: Inputs | Acquisition | str | Path | Array,
+    image: npt.ArrayLike | None = None,
+    *,
+    electrons_per_sample: float | None = None,
+    pixel_size_nm: float | None = None,
+    gain: float | None = None,
+    offset: float | None = None,
+    noise: str | None = None,
+    frame: str | None = None,
+    threads: int | None = None,
+) -> ColumnTable:
+    """Find the atomic columns of a scan, or of an image of known dose, and fit them to the counts.
+
+    Samples count where the beam was, in stores that say so.
 
     Parameters
     ----------
-    inputs : Inputs
-    image : ndarray, (H, W), optional
+    source : Inputs, Acquisition, str, Path or ndarray
+        Counts and visits, an acquisition, or the path of its store. With a dose also an image, (H, W), frames of one
+        field, (T, H, W), or the path of a file of them; each pixel was visited once a frame unless it is NaN.
+    image : array_like, (H, W), optional
         A reconstruction of the same scan whose peaks are the first candidates; by default that of `fourier-eb`.
+    electrons_per_sample : float, optional
+        Of an image: electrons that a pixel of signal 1 counts in one frame.
+    pixel_size_nm, gain, offset, noise, frame
+        Of an image: see `stemscan.recon.inputs.pictures.load_picture`. Without a gain, it counts electrons.
+    threads : int, optional
+        Threads to use at most; all processors by default.
 
     Returns
     -------
@@ -46,15 +73,22 @@ def find_columns(inputs: Inputs, image: npt.NDArray[np.floating[Any]] | None = N
     Raises
     ------
     UsageError
-        When the image is of another shape.
+        When the image is of another shape, an image has no dose, or a scan is given one.
+    InputNotFoundError, StoreError, DataError
+        When a store or file is missing, damaged or something else.
     """
-    if image is None:
-        from stemscan.recon.run import reconstruct
+    inputs = inputs_of(
+        source, electrons_per_sample, pixel_size_nm=pixel_size_nm, gain=gain, offset=offset, noise=noise, frame=frame
+    )
+    with limit_threads(threads):
+        if image is None:
+            from stemscan.recon.run import reconstruct
 
-        image = reconstruct(inputs, "fourier-eb").image
-    if image.shape != inputs.shape:
-        raise UsageError(f"expected an image of {inputs.shape} pixels, as the scan, got {image.shape}")
-    found = finding(inputs, image)
+            image = reconstruct(inputs, "fourier-eb").image
+        shown = np.asarray(image)
+        if shown.shape != inputs.shape:
+            raise UsageError(f"expected an image of {inputs.shape} pixels, as the scan, got {shown.shape}")
+        found = finding(inputs, shown)
     return _table(inputs, _no_rows(), found, {}) if isinstance(found, str) else found.table()
 
 
@@ -72,6 +106,8 @@ def finding(inputs: Inputs, image: Array) -> Finding | str:
     points = Observations.of(inputs)
     if points.signal.sum() <= 0:
         return "no electron was counted"
+    if share := saturated_share(inputs):
+        return f"{100 * share:.2g} % of the samples hold the largest count: the detector was saturated"
     model, errors = search(points, image)
     if not len(model.rows):
         return "the counts are explained without a column"

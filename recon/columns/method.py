@@ -44,7 +44,7 @@ def columns(inputs: Inputs, *, device: str = "cpu") -> Estimate:
     whole, dose = inputs.whole, inputs.electrons_per_sample
     pilot = analyse(whole.S, whole.V, dose, noise=whole.noise, device=device)
     unclipped = bool(whole.S.min() < 0)
-    found = finding(inputs, _on_plan(pilot.image, pilot, whole.shape))
+    found = finding(whole, _on_plan(pilot.image, pilot, whole.shape))
     if isinstance(found, str):
         image, std = _on_plan(pilot.image, pilot, whole.shape), _on_plan(pilot.std, pilot, whole.shape, linear=True)
     else:

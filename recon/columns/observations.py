@@ -1,7 +1,7 @@
 """Samples of a scan as points: where the beam was, how often, and what was counted.
 
-A point is a visited pixel with its counts and visits summed over passes, or a single sample where the beam lay between
-pixels. Points are sorted into square bins, so that those around a column are found without a search.
+A point is a visited pixel with its counts and visits summed over passes, or a place between pixels where the beam was.
+Points are sorted into square bins, so that those around a column are found without a search.
 """
 
 from __future__ import annotations
@@ -56,16 +56,20 @@ class Observations:
 
     @classmethod
     def of(cls, inputs: Inputs) -> Observations:
-        """Points of the visited pixels of `inputs`, or of single samples where the beam was between pixels."""
+        """Points of the visited pixels of `inputs`, or of the places of samples where the beam was between pixels."""
+        signal: npt.NDArray[Any]
+        visits: npt.NDArray[Any]
         if inputs.placed is None:
             rows, columns = np.nonzero(inputs.V)
             signal, visits = inputs.S[rows, columns], inputs.V[rows, columns]
         else:
-            rows, columns = inputs.placed.positions.T
-            signal = inputs.placed.electrons / inputs.electrons_per_sample
-            visits = np.ones(len(signal), np.float32)
+            placed = inputs.placed
+            places, which, visits = np.unique(placed.positions, axis=0, return_inverse=True, return_counts=True)
+            rows, columns = places.T
+            signal = np.bincount(which.ravel(), placed.electrons).astype(np.float32)
+            signal *= np.float32(1.0 / inputs.electrons_per_sample)
         points = cls.at(rows, columns, signal, visits, inputs)
-        raised = inputs.electrons_per_sample * read_variance(signal, visits) if inputs.noise == "poisson" else 0.0
+        raised = inputs.electrons_per_sample * read_variance(signal, visits.astype(np.float32)) if inputs.noise == "poisson" else 0.0
         return replace(points, signal=points.signal + raised * points.visits, raised=raised) if raised else points
 
     @classmethod

@@ -1,4 +1,7 @@
-"""Saturated detectors: many samples at one largest value, which counting alone never gives."""
+"""Saturated detectors: many samples at one largest value, which counting alone never gives.
+
+It is seen where a thousandth of the samples is cut off at ten counts or more, but not of counts cut at two or three.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,10 @@ if TYPE_CHECKING:
 
 __all__ = ["saturated_share"]
 
-_LEAST: Final = 0.002
-_HEAP: Final = 5.0
-"""How many times as frequent the largest value must be as the next; of counts it is rarer."""
+_LEAST: Final = 0.001
+_FEWEST: Final = 10
+_HEAP: Final = 2.0
+"""By how much the largest value must be more frequent than the next two foretell; of log-concave laws it is rarer."""
 
 
 def saturated_share(inputs: Inputs) -> float:
@@ -28,16 +32,15 @@ def saturated_share(inputs: Inputs) -> float:
     >>> saturated_share(Inputs.from_arrays(counts, visits, 50.0))
     0.0
     >>> round(saturated_share(Inputs.from_arrays(counts.clip(max=55), visits, 50.0)), 2)
-    0.24
+    0.25
     """
     whole = inputs.whole
     single = whole.frames[whole.visits == 1]
     if single.size < 2:
         return 0.0
-    largest = single.max()
-    top = int(np.count_nonzero(single == largest))
-    rest = single[single < largest]
-    if not rest.size:
+    _, numbers = np.unique(single, return_counts=True)
+    top, below = int(numbers[-1]), numbers[-2::-1].tolist()
+    if not below or top < max(_FEWEST, _LEAST * single.size):
         return 0.0
-    heap = top > _HEAP * np.count_nonzero(rest == rest.max()) and top >= _LEAST * single.size
-    return top / single.size if heap else 0.0
+    foretold = below[0] ** 2 / below[1] if len(below) > 1 else below[0]
+    return top / single.size if top > _HEAP * foretold else 0.0

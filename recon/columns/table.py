@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stemscan.arguments import file_path
+from stemscan.display import as_html, as_text
 from stemscan.errors import UsageError
 from stemscan.files.writing import write_file
 
@@ -55,7 +57,7 @@ FIELDS: dict[str, str] = {
 _LENGTHS = ("row", "col", "site_row", "site_col", "displacement_row", "displacement_col", "eb_row", "eb_col")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ColumnTable:
     """Columns of a scan.
 
@@ -79,6 +81,33 @@ class ColumnTable:
     pixel_size_nm: float | None
     note: str
     settings: dict[str, Any]
+
+    def _rows(self) -> list[tuple[str, str]]:
+        """Numbers of columns, for people."""
+        if self.note:
+            return [("columns", f"none: {self.note}")]
+        empty = self.of_kind("empty")
+        kinds = [int(((self["class"] == number) & ~empty).sum()) for number in range(len(self.settings["classes"]))]
+        pixels = "" if self.pixel_size_nm is None else f" of {self.pixel_size_nm:g} nm"
+        return [
+            ("columns", f"{int((~empty).sum()):,}, by class {', '.join(map(str, kinds))}"),
+            ("empty sites", f"{int(empty.sum()):,}"),
+            ("lattices", str(len(self.settings["lattices"]))),
+            ("grid", f"{self.shape[0]} x {self.shape[1]} pixels{pixels}"),
+            ("fields", ", ".join(self.fields())),
+        ]
+
+    def __repr__(self) -> str:
+        return as_text("ColumnTable", self._rows())
+
+    def _repr_html_(self) -> str:
+        return as_html("ColumnTable", self._rows())
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the table as CSV or Parquet, by the suffix; errors as of `write_table`."""
+        place = file_path(path, "a table")
+        write_table(self, place, overwrite=overwrite)
+        return place
 
     def __len__(self) -> int:
         return len(self.values["row"])

@@ -198,7 +198,12 @@ class Inputs:
         known["source"] = dict(known.get("source") or {}) | {"warnings": warnings}
         whole = cls.from_arrays(frames, np.ceil(shares).astype(np.int64), electrons_per_sample, **known)
 
-        return replace(whole, visits=shares, placed=samples, _nearest=partial(cls._of_nearest, samples, electrons_per_sample, known))
+        return replace(
+            whole,
+            visits=shares,
+            placed=samples,
+            _nearest=partial(cls._of_nearest, samples, electrons_per_sample, known),
+        )
 
     @classmethod
     def _of_nearest(cls, samples: PlacedSamples, electrons_per_sample: float, known: Mapping[str, Any]) -> Inputs:

@@ -65,10 +65,8 @@ def load_picture(
         pixel_size_nm, warning = one_pixel_size(picture.pixel_size_nm, pixel_size_nm)
         warnings += [f"{path.name}: {warning}"] if warning else []
     source = {"path": str(path), "plan_digest": None, "positions": "commanded", "warnings": warnings}
-    return picture_inputs(
-        picture.values, electrons_per_sample, pixel_size_nm=pixel_size_nm, gain=gain, offset=offset, noise=noise,
-        source=source,
-    )  # fmt: skip
+    known: dict[str, Any] = {"gain": gain, "offset": offset, "noise": noise, "source": source}
+    return picture_inputs(picture.values, electrons_per_sample, pixel_size_nm=pixel_size_nm, **known)
 
 
 def picture_inputs(

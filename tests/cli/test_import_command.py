@@ -218,7 +218,7 @@ def test_the_pixel_size_of_frames_is_taken_whatever_they_are_called(stemscan: St
     given = ("--pixel-size", "0.05nm", "--overwrite")
     done = stemscan("import", name, "--mask", "mask.npy", "--dose", "10", "-o", "a.zarr", *given)
     assert done.code == 0
-    assert "its pixel size is 0.02 nm, --pixel-size says 0.05 nm" in done.err
+    assert "its pixel size is 0.02 nm, 0.05 nm was given and is taken" in done.err
     assert Acquisition.open("a.zarr").pixel_size_nm == pytest.approx(0.05)
 
 
