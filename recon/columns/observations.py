@@ -69,7 +69,11 @@ class Observations:
             signal = np.bincount(which.ravel(), placed.electrons).astype(np.float32)
             signal *= np.float32(1.0 / inputs.electrons_per_sample)
         points = cls.at(rows, columns, signal, visits, inputs)
-        raised = inputs.electrons_per_sample * read_variance(signal, visits.astype(np.float32)) if inputs.noise == "poisson" else 0.0
+        raised = (
+            inputs.electrons_per_sample * read_variance(signal, visits.astype(np.float32))
+            if inputs.noise == "poisson"
+            else 0.0
+        )
         return replace(points, signal=points.signal + raised * points.visits, raised=raised) if raised else points
 
     @classmethod
