@@ -71,6 +71,7 @@ def joint_errors(fitted: Fitted) -> Errors:
         pairs.first, pairs.found, normal.blocks, pairs.node_first, pairs.node_found, normal.mixed,
         normal.flat.indptr, normal.flat.indices, normal.flat.data, here.indices, here.data, least, covariances,
     )  # fmt: skip
+    covariances[:, 3, 3] += _of_all_nodes(normal, 1e-9 * diagonal + least)
     solved, schur = _profiles(normal, 1e-9 * diagonal + least)
     columns = solved[: 3 * count].reshape(count, 3, -1)
     response = np.concatenate([columns, (here @ solved[3 * count :])[:, None]], axis=1)
@@ -79,10 +80,22 @@ def joint_errors(fitted: Fitted) -> Errors:
     )
 
 
+def _of_all_nodes(normal: Normal, extra: Floats) -> float:
+    """Variance of the background's mean, which those of single places with all others known do not hold."""
+    nodes = len(normal.border) - 3 * (len(normal.system.links.starts) - 1)
+    mean = np.zeros((len(normal.border), 1))
+    mean[-nodes:] = 1.0 / nodes
+    return float(np.vdot(mean, solve(_alone(normal), extra, mean, share=_RESPONSE)))
+
+
+def _alone(normal: Normal) -> Normal:
+    """Columns and background with the profiles held."""
+    inner = len(normal.border)
+    return replace(normal, border=normal.border[:, :0], corner=normal.corner[:0, :0], gradient=normal.gradient[:inner])
+
+
 def _profiles(normal: Normal, extra: Floats) -> tuple[Floats, Floats]:
     """Response of columns and nodes to the profiles, (3 n + p, m), and the profiles' information, (m, m)."""
-    inner = len(normal.border)
-    alone = replace(normal, border=normal.border[:, :0], corner=normal.corner[:0, :0], gradient=normal.gradient[:inner])
-    solved = solve(alone, extra, normal.border, share=_RESPONSE)
+    solved = solve(_alone(normal), extra, normal.border, share=_RESPONSE)
     schur = normal.corner - normal.border.T @ solved
     return solved, 0.5 * (schur + schur.T)

@@ -10,14 +10,12 @@ import numpy.typing as npt
 
 from stemscan.errors import UsageError
 from stemscan.recon.columns.classes import Classes, find_classes
-from stemscan.recon.columns.errors import Errors
 from stemscan.recon.columns.lattice import Lattice, find_lattices
-from stemscan.recon.columns.links import ColumnModel
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.prior import occupancy, shrink
 from stemscan.recon.columns.ratios import absent, added, at_sites
 from stemscan.recon.columns.saturation import saturated_share
-from stemscan.recon.columns.search import search
+from stemscan.recon.columns.search import Found, search
 from stemscan.recon.columns.sites import adopted, empty_indices, predict
 from stemscan.recon.columns.sources import inputs_of
 from stemscan.recon.columns.table import FIELDS, ColumnTable
@@ -33,6 +31,11 @@ if TYPE_CHECKING:
 __all__ = ["Finding", "find_columns", "finding"]
 
 _SMALLEST = 16
+_ALLOYED = 0.1
+"""Least share of columns whose amplitude is an exception."""
+
+_OF_A_COLUMN = 0.05
+"""Least spread of the amplitude at an empty site, over a column's: its neighbours' tails are no better known."""
 
 
 def find_columns(
@@ -108,10 +111,10 @@ def finding(inputs: Inputs, image: Array) -> Finding | str:
         return "no electron was counted"
     if share := saturated_share(inputs):
         return f"{100 * share:.2g} % of the samples hold the largest count: the detector was saturated"
-    model, errors = search(points, image)
-    if not len(model.rows):
+    found = search(points, image)
+    if not len(found.model.rows):
         return "the counts are explained without a column"
-    return Finding(inputs, points, model, errors)
+    return Finding(inputs, found)
 
 
 class Finding:
@@ -119,7 +122,8 @@ class Finding:
 
     Attributes
     ----------
-    model, errors : ColumnModel, Errors
+    model, errors, beyond, points
+        As of `Found`.
     inside : ndarray of bool, (n,)
         Columns whose centre lies in the frame.
     columns : dict of str to ndarray, (n,)
@@ -128,8 +132,9 @@ class Finding:
         The same of empty sites.
     """
 
-    def __init__(self, inputs: Inputs, points: Observations, model: ColumnModel, errors: Errors) -> None:
-        self.inputs, self.points, self.model, self.errors = inputs, points, model, errors
+    def __init__(self, inputs: Inputs, found: Found) -> None:
+        self.inputs = inputs
+        model, errors, self.beyond, points = self.model, self.errors, _, self.points = found
         self.places = np.stack([model.rows, model.columns], axis=1)
         self.inside = ((self.places > -0.5) & (self.places < np.array(points.shape) - 0.5)).all(axis=1)
         self.classes = find_classes(model.amplitudes, errors.std[:, 2])
@@ -137,7 +142,7 @@ class Finding:
         inner = np.nonzero(self.inside)[0]
         grown = [
             replace(lattice, members=inner[lattice.members])
-            for lattice in find_lattices(self.places[inner], self.classes.best[inner])
+            for lattice in find_lattices(self.places[inner], model.amplitudes[inner], errors.std[inner, 2])
         ]
         free = np.ones(len(self.places), bool)
         for lattice in grown:
@@ -193,12 +198,15 @@ class Finding:
         return rows
 
     def _shrink_amplitudes(self, rows: dict[str, npt.NDArray[Any]]) -> None:
-        """Empirical-Bayes amplitudes, class by class."""
-        for kind in np.unique(self.classes.best):
-            mine = self.classes.best == kind
+        """Empirical-Bayes amplitudes: about that of the class which is usual at a column's site, else of its own."""
+        usual = self.classes.best.copy()
+        for lattice in self.lattices:
+            usual[lattice.members] = np.bincount(self.classes.best[lattice.members]).argmax()
+        for kind in np.unique(usual):
+            mine = usual == kind
             centre = float(self.classes.means[kind])
             variances = self.errors.columns[mine, 2:3, 2:3]
-            found = shrink(self.model.amplitudes[mine, None] - centre, variances)
+            found = shrink(self.model.amplitudes[mine, None] - centre, variances, least=_ALLOYED)
             rows["eb_amplitude"][mine] = centre + found.mean[:, 0]
             rows["eb_amplitude_std"][mine] = found.std[:, 0]
 
@@ -258,15 +266,27 @@ class Finding:
             expected,
             spread,
         )[: len(places)]
-        drawn = expected + spread**2 / both * (amplitude - expected)
-        rows["eb_amplitude"] = present * drawn
-        left = spread**2 * std**2 / both
-        rows["eb_amplitude_std"] = np.sqrt(present * left + present * (1 - present) * drawn**2)
+        here, here_variance = _drawn_to(amplitude, std, expected, spread)
+        none, none_variance = _drawn_to(amplitude, std, 0.0, max(_OF_A_COLUMN * abs(expected), _varied(amplitude, std)))
+        rows["eb_amplitude"] = none + present * (here - none)
+        variance = none_variance + present * (here_variance - none_variance)
+        rows["eb_amplitude_std"] = np.sqrt(variance + present * (1 - present) * (here - none) ** 2)
         for axis, (name, index) in enumerate((("row", "site_i"), ("col", "site_j"))):
             rows[index] = indices[:, axis]
             rows[name] = rows[f"site_{name}"] = rows[f"eb_{name}"] = places[:, axis]
             rows[f"{name}_std"] = rows[f"eb_{name}_std"] = np.sqrt(variances)
         return rows
+
+
+def _drawn_to(values: Floats, std: Floats, centre: float, spread: float) -> tuple[Floats, Floats]:
+    """Means and variances of values, known with errors, that are drawn from a normal law."""
+    share = spread**2 / (spread**2 + std**2)
+    return centre + share * (values - centre), share * std**2
+
+
+def _varied(values: Floats, std: Floats) -> float:
+    """Spread about 0 of values known with errors, by moments."""
+    return float(np.sqrt(max(np.mean(values**2 - std**2), 0.0)))
 
 
 def _class_ratio(classes: Classes) -> Floats:

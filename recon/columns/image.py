@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,18 +48,27 @@ def paint(finding: Finding) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.flo
 
 
 def _drawn(finding: Finding) -> tuple[Floats, Floats, Floats, npt.NDArray[np.int64]]:
-    """Empirical-Bayes places (n, 2), amplitudes, covariances (n, 3, 3) and classes of columns and of empty sites."""
-    fields, empty = finding.columns, finding.empty
+    """Places (n, 2), amplitudes, covariances (n, 3, 3) and classes of columns, empty sites, and columns beyond."""
+    fields, empty, beyond = finding.columns, finding.empty, finding.beyond
     fitted = np.maximum(finding.errors.std[:, :3], 1e-12)
     shrunk = np.stack([fields[f"eb_{name}_std"] for name in _FIELDS], axis=1) / fitted
     columns = finding.errors.columns[:, :3, :3] * shrunk[:, :, None] * shrunk[:, None, :]
     sites = np.stack([empty[f"eb_{name}_std"] for name in _FIELDS], axis=1)
+    usual = np.diag([_usual(fields, "row"), _usual(fields, "col"), float(finding.classes.spreads.max() ** 2)])
+    drawn = [np.concatenate([fields[f"eb_{name}"], empty[f"eb_{name}"]]) for name in _FIELDS]
     return (
-        np.stack([np.concatenate([fields[f"eb_{name}"], empty[f"eb_{name}"]]) for name in ("row", "col")], axis=1),
-        np.concatenate([fields["eb_amplitude"], empty["eb_amplitude"]]),
-        np.concatenate([columns, sites[:, :, None] ** 2 * np.eye(3)]),
-        np.concatenate([finding.model.classes, empty["class"].astype(np.int64)]),
+        np.concatenate([np.stack(drawn[:2], axis=1), np.stack([beyond.rows, beyond.columns], axis=1)]),
+        np.concatenate([drawn[2], beyond.amplitudes]),
+        np.concatenate([columns, sites[:, :, None] ** 2 * np.eye(3), np.tile(usual, (len(beyond.rows), 1, 1))]),
+        np.concatenate([finding.model.classes, empty["class"].astype(np.int64), beyond.classes]),
     )
+
+
+def _usual(fields: dict[str, npt.NDArray[Any]], name: str) -> float:
+    """Variance of the lattices' columns about their sites, along one axis; 0 without a lattice."""
+    squares = (fields[f"eb_{name}"] - fields[f"site_{name}"]) ** 2 + fields[f"eb_{name}_std"] ** 2
+    known = np.isfinite(squares)
+    return float(squares[known].mean()) if known.any() else 0.0
 
 
 @compiled()

@@ -1,8 +1,10 @@
 """Lattices of columns: two translations that hold around a column, grown from column to column.
 
-A lattice holds the columns of one class that translations (a, b) take into one another; a dumbbell or a honeycomb is
-two lattices, a grain or a twin has its own. Growth follows strain and scan distortion, for each step is predicted from
-the members around it. Columns that belong to none, and specimens without any, are as good as others.
+A lattice holds the columns that translations (a, b) take into one another, among columns of equal amplitude in the
+mean: a dumbbell or a honeycomb is two lattices, the two kinds of site of a perovskite are two, a grain or a twin has
+its own. A single column at a site may differ, as a substitution does. Growth follows strain and scan distortion, for
+each step is predicted from the members around it. Columns that belong to none, and specimens without any, are as good
+as others.
 """
 
 from __future__ import annotations
@@ -20,9 +22,13 @@ __all__ = ["Lattice", "find_lattices"]
 
 
 _FEWEST = 12
-_SUPPORT = 0.6
+_SUPPORT = 0.65
 _TOLERANCE = 0.22
-_AROUND = 60
+_AROUND = 100
+_INNER = 24
+_LONGEST = 0.7
+_UNEQUAL = 1.7
+_MEDIAN_OF_SQUARES = 0.455
 _STEPS = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)], np.int64)
 
 
@@ -45,94 +51,101 @@ class Lattice:
     basis: Floats
 
 
-def find_lattices(places: Floats, classes: Integers) -> list[Lattice]:
-    """Group columns into lattices.
+def find_lattices(places: Floats, amplitudes: Floats, errors: Floats) -> list[Lattice]:
+    """Group columns into lattices, each grown from a seed until no seed is left.
 
     Parameters
     ----------
     places : ndarray of float64, (n, 2)
         Rows and columns in pixels.
-    classes : ndarray of int64, (n,)
-        A lattice holds columns of one class.
+    amplitudes, errors : ndarray of float64, (n,)
+        With their standard deviations.
 
     Returns
     -------
     list of Lattice
         Largest first, each of at least 12 columns.
     """
+    if len(places) < _FEWEST:
+        return []
+    tree = cKDTree(places)
+    free = np.ones(len(places), bool)
+    tried = np.zeros(len(places), bool)
+    distances, around = tree.query(places, k=min(_AROUND, len(places)))
+    order = np.argsort(distances[:, min(6, len(places) - 1)], kind="stable")
     found: list[Lattice] = []
-    for kind in np.unique(classes):
-        mine = np.nonzero(classes == kind)[0]
-        if len(mine) >= _FEWEST:
-            found += _of_class(places, mine)
-    return sorted(found, key=lambda lattice: -len(lattice.members))
-
-
-def _of_class(places: Floats, mine: Integers) -> list[Lattice]:
-    """Lattices among some columns: grown from seeds until no seed is left."""
-    own = places[mine]
-    tree = cKDTree(own)
-    free = np.ones(len(own), bool)
-    tried = np.zeros(len(own), bool)
-    around = tree.query(own, k=min(_AROUND, len(own)))[1]
-    order = np.argsort(tree.query(own, k=min(7, len(own)))[0][:, -1], kind="stable")
-    found = []
     failures = 0
     for seed in order:
         if tried[seed] or not free[seed]:
             continue
         tried[seed] = True
-        basis = _translations(own[around[seed]])
+        basis = _translations(places, amplitudes, errors, around[seed])
         if basis is None:
             failures += 1
-            if failures > 40 + len(own) // 50:
+            if failures > 40 + len(places) // 50:
                 break
             continue
-        indices, members = _grow(own, tree, free, int(seed), basis)
+        apart = float(np.median(distances[around[seed][:_INNER], 1]))
+        indices, members = _grow(places, tree, free, int(seed), basis, apart)
         if len(members) < _FEWEST:
             tried[members] = True
             continue
         free[members] = False
-        basis = _robust_affine(indices, own[members])[1:]
-        found.append(Lattice(mine[members], indices, basis))
-    return found
+        basis = _robust_affine(indices, places[members])[1:]
+        found.append(Lattice(members, indices, basis))
+    return sorted(found, key=lambda lattice: -len(lattice.members))
 
 
-def _translations(places: Floats) -> Floats | None:
-    """Two shortest independent translations that take most of some places to others of them."""
-    inner = places[: max(8, len(places) // 3)]
-    differences = (places[None, :, :] - inner[:, None, :]).reshape(-1, 2)
+def _translations(places: Floats, amplitudes: Floats, errors: Floats, around: Integers) -> Floats | None:
+    """Two shortest independent translations that take most columns near the first of some to others of equal size."""
+    own, inner = places[around], places[around[:_INNER]]
+    differences = (own[None, :, :] - inner[:, None, :]).reshape(-1, 2)
     lengths = np.hypot(differences[:, 0], differences[:, 1])
-    nearest = np.sort(lengths[lengths > 1e-9])[: len(inner)]
-    if not len(nearest):
-        return None
-    distance = float(np.median(nearest))
-    reach = 0.6 * float(np.hypot(*(places - inner[0]).T).max())
-    near = differences[(lengths > 0.5 * distance) & (lengths < reach)]
-    half = near[(near[:, 0] > 0) | ((near[:, 0] == 0) & (near[:, 1] > 0))]
+    distance = float(np.median(np.sort(lengths[lengths > 1e-9])[: len(inner)]))
+    reach = _LONGEST * float(np.hypot(*(own - inner[0]).T).max())
+    half = differences[(lengths > 0.5 * distance) & (lengths < reach)]
+    half = half[(half[:, 0] > 0) | ((half[:, 0] == 0) & (half[:, 1] > 0))]
     if not len(half):
         return None
-    cloud, tree = cKDTree(half), cKDTree(places)
+    cloud, tree = cKDTree(half), cKDTree(own)
     tolerance = _TOLERANCE * distance
+    low, high = own.min(axis=0) - tolerance, own.max(axis=0) + tolerance
     first: Floats | None = None
-    for t in half[np.argsort(np.hypot(half[:, 0], half[:, 1]), kind="stable")]:
-        group = half[cloud.query_ball_point(t, tolerance)]
+    refused = np.zeros(len(half), bool)
+    order = np.argsort(np.hypot(half[:, 0], half[:, 1]), kind="stable")
+    for number in order:
+        if refused[number]:
+            continue
+        group = cloud.query_ball_point(half[number], tolerance)
         if len(group) < 0.3 * len(inner):
             continue
-        mean = np.median(group, axis=0)
-        if first is not None and abs(first[0] * mean[1] - first[1] * mean[0]) < 0.35 * np.hypot(*first) * np.hypot(
-            *mean
-        ):
+        mean = np.median(half[group], axis=0)
+        if first is not None and abs(_cross(first, mean)) < 0.35 * np.hypot(*first) * np.hypot(*mean):
             continue
-        support = np.mean(np.minimum(tree.query(inner + mean)[0], tree.query(inner - mean)[0]) < tolerance)
-        both = np.mean(tree.query(np.concatenate([inner + mean, inner - mean]))[0] < tolerance)
-        if support < _SUPPORT or both < 0.5 * _SUPPORT:
+        targets = np.concatenate([inner + mean, inner - mean])
+        off, nearest = tree.query(targets)
+        expected = ((targets > low) & (targets < high)).all(axis=1)
+        met = expected & (off < tolerance)
+        pairs = np.tile(around[: len(inner)], 2)[met], around[nearest[met]]
+        if met.sum() < max(_SUPPORT * expected.sum(), 4) or _unequal(amplitudes, errors, *pairs):
+            refused[cloud.query_ball_point(mean, 0.5 * tolerance)] = True
             continue
-        if first is None:
-            first = mean
-        else:
+        if first is not None:
             return _reduced(np.stack([first, mean]))
+        first = mean
     return None
+
+
+def _cross(a: Floats, b: Floats) -> float:
+    """Area between two vectors."""
+    return float(a[0] * b[1] - a[1] * b[0])
+
+
+def _unequal(amplitudes: Floats, errors: Floats, one: Integers, other: Integers) -> bool:
+    """Tell whether the amplitudes of pairs of columns differ by more than their errors and a tenth."""
+    variance = errors[one] ** 2 + errors[other] ** 2 + (0.1 * amplitudes[one]) ** 2
+    squares = (amplitudes[one] - amplitudes[other]) ** 2 / variance
+    return bool(np.median(squares) > _UNEQUAL * _MEDIAN_OF_SQUARES)
 
 
 def _reduced(basis: Floats) -> Floats:
@@ -145,16 +158,16 @@ def _reduced(basis: Floats) -> Floats:
         if turn == 0:
             break
         b = b - turn * a
-    if a[0] * b[1] - a[1] * b[0] < 0:
+    if _cross(a, b) < 0:
         b = -b
     return np.stack([a, b])
 
 
 def _grow(
-    own: Floats, tree: cKDTree, free: npt.NDArray[np.bool_], seed: int, basis: Floats
+    own: Floats, tree: cKDTree, free: npt.NDArray[np.bool_], seed: int, basis: Floats, apart: float
 ) -> tuple[Integers, Integers]:
-    """Indices and numbers of the columns that steps along the basis reach from a seed."""
-    tolerance = 0.3 * float(np.hypot(*basis.T).min())
+    """Indices and numbers of the columns that steps along the basis reach from a seed; neighbours are `apart`."""
+    tolerance = min(0.3 * float(np.hypot(*basis.T).min()), 0.42 * apart)
     index_of: dict[int, tuple[int, int]] = {seed: (0, 0)}
     member_at: dict[tuple[int, int], int] = {(0, 0): seed}
     local = {seed: basis}

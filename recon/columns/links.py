@@ -17,7 +17,7 @@ from stemscan.recon.columns.observations import BIN, Observations
 from stemscan.recon.columns.profile import Profile
 from stemscan.types import Floats, Integers
 
-__all__ = ["ColumnModel", "Floats", "Links", "Overlaps", "node_weights"]
+__all__ = ["ColumnModel", "Floats", "Links", "Overlaps", "differences", "node_weights"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +37,8 @@ class ColumnModel:
         Distance of neighbouring nodes in pixels.
     reach : float
         Distance beyond which a column adds nothing, in pixels.
+    stiffness : float
+        Precision of the difference of neighbouring nodes, which prior to the counts is normal about 0; 0 is no prior.
     """
 
     rows: Floats
@@ -47,6 +49,7 @@ class ColumnModel:
     nodes: Floats
     spacing: float
     reach: float
+    stiffness: float = 0.0
 
     def background(self, rows: Floats, columns: Floats) -> Floats:
         """Background at positions."""
@@ -79,6 +82,16 @@ def node_weights(rows: Floats, columns: Floats, shape: tuple[int, int], spacing:
     values = np.stack([(1 - y) * (1 - x), (1 - y) * x, y * (1 - x), y * x], axis=1)
     starts = np.arange(0, 4 * len(rows) + 1, 4)
     return sp.csr_array((values.ravel(), indices.ravel(), starts), (len(rows), shape[0] * shape[1]))
+
+
+def differences(shape: tuple[int, int]) -> sp.csr_array:
+    """Differences of neighbouring nodes, (pairs, nodes)."""
+    number = np.arange(shape[0] * shape[1]).reshape(shape)
+    first = np.concatenate([number[:-1].ravel(), number[:, :-1].ravel()])
+    second = np.concatenate([number[1:].ravel(), number[:, 1:].ravel()])
+    pair = np.arange(len(first))
+    values = np.repeat([-1.0, 1.0], len(first))
+    return sp.csr_array((values, (np.tile(pair, 2), np.concatenate([first, second]))), (len(first), number.size))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +129,12 @@ class Links:
         )
         nodes = node_weights(points.rows, points.columns, model.nodes.shape, model.spacing)
         return cls(starts, linked, *by_point(starts, linked, len(points.rows)), nodes, model)
+
+    @cached_property
+    def stiffness(self) -> sp.csr_array:
+        """Precision of the nodes prior to the counts, (nodes, nodes)."""
+        apart = differences(self.model.nodes.shape)
+        return sp.csr_array(self.model.stiffness * (apart.T @ apart))
 
     @cached_property
     def overlaps(self) -> Overlaps:

@@ -17,7 +17,7 @@ from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import PARAMETERS
 from stemscan.types import Floats
 
-__all__ = ["System", "deviance", "least_signal", "linearise", "signal_at"]
+__all__ = ["System", "columns_at", "deviance", "least_signal", "linearise", "signal_at"]
 
 _FLOOR = 0.02
 
@@ -39,8 +39,10 @@ class System:
         Slopes by the profiles; (points, 0) where these are held.
     residual : ndarray of float64, (points,)
         S / V - u.
+    drawn : ndarray of float64, (p,)
+        Slope of the prior's logarithm by the background's nodes.
     deviance : float
-        -2 ln L up to a constant.
+        -2 ln of likelihood times prior up to a constant.
     """
 
     links: Links
@@ -49,6 +51,7 @@ class System:
     own: Floats
     shared: Floats
     residual: Floats
+    drawn: Floats
     deviance: float
 
     def blocks(self) -> Floats:
@@ -63,7 +66,9 @@ def linearise(model: ColumnModel, points: Observations, links: Links, *, profile
     """Evaluate a model and its slopes, those by the profiles where they are asked for, at the points of a scan."""
     parameters = np.stack([profile.array() for profile in model.profiles])
     own = np.empty((len(links.owners), 3))
-    signal = links.nodes @ model.nodes.ravel()
+    nodes = model.nodes.ravel()
+    signal = links.nodes @ nodes + points.known
+    drawn = -(links.stiffness @ nodes)
     shared = np.zeros((len(signal), PARAMETERS * len(parameters) if profiles else 0))
     evaluate(
         model.rows, model.columns, model.amplitudes, model.classes, parameters, model.reach,
@@ -72,7 +77,7 @@ def linearise(model: ColumnModel, points: Observations, links: Links, *, profile
     signal = np.maximum(signal, least_signal(points))
     weights = points.electrons_per_sample * points.visits / signal ** (2 if points.noise == "eq5" else 1)
     residual = points.signal / points.visits - signal
-    return System(links, signal, weights, own, shared, residual, deviance(points, signal))
+    return System(links, signal, weights, own, shared, residual, drawn, deviance(points, signal) - float(nodes @ drawn))
 
 
 def least_signal(points: Observations) -> float:
@@ -84,6 +89,15 @@ def least_signal(points: Observations) -> float:
 def signal_at(model: ColumnModel, points: Observations) -> Floats:
     """The model's signal at the points of a scan."""
     return linearise(model, points, Links.of(model, points), profiles=False).signal
+
+
+def columns_at(model: ColumnModel, points: Observations) -> Floats:
+    """The columns' part of a model's signal at the points of a scan."""
+    links = Links.of(model, points)
+    system = linearise(model, points, links, profiles=False)
+    heights = model.amplitudes[links.owners] * system.own[:, 2]
+    point = np.repeat(np.arange(len(points.rows)), np.diff(links.point_starts))
+    return np.bincount(point, heights, len(points.rows))
 
 
 def deviance(points: Observations, signal: Floats) -> float:

@@ -7,12 +7,14 @@ block with the profiles, and the background's diagonal.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
+from scipy.sparse.linalg import splu
 
 from stemscan.recon.columns.model import System
 from stemscan.recon.columns.normal_kernels import SHARES, of_background, of_columns
@@ -25,7 +27,7 @@ _LEAST_SHARE = 0.01
 
 @dataclass(frozen=True, eq=False)
 class Normal:
-    """J^T W J and J^T W (S / V - u) of a system.
+    """J^T W J and J^T W (S / V - u) of a system, with the prior of the background.
 
     Attributes
     ----------
@@ -65,11 +67,12 @@ class Normal:
         ]
         of_background(links.nodes.indices, links.nodes.data, system.shared, system.weights, system.residual, *sums)
         cells, side, slopes, corner = (part.sum(axis=0) for part in sums)
+        slopes[:nodes] += system.drawn
         return cls(
             system,
             blocks,
             mixed,
-            _flat(cells, links.nodes.indices),
+            sp.csr_array(_flat(cells, links.nodes.indices) + links.stiffness),
             np.concatenate([border.reshape(3 * count, kinds), side]),
             corner,
             np.concatenate([pull.ravel(), slopes]),
@@ -118,15 +121,15 @@ class Preconditioner:
         Of each column's own block.
     cross : ndarray of float64, (n, 3, m)
         Columns' part of the border.
-    diagonal : ndarray of float64, (p,)
-        Of the background.
+    background : callable
+        Solves with the background's diagonal and its prior.
     schur : ndarray of float64, (m, m)
         The profiles' block less what the columns' own blocks explain of it, inverted.
     """
 
     inverse: Floats
     cross: Floats
-    diagonal: Floats
+    background: Callable[[Floats], Floats]
     schur: Floats
 
     @classmethod
@@ -137,16 +140,19 @@ class Preconditioner:
         inverse: Floats = np.linalg.inv(own + extra[:rows].reshape(-1, 3, 1) * np.eye(3)).astype(np.float64)
         cross = normal.border[:rows].reshape(len(own), 3, normal.border.shape[1])
         left = normal.corner + np.diag(extra[inner:]) - np.einsum("kam,kan->mn", cross, inverse @ cross)
-        return cls(inverse, cross, (normal.diagonal + extra)[rows:inner], _inverse(left, np.diagonal(normal.corner)))
+        stiffness = normal.system.links.stiffness
+        scale = (normal.diagonal + extra)[rows:inner] - stiffness.diagonal()
+        background = splu(sp.csc_array(stiffness + sp.diags_array(scale))).solve
+        return cls(inverse, cross, background, _inverse(left, np.diagonal(normal.corner)))
 
     def times(self, values: Floats) -> Floats:
         """The inverse times vectors, (3 n + p + m, c)."""
-        rows, inner = 3 * len(self.inverse), 3 * len(self.inverse) + len(self.diagonal)
+        rows, inner = 3 * len(self.inverse), len(values) - len(self.schur)
         alone = self.inverse @ values[:rows].reshape(len(self.inverse), 3, values.shape[1])
         out = np.empty_like(values)
         out[inner:] = self.schur @ (values[inner:] - np.einsum("kam,kac->mc", self.cross, alone))
         out[:rows] = (alone - self.inverse @ (self.cross @ out[inner:])).reshape(rows, values.shape[1])
-        out[rows:inner] = values[rows:inner] / self.diagonal[:, None]
+        out[rows:inner] = self.background(values[rows:inner])
         return out
 
 

@@ -42,6 +42,8 @@ class Observations:
     raised : float
         What was added to the signal of every sample: dose times the variance of the detector's read noise, 0 where no
         reading is below zero. A signal of u + raised has Poisson's variance, (u + raised) / lambda.
+    known : ndarray of float64, (n,), or 0
+        Signal that is known and no part of what is fitted: columns beyond the frame.
     """
 
     rows: Floats
@@ -53,6 +55,7 @@ class Observations:
     electrons_per_sample: float
     noise: Noise
     raised: float = 0.0
+    known: Floats | float = 0.0
 
     @classmethod
     def of(cls, inputs: Inputs) -> Observations:

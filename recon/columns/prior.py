@@ -2,7 +2,7 @@
 
 True deviations d from the site (or from the class's mean amplitude) follow (1 - p) N(0, t0^2) + p N(0, t1^2); the fit
 adds its error. Likelihood chooses t0, t1 and p. A regular column is drawn to its site as far as its error makes it
-worth, an exception hardly at all; where the two cannot be told apart the posterior is a mixture, and its variance shows
+worth, an exception not at all; where the two cannot be told apart the posterior is a mixture, and its variance shows
 it.
 """
 
@@ -47,7 +47,7 @@ class Posterior:
     share: float
 
 
-def shrink(deviations: Floats, covariances: Floats) -> Posterior:
+def shrink(deviations: Floats, covariances: Floats, *, least: float = 1e-4) -> Posterior:
     """Learn spike and slab from deviations and shrink each by what they say.
 
     Parameters
@@ -55,6 +55,8 @@ def shrink(deviations: Floats, covariances: Floats) -> Posterior:
     deviations : ndarray of float64, (n, d)
     covariances : ndarray of float64, (n, d, d)
         Of their errors.
+    least : float
+        Smallest share of exceptions, whatever is learned.
 
     Returns
     -------
@@ -70,20 +72,22 @@ def shrink(deviations: Floats, covariances: Floats) -> Posterior:
     variances, axes = np.linalg.eigh(covariances)
     squares = np.einsum("nij,ni->nj", axes, deviations) ** 2
     learned = [
-        _learn(squares, variances, narrow * noise, max(wide * spread, 2 * noise))
+        _learn(squares, variances, narrow * noise, max(wide * spread, 2 * noise), least)
         for narrow in (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
         for wide in (0.5, 3.0)
     ]
     return _posterior(deviations, covariances, *max(learned)[1:])
 
 
-def _learn(squares: Floats, variances: Floats, spike: float, slab: float) -> tuple[float, float, float, float]:
+def _learn(
+    squares: Floats, variances: Floats, spike: float, slab: float, least: float
+) -> tuple[float, float, float, float]:
     """ln L, and (t0^2, t1^2, p) of the best slab for a spike, by expectation maximisation.
 
     Both are round, so that along the axes of an error's covariance deviations are independent: `squares` has their
     squares there, `variances` those of the error.
     """
-    slab, share = _improve(squares, variances, spike, slab)
+    slab, share = _improve(squares, variances, spike, slab, least)
     logs = [
         math.log(part) - 0.5 * (np.log(variances + width) + squares / (variances + width)).sum(axis=1)
         for width, part in ((spike, 1 - share), (slab, share))
@@ -92,10 +96,10 @@ def _learn(squares: Floats, variances: Floats, spike: float, slab: float) -> tup
 
 
 @compiled()
-def _improve(squares: Floats, variances: Floats, spike: float, slab: float) -> tuple[float, float]:
+def _improve(squares: Floats, variances: Floats, spike: float, slab: float, least: float) -> tuple[float, float]:
     """Improve slab and share until they stand still."""
     count, dimensions = squares.shape
-    share = 0.1
+    share = max(0.1, least)
     for _ in range(_ROUNDS):
         mass = moments = 0.0
         for n in range(count):
@@ -110,7 +114,7 @@ def _improve(squares: Floats, variances: Floats, spike: float, slab: float) -> t
             moments += weight * moment
         before, given = slab, share
         slab = max(moments / max(mass, 1e-9) / dimensions, 4.0 * spike)
-        share = min(max(mass / count, 1e-4), 0.9)
+        share = min(max(mass / count, least), 0.9)
         if abs(slab - before) < 1e-4 * before and abs(share - given) < 1e-5:
             break
     return slab, share
@@ -133,8 +137,12 @@ def _parts(
 
 
 def _posterior(deviations: Floats, covariances: Floats, spike: float, slab: float, share: float) -> Posterior:
-    """Mixture of the two posteriors."""
+    """Mixture of the spike's posterior and, for an exception, of the deviation as it was fitted.
+
+    An exception is not drawn to the site: the slab says how likely it is, a normal law would claim to know its size.
+    """
     logs, means, variances = _parts(deviations, covariances, (spike, slab), share)
+    means[:, 1], variances[:, 1] = deviations, covariances
     weights = np.exp(logs - np.logaddexp.reduce(logs, axis=1, keepdims=True))
     mean = np.einsum("nk,nkd->nd", weights, means)
     second = np.einsum("nk,nkd->nd", weights, means**2 + np.diagonal(variances, axis1=2, axis2=3))

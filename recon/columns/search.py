@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
+from stemscan.recon.columns.background import smoothed
 from stemscan.recon.columns.candidates import core_width, image_peaks, nearest_distance, polarity
 from stemscan.recon.columns.classes import find_classes
 from stemscan.recon.columns.errors import Errors, amplitude_std, joint_errors
@@ -16,14 +18,14 @@ from stemscan.recon.columns.fitting import Fitted, fit
 from stemscan.recon.columns.fold import folded_sites
 from stemscan.recon.columns.lattice import find_lattices
 from stemscan.recon.columns.links import ColumnModel
-from stemscan.recon.columns.model import signal_at
+from stemscan.recon.columns.model import columns_at, signal_at
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import PARAMETERS, Profile
 from stemscan.recon.columns.score import score_parts, score_peaks, score_threshold, significance
 from stemscan.recon.columns.sites import empty_indices, indices_beyond, predict
 from stemscan.types import Floats, Integers
 
-__all__ = ["beginning", "search", "with_own_profiles"]
+__all__ = ["Found", "beginning", "search", "with_own_profiles"]
 
 _TURNS = (3, 6)
 """Rounds of dropping and adding, at most, before and after sites of lattices are known."""
@@ -33,13 +35,35 @@ _APART = 1.0
 _AT_A_SITE = (1.5, 2.5)
 _A_PEAK = 3.0
 _NODES_APART = 2.5
-_BEYOND = 1.5
+_AT_FIRST = 0.7
+_BEYOND = 1.0
+_FLANK = 4.5
 
 
-def search(points: Observations, image: npt.NDArray[np.floating]) -> tuple[ColumnModel, Errors]:
+class Found(NamedTuple):
+    """Columns of a scan.
+
+    Attributes
+    ----------
+    model : ColumnModel
+    errors : Errors
+    beyond : ColumnModel
+        Columns too far outside of the frame to be fitted, at the sites of their lattices and of their usual amplitude.
+    points : Observations
+        The samples, the signal of those known.
+    """
+
+    model: ColumnModel
+    errors: Errors
+    beyond: ColumnModel
+    points: Observations
+
+
+def search(points: Observations, image: npt.NDArray[np.floating]) -> Found:
     """Find and fit the columns that the counts call for, one by one or, in a lattice, all cells together.
 
-    Columns whose centre lies outside of the frame, but whose flank is inside, are part of the model.
+    Columns whose centre lies outside of the frame, but whose flank is inside, are part of the model: those that the
+    samples tell of are fitted, those farther out taken to be where their lattice has them.
 
     Parameters
     ----------
@@ -49,15 +73,20 @@ def search(points: Observations, image: npt.NDArray[np.floating]) -> tuple[Colum
 
     Returns
     -------
-    ColumnModel, Errors
+    Found
     """
     sign = polarity(image)
     start = beginning(points, sign * (np.asarray(image, np.float64) + points.raised), sign)
     strict = score_threshold(points.shape, start.profiles[0].sigma)
     first = _settled(start, points, _Support(np.empty((0, 3)), _A_PEAK, strict), sign, _TURNS[0])
-    sites = expected_sites(first, points, sign)
-    model = first.model.extended(*_unoccupied(first.model, sites))
-    return _by_class(_settled(model, points, _Support(sites, strict, strict), sign, _TURNS[1]), points)
+    sites = expected_sites(first, points, sign, _BEYOND)
+    places, amplitudes = _unoccupied(first.model, sites)
+    model = first.model.extended(places, _AT_FIRST * amplitudes)
+    settled = _settled(model, points, _Support(sites, strict, strict), sign, _TURNS[1])
+    beyond = _beyond(settled, points, sign)
+    points = replace(points, known=columns_at(beyond, points))
+    model, errors = _by_class(smoothed(settled.model, points), points)
+    return Found(model, errors, replace(beyond, classes=_alike(model, beyond), profiles=model.profiles), points)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,20 +146,22 @@ def _far_from(refused: Floats, places: Floats, distance: float) -> Floats:
     return places[cKDTree(refused).query(places)[0] > distance] if len(refused) and len(places) else places
 
 
-def expected_sites(fitted: Fitted, points: Observations, sign: int) -> Floats:
-    """Places at which lattices, or counts folded into their cell, expect columns: (row, column, amplitude), (n, 3)."""
+def expected_sites(fitted: Fitted, points: Observations, sign: int, beyond: float) -> Floats:
+    """Places at which lattices, or counts folded into their cell, expect columns: (row, column, amplitude), (n, 3).
+
+    They lie in the frame or outside of it by less than `beyond` widths of a column.
+    """
     model = fitted.model
     places = _places(model)
     if not len(places):
         return np.empty((0, 3))
-    margin = _BEYOND * model.profiles[0].sigma
-    classes = find_classes(model.amplitudes, amplitude_std(fitted, points.shape)).best
+    margin = beyond * model.profiles[0].sigma
     slope, information = score_parts(points, fitted.system.signal, model.profiles[0], model.reach)
     least = 0.1 * float(np.median(np.abs(model.amplitudes)))
     parts = []
-    for lattice in find_lattices(places, classes):
-        beyond = indices_beyond(lattice, places, points.shape, margin)
-        indices = np.concatenate([lattice.indices, empty_indices(lattice), beyond])
+    for lattice in find_lattices(places, model.amplitudes, amplitude_std(fitted, points.shape)):
+        outside = indices_beyond(lattice, places, points.shape, margin)
+        indices = np.concatenate([lattice.indices, empty_indices(lattice), outside])
         own = predict(lattice, places, indices).places
         typical = float(np.median(model.amplitudes[lattice.members]))
         parts.append(np.column_stack([own, np.full(len(own), typical)]))
@@ -143,7 +174,7 @@ def expected_sites(fitted: Fitted, points: Observations, sign: int) -> Floats:
 
 
 def _unoccupied(model: ColumnModel, sites: Floats) -> tuple[Floats, Floats]:
-    """Sites without a column, one of several that coincide, and what amplitude to begin with there."""
+    """Sites without a column, one of several that coincide, and the amplitude that is usual there."""
     near = 1.5 * model.profiles[0].sigma
     places, free = _places(model), sites
     if len(places) and len(sites):
@@ -152,7 +183,24 @@ def _unoccupied(model: ColumnModel, sites: Floats) -> tuple[Floats, Floats]:
     for a, b in sorted(cKDTree(free[:, :2]).query_pairs(near)) if len(free) else ():
         if kept[a]:
             kept[b] = False
-    return free[kept, :2], 0.7 * free[kept, 2]
+    return free[kept, :2], free[kept, 2]
+
+
+def _beyond(fitted: Fitted, points: Observations, sign: int) -> ColumnModel:
+    """Columns that the lattices expect outside of the frame, and whose flank alone is inside."""
+    model = fitted.model
+    sites = expected_sites(fitted, points, sign, _FLANK)
+    outside = sites[~_within(sites[:, :2], points.shape, _BEYOND * model.profiles[0].sigma)]
+    nothing = model.only(np.zeros(len(model.rows), bool))
+    return nothing.extended(*_unoccupied(model, outside))
+
+
+def _alike(model: ColumnModel, others: ColumnModel) -> Integers:
+    """The class of each of some columns: that of the column whose amplitude is the nearest."""
+    if not len(model.rows):
+        return others.classes
+    nearest = np.abs(others.amplitudes[:, None] - model.amplitudes).argmin(axis=1)
+    return np.asarray(model.classes[nearest], np.int64)
 
 
 def _by_class(fitted: Fitted, points: Observations) -> tuple[ColumnModel, Errors]:
