@@ -286,7 +286,7 @@ def _drawn_to(values: Floats, std: Floats, centre: float, spread: float) -> tupl
 
 def _varied(values: Floats, std: Floats) -> float:
     """Spread about 0 of values known with errors, by moments."""
-    return float(np.sqrt(max(np.mean(values**2 - std**2), 0.0)))
+    return float(np.sqrt(np.maximum(np.mean(values**2 - std**2), 0.0)))
 
 
 def _class_ratio(classes: Classes) -> Floats:

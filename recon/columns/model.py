@@ -97,7 +97,7 @@ def columns_at(model: ColumnModel, points: Observations) -> Floats:
     system = linearise(model, points, links, profiles=False)
     heights = model.amplitudes[links.owners] * system.own[:, 2]
     point = np.repeat(np.arange(len(points.rows)), np.diff(links.point_starts))
-    return np.bincount(point, heights, len(points.rows))
+    return np.bincount(point, heights, len(points.rows)).astype(np.float64)
 
 
 def deviance(points: Observations, signal: Floats) -> float:
