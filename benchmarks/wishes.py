@@ -22,10 +22,11 @@ from stemscan.plan.dose import Dose
 from stemscan.plan.patterns.block_random import BlockRandom
 from stemscan.plan.scan_plan import ScanPlan
 from stemscan.recon.columns.find import find_columns
-from stemscan.recon.columns.precision import KnownColumns, expected_precision
+from stemscan.recon.columns.precision import MARGIN, KnownColumns, expected_precision
 from stemscan.recon.columns.wish import Choice, Wish, WishedPlan, plan_for
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.simulators.api import Specimen, load_specimen, sampled_frames
+from stemscan.store.true_columns import TrueColumns
 
 CASES: tuple[tuple[str, str | None, Choice], ...] = (
     ("crystal:SrTiO3[001]", "TiO", "dose"),
@@ -54,13 +55,22 @@ def base_plan(size: int) -> ScanPlan:
     )
 
 
-def drawn(name: str, plan: ScanPlan, seed: int | None = None) -> tuple[Specimen, KnownColumns]:
-    """A crystal on a plan's grid, with defects of a seed, and its columns."""
-    full = name if seed is None else name + DEFECTS.format(seed=seed)
-    specimen = load_specimen(full, plan.shape, pixel_size_nm=plan.pixel_size_nm)
+def foreseen(name: str, plan: ScanPlan) -> KnownColumns:
+    """A perfect crystal on a plan's grid, as `stemscan plan --want` knows it."""
+    specimen = drawn(name, (plan.shape[0] + 2 * MARGIN, plan.shape[1] + 2 * MARGIN), plan)
+    return KnownColumns.of(specimen.signal, known_columns(specimen))
+
+
+def drawn(name: str, shape: tuple[int, int], plan: ScanPlan) -> Specimen:
+    """A crystal on a grid with a plan's pixels."""
+    return load_specimen(name, shape, pixel_size_nm=plan.pixel_size_nm)
+
+
+def known_columns(specimen: Specimen) -> TrueColumns:
+    """Columns of a specimen that knows them."""
     if specimen.columns is None:
-        raise ValueError(f"{name} knows no columns")
-    return specimen, KnownColumns.of(specimen.signal, specimen.columns)
+        raise ValueError(f"{specimen.name} knows no columns")
+    return specimen.columns
 
 
 def shown(name: str, plan: ScanPlan, seeds: range) -> Iterator[tuple[str, float, float]]:
@@ -69,21 +79,23 @@ def shown(name: str, plan: ScanPlan, seeds: range) -> Iterator[tuple[str, float,
     there: dict[str, int] = {}
     for seed in seeds:
         path = plan.replace(seed=10_000 + seed)
-        specimen, known = drawn(name, plan, seed)
+        specimen = drawn(name + DEFECTS.format(seed=seed), plan.shape, plan)
+        true = known_columns(specimen)
+        places = np.stack([true["row"], true["col"]], axis=1)
         frames, visits = sampled_frames(specimen.signal, path, seed=20_000 + seed)
         table = find_columns(Inputs.from_arrays(frames, visits, plan.electrons_per_sample))
         rows = ~table.of_kind("empty")
         found = np.stack([table["row"][rows], table["col"][rows]], axis=1)
-        tree = cKDTree(known.places)
-        near = 0.5 * float(np.median(tree.query(known.places, k=2)[0][:, 1]))
-        distance, nearest = cKDTree(found).query(known.places)
-        mutual = tree.query(found)[1][nearest.clip(0, len(found) - 1)] == np.arange(len(known.places))
-        inside = ((known.places > INSIDE) & (known.places < np.array(plan.shape) - 1 - INSIDE)).all(axis=1)
-        for number, kind in enumerate(known.names):
-            mine = inside & (known.classes == number)
+        tree = cKDTree(places)
+        near = 0.5 * float(np.median(tree.query(places, k=2)[0][:, 1]))
+        distance, nearest = cKDTree(found).query(places)
+        mutual = tree.query(found)[1][nearest.clip(0, len(found) - 1)] == np.arange(len(places))
+        inside = ((places > INSIDE) & (places < np.array(plan.shape) - 1 - INSIDE)).all(axis=1)
+        for number, kind in enumerate(true.classes):
+            mine = inside & (true["class"] == number)
             hit = mine & mutual & (distance < near)
             there[kind] = there.get(kind, 0) + int(mine.sum())
-            squares.setdefault(kind, []).append(((found[nearest[hit]] - known.places[hit]) ** 2).ravel())
+            squares.setdefault(kind, []).append(((found[nearest[hit]] - places[hit]) ** 2).ravel())
     for kind, parts in squares.items():
         every = np.concatenate(parts)
         error = float(np.sqrt(every.mean())) if every.size else float("nan")
@@ -121,7 +133,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     if asked.significance:
         name = CASES[0][0]
-        known = drawn(name, plan)[1]
+        known = foreseen(name, plan)
         once = expected_precision(plan, known)[-1].significance
         for goal in (4.0, 5.0, 6.0, 7.0, 8.0, 10.0):
             dosed = plan.replace(dose=Dose(electrons_per_sample=10 * (goal / once) ** 2))
@@ -129,7 +141,7 @@ def main() -> None:
             print_rows(name, WishedPlan(dosed, classes, classes[-1]), seeds, "none")
         return
     for name, kind, free in CASES:
-        made = plan_for(Wish(WANT_NM, kind), plan, drawn(name, plan)[1], free=[free])
+        made = plan_for(Wish(WANT_NM, kind), plan, foreseen(name, plan), free=[free])
         print_rows(name, made, seeds, f"5 pm {made.judged.name}, by {free}")
 
 

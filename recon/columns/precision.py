@@ -25,12 +25,12 @@ from stemscan.recon.columns.links import ColumnModel
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.search import beginning, with_own_profiles
 from stemscan.recon.inputs.inputs import Inputs
-from stemscan.types import Floats
+from stemscan.types import Floats, Integers
 
 if TYPE_CHECKING:
     from stemscan.store.true_columns import TrueColumns
 
-__all__ = ["SURELY_FOUND", "ClassPrecision", "KnownColumns", "expected_precision", "scene_shape"]
+__all__ = ["MARGIN", "SURELY_FOUND", "ClassPrecision", "KnownColumns", "expected_precision", "scene_shape"]
 
 SURELY_FOUND: Final = 7.0
 """Amplitude over its standard deviation from which on all columns of a class are found, and as well as the bound says.
@@ -40,6 +40,15 @@ At 5 a fifth of them is missed and the others are found where noise put them; se
 
 _INSIDE: Final = 3.0
 """Widths of a column by which it lies inside what was scanned, where it counts."""
+
+MARGIN: Final = 24
+"""Pixels by which a specimen is drawn larger than what is scanned of it, for the columns whose flanks reach inside."""
+
+_BEYOND: Final = 1.5
+"""Widths of a column by which it may lie outside of what is scanned to be part of the model, as in a search."""
+
+_SEEN: Final = 4.0
+"""Amplitude over its standard deviation below which a class is hardly found, and no part of the model of the others."""
 
 _ROUNDS: Final = 20
 _SCENE_NM: Final = 3.2
@@ -65,12 +74,21 @@ class KnownColumns:
     classes: npt.NDArray[np.int64]
     names: Sequence[str]
 
+    def without(self, classes: Sequence[int]) -> KnownColumns:
+        """The same signal, of which the columns of some classes are not known."""
+        kept = ~np.isin(self.classes, classes)
+        return replace(self, places=self.places[kept], classes=self.classes[kept])
+
     @classmethod
     def of(cls, signal: npt.NDArray[np.float32], columns: TrueColumns) -> KnownColumns:
-        """A specimen's signal and the columns that it knows, without the vacancies among them."""
+        """The inner part of a specimen, without its outermost `MARGIN` pixels, and the columns that it knows.
+
+        Vacancies are left out, columns outside of the part, whose flanks are inside, are not.
+        """
         there = columns.where(columns["amplitude"] != 0)
-        places = np.stack([there["row"], there["col"]], axis=1)
-        return cls(signal, places, there["class"].astype(np.int64), there.classes)
+        places = np.stack([there["row"], there["col"]], axis=1) - MARGIN
+        inner = signal[MARGIN:-MARGIN, MARGIN:-MARGIN]
+        return cls(inner, places, there["class"].astype(np.int64), there.classes)
 
 
 @dataclass(frozen=True)
@@ -103,9 +121,9 @@ class ClassPrecision:
 
 
 def scene_shape(plan: ScanPlan) -> tuple[int, int]:
-    """Rows and columns of a part of a plan's grid that holds enough columns to judge it by: 3 nm, or 256 to 768 px."""
+    """Rows and columns of a specimen to judge a plan by: 3.2 nm, or 256 to 768 px, of its grid, and the margin."""
     side = round(min(max(_SCENE_NM / (plan.pixel_size_nm or _SCENE_NM), 256), 768))
-    return min(side, plan.shape[0]), min(side, plan.shape[1])
+    return min(side, plan.shape[0]) + 2 * MARGIN, min(side, plan.shape[1]) + 2 * MARGIN
 
 
 def expected_precision(
@@ -135,7 +153,18 @@ def expected_precision(
     dose = plan.electrons_per_sample
     frames = visits * (dose * specimen.signal.astype(np.float64))
     points = Observations.of(Inputs.from_arrays(frames[None], visits[None], dose))
-    fitted = _fitted(points, specimen)
+    every = _precision(points, visits, specimen)
+    hidden = [number for number, one in every.items() if one.significance < _SEEN]
+    if hidden and len(hidden) < len(every):
+        every |= _precision(points, visits, specimen.without(hidden))
+    return tuple(sorted(every.values(), key=lambda one: one.position_px))
+
+
+def _precision(
+    points: Observations, visits: npt.NDArray[np.int64], specimen: KnownColumns
+) -> dict[int, ClassPrecision]:
+    """Precision of each class, by its number, when all columns of a specimen are part of the model."""
+    fitted, classes = _fitted(points, specimen)
     model = fitted.model
     inner = _scanned_around(visits, model)
     if not inner.any():
@@ -143,17 +172,19 @@ def expected_precision(
             f"expected a column at least {_INSIDE * model.profiles[0].sigma:.0f} pixels inside of what is scanned, got "
             "none; scan a larger field, or take a smaller pixel size"
         )
-    errors, alone = joint_errors(fitted).std[inner], amplitude_std(fitted, points.shape)[inner]
-    classes, amplitudes = specimen.classes[inner], np.abs(model.amplitudes[inner])
-    found = []
-    for number in np.unique(classes):
-        mine = classes == number
-        variance = float(np.mean(errors[mine, :2] ** 2))
-        significance = float(np.mean(amplitudes[mine] / alone[mine]))
-        amplitude = float(np.mean(amplitudes[mine]))
-        one = ClassPrecision(specimen.names[number], int(mine.sum()), math.sqrt(variance), amplitude, significance)
-        found.append(one)
-    return tuple(sorted(found, key=lambda one: one.position_px))
+    errors, alone = joint_errors(fitted).std, amplitude_std(fitted, points.shape)
+    found = {}
+    for number in np.unique(classes[inner]).tolist():
+        mine = inner & (classes == number)
+        amplitudes = np.abs(model.amplitudes[mine])
+        found[number] = ClassPrecision(
+            specimen.names[number],
+            int(mine.sum()),
+            math.sqrt(float(np.mean(errors[mine, :2] ** 2))),
+            float(np.mean(amplitudes)),
+            float(np.mean(amplitudes / alone[mine])),
+        )
+    return found
 
 
 def _visits(
@@ -174,20 +205,24 @@ def _visits(
     return visits[corner[0] : corner[0] + shape[0], corner[1] : corner[1] + shape[1]].astype(np.int64)
 
 
-def _fitted(points: Observations, specimen: KnownColumns) -> Fitted:
-    """The model of the fit at its best, from the places that are known."""
+def _fitted(points: Observations, specimen: KnownColumns) -> tuple[Fitted, Integers]:
+    """The model of the fit at its best, from the places that are known, and the class of each of its columns."""
     sign = polarity(specimen.signal)
     start = beginning(points, sign * specimen.signal.astype(np.float64), sign)
-    rows, columns = np.clip(np.rint(specimen.places).astype(np.int64), 0, np.array(points.shape) - 1).T
+    off = (np.abs(specimen.places - (np.array(points.shape) - 1) / 2) - (np.array(points.shape) - 1) / 2).max(axis=1)
+    near = off < _BEYOND * start.profiles[0].sigma
+    places, classes = specimen.places[near], specimen.classes[near].astype(np.int64)
+    rows, columns = np.clip(np.rint(places).astype(np.int64), 0, np.array(points.shape) - 1).T
     model = replace(
         start,
-        classes=np.zeros(len(rows), np.int64),
-        rows=specimen.places[:, 0].astype(np.float64),
-        columns=specimen.places[:, 1].astype(np.float64),
+        rows=places[:, 0].astype(np.float64),
+        columns=places[:, 1].astype(np.float64),
         amplitudes=specimen.signal[rows, columns].astype(np.float64) - start.nodes.flat[0],
+        classes=np.zeros(len(rows), np.int64),
     )
     fitted = fit(model, points, rounds=_ROUNDS, tolerance=0.02)
-    return with_own_profiles(fitted, points, specimen.classes.astype(np.int64), len(specimen.names))
+    kinds, own = np.unique(classes, return_inverse=True)
+    return with_own_profiles(fitted, points, own.astype(np.int64), len(kinds)), classes
 
 
 def _scanned_around(visits: npt.NDArray[np.int64], model: ColumnModel) -> npt.NDArray[np.bool_]:
