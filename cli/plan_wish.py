@@ -83,6 +83,7 @@ def fulfil(
     from stemscan.recon.columns.precision import KnownColumns, scene_shape
     from stemscan.recon.columns.wish import Wish, plan_for
     from stemscan.simulators.api import load_specimen
+    from stemscan.simulators.specimens.kinds import kind_of
 
     if plan.pixel_size_nm is None:
         raise UsageError("--want: expected --pixel-size beside it, got none; add it")
@@ -98,14 +99,17 @@ def fulfil(
             "--want: expected the dose, the sampling ratio or the passes to be left open, got all of them; leave one "
             "out"
         )
+    unknown = (
+        f"--on: expected a specimen that knows its columns, got {wish.specimen!r}; name one as crystal:SrTiO3[001] or "
+        "synthetic:0/1"
+    )
+    if kind_of(wish.specimen) is None:
+        raise UsageError(unknown)
     specimen = load_specimen(wish.specimen, scene_shape(plan), pixel_size_nm=plan.pixel_size_nm)
     for warning in specimen.warnings:
         talk.warn(warning)
     if specimen.columns is None:
-        raise UsageError(
-            f"--on: expected a specimen that knows its columns, got {wish.specimen!r}; name one as crystal:SrTiO3[001] "
-            "or synthetic:0/1"
-        )
+        raise UsageError(unknown)
     known = KnownColumns.of(specimen.signal, specimen.columns)
     with talk.progress("weighing plans") as progress:
         wished = Wish(wish.precision_nm, wish.name)
