@@ -1,6 +1,6 @@
 """Plans from a wish: what `stemscan plan --want` foretells, and what simulated specimens then show.
 
-    python -m benchmarks.wishes [--specimens 100] [--first-seed 501] [--size 256] [--significance]
+    python -m benchmarks.wishes [--specimens 100] [--first-seed 501] [--size 256] [--cases 0 2] [--significance]
 
 Each specimen is a crystal at 10 pm of which a fifth of the columns is displaced by 5 to 40 pm, drawn, scanned along a
 path and counted with seeds of its own, none of which the plan has seen; its columns are found and fitted as `stemscan
@@ -123,6 +123,7 @@ def main() -> None:
     parser.add_argument("--specimens", type=int, default=100)
     parser.add_argument("--first-seed", type=int, default=501)
     parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--cases", type=int, nargs="+", default=list(range(len(CASES))), help="numbers of wishes")
     parser.add_argument("--significance", action="store_true")
     asked = parser.parse_args()
     plan, seeds = base_plan(asked.size), range(asked.first_seed, asked.first_seed + asked.specimens)
@@ -140,7 +141,7 @@ def main() -> None:
             classes = expected_precision(dosed, known)
             print_rows(name, WishedPlan(dosed, classes, classes[-1]), seeds, "none")
         return
-    for name, kind, free in CASES:
+    for name, kind, free in (CASES[number] for number in asked.cases):
         made = plan_for(Wish(WANT_NM, kind), plan, foreseen(name, plan), free=[free])
         print_rows(name, made, seeds, f"5 pm {made.judged.name}, by {free}")
 
