@@ -17,8 +17,13 @@ from stemscan.errors import DataError, UsageError
 from stemscan.files.arrays import read_measured
 from stemscan.files.pixel_size import one_pixel_size
 from stemscan.recon.inputs.inputs import Inputs
+from stemscan.runtime.memory import require_memory
+from stemscan.units import counted
 
 __all__ = ["load_picture", "picture_inputs"]
+
+_BYTES_A_VALUE: Final = 24
+"""Memory of a number on its way into inputs, its file's own type left out."""
 
 _TOO_BRIGHT: Final = 2.0
 """Mean signal on the absolute scale above which dose and numbers hardly belong together."""
@@ -119,6 +124,7 @@ def picture_inputs(
     _accept(array.shape)
     if gain is None and offset is not None:
         raise UsageError(f"expected a gain beside the offset, got {described(offset)} alone; add it (1 for electrons)")
+    require_memory(_BYTES_A_VALUE * array.size, f"for an image of {counted(array.size, 'number')}")
     frames = array.reshape(-1, *array.shape[-2:])
     visited = ~np.isnan(frames) if frames.dtype.kind == "f" else np.ones(frames.shape, bool)
     known = frames[visited]
