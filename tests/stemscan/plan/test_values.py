@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from stemscan.path.scan_path import ScanPath
 from stemscan.plan.dose import Dose, Limits
 from stemscan.plan.order import Order, SettleModel
 from stemscan.plan.patterns import PATTERNS
+from stemscan.plan.patterns.base import AreaPattern
 from stemscan.plan.patterns.block_random import BlockRandom
 from stemscan.plan.patterns.blue_noise import BlueNoise
 from stemscan.plan.patterns.line_hop import LineHop
@@ -290,3 +292,16 @@ def test_files_become_values(tmp_path: Path) -> None:
     for make in (PointList.from_file, ImageRegion.from_file):
         with pytest.raises(InputNotFoundError, match="none.npy"):
             make(tmp_path / "none.npy", (64, 64))
+
+
+@settings(max_examples=60, deadline=None)
+@given(plans(), st.fractions(min_value="1/100000", max_value=3))
+def test_a_ratio_is_reached_or_all_pixels_are_taken(plan: ScanPlan, ratio: Fraction) -> None:
+    denser = plan.pattern.at_ratio(ratio)
+    assert (denser is None) == (plan.pattern.ratio_field is None)
+    if isinstance(denser, AreaPattern):
+        assert min(ratio, Fraction(1)) <= denser.fraction <= 1
+        assert plan.pattern.ratio_field is not None
+        fields = type(plan.pattern).model_fields
+        kept = [name for name in fields if name != plan.pattern.ratio_field]
+        assert all(getattr(denser, name) == getattr(plan.pattern, name) for name in kept)
