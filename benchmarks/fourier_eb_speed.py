@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -78,15 +79,17 @@ def main() -> None:
     def forward() -> object:
         return network(frames, frames.sum(dim=1, keepdim=True)).cpu()
 
+    eb = partial(fourier_eb, inputs, device=options.device, factor=options.factor)
     calls: dict[str, Callable[[], object]] = {
         "FSHNet forward": forward,
-        "fourier-eb, global": lambda: fourier_eb(inputs, device=options.device, factor=options.factor, windows=False),
-        "fourier-eb, windows": lambda: fourier_eb(inputs, device=options.device, factor=options.factor),
+        "fourier-eb, global": partial(eb, windows=False, regression=False),
+        "fourier-eb, windows": partial(eb, regression=False),
+        "fourier-eb, windows and regression": eb,
     }
     for call in calls.values():
         call()
     times = np.median([[seconds(call) for call in calls.values()] for _ in range(options.repeats)], axis=0)
-    settings = fourier_eb(inputs, device=options.device, factor=options.factor).settings
+    settings = eb().settings
     print(f"{options.shape} on {options.device}, {options.threads} threads, medians of {options.repeats}; {settings}")
     for name, taken in zip(calls, times, strict=True):
         print(f"{taken:8.3f} s  {taken / times[0]:6.3f} of the forward pass  {name}")

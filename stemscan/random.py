@@ -31,6 +31,8 @@ class Stream:
     DETECTOR: Final = 16
     CROSS_VALIDATION: Final = 32
     GIBBS: Final = 33
+    FOLDS: Final = 34
+    MEASURES: Final = 35
     SPECIMEN: Final = 48
     SYNTHETIC: Final = 49
     TRAINING: Final = 64

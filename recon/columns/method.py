@@ -2,7 +2,8 @@
 
 The columns are those of `stemscan columns`, found from the peaks of the Fourier analysis and the counts themselves.
 What the counts say beyond the columns is analysed like a scan of its own (`stemscan.recon.fourier_eb.analysis`, with
-the columns' image as what is known already) and added. Where no column is found, the image is that of `fourier-eb`.
+the columns' image as what is known already) and added. Where no column is found, the image is that of this
+analysis.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ __all__ = [
     "ABLATION",
     "BESIDE",
     "ORACLE",
+    "ORACLES",
     "Contender",
     "all_contenders",
     "columns_contenders",
@@ -36,6 +37,14 @@ __all__ = [
 
 ORACLE: Final = "spectral-oracle"
 """Pseudo-method that is given the truth's spectrum; see `stemscan.recon.fourier_eb.spectral_oracle`."""
+
+ORACLES: Final = (
+    ORACLE,
+    f"{ORACLE}-padded={ORACLE},padded=true",
+    f"{ORACLE}-local={ORACLE},local_mean=true",
+    f"{ORACLE}-local-padded={ORACLE},local_mean=true,padded=true",
+)
+"""Contenders of that kind: of the truth's periodogram or its local mean, on the scan's grid or a padded one."""
 
 ABLATION: Final = "ablation"
 """First part of a label, before a colon, of a contender that is shown among the ablations alone."""
@@ -182,7 +191,7 @@ def _checked_weights(method: Method, weights: Path | None) -> Path | None:
 
 
 def all_contenders(weights: Mapping[str, Path] | None = None) -> list[Contender]:
-    """Every method that has what it needs, and the oracle.
+    """Every method that has what it needs, and the oracles.
 
     Parameters
     ----------
@@ -194,7 +203,7 @@ def all_contenders(weights: Mapping[str, Path] | None = None) -> list[Contender]
     list of Contender
     """
     given = weights or {}
-    return [parse_contender(name, given) for name in (*ready_methods(given), ORACLE)]
+    return [parse_contender(name, given) for name in (*ready_methods(given), *ORACLES)]
 
 
 def with_those_beside(contenders: Sequence[Contender]) -> list[Contender]:

@@ -76,7 +76,9 @@ def _preamble(done: Evaluation, commands: Sequence[str], printed: Printed) -> st
         "means over images: *absolute* without any fit (data range 1), *affine* after the best gain and offset, "
         "*min-max* after shifting and scaling image and truth each on their own, as the paper does. The constant image "
         f"shows what a metric gives for nothing. {printed.note} "
-        f"`{ORACLE}` looks at the truth: it is the best stationary linear estimate, not a method."
+        f"`{ORACLE}` looks at the truth and is no method: it is the stationary linear estimate of the truth's own "
+        "periodogram, noise included; *local* of the mean of that over 3 x 3 coefficients; *padded* with a margin, "
+        "without which it takes opposite edges for neighbours and fails at the frame."
     )
     if done.stale:
         parts.append(
@@ -108,7 +110,7 @@ def _tables(done: Evaluation, averages: Averages, printed: Printed) -> list[str]
 
 def _variants(contenders: Sequence[Contender]) -> list[Contender]:
     """Ablations, all contenders of a method that has several, and those beside; empty without any of the former."""
-    methods = [one.method for one in contenders]
+    methods = [one.method for one in contenders if one.competes]
     chosen = [one for one in contenders if one.is_ablation or methods.count(one.method) > 1]
     of_variants = {one.method for one in chosen}
     if not chosen:

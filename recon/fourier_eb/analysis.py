@@ -9,7 +9,8 @@ residual E = F(V (y - x)) / v, with v the mean number of visits of the image's p
 before shrinkage, in white noise of level s, at most var / v + (var V / v^2) times the posterior variance (the second
 term is what random sampling leaks); and `stemscan.recon.fourier_eb.spectrum` turns |X + E|^2 and its noise into P: s
 times the image's share of the torus, for the margin has no residual. Lattice peaks stay free, the rest shrinks.
-Windows follow in `stemscan.recon.fourier_eb.windows`, standard deviations in `stemscan.recon.fourier_eb.uncertainty`.
+Windows follow in `stemscan.recon.fourier_eb.windows`, standard deviations in `stemscan.recon.fourier_eb.uncertainty`,
+and where it is asked for a last correction by samples that were held out in `stemscan.recon.fourier_eb.regression`.
 
 var is the mean variance of a sample, mean(x) / lambda for Poisson counts and mean(x^2) / lambda under equation 5.
 Under Poisson noise a variance of its own for each pixel was measured to gain nothing, even the true one. Under
@@ -19,19 +20,22 @@ var_i = x_i^2 / lambda, floored at a fraction of its mean.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from stemscan.recon.fourier_eb.band_limit import FACTORS, Band, find_band
-from stemscan.recon.fourier_eb.conjugate_gradients import half_weights, posterior_mean
 from stemscan.recon.fourier_eb.domain import Domain
+from stemscan.recon.fourier_eb.estimates import Estimates, estimate
+from stemscan.recon.fourier_eb.folds import fold_labels
+from stemscan.recon.fourier_eb.measures import Seen
+from stemscan.recon.fourier_eb.regression import FOLDS, Fold, correction
 from stemscan.recon.fourier_eb.samples import Samples, as_tensor, check_samples, mean_and_variance
-from stemscan.recon.fourier_eb.spectrum import SpectrumEstimator
 from stemscan.recon.fourier_eb.uncertainty import standard_deviation
-from stemscan.recon.fourier_eb.windows import WindowPrior, has_windows
+from stemscan.recon.fourier_eb.windows import has_windows
 from stemscan.recon.inputs.read_noise import read_variance
 from stemscan.runtime.memory import require_memory
 from stemscan.types import Image
@@ -43,12 +47,14 @@ _BYTES_A_PIXEL: Final = 136
 _BYTES_A_SCAN_PIXEL: Final = 17
 """Memory of the analysis for each pixel of its own grid and of the scan's, by `benchmarks/memory.py`."""
 
+_BYTES_OF_REGRESSION: Final = 150
+"""Memory that a correction by held-out samples adds, for each pixel of the analysis's own grid."""
+
 ROUNDS = 4
 STEPS = 5
 SHARED_STEPS = 20
-_EQ5_ROUNDS = 3
-_EQ5_STEPS = 8
-_EQ5_WINDOW_STEPS = 4
+_FOLD_ROUNDS = 2  # from the spectrum of all samples
+_MOST_GAIN = 0.5  # of the error's variance
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,12 +64,12 @@ class FourierAnalysis:
     Attributes
     ----------
     image : ndarray of float32, (ceil(H / factor), ceil(W / factor))
-        The estimate.
+        The estimate, corrected where that was asked for.
     pilot : ndarray of float32, of the image's shape
         The stationary estimate, from which windows start.
     parts : tuple of ndarray of float32, of the image's shape
-        What the estimate is the mean of, together with the pilot: the whole image's filter, then the windows', wide and
-        narrow. The estimate alone where there are none, and under equation 5.
+        What the estimate is the mean of before it is corrected, together with the pilot: the whole image's filter, then
+        the windows', wide and narrow. The estimate alone where there are none, and under equation 5.
     std : ndarray of float32, of the image's shape
         Standard deviation of the estimate's error.
     factor : int
@@ -97,6 +103,7 @@ def analyse(
     rounds: int = ROUNDS,
     steps: int | None = None,
     prior: Image | None = None,
+    regression: bool = False,
 ) -> FourierAnalysis:
     """Analyse a scan.
 
@@ -116,6 +123,9 @@ def analyse(
         As for `stemscan.recon.fourier_eb.method.fourier_eb`.
     prior : ndarray of float32, (H, W), optional
         Signal that is known already; the images are then that which the samples say beyond it, zero on average.
+    regression : bool
+        Correct the estimate by samples that were held out, where visits are whole numbers. The scan is then analysed
+        four times more, with fewer turns; pilot, parts and settings of the analysis stay as they are without.
 
     Returns
     -------
@@ -126,8 +136,9 @@ def analyse(
     ReconError
         When an argument is out of range.
     """
+    whole = np.array_equal(visits, np.rint(visits))
     if steps is None:  # where a beam lagged, visits are uneven, and conjugate gradients need more of them
-        steps = STEPS if np.array_equal(visits, np.rint(visits)) else SHARED_STEPS
+        steps = STEPS if whole else SHARED_STEPS
     check_samples(summed, visits, electrons_per_sample, noise, signed, factor, band_limit, rounds, steps)
     place = torch.device(device)
     mean, variance = mean_and_variance(summed, visits, electrons_per_sample, noise)
@@ -141,7 +152,8 @@ def analyse(
     if place.type == "cpu":
         rows, columns = summed.shape
         remedy = "take method lowpass, a smaller grid, or a machine with more"
-        needed = (_BYTES_A_PIXEL / chosen**2 + _BYTES_A_SCAN_PIXEL) * rows * columns
+        a_pixel = _BYTES_A_PIXEL + _BYTES_OF_REGRESSION * regression
+        needed = (a_pixel / chosen**2 + _BYTES_A_SCAN_PIXEL) * rows * columns
         require_memory(needed, f"for the Fourier analysis of {rows} x {columns} pixels at factor {chosen}", remedy)
     domain = Domain.of((summed.shape[0], summed.shape[1]), chosen)
     samples = Samples(
@@ -154,34 +166,27 @@ def analyse(
         electrons_per_sample,
         noise,
     )
-    pilot, power, level = _stationary(samples, limit * chosen, rounds, steps)
-    if noise == "eq5":
-        pilot = _refine_eq5(samples, pilot, power)
-    windowed = windows and has_windows(domain)
-    parts = _follow(samples, pilot) if windowed else (pilot,)
-    deviation = torch.stack((pilot, *parts)).mean(dim=0) if len(parts) > 1 else parts[0]
-    std = _uncertainty(samples, deviation + mean, power, level)
-    rows, columns = domain.image_shape
-
-    def cut(image: torch.Tensor) -> Image:
-        """An image on the torus without its margin."""
-        inside: Image = image[:rows, :columns].cpu().numpy().copy()
-        return inside
-
+    found = estimate(samples, limit * chosen, rounds, steps, windows)
+    deviation, std = found.mean, _uncertainty(samples, found)
+    regression = regression and whole
+    if regression:
+        fold = _Folds(samples, summed, visits, limit * chosen, steps, windows, found.power)
+        deviation, std = _corrected(samples, found, std, fold)
     return FourierAnalysis(
-        image=cut(deviation + offset),
-        pilot=cut(pilot + offset),
-        parts=tuple(cut(part + offset) for part in parts),
-        std=cut(std),
+        image=_cut(domain, deviation + offset),
+        pilot=_cut(domain, found.pilot + offset),
+        parts=tuple(_cut(domain, part + offset) for part in found.parts),
+        std=_cut(domain, std),
         factor=chosen,
         variance=variance,
         settings={
-            "windows": windowed,
+            "windows": windows and has_windows(domain),
             "factor": chosen,
             "band_limit": float(limit),
             "rounds": rounds,
             "steps": steps,
             "noise": noise,
+            "regression": regression,
         },
     )
 
@@ -191,74 +196,72 @@ def _fitting(limit: float, band: Band) -> int:
     return max(f for f in FACTORS if f == 1 or (f <= band.factor and limit * f < 0.5))
 
 
-def _stationary(samples: Samples, limit: float, rounds: int, steps: int) -> tuple[torch.Tensor, torch.Tensor, float]:
-    """Image less mean on the torus, power spectrum and noise level of the global model."""
-    visits, deviation = samples.visits, samples.deviation
-    shape = samples.domain.shape
-    device = visits.device
-    columns = half_weights(shape[1], device)
-    per_pixel, leak, share = samples.visits_a_pixel, samples.leak, samples.domain.share
-    spectrum = SpectrumEstimator(shape, limit, device)
-    pairs = float((visits**2).sum())
-    total = float((deviation**2).sum())
-    posterior = max(total - float(visits.sum()) * samples.variance, 0.0) / pairs
-    estimate = torch.zeros((shape[0], shape[1] // 2 + 1), dtype=torch.complex64, device=device)
-    precision = visits / samples.variance
-    left = torch.fft.rfft2(deviation / samples.variance, norm="ortho")
-    level = samples.variance / per_pixel + leak * posterior
-    power = _power(spectrum, left * (samples.variance / per_pixel), level * share)
-    for turn in range(rounds):
-        estimate, left = posterior_mean(precision, left, power, estimate, steps)
-        gained = power / (1 + power * (per_pixel / samples.variance))
-        posterior = float((gained * columns).sum()) / visits.numel()
-        level = samples.variance / per_pixel + leak * posterior
-        if turn < rounds - 1:
-            power = _power(spectrum, estimate + left * (samples.variance / per_pixel), level * share)
-    return torch.fft.irfft2(estimate, s=shape, norm="ortho"), power, level
+def _cut(domain: Domain, image: torch.Tensor) -> Image:
+    """An image on the torus without its margin."""
+    rows, columns = domain.image_shape
+    inside: Image = image[:rows, :columns].cpu().numpy().copy()
+    return inside
 
 
-def _power(spectrum: SpectrumEstimator, unshrunk: torch.Tensor, level: float) -> torch.Tensor:
-    """Power spectrum from the transform before shrinkage; the zero frequency is never held back."""
-    periodogram = unshrunk.real**2 + unshrunk.imag**2
-    power = spectrum.power(periodogram, spectrum.noise_level(periodogram, level))
-    power[0, 0] = torch.clamp(power[0, 0], min=level)
-    return power
-
-
-def _refine_eq5(samples: Samples, deviation: torch.Tensor, power: torch.Tensor) -> torch.Tensor:
-    """The global estimate again with a variance of its own for each pixel."""
-    for _ in range(_EQ5_ROUNDS):
-        precision, weighted = _eq5_precision(samples, deviation)
-        start = torch.where(power > 0, torch.fft.rfft2(deviation, norm="ortho"), 0.0)
-        left = torch.fft.rfft2(weighted - precision * deviation, norm="ortho")
-        estimate, _ = posterior_mean(precision, left, power, start, _EQ5_STEPS)
-        deviation = torch.fft.irfft2(estimate, s=samples.domain.shape, norm="ortho")
-    return deviation
-
-
-def _eq5_precision(samples: Samples, deviation: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Precision per pixel under equation 5, and precision times measured deviation."""
-    variance = samples.sample_variance(deviation + samples.mean)
-    return samples.visits / variance, samples.deviation / variance
-
-
-def _follow(samples: Samples, pilot: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """The estimates that follow the global one, whose mean with it is the estimate; one alone under equation 5."""
-    per_pixel = samples.visits_a_pixel
-    if samples.noise == "poisson":
-        prior = WindowPrior(pilot, samples.variance / per_pixel, samples.domain)
-        return prior.parts(pilot + (samples.deviation - samples.visits * pilot) / per_pixel)
-    precision, weighted = _eq5_precision(samples, pilot)
-    prior = WindowPrior(pilot, samples.domain.share / float(precision.mean()), samples.domain)
-    return (prior.refine(pilot, precision, weighted, _EQ5_WINDOW_STEPS),)
-
-
-def _uncertainty(samples: Samples, image: torch.Tensor, power: torch.Tensor, level: float) -> torch.Tensor:
+def _uncertainty(samples: Samples, found: Estimates) -> torch.Tensor:
     """Standard deviation on the torus."""
-    precision = samples.visits / samples.sample_variance(image)
-    leak = max(level - samples.variance / samples.visits_a_pixel, 0.0)
-    within = power / samples.domain.share  # a process that fades in the margin has more power inside
-    std = standard_deviation(within, level, leak, precision)
+    precision = samples.visits / samples.sample_variance(found.mean + samples.mean)
+    leak = max(found.level - samples.variance / samples.visits_a_pixel, 0.0)
+    within = found.power / samples.domain.share  # a process that fades in the margin has more power inside
+    std = standard_deviation(within, found.level, leak, precision)
     number = float(samples.visits.sum())
     scale = (samples.mean**2 + samples.variance) / number  # what so few samples cannot tell, even of the mean
     return torch.sqrt(std**2 + scale)
+
+
+@dataclass(frozen=True, eq=False)
+class _Folds:
+    """Estimates without a fold of the samples, from the spectrum of all."""
+
+    samples: Samples
+    summed: Image
+    visits: Image
+    limit: float
+    steps: int
+    windows: bool
+    power: torch.Tensor
+
+    def __call__(self, number: int) -> Fold:
+        """The fold of that number."""
+        domain = self.samples.domain
+        rows, columns = self.summed.shape
+        held = fold_labels((rows, columns), FOLDS) == number
+        kept, out = (self._embedded(these) for these in (~held, held))
+        samples = replace(self.samples, summed=kept[0], visits=kept[1])
+        found = estimate(samples, self.limit, _FOLD_ROUNDS, self.steps, self.windows, self.power)
+        return Fold(
+            _seen(samples, found),
+            _cut(domain, out[0] - samples.mean * out[1]),
+            _cut(domain, out[1]),
+        )
+
+    def _embedded(self, these: npt.NDArray[np.bool_]) -> list[torch.Tensor]:
+        """S and V of some samples on the torus."""
+        domain, place = self.samples.domain, self.samples.visits.device
+        return [
+            as_tensor(domain.embed(np.where(these, one, np.float32(0))), place) for one in (self.summed, self.visits)
+        ]
+
+
+def _seen(samples: Samples, found: Estimates) -> Seen:
+    """An estimate and its samples, cut."""
+    domain = samples.domain
+    parts = tuple(_cut(domain, part) for part in found.all)
+    return Seen(_cut(domain, found.mean), parts, _cut(domain, samples.deviation), _cut(domain, samples.visits))
+
+
+def _corrected(
+    samples: Samples, found: Estimates, std: torch.Tensor, fold: _Folds
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Estimate and standard deviation after the correction by samples that were held out."""
+    rows, columns = samples.domain.image_shape
+    error = float((std[:rows, :columns] ** 2).mean())
+    made = correction(_seen(samples, found), samples.variance, error, fold)
+    deviation = found.mean.clone()
+    deviation[:rows, :columns] += torch.from_numpy(made.image).to(deviation.device)
+    return deviation, std * (1 - min(made.gain / error, _MOST_GAIN)) ** 0.5

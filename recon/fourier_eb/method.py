@@ -25,6 +25,7 @@ def fourier_eb(
     band_limit: float | None = None,
     rounds: int = ROUNDS,
     steps: int | None = None,
+    regression: bool = True,
 ) -> Estimate:
     """Reconstruct by Fourier empirical Bayes.
 
@@ -43,6 +44,9 @@ def fourier_eb(
         Turns of estimating image and spectrum, at least 1.
     steps : int, optional
         Conjugate-gradient steps a turn, at least 1; 5 by default, 20 where samples are shared among pixels.
+    regression : bool
+        Correct the estimate by samples that were held out: better, and takes several times as long. Not done where
+        samples are shared among pixels.
 
     Returns
     -------
@@ -66,6 +70,7 @@ def fourier_eb(
         band_limit=band_limit,
         rounds=rounds,
         steps=steps,
+        regression=regression,
     )
 
 

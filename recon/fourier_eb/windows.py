@@ -13,7 +13,8 @@ steps were measured to change the error by under 0.02 dB). Where precisions diff
 visits do, `refine` takes such steps: D itself is the preconditioner, so that D^-1 is never needed.
 
 Windows lie on the torus of `stemscan.recon.fourier_eb.domain`, whose margin has no noise: a window has that of its part
-in the image. They are taken a row of windows at a time, so that memory stays bounded. An axis too short for windows is taken whole.
+in the image. They are taken a row of windows at a time, so that memory stays bounded. An axis too short for windows is
+taken whole.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from stemscan.errors import ReconError
+from stemscan.recon.fourier_eb.continuation import continued
 from stemscan.recon.fourier_eb.method import fourier_eb
 from stemscan.recon.fourier_eb.spectral_oracle import spectral_oracle
 from tests.recon.sampling_kit import exact, scan
@@ -50,3 +51,40 @@ def test_it_refuses_a_truth_of_another_grid() -> None:
     truth = specimen(16)
     with pytest.raises(ReconError, match="one shape"):
         spectral_oracle(truth, truth, 10.0, truth[:-1])
+
+
+def ramp(side: int = 128) -> npt.NDArray[np.float32]:
+    """A specimen whose opposite edges differ."""
+    row, column = np.mgrid[:side, :side] / side
+    single: npt.NDArray[np.float32] = (0.2 + 0.6 * row + 0.1 * np.cos(40 * column)).astype(np.float32)
+    return single
+
+
+def test_a_margin_mends_the_frame() -> None:
+    truth = ramp()
+    inputs = scan(truth)
+    given = inputs.S, inputs.V, inputs.electrons_per_sample, truth
+    periodic, padded = spectral_oracle(*given), spectral_oracle(*given, padded=True)
+    assert padded.shape == truth.shape
+    frame = np.r_[0:8, 120:128]
+    assert np.mean((padded - truth)[frame] ** 2) < 0.5 * np.mean((periodic - truth)[frame] ** 2)
+
+
+def test_a_local_mean_knows_less() -> None:
+    truth = specimen()
+    inputs = scan(truth)
+    given = inputs.S, inputs.V, inputs.electrons_per_sample, truth
+    errors = [float(np.mean((spectral_oracle(*given, local_mean=local) - truth) ** 2)) for local in (False, True)]
+    assert errors[0] < 0.9 * errors[1]
+
+
+@pytest.mark.parametrize("margins", [(0, 0), (5, 0), (12, 9)])
+def test_continued_images_have_no_steps(margins: tuple[int, int]) -> None:
+    image = ramp(32).astype(np.float64)
+    whole = continued(image, *margins)
+    assert whole.shape == (32 + margins[0], 32 + margins[1])
+    np.testing.assert_array_equal(whole[:32, :32], image)
+    if all(margins):
+        for axis in (0, 1):
+            steps = np.abs(whole - np.roll(whole, 1, axis)).max()
+            assert steps < 0.12

@@ -68,7 +68,9 @@ def test_methods(method: str, options: dict[str, Any]) -> None:
     here = reconstruct(inputs, method, device="cpu", **options)
     with pretended_gpu():
         there = reconstruct(inputs, method, device="cuda", **options)
-    np.testing.assert_allclose(there.image, here.image, atol=2e-3)
+    apart = np.abs(there.image - here.image)  # the non-local step may take another of two patches alike
+    assert apart.max() < (0.02 if options.get("nonlocal_step") else 2e-3)
+    assert np.quantile(apart, 0.99) < 2e-3
     if here.std is not None:
         assert there.std is not None
         np.testing.assert_allclose(there.std, here.std, rtol=0.02)

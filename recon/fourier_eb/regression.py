@@ -1,0 +1,99 @@
+"""Last correction of an estimate: a regression on samples that were held out, fitted anew for each scan.
+
+Each fold of the samples (`stemscan.recon.fourier_eb.folds`) is held out in turn. Its samples are independent of an
+estimate from the others, and so are residuals from which the error of such an estimate can be learned: linear in its
+measures phi (`stemscan.recon.fourier_eb.measures`), beta minimises the sum of V (S / V - m - beta^T phi)^2 under a
+prior (`stemscan.recon.fourier_eb.evidence`). The estimate from all samples is corrected by beta^T phi of its own.
+
+What it finds: how far shrinkage went, which part was to be trusted more, and how the estimate errs at columns, edges
+and the frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import numpy as np
+import torch
+
+from stemscan.recon.fourier_eb.evidence import ridge
+from stemscan.recon.fourier_eb.measures import Measures, Seen
+from stemscan.types import Image
+
+__all__ = ["FOLDS", "Correction", "Fold", "correction"]
+
+FOLDS: Final = 4
+"""Parts of the samples."""
+
+_FEWEST: Final = 2000  # samples from which there is something to learn
+_LEAST_SPREAD: Final = 1e-6  # of an estimate that is not flat, over a sample's standard deviation
+
+
+class Fold(NamedTuple):
+    """Samples that were held out, (H, W) each of float32, and the estimate without them.
+
+    Attributes
+    ----------
+    seen : Seen
+    summed, visits : ndarray
+        S - m V and V of the samples held out, m being the mean signal.
+    """
+
+    seen: Seen
+    summed: Image
+    visits: Image
+
+
+class Correction(NamedTuple):
+    """Correction of an estimate.
+
+    Attributes
+    ----------
+    image : ndarray of float32, (H, W)
+        To add.
+    gain : float
+        Mean square by which the error falls, as the held-out samples foretell it, at least 0.
+    """
+
+    image: Image
+    gain: float
+
+
+def correction(seen: Seen, noise: float, error: float, fold: Callable[[int], Fold]) -> Correction:
+    """Correct an estimate.
+
+    Parameters
+    ----------
+    seen : Seen
+        Estimate from all samples.
+    noise : float
+        Mean variance of one sample.
+    error : float
+        Mean variance of the estimate's error.
+    fold : callable
+        Of the number of a fold below `FOLDS`, which is held out.
+
+    Returns
+    -------
+    Correction
+        Zero where there are too few samples to learn from, or nothing is to be seen.
+    """
+    number, flat = float(seen.visits.sum(dtype=np.float64)), _LEAST_SPREAD * np.sqrt(noise)
+    if number < _FEWEST or not seen.image.std(dtype=np.float64) > flat:
+        return Correction(np.zeros_like(seen.image), 0.0)
+    measures = Measures(seen, noise / error)
+    size = len(measures.groups)
+    gram, moments = np.zeros((size, size)), np.zeros(size)
+    for one in map(fold, range(FOLDS)):
+        there = one.visits > 0
+        visits = torch.from_numpy(one.visits[there])
+        residual = torch.from_numpy(one.summed[there] - one.visits[there] * one.seen.image[there])
+        for where, phi in measures.stretches(one.seen, there):
+            gram += ((phi * visits[where]) @ phi.T).double().numpy()
+            moments += (phi @ residual[where]).double().numpy()
+    beta = ridge(gram, moments, noise, measures.groups)
+    along = torch.from_numpy(beta.astype(np.float32))
+    drawn = torch.cat([along @ phi for _, phi in measures.stretches(seen)])
+    gain = float(2 * beta @ moments - beta @ gram @ beta) / number
+    return Correction(drawn.reshape(seen.image.shape).numpy(), max(gain, 0.0))
