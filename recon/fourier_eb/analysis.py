@@ -20,19 +20,15 @@ var_i = x_i^2 / lambda, floored at a fraction of its mean.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from stemscan.recon.fourier_eb.band_limit import FACTORS, Band, find_band
 from stemscan.recon.fourier_eb.domain import Domain
 from stemscan.recon.fourier_eb.estimates import Estimates, estimate
-from stemscan.recon.fourier_eb.folds import fold_labels
-from stemscan.recon.fourier_eb.measures import Seen
-from stemscan.recon.fourier_eb.regression import FOLDS, Fold, correction
 from stemscan.recon.fourier_eb.samples import Samples, as_tensor, check_samples, mean_and_variance
 from stemscan.recon.fourier_eb.uncertainty import standard_deviation
 from stemscan.recon.fourier_eb.windows import has_windows
@@ -53,8 +49,6 @@ _BYTES_OF_REGRESSION: Final = 150
 ROUNDS = 4
 STEPS = 5
 SHARED_STEPS = 20
-_FOLD_ROUNDS = 2  # from the spectrum of all samples
-_MOST_GAIN = 0.5  # of the error's variance
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,13 +164,18 @@ def analyse(
     deviation, std = found.mean, _uncertainty(samples, found)
     regression = regression and whole
     if regression:
-        fold = _Folds(samples, summed, visits, limit * chosen, steps, windows, found.power)
-        deviation, std = _corrected(samples, found, std, fold)
+        from stemscan.recon.fourier_eb.held_out import (
+            HeldOut,
+            corrected,
+        )  # compiled code, which others need not wait for
+
+        held_out = HeldOut(samples, summed, visits, limit * chosen, steps, windows, found.power)
+        deviation, std = corrected(found, std, held_out)
     return FourierAnalysis(
-        image=_cut(domain, deviation + offset),
-        pilot=_cut(domain, found.pilot + offset),
-        parts=tuple(_cut(domain, part + offset) for part in found.parts),
-        std=_cut(domain, std),
+        image=domain.cut(deviation + offset),
+        pilot=domain.cut(found.pilot + offset),
+        parts=tuple(domain.cut(part + offset) for part in found.parts),
+        std=domain.cut(std),
         factor=chosen,
         variance=variance,
         settings={
@@ -196,13 +195,6 @@ def _fitting(limit: float, band: Band) -> int:
     return max(f for f in FACTORS if f == 1 or (f <= band.factor and limit * f < 0.5))
 
 
-def _cut(domain: Domain, image: torch.Tensor) -> Image:
-    """An image on the torus without its margin."""
-    rows, columns = domain.image_shape
-    inside: Image = image[:rows, :columns].cpu().numpy().copy()
-    return inside
-
-
 def _uncertainty(samples: Samples, found: Estimates) -> torch.Tensor:
     """Standard deviation on the torus."""
     precision = samples.visits / samples.sample_variance(found.mean + samples.mean)
@@ -212,56 +204,3 @@ def _uncertainty(samples: Samples, found: Estimates) -> torch.Tensor:
     number = float(samples.visits.sum())
     scale = (samples.mean**2 + samples.variance) / number  # what so few samples cannot tell, even of the mean
     return torch.sqrt(std**2 + scale)
-
-
-@dataclass(frozen=True, eq=False)
-class _Folds:
-    """Estimates without a fold of the samples, from the spectrum of all."""
-
-    samples: Samples
-    summed: Image
-    visits: Image
-    limit: float
-    steps: int
-    windows: bool
-    power: torch.Tensor
-
-    def __call__(self, number: int) -> Fold:
-        """The fold of that number."""
-        domain = self.samples.domain
-        rows, columns = self.summed.shape
-        held = fold_labels((rows, columns), FOLDS) == number
-        kept, out = (self._embedded(these) for these in (~held, held))
-        samples = replace(self.samples, summed=kept[0], visits=kept[1])
-        found = estimate(samples, self.limit, _FOLD_ROUNDS, self.steps, self.windows, self.power)
-        return Fold(
-            _seen(samples, found),
-            _cut(domain, out[0] - samples.mean * out[1]),
-            _cut(domain, out[1]),
-        )
-
-    def _embedded(self, these: npt.NDArray[np.bool_]) -> list[torch.Tensor]:
-        """S and V of some samples on the torus."""
-        domain, place = self.samples.domain, self.samples.visits.device
-        return [
-            as_tensor(domain.embed(np.where(these, one, np.float32(0))), place) for one in (self.summed, self.visits)
-        ]
-
-
-def _seen(samples: Samples, found: Estimates) -> Seen:
-    """An estimate and its samples, cut."""
-    domain = samples.domain
-    parts = tuple(_cut(domain, part) for part in found.all)
-    return Seen(_cut(domain, found.mean), parts, _cut(domain, samples.deviation), _cut(domain, samples.visits))
-
-
-def _corrected(
-    samples: Samples, found: Estimates, std: torch.Tensor, fold: _Folds
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Estimate and standard deviation after the correction by samples that were held out."""
-    rows, columns = samples.domain.image_shape
-    error = float((std[:rows, :columns] ** 2).mean())
-    made = correction(_seen(samples, found), samples.variance, error, fold)
-    deviation = found.mean.clone()
-    deviation[:rows, :columns] += torch.from_numpy(made.image).to(deviation.device)
-    return deviation, std * (1 - min(made.gain / error, _MOST_GAIN)) ** 0.5

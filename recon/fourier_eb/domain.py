@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stemscan.recon.inputs.grids import coarse_shape
 from stemscan.types import Image
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["Axis", "Domain", "bin_sum", "smooth_size"]
 
@@ -96,6 +100,11 @@ class Domain:
         embedded = np.zeros(self.shape, dtype=np.float32)
         embedded[: self.rows.length, : self.columns.length] = bin_sum(summed, self.factor)
         return embedded
+
+    def cut(self, image: torch.Tensor) -> Image:
+        """A copy of an image on the torus, without the margin."""
+        inside: Image = image[: self.rows.length, : self.columns.length].cpu().numpy().copy()
+        return inside
 
 
 def smooth_size(least: int, *, even: bool = False) -> int:
