@@ -84,7 +84,12 @@ def demo(
     report = {
         "folder": str(folder),
         "methods": {
-            done.method: {**metrics.to_dict(), "seconds": done.seconds, "file": f"{done.method}.tif"}
+            done.method: {
+                **metrics.to_dict(),
+                "contradictions": len(done.contradictions),
+                "seconds": done.seconds,
+                "file": f"{done.method}.tif",
+            }
             for done, metrics in results
         },
     }
@@ -149,29 +154,35 @@ def _write_table(path: Path, results: Results, overwrite: bool) -> None:
     """Metrics and times as CSV."""
     from stemscan.files.writing import write_text
 
-    lines = ["method,psnr_db,psnr_affine_db,psnr_minmax_db,ssim,ssim_minmax,seconds"]
+    lines = ["method,psnr_db,psnr_affine_db,psnr_minmax_db,ssim,ssim_minmax,contradictions,seconds"]
     for done, metrics in results:
         values = (metrics.psnr, metrics.psnr_affine, metrics.psnr_minmax, metrics.ssim, metrics.ssim_minmax)
-        lines.append(",".join([done.method, *(f"{value:.4f}" for value in values), f"{done.seconds:.3f}"]))
+        numbers = (f"{value:.4f}" for value in values)
+        lines.append(",".join([done.method, *numbers, str(len(done.contradictions)), f"{done.seconds:.3f}"]))
     write_text(path, "\n".join(lines) + "\n", overwrite=overwrite)
 
 
 def _closing(folder: Path, results: Results) -> list[str]:
     """Results, the files that hold them, and suggestions for what to try next."""
-    lines = ["", "3. Reconstructions, PSNR in dB:", "", "  method       absolute  affine  min-max   SSIM  seconds"]
+    lines = [
+        "",
+        "3. Reconstructions, PSNR in dB:",
+        "",
+        "  method       absolute  affine  min-max   SSIM  contradicted  seconds",
+    ]
     lines += [
         f"  {done.method:<12} {metrics.psnr:8.2f} {metrics.psnr_affine:7.2f} {metrics.psnr_minmax:8.2f} "
-        f"{metrics.ssim:6.3f} {done.seconds:8.2f}"
+        f"{metrics.ssim:6.3f} {len(done.contradictions):13,} {done.seconds:8.2f}"
         for done, metrics in results
     ]
-    lines += ["", f"Files in {folder}/:"]
+    lines += ["", "contradicted: places where the counts contradict the image", "", f"Files in {folder}/:"]
     lines += table(
         [
             ("panel.png", "truth, one frame, coverage, reconstructions and their errors: look at it"),
             ("metrics.csv", "the table above"),
             ("plan.yaml", "what was scanned: edit it and scan again"),
             ("acq.zarr", "what came back: counts in scan order, frames, visits, truth"),
-            ("METHOD.tif", "each reconstruction, 32-bit with pixel size"),
+            ("METHOD.tif", "each reconstruction, its standard deviation and contradiction, 32-bit with pixel size"),
         ]
     )
     lines += ["", "Next:"]

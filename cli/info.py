@@ -23,6 +23,8 @@ _MANY = 6
 
 Description = tuple[dict[str, Any], list[str]]
 
+_PLACES = 5
+
 
 def info(
     path: Annotated[Path, typer.Argument(help="Plan file, export, store or reconstruction.", show_default=False)],
@@ -173,8 +175,18 @@ def _detector_row(detector: DetectorInfo) -> list[tuple[str, str]]:
 
 def _reconstruction(path: Path, record: dict[str, Any]) -> Description:
     """Contents of a reconstruction, from its record alone."""
-    rows = [(str(name).replace("_", " "), _inline(value)) for name, value in record.items()]
+    from stemscan.recon.contradiction.words import sentence
+
+    told = dict(record)
+    if found := record.get("contradictions"):
+        told["contradictions"] = [sentence(found["count"]), *map(_place, found["places"][:_PLACES])]
+    rows = [(str(name).replace("_", " "), _inline(value)) for name, value in told.items()]
     return {"type": "reconstruction", **record}, [f"{path}: reconstruction", *table(rows)]
+
+
+def _place(place: list[Any]) -> str:
+    """A contradiction, for people."""
+    return "({}, {}) by {:+.1f} sd".format(*place)
 
 
 def _inline(value: Any) -> str:

@@ -98,6 +98,8 @@ def recon(
     rows.append(("image", f"{done.image.shape[0]} x {done.image.shape[1]} pixels, float32"))
     if done.std is not None:
         rows.append(("standard deviation", f"{float(done.std.mean()):.3g} on average"))
+    if done.checked is not None:
+        rows.append(("contradictions", str(done.checked)))
     if metrics is not None:
         rows += metrics.rows()
     rows.append(("time", f"{done.seconds:.2f} s"))

@@ -81,6 +81,17 @@ class MethodConformance:
         """Numbers, words, lists: all that is needed to do it again, and that can be written to a file."""
         json.dumps(dict(self._run(_scan((24, 24))).settings), allow_nan=False)
 
+    def test_image_is_held_against_the_counts(self) -> None:
+        """A finite z for each pixel of the image, on either grid; none where no sample is near."""
+        inputs = _scan((45, 52))
+        for grid in ("plan", "native"):
+            made = self._run(inputs, grid=grid)
+            z = made.contradiction
+            assert z is not None, "expected a contradiction, got none"
+            assert z.shape == made.image.shape, f"expected z of shape {made.image.shape}, got {z.shape}"
+            assert np.isfinite(z).all(), "expected finite z"
+            assert all(abs(z[place.row, place.col]) == abs(place.z) for place in made.contradictions)
+
     # ------------------------------------------------------------------ what it may depend on
 
     def test_inputs_are_left_as_they_were(self) -> None:

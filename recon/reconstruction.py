@@ -22,6 +22,7 @@ from stemscan.types import ReadOnlyMapping
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stemscan.recon.contradiction.contradiction import Contradiction, Place
     from stemscan.recon.metrics import Metrics
 
 __all__ = ["Estimate", "Reconstruction"]
@@ -73,6 +74,8 @@ class Reconstruction:
         Size of a pixel of `image` in nm, where it is known.
     source : mapping
         The `source` of the inputs.
+    checked : Contradiction or None
+        The image held against its counts; None where that was not asked for, or not kept.
     """
 
     image: npt.NDArray[np.float32]
@@ -84,6 +87,17 @@ class Reconstruction:
     native_factor: int = 1
     pixel_size_nm: float | None = None
     source: Mapping[str, Any] = field(default_factory=ReadOnlyMapping)
+    checked: Contradiction | None = None
+
+    @property
+    def contradiction(self) -> npt.NDArray[np.float32] | None:
+        """Standard deviations by which the counts around a pixel are above the image, float32 of the image's shape."""
+        return None if self.checked is None else self.checked.z
+
+    @property
+    def contradictions(self) -> tuple[Place, ...]:
+        """Places (row, col, z) where the counts contradict the image, the worst first; see `Contradiction.places`."""
+        return () if self.checked is None else self.checked.places
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         """The image, for numpy."""
@@ -147,6 +161,8 @@ class Reconstruction:
         ]
         if self.std is not None:
             found.append(("standard deviation", f"{self.std.mean():.3g} on average"))
+        if self.checked is not None:
+            found.append(("contradictions", str(self.checked)))
         if self.source.get("path") is not None:
             found.append(("source", str(self.source["path"])))
         return found if np.isnan(self.seconds) else [*found, ("time", f"{self.seconds:.2f} s")]
@@ -162,5 +178,5 @@ class Reconstruction:
         from stemscan.recon.pictures.single import draw_picture
 
         png = BytesIO()
-        draw_picture(self.image, png, pixel_size_nm=self.pixel_size_nm)
+        draw_picture(self.image, png, pixel_size_nm=self.pixel_size_nm, checked=self.checked)
         return as_html(f"Reconstruction by {self.method}", self._rows(), png.getvalue())

@@ -25,6 +25,7 @@ from stemscan.runtime.memory import require_memory
 
 if TYPE_CHECKING:
     from stemscan.plugins.plugin import Plugin
+    from stemscan.recon.contradiction.contradiction import Contradiction
     from stemscan.store.reader import Acquisition
 
 __all__ = ["GRIDS", "reconstruct"]
@@ -40,6 +41,7 @@ def reconstruct(
     device: str = "auto",
     threads: int | None = None,
     grid: str = "plan",
+    contradictions: bool = True,
     **settings: Any,
 ) -> Reconstruction:
     """Reconstruct the specimen's signal from counts and visits.
@@ -62,6 +64,8 @@ def reconstruct(
     grid : {"plan", "native"}
         Return the image on the plan's grid, or on the grid on which the method worked, which may be coarser. From a
         coarser grid the image is interpolated without loss (band limited), its standard deviation linearly.
+    contradictions : bool
+        Hold the image against the counts (`Reconstruction.contradiction`); False saves its time.
     **settings
         Of the method; ``stemscan methods NAME`` lists them.
 
@@ -111,6 +115,7 @@ def reconstruct(
         estimate = _estimate(chosen, inputs, passed, settings)
         shown = estimate if grid == "native" else _on_plan(estimate, inputs.shape)
         seconds = time.perf_counter() - start
+        checked = _checked(inputs, estimate, shown) if contradictions else None
     return Reconstruction(
         image=shown.image,
         std=shown.std,
@@ -121,7 +126,17 @@ def reconstruct(
         native_factor=estimate.factor,
         pixel_size_nm=None if inputs.pixel_size_nm is None else inputs.pixel_size_nm * shown.factor,
         source=inputs.source,
+        checked=checked,
     )
+
+
+def _checked(inputs: Inputs, estimate: Estimate, shown: Estimate) -> Contradiction:
+    """The image on the plan's grid held against the counts; on the grid that is shown."""
+    from stemscan.recon.contradiction.contradiction import contradiction
+
+    if shown.factor == 1:
+        return contradiction(inputs, shown.image)
+    return contradiction(inputs, upsample(estimate.image, estimate.factor, inputs.shape)).coarser(shown.factor)
 
 
 def _device(method: Method, device: str) -> str:

@@ -143,7 +143,7 @@ def _reconstructed(acquisition: Acquisition, values: npt.NDArray[np.float64], pl
     analogue = acquisition.detector.unit != "electron"
     inputs = Inputs.from_samples(placed, acquisition.electrons_per_sample, noise=acquisition.noise, analogue=analogue)
     whole = places.dtype.kind == "i"
-    return reconstruct(inputs.whole if whole else inputs, _METHOD).image
+    return reconstruct(inputs.whole if whole else inputs, _METHOD, contradictions=False).image
 
 
 def _deal(samples: int) -> npt.NDArray[np.int64]:

@@ -87,7 +87,7 @@ def find_columns(
         if image is None:
             from stemscan.recon.run import reconstruct
 
-            image = reconstruct(inputs, "fourier-eb").image
+            image = reconstruct(inputs, "fourier-eb", contradictions=False).image
         shown = np.asarray(image)
         if shown.shape != inputs.shape:
             raise UsageError(f"expected an image of {inputs.shape} pixels, as the scan, got {shown.shape}")

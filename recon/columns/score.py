@@ -12,19 +12,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.fft import irfft2, next_fast_len, rfft2
-from scipy.special import ndtri
 
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import Profile, tabulated
+from stemscan.recon.contradiction.scores import normal_score
 from stemscan.recon.threads import workers
 from stemscan.runtime.compiled import compiled
 from stemscan.types import Floats
 
-__all__ = ["largest_around", "score_parts", "score_peaks", "score_threshold", "significance"]
+__all__ = ["largest_around", "score_parts", "score_peaks", "significance"]
 
 Image = npt.NDArray[np.float32]
-
-_FALSE_ALARMS = 0.05
 
 
 def score_parts(points: Observations, signal: Floats, profile: Profile, reach: float) -> tuple[Image, Image]:
@@ -72,14 +70,7 @@ def _convolved(values: npt.NDArray[Any], table: Floats) -> Image:
 
 def significance(slope: Image, information: Image) -> Image:
     """Score z in standard deviations; 0 where hardly a sample is near."""
-    least = 0.02 * float(information.max())
-    return np.where(information > least, slope / np.sqrt(np.maximum(information, np.float32(least))), np.float32(0.0))
-
-
-def score_threshold(shape: tuple[int, int], sigma: float) -> float:
-    """z that noise alone exceeds somewhere in an image with a probability of 0.05."""
-    places = max(shape[0] * shape[1] / sigma**2, 1.0)
-    return max(4.0, float(-ndtri(_FALSE_ALARMS / places)))
+    return normal_score(slope, information, least=0.02 * float(information.max()))
 
 
 def score_peaks(score: Image, distance: float, threshold: float) -> npt.NDArray[np.int64]:

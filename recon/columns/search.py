@@ -21,8 +21,9 @@ from stemscan.recon.columns.links import ColumnModel
 from stemscan.recon.columns.model import columns_at, signal_at
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import PARAMETERS, Profile
-from stemscan.recon.columns.score import score_parts, score_peaks, score_threshold, significance
+from stemscan.recon.columns.score import score_parts, score_peaks, significance
 from stemscan.recon.columns.sites import empty_indices, indices_beyond, predict
+from stemscan.recon.contradiction.scores import score_threshold
 from stemscan.types import Floats, Integers
 
 __all__ = ["Found", "beginning", "search", "with_own_profiles"]

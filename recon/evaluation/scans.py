@@ -72,7 +72,13 @@ class _PlannedScans:
         if method.sees_truth:
             inputs = replace(inputs, truth=truth)
         done = reconstruct(
-            inputs, method, weights=contender.weights, device=case.device, threads=threads, **dict(contender.settings)
+            inputs,
+            method,
+            weights=contender.weights,
+            device=case.device,
+            threads=threads,
+            contradictions=False,
+            **dict(contender.settings),
         )
         return Made(done.image, done.std, done.seconds, done.native_factor), truth
 

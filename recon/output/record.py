@@ -14,12 +14,15 @@ from stemscan import __version__
 from stemscan.errors import StoreError, refusal
 
 if TYPE_CHECKING:
+    from stemscan.recon.contradiction.contradiction import Contradiction
     from stemscan.recon.metrics import Metrics
     from stemscan.recon.reconstruction import Reconstruction
 
 __all__ = ["SCHEMA", "read_image_record", "record_of"]
 
 SCHEMA: Final = 1
+
+_PLACES: Final = 100
 
 
 def record_of(reconstruction: Reconstruction, metrics: Metrics | None = None) -> dict[str, Any]:
@@ -34,8 +37,10 @@ def record_of(reconstruction: Reconstruction, metrics: Metrics | None = None) ->
     -------
     dict
         ``schema``, ``kind``, ``version``, ``method``, ``settings``, ``shape``, ``factor``, ``native_factor``,
-        ``pixel_size_nm``, ``source`` (with the digests of store and plan), ``metrics`` (or None). Numbers that JSON
-        does not know (NaN, infinity) are None. No times, so that two equal runs write the same bytes.
+        ``pixel_size_nm``, ``source`` (with the digests of store and plan), ``contradictions`` (or None; ``count``,
+        ``threshold``, ``width`` of the kernel in pixels of the image, ``places``: row, column and z of the worst 100),
+        ``metrics`` (or None). Numbers that JSON does not know (NaN, infinity) are None. No times, so that two equal
+        runs write the same bytes.
     """
     plain: dict[str, Any] = _plain(
         {
@@ -49,10 +54,24 @@ def record_of(reconstruction: Reconstruction, metrics: Metrics | None = None) ->
             "native_factor": reconstruction.native_factor,
             "pixel_size_nm": reconstruction.pixel_size_nm,
             "source": reconstruction.source,
+            "contradictions": _contradictions(reconstruction.checked),
             "metrics": None if metrics is None else metrics.to_dict(),
         }
     )
     return plain
+
+
+def _contradictions(checked: Contradiction | None) -> dict[str, Any] | None:
+    """Number and places of contradictions, and what they depend on."""
+    if checked is None:
+        return None
+    places = [[row, col, round(z, 2)] for row, col, z in checked.places[:_PLACES]]
+    return {
+        "count": len(checked.places),
+        "threshold": round(checked.threshold, 4),
+        "width": round(checked.width, 4),
+        "places": places,
+    }
 
 
 def _plain(value: Any) -> Any:

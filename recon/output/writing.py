@@ -38,11 +38,12 @@ def _write_npy(reconstruction: Reconstruction, record: Record, path: Path) -> No
 
 
 def _write_png(reconstruction: Reconstruction, record: Record, path: Path) -> None:
-    """A grey picture with a scale bar."""
+    """A grey picture with a scale bar, the contradiction beside it."""
     from stemscan.recon.pictures.single import draw_picture
 
     text = {"Software": f"stemscan {__version__}", "Comment": json.dumps(record)}
-    draw_picture(reconstruction.image, path, pixel_size_nm=reconstruction.pixel_size_nm, text=text)
+    size, checked = reconstruction.pixel_size_nm, reconstruction.checked
+    draw_picture(reconstruction.image, path, pixel_size_nm=size, checked=checked, text=text)
 
 
 _WRITERS: Final[Mapping[str, Callable[[Reconstruction, Record, Path], None]]] = MappingProxyType(
@@ -102,10 +103,11 @@ def write_reconstruction(
     ----------
     reconstruction : Reconstruction
     path : str or Path
-        ``.zarr``: OME-Zarr 0.5 image ``image`` with pixel size, array ``std`` where there is one, record in the
-        attribute ``stemscan``. ``.ome.tif``, ``.ome.tiff``: OME-TIFF, 32-bit float, with pixel size, and the record as
-        the image's description. Other ``.tif``, ``.tiff``: the same as ImageJ writes it. ``.npy``: the image alone,
-        float32. ``.png``: a grey picture with a scale bar, for people.
+        ``.zarr``: OME-Zarr 0.5 image ``image`` with pixel size, arrays ``std`` and ``contradiction`` where there are
+        any, record in the attribute ``stemscan``. ``.ome.tif``, ``.ome.tiff``: OME-TIFF, 32-bit float, with the same
+        as pages, pixel size, and the record as description. Other ``.tif``, ``.tiff``: the same as ImageJ writes it.
+        ``.npy``: the image alone, float32. ``.png``: a grey picture with a scale bar, for people; the contradiction
+        beside it.
     metrics : Metrics, optional
         Kept in the record.
     overwrite : bool

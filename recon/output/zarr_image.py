@@ -1,9 +1,10 @@
-"""The zarr form of a reconstruction: an OME-Zarr 0.5 image, its standard deviation, and its record.
+"""The zarr form of a reconstruction: an OME-Zarr 0.5 image, its standard deviation and contradiction, and its record.
 
     recon.zarr/
-      zarr.json   attributes: `ome` (multiscales over `image`, axes y, x), `stemscan` (the record)
-      image       (H, W) float32
-      std         (H, W) float32, where there is one
+      zarr.json      attributes: `ome` (multiscales over `image`, axes y, x), `stemscan` (the record)
+      image          (H, W) float32
+      std            (H, W) float32, where there is one
+      contradiction  (H, W) float32: z of the counts against the image; its threshold and places are in the record
 
 The folder is made beside its place and renamed when it is whole. A coarser grid than the plan's has a translation in
 its coordinates, so that the centres of its pixels lie where they belong on the plan's grid.
@@ -26,11 +27,13 @@ from stemscan.runtime.durable import discard, put_folder
 from stemscan.runtime.interrupts import Interrupts
 
 if TYPE_CHECKING:
+    from stemscan.recon.contradiction.contradiction import Contradiction
     from stemscan.recon.reconstruction import Reconstruction
 
 __all__ = ["is_reconstruction", "read_reconstruction", "read_record", "write_zarr"]
 
 _CHUNK = 1024
+_ARRAYS = ("image", "std", "contradiction")
 
 
 def is_reconstruction(path: str | Path) -> bool:
@@ -106,6 +109,7 @@ def read_reconstruction(path: str | Path) -> Reconstruction:
         native_factor=record["native_factor"],
         pixel_size_nm=record["pixel_size_nm"],
         source=record["source"],
+        checked=_read_checked(folder, record),
     )
 
 
@@ -145,7 +149,8 @@ def _fill(folder: Path, reconstruction: Reconstruction, record: Mapping[str, Any
     from stemscan.store.schema import ArraySpec
 
     folder.mkdir()
-    for name, array in (("image", reconstruction.image), ("std", reconstruction.std)):
+    for name in _ARRAYS:
+        array = getattr(reconstruction, name)
         if array is not None:
             chunks = tuple(min(_CHUNK, side) for side in array.shape)
             spec = ArraySpec(name, array.shape, chunks, np.dtype(np.float32), ("y", "x"))
@@ -158,6 +163,16 @@ def _fill(folder: Path, reconstruction: Reconstruction, record: Mapping[str, Any
     (folder / "zarr.json").write_text(
         json.dumps(root, indent=2, allow_nan=False) + "\n", encoding="utf-8", newline="\n"
     )
+
+
+def _read_checked(folder: Path, record: Mapping[str, Any]) -> Contradiction | None:
+    """The image held against its counts; None of a reconstruction that was written without."""
+    from stemscan.recon.contradiction.contradiction import Contradiction
+
+    found = record.get("contradictions")
+    if found is None or not (folder / "contradiction").exists():
+        return None
+    return Contradiction(_read_array(folder, "contradiction", record), found["threshold"], found["width"])
 
 
 def _ome(reconstruction: Reconstruction) -> dict[str, Any]:

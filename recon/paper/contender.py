@@ -90,7 +90,13 @@ def reconstruct_published(
             return _fshnet(drawn, dose, contender, settings, device)
     shifted = shifted_inputs(drawn, dose)
     done = reconstruct(
-        shifted.inputs, contender.find(), weights=contender.weights, device=device, threads=threads, **settings
+        shifted.inputs,
+        contender.find(),
+        weights=contender.weights,
+        device=device,
+        threads=threads,
+        contradictions=False,
+        **settings,
     )
     return Made(shifted.back(binned(done.image)), done.seconds, done.native_factor)
 

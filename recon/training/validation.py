@@ -88,7 +88,7 @@ class Validation:
         for per_block, inputs in self._scans:
             if inputs.truth is None:  # it was made with one
                 continue
-            done = reconstruct(inputs, method, weights=weights, device=device)
+            done = reconstruct(inputs, method, weights=weights, device=device, contradictions=False)
             psnr.setdefault(per_block, []).append(compare(done.image, inputs.truth).psnr)
             if done.std is not None:
                 within.append(float((np.abs(done.image - inputs.truth) <= done.std).mean()))

@@ -38,8 +38,9 @@ def test_every_suffix(stemscan: Stemscan, acquired: None) -> None:
     for suffix in ("zarr", "tif", "npy", "png"):
         assert stemscan("recon", "acq.zarr", "-o", f"image.{suffix}", "-q").code == 0
     image = np.load("image.npy")
-    np.testing.assert_array_equal(tifffile.imread("image.tif"), image)
     stored = read_reconstruction("image.zarr")
+    assert stored.contradiction is not None
+    np.testing.assert_array_equal(tifffile.imread("image.tif"), [image, stored.std, stored.contradiction])
     np.testing.assert_array_equal(stored.image, image)
     assert stored.std is not None
     assert Path("image.png").read_bytes().startswith(b"\x89PNG")
@@ -68,6 +69,21 @@ def test_json_and_info(stemscan: Stemscan, acquired: None) -> None:
     assert told["type"] == "reconstruction"
     assert told["metrics"] == report["metrics"]
     assert "fshnet" in stemscan("info", "image.zarr").out
+
+
+def test_contradictions_are_counted_and_listed(stemscan: Stemscan, acquired: None) -> None:
+    for method, some in (("nearest", False), ("constant", True)):
+        options = ("--method", method, "--overwrite")
+        said = stemscan("recon", "acq.zarr", "-o", "image.zarr", *options).out
+        report = json.loads(stemscan("recon", "acq.zarr", "-o", "image.zarr", *options, "--json").out)
+        found = report["contradictions"]
+        assert (found["count"] > 0) == some
+        assert f"{found['count']} places where the counts contradict the image" in said
+        assert found["places"] == sorted(found["places"], key=lambda place: -abs(place[2]))
+        assert all(abs(z) >= found["threshold"] - 0.01 for _, _, z in found["places"])
+        told = stemscan("info", "image.zarr").out
+        assert f"{found['count']} places where the counts contradict the image" in told
+        assert (f"({found['places'][0][0]}, {found['places'][0][1]}) by" in told) if some else "by" not in told
 
 
 def test_native_grid_and_settings(stemscan: Stemscan, acquired: None) -> None:

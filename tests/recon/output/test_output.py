@@ -13,6 +13,7 @@ import pytest
 import yaozarrs
 
 from stemscan.errors import InputNotFoundError, OutputExistsError, ReconError, StemscanError, StoreError, UsageError
+from stemscan.recon.contradiction.contradiction import Contradiction
 from stemscan.recon.metrics import Metrics
 from stemscan.recon.output import tiff
 from stemscan.recon.output.record import read_image_record, record_of
@@ -23,6 +24,9 @@ from tests.recon.sampling_kit import lattice
 from tests.stemscan.store_kit import create, make_plan
 
 IMAGE = lattice((30, 41)) - np.float32(0.2)
+Z = np.zeros_like(IMAGE)
+Z[7, 9], Z[20, 30] = -6.25, 5.5
+PAGES = ["image", "standard deviation", "contradiction (z of the counts)"]
 METRICS = Metrics(20.0, 21.0, float("inf"), 0.9, float("nan"))
 
 
@@ -36,6 +40,7 @@ def made(**changes: Any) -> Reconstruction:
         "seconds": 0.123456,
         "pixel_size_nm": 0.0123,
         "source": {"store_digest": "aa", "plan_digest": "bb", "warnings": []},
+        "checked": Contradiction(Z, 5.0, 3.0),
     }
     return Reconstruction(**(fields | changes))
 
@@ -57,11 +62,20 @@ def test_zarr(tmp_path: Path, size: float | None) -> None:
     assert again.std is not None
     np.testing.assert_array_equal(again.std, 0.1 + 0 * IMAGE)
     assert again.image.dtype == again.std.dtype == np.float32
+    assert again.contradiction is not None
+    np.testing.assert_array_equal(again.contradiction, Z)
+    assert again.contradictions == made().contradictions == ((7, 9, -6.25), (20, 30, 5.5))
     assert again.settings == {"width": 2.5, "many": [1, 2], "bad": None, "path": "a"}
     assert (again.method, again.pixel_size_nm, again.factor) == ("normconv", size, 1)
     assert np.isnan(again.seconds)
     record = read_record(path)
     assert record == record_of(made(pixel_size_nm=size), METRICS)
+    assert record["contradictions"] == {
+        "count": 2,
+        "threshold": 5.0,
+        "width": 3.0,
+        "places": [[7, 9, -6.25], [20, 30, 5.5]],
+    }
     assert record["metrics"] == {
         "psnr": 20.0,
         "psnr_affine": 21.0,
@@ -77,7 +91,9 @@ def test_zarr(tmp_path: Path, size: float | None) -> None:
 
 
 def test_zarr_of_a_coarse_grid_is_shifted_to_its_centres(tmp_path: Path) -> None:
-    write_reconstruction(made(factor=2, native_factor=2, pixel_size_nm=0.02, std=None), tmp_path / "r.zarr")
+    write_reconstruction(
+        made(factor=2, native_factor=2, pixel_size_nm=0.02, std=None, checked=None), tmp_path / "r.zarr"
+    )
     yaozarrs.validate_zarr_store(str(tmp_path / "r.zarr"))
     ome = json.loads((tmp_path / "r.zarr" / "zarr.json").read_text())["attributes"]["ome"]
     assert ome["multiscales"][0]["datasets"][0]["coordinateTransformations"] == [
@@ -85,7 +101,7 @@ def test_zarr_of_a_coarse_grid_is_shifted_to_its_centres(tmp_path: Path) -> None
         {"type": "translation", "translation": [0.005, 0.005]},
     ]
     again = read_reconstruction(tmp_path / "r.zarr")
-    assert again.std is None
+    assert (again.std, again.checked) == (None, None)
     assert again.factor == again.native_factor == 2
 
 
@@ -99,22 +115,23 @@ def test_ome_tiff(tmp_path: Path, name: str, size: float | None) -> None:
     with tifffile.TiffFile(path) as file:
         assert file.is_ome
         assert not file.is_imagej
-        np.testing.assert_array_equal(file.asarray(), IMAGE)
-        assert file.series[0].axes == "YX"
+        np.testing.assert_array_equal(file.asarray(), [IMAGE, 0.1 + 0 * IMAGE, Z])
+        assert file.series[0].axes == "CYX"
         assert file.ome_metadata is not None
         pixels = ElementTree.fromstring(file.ome_metadata).find("{*}Image/{*}Pixels")
     assert pixels is not None
     assert pixels.get("Type") == "float"
+    assert [channel.get("Name") for channel in pixels.findall("{*}Channel")] == PAGES
     for axis in "XY":
         assert pixels.get(f"PhysicalSize{axis}") == (None if size is None else str(size))
         assert pixels.get(f"PhysicalSize{axis}Unit") == (None if size is None else "nm")
     assert read_image_record(path) == record_of(made(pixel_size_nm=size))
     rsciio = pytest.importorskip("rsciio.tiff")
     signal = rsciio.file_reader(str(path))[0]
-    np.testing.assert_array_equal(signal["data"], IMAGE)
+    np.testing.assert_array_equal(signal["data"], [IMAGE, 0.1 + 0 * IMAGE, Z])
     if size is not None:
-        assert [axis["scale"] for axis in signal["axes"]] == pytest.approx([size, size])
-        assert [axis["units"] for axis in signal["axes"]] == ["nm", "nm"]
+        assert [axis["scale"] for axis in signal["axes"][1:]] == pytest.approx([size, size])
+        assert [axis["units"] for axis in signal["axes"][1:]] == ["nm", "nm"]
 
 
 @pytest.mark.parametrize("name", ["r.zarr", "r.tif", "r.ome.tif", "r.npy", "r.png"])
@@ -147,9 +164,13 @@ def test_tiff(tmp_path: Path, suffix: str, size: float | None) -> None:
     path = tmp_path / f"r{suffix}"
     write_reconstruction(made(pixel_size_nm=size), path)
     with tifffile.TiffFile(path) as file:
-        np.testing.assert_array_equal(file.asarray(), IMAGE)
+        np.testing.assert_array_equal(file.asarray(), [IMAGE, 0.1 + 0 * IMAGE, Z])
+        np.testing.assert_array_equal(file.pages[0].asarray(), IMAGE)
         assert file.asarray().dtype == np.float32
         assert file.imagej_metadata is not None
+        assert file.imagej_metadata["Labels"] == PAGES
+        assert (file.imagej_metadata["channels"], file.imagej_metadata["mode"]) == (3, "grayscale")
+        assert file.imagej_metadata["Ranges"][4:] == (-6.25, 5.5)
         assert json.loads(file.imagej_metadata["Info"]) == record_of(made(pixel_size_nm=size))
         assert file.imagej_metadata.get("unit") == (None if size is None else "nm")
         if size is not None:
@@ -157,12 +178,30 @@ def test_tiff(tmp_path: Path, suffix: str, size: float | None) -> None:
             assert denominator / numerator == pytest.approx(size, rel=1e-6)
 
 
+@pytest.mark.parametrize("name", ["r.tif", "r.ome.tif"])
+def test_tiff_of_an_image_alone_has_one_page(tmp_path: Path, name: str) -> None:
+    import tifffile
+
+    write_reconstruction(made(std=None, checked=None), tmp_path / name)
+    with tifffile.TiffFile(tmp_path / name) as file:
+        assert file.series[0].axes == "YX"
+        np.testing.assert_array_equal(file.asarray(), IMAGE)
+
+
+def test_a_page_of_a_tiff_is_opened_by_its_name(tmp_path: Path) -> None:
+    from stemscan.files.read import read_picture
+
+    write_reconstruction(made(), tmp_path / "r.tif")
+    found = [read_picture(tmp_path / "r.tif", frame=name).values for name in PAGES]
+    np.testing.assert_array_equal(np.asarray(found), [IMAGE, 0.1 + 0 * IMAGE, Z])
+
+
 def test_tiff_read_by_rosettasciio(tmp_path: Path) -> None:
     rsciio = pytest.importorskip("rsciio.tiff")
     write_reconstruction(made(), tmp_path / "r.tif")
     (read,) = rsciio.file_reader(str(tmp_path / "r.tif"))
-    np.testing.assert_array_equal(read["data"], IMAGE)
-    for axis in read["axes"]:
+    np.testing.assert_array_equal(read["data"], [IMAGE, 0.1 + 0 * IMAGE, Z])
+    for axis in read["axes"][1:]:
         assert axis["scale"] == pytest.approx(0.0123, rel=1e-6)
         assert axis["units"] == "nm"
 
@@ -183,8 +222,8 @@ def test_png_keeps_every_pixel_and_its_record(tmp_path: Path) -> None:
         pixels = np.asarray(picture.convert("L"))
     assert json.loads(text["Comment"])["method"] == "normconv"
     zoom = -(-512 // 41)
+    assert pixels.shape[1] > 2 * 41 * zoom  # the contradiction at its right
     shown = pixels[zoom // 2 : 30 * zoom : zoom, zoom // 2 : 41 * zoom : zoom].astype(float)
-    assert pixels.shape[1] == 41 * zoom
     assert pixels.shape[0] > 30 * zoom
     low, high = np.percentile(IMAGE, (0.1, 99.9))
     np.testing.assert_allclose(shown, np.clip((IMAGE - low) / (high - low), 0, 1) * 255, atol=1)
@@ -199,10 +238,11 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path, suffix: str) -> None:
     write_reconstruction(made(), path)
     with pytest.raises(OutputExistsError, match="which exists; choose another name or --overwrite it"):
         write_reconstruction(made(), path)
-    write_reconstruction(made(image=IMAGE[:20], std=None), path, overwrite=True)
+    write_reconstruction(made(image=IMAGE[:20], std=None, checked=None), path, overwrite=True)
     if suffix == ".zarr":
         assert read_reconstruction(path).image.shape == (20, 41)
         assert not (path / "std").exists()
+        assert not (path / "contradiction").exists()
     assert left_behind(tmp_path) == [path.name]
 
 
@@ -244,7 +284,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, suffix: str, monkeypatc
 
     monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(StemscanError, match="No space left on device|a full disk"):
-        write_reconstruction(made(image=IMAGE[:20], std=None), path, overwrite=True)
+        write_reconstruction(made(image=IMAGE[:20], std=None, checked=None), path, overwrite=True)
     monkeypatch.undo()
     assert {str(file): file.read_bytes() for file in [path, *path.rglob("*")] if file.is_file()} == before
     assert left_behind(tmp_path) == [path.name]
@@ -274,6 +314,14 @@ def test_a_tiff_has_a_largest_size(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(ReconError, match=r"at most 100 bytes for TIFF, got 4920; write \.ome\.tif or \.zarr"):
         write_reconstruction(made(), tmp_path / "r.tif")
     assert left_behind(tmp_path) == []
+
+
+def test_a_tiff_holds_the_pages_for_which_it_has_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tifffile
+
+    monkeypatch.setattr(tiff, "_LARGEST_TIFF", 2 * IMAGE.nbytes)
+    write_reconstruction(made(), tmp_path / "r.tif")
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "r.tif"), [IMAGE, 0.1 + 0 * IMAGE])
 
 
 # ---------------------------------------------------------------------- reading back

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stemscan.errors import OutputExistsError, ReconError
+from stemscan.recon.contradiction.contradiction import Contradiction
 from stemscan.recon.metrics import compare
 from stemscan.recon.pictures.colours import (
     UNVISITED,
@@ -71,6 +72,25 @@ def test_pictures_carry_a_scale_bar(tmp_path: Path, size: float | None, pixels: 
     draw_picture(np.ones((256, 256)), tmp_path / "p.png", pixel_size_nm=size)
     strip = opened(tmp_path / "p.png")[512:]
     assert black_run(strip) == pytest.approx(2 * pixels, abs=2)
+
+
+def test_contradictions_stand_beside_the_image_in_circles(tmp_path: Path) -> None:
+    z = np.zeros((512, 512), np.float32)
+    z[100:103, 200:203], z[400, 511] = -9, 6
+    image = np.linspace(0, 1, 512 * 512, dtype=np.float32).reshape(512, 512)
+    draw_picture(image, tmp_path / "p.png", checked=Contradiction(z, 5.0, 3.0))
+    draw_picture(image, tmp_path / "alone.png")
+    pixels, alone = opened(tmp_path / "p.png"), opened(tmp_path / "alone.png")
+    np.testing.assert_array_equal(pixels[:512, :512], alone[:512])
+    right = pixels[:512, -512:].astype(int)
+    assert right[101, 201].tolist() == [5, 70, 140]
+    assert right[400, 511].tolist() == [160, 15, 40]
+    dark = np.argwhere((right < 100).all(axis=2))
+    assert 0 < len(dark) < 200
+    near = [np.hypot(*(dark - place).T) for place in ((101, 201), (400, 511))]
+    assert (np.minimum(*near) < 10).all()
+    assert (np.minimum(*near) > 5).all()
+    assert (pixels[512:, -512:] < 120).all(axis=2).any()
 
 
 @pytest.mark.parametrize(("side", "insets"), [(64, 0), (256, 0), (600, 1)])
