@@ -117,8 +117,8 @@ def main() -> None:
                             defects[method, per_block, kind].append((near, wrong))
     print("| specimen | n | method | images | false alarms | others |\n|---|---|---|---|---|---|")
     for (name, per_block, method), rows in alarms.items():
-        false, others = (float(np.mean(column)) for column in zip(*rows, strict=True))
-        print(f"| {name} | {per_block} | {method} | {len(rows)} | {false:.3f} | {others:.2f} |")
+        mean_false, others = (float(np.mean(column)) for column in zip(*rows, strict=True))
+        print(f"| {name} | {per_block} | {method} | {len(rows)} | {mean_false:.3f} | {others:.2f} |")
     print("\n| method | n | defect | number | wrong, % | found, % | found of the wrong, % |")
     print("|---|---|---|---|---|---|---|")
     for (method, per_block, kind), found_wrong in defects.items():

@@ -6,33 +6,41 @@ import math
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from stemscan.recon.contradiction import contradiction as module
 from stemscan.recon.contradiction.contradiction import Contradiction, contradiction
+from stemscan.recon.contradiction.scores import normal_score
 from stemscan.recon.contradiction.width import detail_width
 from stemscan.recon.inputs.gridding import PlacedSamples
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.run import reconstruct
+from stemscan.types import Image
 from tests.recon.columns.columns_kit import crystal, render, sparse_scan
 
 TRUTH = render(crystal(192, 3, displaced=0, vacancies=0)).astype(np.float32)
 ROW, COLUMN = np.argwhere(TRUTH[40:150, 40:150] == TRUTH[40:150, 40:150].max())[0] + 40
 
 
-def with_an_atom_too_many(amplitude: float = 0.8) -> np.ndarray:
+def scanned(image: npt.NDArray[Any], **options: Any) -> Inputs:
+    """A sparse scan of an image."""
+    return sparse_scan(np.asarray(image, np.float64), **options)
+
+
+def with_an_atom_too_many(amplitude: float = 0.8) -> Image:
     """The truth and half a column in the dark between columns."""
     places = np.argwhere(TRUTH[60:130, 60:130] == TRUTH[60:130, 60:130].min())[0] + 60
     rows, columns = np.indices(TRUTH.shape)
     away = (rows - places[0]) ** 2 + (columns - places[1]) ** 2
-    return (TRUTH + amplitude * np.exp(-0.5 * away / 4.25**2)).astype(np.float32)
+    return np.asarray(TRUTH + amplitude * np.exp(-0.5 * away / 4.25**2), np.float32)
 
 
 @pytest.mark.parametrize(("per_block", "dose"), [(3, 10.0), (1, 10.0), (1, 1.0), (6, 50.0)])
 def test_the_truth_is_not_contradicted(per_block: int, dose: float) -> None:
     found = 0
     for seed in range(8):
-        inputs = sparse_scan(TRUTH, seed=seed, per_block=per_block, dose=dose)
+        inputs = scanned(TRUTH, seed=seed, per_block=per_block, dose=dose)
         made = contradiction(inputs, TRUTH)
         found += len(made.places)
         assert (0.6 if dose >= 10 else 0.3) < made.z.std() < 1.1
@@ -41,20 +49,20 @@ def test_the_truth_is_not_contradicted(per_block: int, dose: float) -> None:
 
 def test_few_counts_would_alarm_a_normal_score(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same scans, but for the tails of few counts: what the threshold would be worth without them."""
-    monkeypatch.setattr(module, "poisson_score", lambda slope, variance, third: module.normal_score(slope, variance))
-    scans = [sparse_scan(TRUTH, seed=seed, per_block=1, dose=1.0) for seed in range(8)]
+    monkeypatch.setattr(module, "poisson_score", lambda slope, variance, third: normal_score(slope, variance))
+    scans = [scanned(TRUTH, seed=seed, per_block=1, dose=1.0) for seed in range(8)]
     assert sum(len(contradiction(inputs, TRUTH).places) for inputs in scans) > 5
 
 
 def test_a_filled_vacancy_and_a_missing_atom_are_found() -> None:
-    scanned, filled = sparse_scan(TRUTH, seed=5), with_an_atom_too_many()
-    made = contradiction(scanned, filled)
+    inputs, filled = scanned(TRUTH, seed=5), with_an_atom_too_many()
+    made = contradiction(inputs, filled)
     assert len(made.places) == 1
     place = made.places[0]
     at = np.unravel_index((filled - TRUTH).argmax(), TRUTH.shape)
     assert math.dist((place.row, place.col), at) < 4
     assert place.z < -made.threshold
-    (other,) = contradiction(sparse_scan(filled, seed=5), TRUTH).places
+    (other,) = contradiction(scanned(filled, seed=5), TRUTH).places
     assert math.dist((other.row, other.col), at) < 4
     assert other.z > made.threshold
     assert str(made) == "1 place where the counts contradict the image"
@@ -62,7 +70,7 @@ def test_a_filled_vacancy_and_a_missing_atom_are_found() -> None:
 
 def test_a_method_that_invents_is_found_out() -> None:
     """Whatever makes the image, a plug-in too."""
-    made = reconstruct(sparse_scan(TRUTH, seed=6), lambda inputs: with_an_atom_too_many())
+    made = reconstruct(scanned(TRUTH, seed=6), lambda inputs: with_an_atom_too_many())
     assert [place.z < 0 for place in made.contradictions] == [True]
     assert made.contradiction is not None
     assert made.contradiction.shape == made.image.shape
@@ -71,21 +79,21 @@ def test_a_method_that_invents_is_found_out() -> None:
 
 @pytest.mark.parametrize("method", ["nearest", "linear"])
 def test_an_image_that_follows_each_sample_is_not_contradicted(method: str) -> None:
-    made = reconstruct(sparse_scan(TRUTH, seed=2), method)
+    made = reconstruct(scanned(TRUTH, seed=2), method)
     assert made.contradictions == ()
     assert made.contradiction is not None
     assert np.abs(made.contradiction).max() < 2
 
 
 def test_not_asked_for() -> None:
-    made = reconstruct(sparse_scan(TRUTH), "constant", contradictions=False)
+    made = reconstruct(scanned(TRUTH), "constant", contradictions=False)
     assert (made.checked, made.contradiction, made.contradictions) == (None, None, ())
 
 
 def test_a_constant_image_is_contradicted_at_every_column() -> None:
     inside = crystal(192, 3, displaced=0, vacancies=0)
     bright = inside.places[inside.inside(10) & (inside.sublattice == 0)]
-    made = reconstruct(sparse_scan(TRUTH), "constant")
+    made = reconstruct(scanned(TRUTH), "constant")
     above = np.array([place[:2] for place in made.contradictions if place.z > 0])
     near = np.hypot(*(above[None] - bright[:, None]).transpose(2, 0, 1)).min(axis=1)
     assert (near < 5).mean() > 0.95
@@ -93,7 +101,7 @@ def test_a_constant_image_is_contradicted_at_every_column() -> None:
 
 def test_equation_5_and_read_noise_of_the_truth() -> None:
     random = np.random.default_rng(4)
-    visits = sparse_scan(TRUTH).visits
+    visits = scanned(TRUTH).visits
     noisy = np.where(visits > 0, TRUTH * random.poisson(10.0, visits.shape), 0)
     assert contradiction(Inputs.from_arrays(noisy, visits, 10.0, noise="eq5"), TRUTH).places == ()
     dark = np.full(TRUTH.shape, 0.01, np.float32)
@@ -105,7 +113,7 @@ def test_equation_5_and_read_noise_of_the_truth() -> None:
 
 
 def test_nothing_is_known_far_from_samples() -> None:
-    inputs = sparse_scan(TRUTH, seed=1)
+    inputs = scanned(TRUTH, seed=1)
     frames, visits = inputs.frames.copy(), inputs.visits.copy()
     for one in (frames, visits):
         one[:, 60:130, 60:130] = 0
@@ -124,7 +132,7 @@ def test_any_shape(shape: tuple[int, int]) -> None:
 
 
 def test_rows_are_computed_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    inputs, image = sparse_scan(TRUTH), with_an_atom_too_many()
+    inputs, image = scanned(TRUTH), with_an_atom_too_many()
     whole = contradiction(inputs, image).z
     monkeypatch.setattr(module, "_ROWS", 7)
     np.testing.assert_allclose(contradiction(inputs, image).z, whole, atol=2e-4)
@@ -143,7 +151,7 @@ def test_samples_between_pixels_and_a_coarser_grid() -> None:
 
 
 def test_native_grids_say_the_same() -> None:
-    inputs, wrong = sparse_scan(TRUTH, seed=5), with_an_atom_too_many()
+    inputs, wrong = scanned(TRUTH, seed=5), with_an_atom_too_many()
     fine = reconstruct(inputs, "fourier-eb", grid="plan")
     coarse = reconstruct(inputs, "fourier-eb", grid="native")
     assert fine.contradiction is not None
@@ -156,13 +164,13 @@ def test_native_grids_say_the_same() -> None:
 @pytest.mark.parametrize(("per_block", "dose"), [(3, 10.0), (1, 10.0), (6, 1.0)])
 def test_width_of_columns_from_the_samples(sigma: float, per_block: int, dose: float) -> None:
     image = render(crystal(512, 1), sigma=sigma)
-    inputs = sparse_scan(image, per_block=per_block, dose=dose)
+    inputs = scanned(image, per_block=per_block, dose=dose)
     assert detail_width(inputs.S, inputs.V) == pytest.approx(sigma, rel=0.3)
 
 
 def test_width_where_there_is_no_detail() -> None:
     for seed in range(5):
-        inputs = sparse_scan(np.full((128, 128), 0.4), seed=seed)
+        inputs = scanned(np.full((128, 128), 0.4), seed=seed)
         assert detail_width(inputs.S, inputs.V) == 4.0
 
 
