@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import Field
 
@@ -12,6 +12,8 @@ from stemscan.plan.options import Option
 from stemscan.plan.patterns.base import AreaPattern
 
 __all__ = ["LineHop"]
+
+_HIGHEST: Final = 1024
 
 
 class LineHop(AreaPattern):
@@ -27,7 +29,7 @@ class LineHop(AreaPattern):
     default_order: ClassVar[str] = "serpentine-blocks"
     ratio_field: ClassVar[str | None] = "height"
     kind: Literal["line-hop"] = "line-hop"
-    height: Annotated[int, Field(ge=1, le=1024), Option(tried=range(1, 21))]
+    height: Annotated[int, Field(ge=1, le=_HIGHEST), Option(tried=range(1, 21))]
 
     @property
     def tile(self) -> tuple[int, int]:
@@ -41,4 +43,4 @@ class LineHop(AreaPattern):
 
     def at_ratio(self, ratio: Fraction) -> Self | None:
         """Make a copy with bands as high as this ratio allows; at most all pixels."""
-        return self.replace(height=max(1, math.floor(1 / ratio)))
+        return self.replace(height=min(_HIGHEST, max(1, math.floor(1 / ratio))))
