@@ -12,8 +12,8 @@ from stemscan.runtime.memory import require_memory
 
 __all__ = ["require_memory_for"]
 
-_PICTURE: Final = 125
-"""Bytes a pixel that is drawn as a PNG."""
+_PICTURE: Final = 140
+"""Bytes a pixel that is drawn as a PNG, its contradiction beside it."""
 
 
 def require_memory_for(
