@@ -1,4 +1,4 @@
-"""The non-local step on a reconstruction, with the patch size and bandwidth that its scan asks for."""
+"""What follows a network: the non-local step, its patch size and bandwidth as the scan asks for; a regression."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Enhancement"]
 
 
 class Enhancement(NamedTuple):
-    """Settings of equation 13; None for what the scan or the network decides.
+    """Settings of equation 13, and of the regression; None for what the scan or the network decides.
 
     Attributes
     ----------
@@ -26,12 +26,15 @@ class Enhancement(NamedTuple):
         Bandwidth in standard deviations of the image.
     patch : int or None
         Patch size in pixels of the image, a multiple of 4.
+    regression : bool
+        Correct the image of the network on the full grid by samples that were held out.
     """
 
     wanted: bool | None = None
     neighbours: int | Literal["all"] = NEIGHBOURS
     h: float | None = None
     patch: int | None = None
+    regression: bool = False
 
     def check(self) -> None:
         """Refuse settings without a meaning, be the step applied or not."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from stemscan.errors import ReconError
 from stemscan.recon.fshnet.enhancement import Enhancement
 from stemscan.recon.fshnet.initial_reconstruction import initial_reconstruction
 from stemscan.recon.inputs.grids import upsample
@@ -34,6 +35,8 @@ __all__ = ["on_frames"]
 
 def on_frames(inputs: Inputs, network: nn.Module, info: WeightsInfo, device: str, enhancement: Enhancement) -> Estimate:
     """Standardise, run, enhance, refit; see `stemscan.recon.fshnet.method.Chain`."""
+    if enhancement.regression:
+        raise ReconError("expected no regression for a network of frames, got regression=True; take other weights")
     scale = sample_scale(inputs)
     frames = standardised_frames(inputs, info.frames, scale)
     published = info.convention == "published"

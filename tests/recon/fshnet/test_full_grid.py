@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
+from stemscan.errors import ReconError
 from stemscan.recon.fourier_eb.analysis import analyse
 from stemscan.recon.fourier_eb.method import fourier_eb
 from stemscan.recon.fshnet import full_grid, full_grid_features
@@ -154,3 +155,24 @@ def test_the_nonlocal_step_can_be_asked_for() -> None:
     assert made.settings["nonlocal_step"]
     assert made.settings["patch"] == 8
     assert not np.array_equal(made.image, fshnet(inputs).image)
+
+
+def test_held_out_samples_improve_what_the_network_made() -> None:
+    truth = synthetic_specimen((256, 256), seed=TEST_SEEDS_FROM, index=4).signal
+    generator = np.random.default_rng(5)
+    visits = generator.random((4, 256, 256)) < 6 / 64
+    inputs = Inputs.from_arrays(generator.poisson(10 * truth * visits), visits, 10)
+    plain, corrected = fshnet(inputs), fshnet(inputs, regression=True)
+    assert corrected.settings["regression"] is True
+    errors = [float(np.mean((made.image - truth) ** 2)) for made in (plain, corrected)]
+    assert errors[1] < 1.005 * errors[0]
+    assert not np.array_equal(plain.image, corrected.image)
+    assert corrected.std is not None
+    assert 0.5 < float(np.mean(np.abs(corrected.image - truth) <= corrected.std)) < 0.95
+
+
+def test_a_network_of_frames_takes_no_regression() -> None:
+    visits = np.ones((4, 32, 32), bool)
+    inputs = Inputs.from_arrays(visits * 5, visits, 10)
+    with pytest.raises(ReconError, match="regression"):
+        fshnet(inputs, weights="fshnet-paper", regression=True)
