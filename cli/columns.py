@@ -99,13 +99,15 @@ def columns(
     for warning in inputs.source["warnings"]:
         talk.warn(warning)
     with limit_threads(threads), talk.progress("fitting columns"):
-        made = read_reconstruction(image) if image else reconstruct(inputs, "fourier-eb", contradictions=False)
-        found = find_columns(inputs, made.image)
+        shown = read_reconstruction(image).image if image else None
+        if shown is None and picture is not None:
+            shown = reconstruct(inputs, "fourier-eb", contradictions=False).image
+        found = find_columns(inputs, shown)
     write_table(found, output, overwrite=overwrite)
-    if picture is not None:
+    if picture is not None and shown is not None:
         from stemscan.recon.columns.picture import draw_columns
 
-        write_file(picture, lambda place: draw_columns(found, made.image, place), overwrite=overwrite)
+        write_file(picture, lambda place: draw_columns(found, shown, place), overwrite=overwrite)
     report = _report(found)
     talk.result({"output": str(output), **report}, [f"{output}:", *table(_rows(found, report))])
 

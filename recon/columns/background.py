@@ -19,7 +19,7 @@ _ROUNDS = 8
 _SETTLED = 0.2
 
 
-def smoothed(model: ColumnModel, points: Observations) -> Fitted:
+def smoothed(model: ColumnModel, points: Observations, *, profiles: bool = True) -> Fitted:
     """Learn how far neighbouring nodes of the background differ, and fit with that prior.
 
     With s^2 the variance of a difference D b of neighbouring nodes, C their covariance posterior to the counts, and p
@@ -29,7 +29,7 @@ def smoothed(model: ColumnModel, points: Observations) -> Fitted:
     """
     apart, freedom = differences(model.nodes.shape), model.nodes.size - 1
     signs = np.random.Generator(np.random.Philox(0)).choice([-1.0, 1.0], apart.shape[0])
-    fitted = fit(model, points, rounds=3)
+    fitted = fit(model, points, rounds=3, profiles=profiles)
     for _ in range(_ROUNDS):
         model = fitted.model
         normal = Normal.of(fitted.system)
@@ -45,7 +45,7 @@ def smoothed(model: ColumnModel, points: Observations) -> Fitted:
             variance = max(squares - trace, 0.0) / freedom
         variance = max(variance, (_LEAST * points.mean) ** 2)
         done = abs(math.log(variance * model.stiffness)) < _SETTLED if model.stiffness else False
-        fitted = fit(replace(model, stiffness=1.0 / variance), points, rounds=3)
+        fitted = fit(replace(model, stiffness=1.0 / variance), points, rounds=3, profiles=profiles)
         if done:
             break
     return fitted

@@ -12,15 +12,15 @@ from scipy.spatial import cKDTree
 
 from stemscan.recon.threads import workers
 
-__all__ = ["core_width", "image_peaks", "nearest_distance", "polarity"]
+__all__ = ["core_width", "image_peaks", "nearest_distance", "skewness"]
 
 Image = npt.NDArray[np.floating]
 
 
-def polarity(image: Image) -> int:
-    """1 where columns are bright, -1 where they are dark: the sign of the skewness without the slow background."""
+def skewness(image: Image) -> float:
+    """Sum of the cubes of an image without its slow background: above 0 where columns are bright, below where dark."""
     detail = _detail(image)
-    return 1 if float(np.vdot(detail * detail, detail)) >= 0 else -1
+    return float(np.vdot(detail * detail, detail))
 
 
 def _detail(image: Image) -> npt.NDArray[np.float32]:

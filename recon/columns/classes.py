@@ -44,6 +44,11 @@ class Classes:
         """The most probable class of each column."""
         return np.asarray(np.argmax(self.log_likelihood, axis=1), np.int64)
 
+    def of(self, amplitudes: Floats, errors: Floats) -> npt.NDArray[np.int64]:
+        """The most probable class of further columns."""
+        logs = _logs(amplitudes, errors, self.means, self.spreads, self.shares)
+        return np.asarray(np.argmax(logs, axis=1), np.int64)
+
 
 def find_classes(amplitudes: Floats, errors: Floats) -> Classes:
     """Fit mixtures of one to five classes and take the number with the least Bayesian information criterion.

@@ -17,7 +17,7 @@ from stemscan.recon.columns.normal import Normal, solve
 from stemscan.recon.columns.normal_kernels import local_covariances
 from stemscan.types import Floats
 
-__all__ = ["Errors", "amplitude_std", "joint_errors"]
+__all__ = ["Errors", "amplitude_std", "joint_errors", "profile_information"]
 
 
 _RESPONSE = 0.003
@@ -57,8 +57,16 @@ def amplitude_std(fitted: Fitted, shape: tuple[int, int]) -> Floats:
     return np.where(outside, alone, np.sqrt(np.linalg.inv(damped)[:, 2, 2]))
 
 
-def joint_errors(fitted: Fitted) -> Errors:
-    """Errors of a model that was fitted to the points of a scan."""
+def joint_errors(fitted: Fitted, known: Floats | None = None) -> Errors:
+    """Errors of a model that was fitted to the points of a scan.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        Linearised with its profiles.
+    known : ndarray of float64, (m, m), optional
+        Information on the profiles, where more than these points tell of them.
+    """
     model = fitted.model
     if not len(model.rows):
         return Errors(np.empty((0, 4, 4)))
@@ -73,10 +81,11 @@ def joint_errors(fitted: Fitted) -> Errors:
     )  # fmt: skip
     covariances[:, 3, 3] += _of_all_nodes(normal, 1e-9 * diagonal + least)
     solved, schur = _profiles(normal, 1e-9 * diagonal + least)
+    known = schur if known is None else known
     columns = solved[: 3 * count].reshape(count, 3, -1)
     response = np.concatenate([columns, (here @ solved[3 * count :])[:, None]], axis=1)
     return Errors(
-        covariances + response @ np.linalg.pinv(schur, rcond=1e-12, hermitian=True) @ response.transpose(0, 2, 1)
+        covariances + response @ np.linalg.pinv(known, rcond=1e-12, hermitian=True) @ response.transpose(0, 2, 1)
     )
 
 
@@ -92,6 +101,13 @@ def _alone(normal: Normal) -> Normal:
     """Columns and background with the profiles held."""
     inner = len(normal.border)
     return replace(normal, border=normal.border[:, :0], corner=normal.corner[:0, :0], gradient=normal.gradient[:inner])
+
+
+def profile_information(fitted: Fitted) -> Floats:
+    """Information on the profiles with columns and background unknown, (m, m)."""
+    normal = Normal.of(fitted.system)
+    diagonal = normal.diagonal[: len(normal.border)]
+    return _profiles(normal, 1e-9 * diagonal + 1e-6 * float(np.median(diagonal)))[1]
 
 
 def _profiles(normal: Normal, extra: Floats) -> tuple[Floats, Floats]:

@@ -10,17 +10,20 @@ import numpy.typing as npt
 
 from stemscan.errors import UsageError
 from stemscan.recon.columns.classes import Classes, find_classes
+from stemscan.recon.columns.fitting import Fitted
 from stemscan.recon.columns.lattice import Lattice, find_lattices
-from stemscan.recon.columns.observations import Observations
+from stemscan.recon.columns.links import Links
+from stemscan.recon.columns.model import linearise
 from stemscan.recon.columns.prior import occupancy, shrink
 from stemscan.recon.columns.ratios import absent, added, at_sites
 from stemscan.recon.columns.saturation import saturated_share
-from stemscan.recon.columns.search import Found, search
-from stemscan.recon.columns.sites import adopted, empty_indices, predict
+from stemscan.recon.columns.sites import Sites, adopted, empty_indices, predict
 from stemscan.recon.columns.sources import inputs_of
 from stemscan.recon.columns.table import FIELDS, ColumnTable
+from stemscan.recon.columns.tiles import Scan, Tile
+from stemscan.recon.columns.whole import Found, search
 from stemscan.recon.threads import limit_threads
-from stemscan.types import Array, Floats
+from stemscan.types import Array, Floats, Integers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +63,8 @@ def find_columns(
         Counts and visits, an acquisition, or the path of its store. With a dose also an image, (H, W), frames of one
         field, (T, H, W), or the path of a file of them; each pixel was visited once a frame unless it is NaN.
     image : array_like, (H, W), optional
-        A reconstruction of the same scan whose peaks are the first candidates; by default that of `fourier-eb`.
+        A reconstruction of the same scan whose peaks are the first candidates; by default that of `fourier-eb`,
+        made tile by tile where the scan is large.
     electrons_per_sample : float, optional
         Of an image: electrons that a pixel of signal 1 counts in one frame.
     pixel_size_nm, gain, offset, noise, frame
@@ -83,38 +87,40 @@ def find_columns(
     inputs = inputs_of(
         source, electrons_per_sample, pixel_size_nm=pixel_size_nm, gain=gain, offset=offset, noise=noise, frame=frame
     )
+    shown = None if image is None else np.asarray(image)
+    if shown is not None and shown.shape != inputs.shape:
+        raise UsageError(f"expected an image of {inputs.shape} pixels, as the scan, got {shown.shape}")
     with limit_threads(threads):
-        if image is None:
-            from stemscan.recon.run import reconstruct
-
-            image = reconstruct(inputs, "fourier-eb", contradictions=False).image
-        shown = np.asarray(image)
-        if shown.shape != inputs.shape:
-            raise UsageError(f"expected an image of {inputs.shape} pixels, as the scan, got {shown.shape}")
         found = finding(inputs, shown)
     return _table(inputs, _no_rows(), found, {}) if isinstance(found, str) else found.table()
 
 
-def finding(inputs: Inputs, image: Array) -> Finding | str:
+def finding(inputs: Inputs, image: Array | None = None) -> Finding | str:
     """Columns of a scan with all that follows from them, or the reason why there are none.
 
     Parameters
     ----------
     inputs : Inputs
-    image : ndarray, (H, W)
+    image : ndarray, (H, W), optional
         A reconstruction of the same scan, whose peaks are the first candidates.
     """
     if min(inputs.shape) < _SMALLEST:
         return f"the scan has fewer than {_SMALLEST} rows or columns"
-    points = Observations.of(inputs)
-    if points.signal.sum() <= 0:
+    if float(inputs.frames.sum()) <= 0:
         return "no electron was counted"
     if share := saturated_share(inputs):
         return f"{100 * share:.2g} % of the samples hold the largest count: the detector was saturated"
-    found = search(points, image)
-    if not len(found.model.rows):
-        return "the counts are explained without a column"
-    return Finding(inputs, found)
+    scan = Scan(inputs)
+
+    def image_of(tile: Tile) -> Array:
+        if image is not None:
+            return image[tile.window]
+        from stemscan.recon.run import reconstruct
+
+        return reconstruct(scan.part(tile), "fourier-eb", contradictions=False).image
+
+    found = search(scan, image_of)
+    return "the counts are explained without a column" if found is None else Finding(inputs, found)
 
 
 class Finding:
@@ -122,7 +128,7 @@ class Finding:
 
     Attributes
     ----------
-    model, errors, beyond, points
+    model, errors, beyond, scan
         As of `Found`.
     inside : ndarray of bool, (n,)
         Columns whose centre lies in the frame.
@@ -134,9 +140,9 @@ class Finding:
 
     def __init__(self, inputs: Inputs, found: Found) -> None:
         self.inputs = inputs
-        model, errors, self.beyond, points = self.model, self.errors, _, self.points = found
+        model, errors, _, _ = self.model, self.errors, self.beyond, self.scan = found
         self.places = np.stack([model.rows, model.columns], axis=1)
-        self.inside = ((self.places > -0.5) & (self.places < np.array(points.shape) - 0.5)).all(axis=1)
+        self.inside = ((self.places > -0.5) & (self.places < np.array(self.scan.shape) - 0.5)).all(axis=1)
         self.classes = find_classes(model.amplitudes, errors.std[:, 2])
         self.lattices: list[Lattice] = []
         inner = np.nonzero(self.inside)[0]
@@ -148,7 +154,7 @@ class Finding:
         for lattice in grown:
             free[lattice.members] = False
         for lattice in grown:
-            self.lattices.append(adopted(lattice, self.places, free, points.shape, model.reach / 4))
+            self.lattices.append(adopted(lattice, self.places, free, self.scan.shape, model.reach / 4))
             free[self.lattices[-1].members] = False
         self.columns = self._columns()
         self.empty = self._empty()
@@ -181,13 +187,12 @@ class Finding:
         rows = _rows(count)
         rows["kind"] = np.full(count, "column", dtype="<U8")
         rows["row"], rows["col"], rows["amplitude"] = model.rows, model.columns, model.amplitudes
-        rows["background"] = model.background(model.rows, model.columns) - self.points.raised
+        rows["background"] = model.background(model.rows, model.columns) - self.scan.raised
         for position, name in enumerate(("row_std", "col_std", "amplitude_std", "background_std")):
             rows[name] = std[:, position]
         rows["class"] = self.classes.best
-        rows["llr_absent"] = absent(model, self.errors, self.points)
+        rows["llr_absent"], rows["llr_added"] = self._ratios()
         rows["llr_class"] = _class_ratio(self.classes)
-        rows["llr_added"] = added(model, self.points, 2.5 * model.profiles[0].sigma)
         self._shrink_amplitudes(rows)
         for name in ("row", "col"):
             rows[f"eb_{name}"], rows[f"eb_{name}_std"] = rows[name].copy(), rows[f"{name}_std"].copy()
@@ -196,6 +201,18 @@ class Finding:
         if self.lattices:
             rows["kind"][rows["lattice"] < 0] = "added"
         return rows
+
+    def _ratios(self) -> tuple[Floats, Floats]:
+        """ln likelihood ratios for absent and for added."""
+        gone, more = np.empty(len(self.places)), np.empty(len(self.places))
+        for tile, local, members in self.scan.pieces(self.model):
+            own = tile.owns(self.places[members])
+            if own.any():
+                points = self.scan.points(tile)
+                here = Fitted(local, linearise(local, points, Links.of(local, points), profiles=False))
+                gone[members[own]] = absent(here, self.errors.columns[members, 2, 2], points)[own]
+                more[members[own]] = added(here, points, 2.5 * local.profiles[0].sigma)[own]
+        return gone, more
 
     def _shrink_amplitudes(self, rows: dict[str, npt.NDArray[Any]]) -> None:
         """Empirical-Bayes amplitudes: about that of the class which is usual at a column's site, else of its own."""
@@ -229,29 +246,32 @@ class Finding:
 
     def _empty(self) -> dict[str, npt.NDArray[Any]]:
         """Rows of the lattices' empty sites inside the image, with the amplitude that a column there would have."""
-        parts = []
+        found = []
         for number, lattice in enumerate(self.lattices):
             indices = empty_indices(lattice)
-            if not len(indices):
-                continue
-            sites = predict(lattice, self.places, indices)
-            inside = ((sites.places >= 0) & (sites.places <= np.array(self.points.shape) - 1)).all(axis=1)
-            if inside.any():
-                parts.append(
-                    self._empty_of(number, lattice, indices[inside], sites.places[inside], sites.variances[inside])
-                )
-        return {name: np.concatenate([part[name] for part in parts]) for name in FIELDS} if parts else _no_rows()
+            if len(indices):
+                sites = predict(lattice, self.places, indices)
+                inside = ((sites.places >= 0) & (sites.places <= np.array(self.scan.shape) - 1)).all(axis=1)
+                kind = int(np.bincount(self.classes.best[lattice.members]).argmax())
+                found.append((number, kind, indices[inside], Sites(sites.places[inside], sites.variances[inside])))
+        if not found:
+            return _no_rows()
+        places = np.concatenate([sites.places for *_, sites in found])
+        kinds = np.concatenate([np.full(len(indices), kind, np.int64) for _, kind, indices, _ in found])
+        fitted = np.stack(at_sites(self.scan, self.model, places, kinds))
+        each = np.split(fitted, np.cumsum([len(indices) for _, _, indices, _ in found])[:-1], axis=1)
+        parts = [self._empty_of(*one, *own) for one, own in zip(found, each, strict=True)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in FIELDS}
 
     def _empty_of(
-        self, number: int, lattice: Lattice, indices: npt.NDArray[np.int64], places: Floats, variances: Floats
+        self, number: int, kind: int, indices: Integers, sites: Sites, amplitude: Floats, std: Floats
     ) -> dict[str, npt.NDArray[Any]]:
         """Rows of the empty sites of one lattice."""
-        kind = int(np.bincount(self.classes.best[lattice.members]).argmax())
-        amplitude, std = at_sites(self.model, self.points, places, np.full(len(places), kind, np.int64))
+        lattice, places = self.lattices[number], sites.places
         rows = _rows(len(places))
         rows["kind"] = np.full(len(places), "empty", dtype="<U8")
         rows["amplitude"], rows["amplitude_std"] = amplitude, std
-        rows["background"] = self.model.background(places[:, 0], places[:, 1]) - self.points.raised
+        rows["background"] = self.model.background(places[:, 0], places[:, 1]) - self.scan.raised
         rows["class"][:], rows["lattice"][:] = kind, number
         rows["llr_absent"] = 0.5 * (amplitude / std) ** 2
         expected, spread = float(self.classes.means[kind]), float(self.classes.spreads[kind])
@@ -274,7 +294,7 @@ class Finding:
         for axis, (name, index) in enumerate((("row", "site_i"), ("col", "site_j"))):
             rows[index] = indices[:, axis]
             rows[name] = rows[f"site_{name}"] = rows[f"eb_{name}"] = places[:, axis]
-            rows[f"{name}_std"] = rows[f"eb_{name}_std"] = np.sqrt(variances)
+            rows[f"{name}_std"] = rows[f"eb_{name}_std"] = np.sqrt(sites.variances)
         return rows
 
 

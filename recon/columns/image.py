@@ -31,7 +31,7 @@ def paint(finding: Finding) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.flo
     image, std : ndarray of float32, (H, W)
         On the absolute scale.
     """
-    model, shape = finding.model, finding.points.shape
+    model, shape = finding.model, finding.scan.shape
     places, amplitudes, covariances, classes = _drawn(finding)
     image, variance = np.zeros(shape), np.zeros(shape)
     for kind, profile in enumerate(model.profiles):
@@ -41,7 +41,7 @@ def paint(finding: Finding) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.flo
             profile.array(), model.reach, image, variance,
         )  # fmt: skip
     down, across = (axis.ravel().astype(np.float64) for axis in np.indices(shape))
-    image += (model.background(down, across) - finding.points.raised).reshape(shape)
+    image += (model.background(down, across) - finding.scan.raised).reshape(shape)
     nearest = cKDTree(finding.places).query(np.stack([down, across], axis=1))[1]
     variance += finding.errors.columns[nearest, 3, 3].reshape(shape)
     return image.astype(np.float32), np.sqrt(variance).astype(np.float32)

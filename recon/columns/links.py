@@ -51,11 +51,20 @@ class ColumnModel:
     reach: float
     stiffness: float = 0.0
 
+    @property
+    def places(self) -> Floats:
+        """Rows and columns, (n, 2)."""
+        return np.stack([self.rows, self.columns], axis=1)
+
+    def moved(self, by: Floats) -> ColumnModel:
+        """The columns moved by (rows, columns); the background's nodes keep their numbers."""
+        return replace(self, rows=self.rows + by[0], columns=self.columns + by[1])
+
     def background(self, rows: Floats, columns: Floats) -> Floats:
         """Background at positions."""
         return np.asarray(node_weights(rows, columns, self.nodes.shape, self.spacing) @ self.nodes.ravel())
 
-    def only(self, kept: npt.NDArray[np.bool_]) -> ColumnModel:
+    def only(self, kept: npt.NDArray[np.bool_] | Integers) -> ColumnModel:
         """The model with some of its columns."""
         own = {name: getattr(self, name)[kept] for name in ("rows", "columns", "amplitudes", "classes")}
         return replace(self, **own)

@@ -58,8 +58,11 @@ class Observations:
     known: Floats | float = 0.0
 
     @classmethod
-    def of(cls, inputs: Inputs) -> Observations:
-        """Points of the visited pixels of `inputs`, or of the places of samples where the beam was between pixels."""
+    def of(cls, inputs: Inputs, raised: float | None = None) -> Observations:
+        """Points of the visited pixels of `inputs`, or of the places of samples where the beam was between pixels.
+
+        They are raised by what their read noise calls for unless `raised` is given.
+        """
         signal: npt.NDArray[Any]
         visits: npt.NDArray[Any]
         if inputs.placed is None:
@@ -72,11 +75,10 @@ class Observations:
             signal = np.bincount(which.ravel(), placed.electrons).astype(np.float32)
             signal *= np.float32(1.0 / inputs.electrons_per_sample)
         points = cls.at(rows, columns, signal, visits, inputs)
-        raised = (
-            inputs.electrons_per_sample * read_variance(signal, visits.astype(np.float32))
-            if inputs.noise == "poisson"
-            else 0.0
-        )
+        if raised is None:
+            counting = inputs.noise == "poisson"
+            variance = read_variance(signal, visits.astype(np.float32)) if counting else 0.0
+            raised = inputs.electrons_per_sample * variance
         return replace(points, signal=points.signal + raised * points.visits, raised=raised) if raised else points
 
     @classmethod

@@ -18,12 +18,13 @@ import numpy.typing as npt
 from stemscan.errors import UsageError
 from stemscan.path.scan_path import ScanPath
 from stemscan.plan.scan_plan import ScanPlan
-from stemscan.recon.columns.candidates import polarity
 from stemscan.recon.columns.errors import amplitude_std, joint_errors
 from stemscan.recon.columns.fitting import Fitted, fit
 from stemscan.recon.columns.links import ColumnModel
 from stemscan.recon.columns.observations import Observations
-from stemscan.recon.columns.search import beginning, with_own_profiles
+from stemscan.recon.columns.profile import Profile
+from stemscan.recon.columns.search import Scale, beginning
+from stemscan.recon.columns.whole import with_own_profiles
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.types import Floats, Integers
 
@@ -207,8 +208,8 @@ def _visits(
 
 def _fitted(points: Observations, specimen: KnownColumns) -> tuple[Fitted, Integers]:
     """The model of the fit at its best, from the places that are known, and the class of each of its columns."""
-    sign = polarity(specimen.signal)
-    start = beginning(points, sign * specimen.signal.astype(np.float64), sign)
+    scale = Scale.of([specimen.signal], points.shape)
+    start = beginning(points, specimen.signal, scale, Profile(scale.sigma))
     off = (np.abs(specimen.places - (np.array(points.shape) - 1) / 2) - (np.array(points.shape) - 1) / 2).max(axis=1)
     near = off < _BEYOND * start.profiles[0].sigma
     places, classes = specimen.places[near], specimen.classes[near].astype(np.int64)
@@ -222,7 +223,7 @@ def _fitted(points: Observations, specimen: KnownColumns) -> tuple[Fitted, Integ
     )
     fitted = fit(model, points, rounds=_ROUNDS, tolerance=0.02)
     kinds, own = np.unique(classes, return_inverse=True)
-    return with_own_profiles(fitted, points, own.astype(np.int64), len(kinds)), classes
+    return with_own_profiles([fitted], [points], [own.astype(np.int64)], len(kinds))[0], classes
 
 
 def _scanned_around(visits: npt.NDArray[np.int64], model: ColumnModel) -> npt.NDArray[np.bool_]:

@@ -5,43 +5,42 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
-from stemscan.recon.columns.errors import Errors
+from stemscan.recon.columns.fitting import Fitted
 from stemscan.recon.columns.kernels import without_each
 from stemscan.recon.columns.links import ColumnModel, Links
-from stemscan.recon.columns.model import least_signal, linearise, signal_at
+from stemscan.recon.columns.model import least_signal, linearise
 from stemscan.recon.columns.normal import Normal
 from stemscan.recon.columns.normal_kernels import held_in_place
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.score import largest_around, score_parts, significance
-from stemscan.types import Floats
+from stemscan.recon.columns.tiles import Scan
+from stemscan.types import Floats, Integers
 
 __all__ = ["absent", "added", "at_sites"]
 
 
-def absent(model: ColumnModel, errors: Errors, points: Observations) -> Floats:
+def absent(fitted: Fitted, variances: Floats, points: Observations) -> Floats:
     """ln L as fitted over ln L without each column, with all others fitted again.
 
     The loss with all others held is exact; that they are fitted again takes a share of it, which is the ratio of the
-    amplitude's variance with the others known to that with the others unknown.
+    amplitude's variance with the others known to that with the others unknown, `variances`, (n,).
 
     Returns
     -------
     ndarray of float64, (n,)
     """
-    links = Links.of(model, points)
-    system = linearise(model, points, links, profiles=False)
-    loss = np.empty(len(model.rows))
+    model, system = fitted
+    links, loss = system.links, np.empty(len(model.rows))
     without_each(
         model.amplitudes, links.starts, links.points, links.positions, system.own, points.signal, points.visits,
         system.signal, least_signal(points), points.noise == "eq5", loss,
     )  # fmt: skip
     known = 1.0 / np.maximum(system.blocks()[:, 2, 2], 1e-12)
-    return np.asarray(points.electrons_per_sample * loss * np.minimum(known / errors.columns[:, 2, 2], 1.0))
+    return np.asarray(points.electrons_per_sample * loss * np.minimum(known / variances, 1.0))
 
 
-def added(model: ColumnModel, points: Observations, distance: float) -> Floats:
+def added(fitted: Fitted, points: Observations, distance: float) -> Floats:
     """ln L with a further column at the best place within a distance of each column over ln L as fitted.
 
     Returns
@@ -49,22 +48,21 @@ def added(model: ColumnModel, points: Observations, distance: float) -> Floats:
     ndarray of float64, (n,)
         z^2 / 2 of the largest score.
     """
-    z = significance(*score_parts(points, signal_at(model, points), model.profiles[0], model.reach))
+    model = fitted.model
+    z = significance(*score_parts(points, fitted.system.signal, model.profiles[0], model.reach))
     places = np.rint(np.stack([model.rows, model.columns], axis=1))
     pixels = np.clip(places, 0, np.array(points.shape) - 1).astype(np.int64)
     return 0.5 * largest_around(np.abs(z), pixels, distance).astype(np.float64) ** 2
 
 
-def at_sites(
-    model: ColumnModel, points: Observations, sites: Floats, kinds: npt.NDArray[np.int64]
-) -> tuple[Floats, Floats]:
+def at_sites(scan: Scan, model: ColumnModel, sites: Floats, kinds: Integers) -> tuple[Floats, Floats]:
     """Amplitude of a column held at each of some empty sites, and its standard deviation, by one scoring step.
 
     Parameters
     ----------
+    scan : Scan
     model : ColumnModel
         Fitted, without columns there.
-    points : Observations
     sites : ndarray of float64, (n, 2)
     kinds : ndarray of int64, (n,)
         The class whose profile is expected at each.
@@ -73,9 +71,17 @@ def at_sites(
     -------
     amplitudes, std : ndarray of float64, (n,)
     """
-    if not len(sites):
-        return np.empty(0), np.empty(0)
-    count = len(model.rows)
+    amplitudes, std = np.empty(len(sites)), np.empty(len(sites))
+    for tile, local, _ in scan.pieces(model):
+        own = tile.owns(sites)
+        if own.any():
+            amplitudes[own], std[own] = _in_tile(scan.points(tile), local, sites[own] - tile.corner, kinds[own])
+    return amplitudes, std
+
+
+def _in_tile(points: Observations, model: ColumnModel, sites: Floats, kinds: Integers) -> tuple[Floats, Floats]:
+    """The same in one tile."""
+    count, kinds = len(model.rows), np.minimum(kinds, len(model.profiles) - 1)
     wider = replace(model.extended(sites, np.zeros(len(sites))), classes=np.concatenate([model.classes, kinds]))
     normal = Normal.of(linearise(wider, points, Links.of(wider, points), profiles=False))
     pairs, own = normal.system.links.overlaps, 3 * len(wider.rows)

@@ -1,8 +1,7 @@
-"""Search for columns: candidates are fitted, those without support dropped, those that the model lacks added."""
+"""Search for columns in a tile: candidates are fitted, the unsupported dropped, those that the model lacks added."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -11,22 +10,21 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from stemscan.recon.columns.background import smoothed
-from stemscan.recon.columns.candidates import core_width, image_peaks, nearest_distance, polarity
-from stemscan.recon.columns.classes import find_classes
-from stemscan.recon.columns.errors import Errors, amplitude_std, joint_errors
+from stemscan.recon.columns.candidates import core_width, image_peaks, nearest_distance, skewness
+from stemscan.recon.columns.errors import amplitude_std
 from stemscan.recon.columns.fitting import Fitted, fit
 from stemscan.recon.columns.fold import folded_sites
 from stemscan.recon.columns.lattice import find_lattices
 from stemscan.recon.columns.links import ColumnModel
 from stemscan.recon.columns.model import columns_at, signal_at
 from stemscan.recon.columns.observations import Observations
-from stemscan.recon.columns.profile import PARAMETERS, Profile
+from stemscan.recon.columns.profile import Profile
 from stemscan.recon.columns.score import score_parts, score_peaks, significance
 from stemscan.recon.columns.sites import empty_indices, indices_beyond, predict
 from stemscan.recon.contradiction.scores import score_threshold
-from stemscan.types import Floats, Integers
+from stemscan.types import Array, Floats
 
-__all__ = ["Found", "beginning", "search", "with_own_profiles"]
+__all__ = ["Scale", "Searched", "beginning", "searched"]
 
 _TURNS = (3, 6)
 """Rounds of dropping and adding, at most, before and after sites of lattices are known."""
@@ -41,26 +39,63 @@ _BEYOND = 1.0
 _FLANK = 4.5
 
 
-class Found(NamedTuple):
-    """Columns of a scan.
+@dataclass(frozen=True)
+class Scale:
+    """Sizes that a search begins with.
 
     Attributes
     ----------
-    model : ColumnModel
-    errors : Errors
-    beyond : ColumnModel
-        Columns too far outside of the frame to be fitted, at the sites of their lattices and of their usual amplitude.
-    points : Observations
-        The samples, the signal of those known.
+    sign : int
+        1 where columns are bright, -1 where they are dark.
+    sigma : float
+        Width of a column's core in pixels, about.
+    spacing : float
+        Distance of the background's nodes.
+    strict : float
+        Significance that noise alone hardly reaches anywhere in the scan.
     """
 
-    model: ColumnModel
-    errors: Errors
-    beyond: ColumnModel
+    sign: int
+    sigma: float
+    spacing: float
+    strict: float
+
+    @property
+    def reach(self) -> float:
+        """Distance beyond which a column adds nothing."""
+        return _REACH * self.sigma
+
+    @classmethod
+    def of(cls, images: list[Array], shape: tuple[int, int]) -> Scale:
+        """Sizes seen in parts of an image; `shape` is that of the whole scan."""
+        sign = 1 if sum(skewness(image) for image in images) >= 0 else -1
+        strengths = np.array([float(image.std()) for image in images])
+        strong = [image for image, strength in zip(images, strengths, strict=True) if 2 * strength >= strengths.max()]
+        sigma = float(np.median([core_width(image) for image in strong]))
+        apart = [nearest_distance(image_peaks(sign * image, 0.6 * sigma)) for image in strong]
+        distance = min(float(np.median(apart)), 12 * sigma)
+        spacing = float(np.clip(_NODES_APART * distance, 8 * sigma, max(shape)))
+        return cls(sign, sigma, spacing, score_threshold(shape, sigma))
+
+
+class Searched(NamedTuple):
+    """Columns of a tile.
+
+    Attributes
+    ----------
+    fitted : Fitted
+    points : Observations
+        The samples, the signal of the columns beyond known.
+    beyond : ColumnModel
+        Columns too far outside of the frame to be fitted, at the sites of their lattices and of their usual amplitude.
+    """
+
+    fitted: Fitted
     points: Observations
+    beyond: ColumnModel
 
 
-def search(points: Observations, image: npt.NDArray[np.floating]) -> Found:
+def searched(points: Observations, image: Array, scale: Scale, profiles: tuple[Profile, ...] | None = None) -> Searched:
     """Find and fit the columns that the counts call for, one by one or, in a lattice, all cells together.
 
     Columns whose centre lies outside of the frame, but whose flank is inside, are part of the model: those that the
@@ -71,23 +106,21 @@ def search(points: Observations, image: npt.NDArray[np.floating]) -> Found:
     points : Observations
     image : ndarray, (H, W)
         A reconstruction of the same counts; only the places of its peaks count.
-
-    Returns
-    -------
-    Found
+    scale : Scale
+    profiles : tuple of Profile, optional
+        The columns' profiles, where they are known; the first is taken.
     """
-    sign = polarity(image)
-    start = beginning(points, sign * (np.asarray(image, np.float64) + points.raised), sign)
-    strict = score_threshold(points.shape, start.profiles[0].sigma)
-    first = _settled(start, points, _Support(np.empty((0, 3)), _A_PEAK, strict), sign, _TURNS[0])
+    sign, held = scale.sign, profiles is not None
+    start = beginning(points, image, scale, profiles[0] if profiles else Profile(scale.sigma))
+    alone = _Support(np.empty((0, 3)), _A_PEAK, scale.strict)
+    first = _settled(start, points, alone, sign, _TURNS[0], held=held)
     sites = expected_sites(first, points, sign, _BEYOND)
     places, amplitudes = _unoccupied(first.model, sites)
     model = first.model.extended(places, _AT_FIRST * amplitudes)
-    settled = _settled(model, points, _Support(sites, strict, strict), sign, _TURNS[1])
+    settled = _settled(model, points, _Support(sites, scale.strict, scale.strict), sign, _TURNS[1], held=held)
     beyond = _beyond(settled, points, sign)
     points = replace(points, known=columns_at(beyond, points))
-    model, errors = _by_class(smoothed(settled.model, points), points)
-    return Found(model, errors, replace(beyond, classes=_alike(model, beyond), profiles=model.profiles), points)
+    return Searched(smoothed(settled.model, points, profiles=not held), points, beyond)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,14 +146,23 @@ class _Support:
         return needed
 
 
-def _settled(model: ColumnModel, points: Observations, support: _Support, sign: int, turns: int) -> Fitted:
+def _settled(
+    model: ColumnModel, points: Observations, support: _Support, sign: int, turns: int, *, held: bool
+) -> Fitted:
     """Fit, drop and add until nothing is left to do; where a column was dropped, none is tried again.
 
-    While columns come and go, those without support keep moving: the fit is then as good as they allow.
+    While columns come and go, those without support keep moving: the fit is then as good as they allow. Profiles are
+    fitted at the beginning and at the end unless they are `held`.
     """
     refused = np.empty((0, 2))
     for turn in range(turns):
-        fitted = fit(model, points, profiles=turn == 0 and len(model.rows) > 0, rounds=_ROUGH_ROUNDS, tolerance=_ROUGH)
+        fitted = fit(
+            model,
+            points,
+            profiles=turn == 0 and not held and len(model.rows) > 0,
+            rounds=_ROUGH_ROUNDS,
+            tolerance=_ROUGH,
+        )
         kept = _needed(fitted, points, support, sign)
         refused = np.concatenate([refused, _places(fitted.model)[~kept]])
         model = fitted.model.only(kept)
@@ -134,7 +176,7 @@ def _settled(model: ColumnModel, points: Observations, support: _Support, sign: 
     else:
         fitted = fit(model, points, profiles=False, rounds=_ROUGH_ROUNDS, tolerance=_ROUGH)
         model = fitted.model.only(_needed(fitted, points, support, sign))
-    return fit(model, points, profiles=len(model.rows) > 0, rounds=_ROUNDS)
+    return fit(model, points, profiles=not held and len(model.rows) > 0, rounds=_ROUNDS)
 
 
 def _places(model: ColumnModel) -> Floats:
@@ -196,57 +238,23 @@ def _beyond(fitted: Fitted, points: Observations, sign: int) -> ColumnModel:
     return nothing.extended(*_unoccupied(model, outside))
 
 
-def _alike(model: ColumnModel, others: ColumnModel) -> Integers:
-    """The class of each of some columns: that of the column whose amplitude is the nearest."""
-    if not len(model.rows):
-        return others.classes
-    nearest = np.abs(others.amplitudes[:, None] - model.amplitudes).argmin(axis=1)
-    return np.asarray(model.classes[nearest], np.int64)
-
-
-def _by_class(fitted: Fitted, points: Observations) -> tuple[ColumnModel, Errors]:
-    """Columns in classes of amplitude, each with a profile of its own where the counts are worth one."""
-    model = fitted.model
-    if not len(model.rows):
-        return model, joint_errors(fitted)
-    found = find_classes(model.amplitudes, amplitude_std(fitted, points.shape))
-    fitted = with_own_profiles(fitted, points, found.best, len(found.means))
-    return fitted.model, joint_errors(fitted)
-
-
-def with_own_profiles(fitted: Fitted, points: Observations, classes: Integers, count: int) -> Fitted:
-    """Columns of one profile in so many classes, each with a profile of its own where the counts are worth one."""
-    model = fitted.model
-    several = replace(model, classes=classes, profiles=model.profiles * count)
-    if count > 1:
-        further = PARAMETERS * (count - 1)
-        apart = fit(several, points, rounds=1)
-        if fitted.system.deviance - apart.system.deviance > 2 * further:  # more than noise alone would give
-            apart = fit(apart.model, points)
-        if fitted.system.deviance - apart.system.deviance >= further * math.log(len(points.rows)):
-            return apart
-    return Fitted(several, fitted.system)
-
-
-def beginning(points: Observations, image: Floats, sign: int) -> ColumnModel:
+def beginning(points: Observations, image: Array, scale: Scale, profile: Profile) -> ColumnModel:
     """Columns of one class at the peaks of an image."""
-    sigma = core_width(image)
-    places = image_peaks(image, 0.6 * sigma)
-    distance = nearest_distance(places)
-    spacing = float(np.clip(_NODES_APART * min(distance, 12 * sigma), 8 * sigma, max(points.shape)))
-    nodes = tuple(int(np.ceil(side / spacing)) + 1 for side in points.shape)
+    image = scale.sign * (np.asarray(image, np.float64) + points.raised)
+    places = image_peaks(image, 0.6 * scale.sigma)
+    nodes = tuple(int(np.ceil(side / scale.spacing)) + 1 for side in points.shape)
     low = float(np.quantile(image, 0.1))
     rows, columns = np.clip(np.rint(places).astype(np.int64), 0, np.array(image.shape) - 1).T
     heights = np.maximum(image[rows, columns] - low, 1e-3)
     return ColumnModel(
         rows=places[:, 0],
         columns=places[:, 1],
-        amplitudes=sign * heights,
+        amplitudes=scale.sign * heights,
         classes=np.zeros(len(places), np.int64),
-        profiles=(Profile(sigma),),
-        nodes=np.full(nodes, sign * low),
-        spacing=spacing,
-        reach=_REACH * sigma,
+        profiles=(profile,),
+        nodes=np.full(nodes, scale.sign * low),
+        spacing=scale.spacing,
+        reach=scale.reach,
     )
 
 

@@ -111,6 +111,15 @@ class PlacedSamples:
             frames[index], visits[index] = deposit(self.electrons[part], positions[part], *self.shape)
         return frames, visits
 
+    def part(self, rows: slice, columns: slice) -> PlacedSamples:
+        """Samples whose nearest pixel lies in a part of the grid, from its corner."""
+        corner = np.array([rows.start, columns.start], np.float32)
+        shape = rows.stop - rows.start, columns.stop - columns.start
+        places = self.positions - corner
+        kept = np.nonzero(((places >= -0.5) & (places < np.array(shape) - 0.5)).all(axis=1))[0]
+        starts = tuple(np.searchsorted(kept, self.pass_starts).tolist())
+        return PlacedSamples(self.electrons[kept], places[kept], starts, shape)
+
 
 def unreached(
     commanded: npt.NDArray[np.integer[Any]], actual: npt.NDArray[np.floating[Any]], shape: tuple[int, int]

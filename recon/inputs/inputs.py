@@ -233,6 +233,19 @@ class Inputs:
         """The same samples with whole visits: each on the pixel nearest to it. Itself where no sample is shared."""
         return self if self._nearest is None else self._nearest()
 
+    def part(self, rows: slice, columns: slice) -> Inputs:
+        """Counts and visits of a part of the grid, without what is known of the specimen; arrays are views."""
+        cut = (slice(None), rows, columns)
+        return replace(
+            self,
+            frames=self.frames[cut],
+            visits=self.visits[cut],
+            truth=None,
+            truth_columns=None,
+            placed=None if self.placed is None else self.placed.part(rows, columns),
+            _nearest=None if self._nearest is None else lambda: self.whole.part(rows, columns),
+        )
+
     @property
     def T(self) -> int:
         """Number of passes."""
