@@ -252,8 +252,10 @@ class Finding:
             if len(indices):
                 sites = predict(lattice, self.places, indices)
                 inside = ((sites.places >= 0) & (sites.places <= np.array(self.scan.shape) - 1)).all(axis=1)
-                kind = int(np.bincount(self.classes.best[lattice.members]).argmax())
-                found.append((number, kind, indices[inside], Sites(sites.places[inside], sites.variances[inside])))
+                if inside.any():
+                    kind = int(np.bincount(self.classes.best[lattice.members]).argmax())
+                    there = Sites(sites.places[inside], sites.variances[inside])
+                    found.append((number, kind, indices[inside], there))
         if not found:
             return _no_rows()
         places = np.concatenate([sites.places for *_, sites in found])
