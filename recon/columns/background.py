@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import scipy.sparse as sp
 
 from stemscan.recon.columns.fitting import Fitted, fit
 from stemscan.recon.columns.links import ColumnModel, differences
@@ -15,7 +16,7 @@ from stemscan.recon.columns.observations import Observations
 __all__ = ["smoothed"]
 
 _LEAST = 1e-3
-_ROUNDS = 8
+_TURNS, _ROUNDS = 4, 10
 _SETTLED = 0.2
 
 
@@ -25,27 +26,52 @@ def smoothed(model: ColumnModel, points: Observations, *, profiles: bool = True)
     With s^2 the variance of a difference D b of neighbouring nodes, C their covariance posterior to the counts, and p
     nodes, the evidence is stationary at s^2 = |D b|^2 / (p - 1 - tr(D C D^T) / s^2) (MacKay, Neural Computation 4, 415,
     1992). The trace is estimated by one product with random signs. A background that does not vary has a least s, a
-    thousandth of the mean signal.
+    thousandth of the mean signal. s is learned from the likelihood's parabola at a fit, then the fit is repeated.
     """
-    apart, freedom = differences(model.nodes.shape), model.nodes.size - 1
-    signs = np.random.Generator(np.random.Philox(0)).choice([-1.0, 1.0], apart.shape[0])
     fitted = fit(model, points, rounds=3, profiles=profiles)
-    for _ in range(_ROUNDS):
-        model = fitted.model
-        normal = Normal.of(fitted.system)
-        right = np.zeros((len(normal.gradient), 1))
-        nodes = slice(3 * len(model.rows), 3 * len(model.rows) + model.nodes.size)
-        right[nodes, 0] = apart.T @ signs
-        spread = solve(normal, 1e-9 * normal.diagonal + 1e-12, right, share=0.02)[nodes, 0]
-        trace = float(signs @ (apart @ spread))
-        squares = float(((apart @ model.nodes.ravel()) ** 2).sum())
-        if model.stiffness:
-            variance = squares / max(freedom - model.stiffness * trace, 0.5)
-        else:
-            variance = max(squares - trace, 0.0) / freedom
-        variance = max(variance, (_LEAST * points.mean) ** 2)
-        done = abs(math.log(variance * model.stiffness)) < _SETTLED if model.stiffness else False
-        fitted = fit(replace(model, stiffness=1.0 / variance), points, rounds=3, profiles=profiles)
-        if done:
+    for _ in range(_TURNS):
+        before = fitted.model.stiffness
+        stiffness = _learned(Normal.of(fitted.system), fitted.model, (_LEAST * points.mean) ** 2)
+        fitted = fit(replace(fitted.model, stiffness=stiffness), points, rounds=3, profiles=profiles)
+        if before and abs(math.log(stiffness / before)) < _SETTLED:
             break
     return fitted
+
+
+def _learned(normal: Normal, model: ColumnModel, least: float) -> float:
+    """1 / s^2 where the evidence is stationary, s^2 at least `least`."""
+    apart, freedom = differences(model.nodes.shape), model.nodes.size - 1
+    signs = np.random.Generator(np.random.Philox(0)).choice([-1.0, 1.0], apart.shape[0])
+    nodes = slice(3 * len(model.rows), 3 * len(model.rows) + model.nodes.size)
+    stiffness, settled = model.stiffness, False
+    for _ in range(_ROUNDS):
+        bent = _stiffened(normal, model, stiffness)
+        right = np.stack([bent.gradient, np.zeros_like(bent.gradient)], axis=1)
+        right[nodes, 1] = apart.T @ signs
+        step, spread = solve(bent, 1e-9 * bent.diagonal + 1e-12, right, share=0.002)[nodes].T
+        trace = float(signs @ (apart @ spread))
+        squares = float(((apart @ (model.nodes.ravel() + step)) ** 2).sum())
+        if stiffness:
+            variance = max(squares / max(freedom - stiffness * trace, 0.5), least)
+            settled = abs(math.log(variance * stiffness)) < 0.5 * _SETTLED
+        else:
+            variance = max(max(squares - trace, 0.0) / freedom, least)
+        stiffness = 1.0 / variance
+        if settled:
+            break
+    return stiffness
+
+
+def _stiffened(normal: Normal, model: ColumnModel, stiffness: float) -> Normal:
+    """The same with another prior of the background."""
+    before = normal.system.links
+    links = replace(before, model=replace(before.model, stiffness=stiffness))
+    change = links.stiffness - before.stiffness
+    gradient = normal.gradient.copy()
+    gradient[3 * len(model.rows) : 3 * len(model.rows) + model.nodes.size] -= change @ model.nodes.ravel()
+    return replace(
+        normal,
+        system=replace(normal.system, links=links),
+        flat=sp.csr_array(normal.flat + change),
+        gradient=gradient,
+    )
