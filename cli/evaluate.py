@@ -152,11 +152,11 @@ def evaluate(
     with scheduler_for(scheduler, processes) as runner:
         if of_columns:
             _refuse_images(images, synthetic, noise)
-            found = _crystals(_parts(only or ""), specimen_seeds, size or usual.size, talk)
+            found = _crystals(_parts(only or ""), specimen_seeds, usual.size if size is None else size, talk)
         elif specimen_seeds is not None:
             raise UsageError("--specimen-seeds: expected --task columns beside it, got images; drop one")
         else:
-            found = _images(images, _parts(only or ""), corner, synthetic, size or usual.size, talk)
+            found = _images(images, _parts(only or ""), corner, synthetic, usual.size if size is None else size, talk)
         prepare_folder(output, overwrite=overwrite)
         request = Request(tuple(found), grid, tuple(contenders), device, threads, panels, tuple(recompute or ()))
         with talk.progress("evaluating") as progress:

@@ -159,6 +159,37 @@ def test_bad_use_is_one_sentence(stemscan: Stemscan, option: str, value: str, wo
     assert not Path("e/rows.csv").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--task", "films"), "images or columns, got 'films'"),
+        (("--task", "columns", "--images", "."), "made crystals alone"),
+        (("--task", "columns", "--synthetic", 2), "made crystals alone"),
+        (("--task", "columns", "--noise", "published"), "poisson or eq5"),
+        (("--task", "columns", "--only", "silk"), "perovskite"),
+        (("--task", "columns", "--size", 100), "multiple of 8"),
+        (("--task", "columns", "--specimen-seeds", "1,1"), "each seed once"),
+        (("--specimen-seeds", "1"), "--task columns beside it"),
+    ],
+)
+def test_bad_use_of_the_task_of_columns(stemscan: Stemscan, options: tuple[object, ...], words: str) -> None:
+    done = stemscan("evaluate", "-o", "e", "--methods", "normconv", *options)
+    assert done.code == 2
+    assert words in done.err
+    assert done.err.count("\n") == 1
+    assert not Path("e").exists()
+
+
+def test_columns_of_made_crystals(stemscan: Stemscan) -> None:
+    small = ("--size", 128, "--only", "metal edge", "--ratios", 6, "--specimen-seeds", 3, "--processes", 1)
+    done = stemscan("evaluate", "-o", "e", "--task", "columns", "--methods", "normconv", *small, "--json")
+    assert (done.code, done.err) == (0, "")
+    told = json.loads(done.out)
+    assert told["files"] == ["rows.csv", "tables.md", "limits.png"]
+    assert {one["contender"] for one in told["means"]} >= {"fit to counts", "normconv"}
+    assert all(one["slope"] is None or -1 < one["slope"] < 3 for one in told["means"])
+
+
 def test_no_scheduler_at_the_address(stemscan: Stemscan, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["judged_picture", "judged_table"]
 
 _ANY = Contender("", "")
+_RASTER = Contender("", "", judged="raster")
 
 
 def judged_picture(case: Case, threads: int) -> tuple[Made, Image, Found]:
@@ -42,9 +43,9 @@ def judged_picture(case: Case, threads: int) -> tuple[Made, Image, Found]:
 
 def judged_table(case: Case, threads: int) -> tuple[float, Found]:
     """Seconds, and what fitted columns say: of the case's scan, or of a full raster of as many electrons."""
-    kept = replace(
-        _scan_of(case), contender=replace(_ANY, judged="raster" if case.contender.judged == "raster" else "")
-    )
+    kept = _scan_of(case)
+    if case.contender.judged == "raster":
+        kept = replace(kept, contender=_RASTER)
     known, table, seconds = _told(kept, threads)
     found = found_in_table(known, table, posterior=case.contender.judged == "posterior")
     return seconds, {**known_arrays(known), **found, "strata": np.full((len(STRATA), 4), np.nan)}
