@@ -27,6 +27,7 @@ COLUMN_STRATA: Final = ("regular", "displaced", "displaced over 25 pm", "substit
 """Columns by what they are in truth; of vacancies the height counts, of others the place."""
 
 _FAR_PX: Final = 2.5
+_LEAST_USUAL: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Figures:
     slope : float
         Recovered displacement by true displacement, of displaced columns.
     fill : float
-        Mean height at vacancies over the usual one.
+        Mean height at vacancies over the contender's own usual one at regular columns of the same class and scan.
     auc_vacancy, auc_displaced : float
         Area under the curve of true over false alarms: vacancies among present columns, displaced among regular ones.
     oracle_vacancy, oracle_displaced : float
@@ -84,7 +85,7 @@ def figures(found: Sequence[Found], kind: int | None = None) -> Figures:
     seen = off * one["bound"][:, :2] + shift
     told = moved & np.isfinite(seen[:, 0])
     number, pictured = int(there.sum()), bool(np.isnan(one["found_row_std"]).all())
-    share = one["at_site"] / one["nominal"]
+    share = one["share"]
     ordinary = regular | moved | gone
     return Figures(
         number,
@@ -131,12 +132,25 @@ def _pooled(found: Sequence[Found]) -> dict[str, Floats]:
     for one in found:
         judged = (one["seen"] > 0) & (one["inside"] > 0)
         part = {name: values[judged] for name, values in one.items() if len(values) == len(judged)}
+        part["share"] = _shares_of_usual(part)
         pictured = np.isnan(one["found_row_std"]).all()
         part["false"] = np.full(int(judged.sum()), math.nan if pictured else 0.0)
         if judged.any() and not pictured:
             part["false"][0] = len(one["false_row"])
         parts.append(part)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _shares_of_usual(one: Mapping[str, Floats]) -> Floats:
+    """Height at each site over what the contender finds at regular columns of the same class, or else the true one."""
+    out = one["at_site"] / one["nominal"]
+    for kind in np.unique(one["class"]):
+        mine = one["class"] == kind
+        regular = out[mine & (one["defect"] == DEFECTS.index("none"))]
+        usual = float(np.median(regular)) if regular.size else math.nan
+        if usual > _LEAST_USUAL:
+            out[mine] /= usual
+    return out
 
 
 def _of(one: Mapping[str, Floats], kind: str) -> Flags:
