@@ -171,8 +171,8 @@ def _preamble(done: Evaluation, names: Sequence[str]) -> str:
         f"{done.request.images[0].shape[1]} pixels of 10 pm: {drawn}. {counted(grid.passes, 'pass')} of block-random "
         f"scans in 8 x 8 blocks, seed {grid.seed}. Errors of columns per axis over their joint Cramer-Rao bound; slope "
         "of recovered on true displacement; height at vacancies over its own usual one; areas under the curve, beside "
-        "the oracle's that knows all else; false and missed columns a thousand. A fit in a picture is told the sites, and "
-        f"neither misses a column nor invents one.{stale}"
+        "the oracle's that knows all else; false and missed columns a thousand. A fit in a picture is told the sites: "
+        f"it neither misses a column nor invents one.{stale}"
     )
 
 
