@@ -101,7 +101,7 @@ def columns(
     with limit_threads(threads), talk.progress("fitting columns"):
         shown = read_reconstruction(image).image if image else None
         if shown is None and picture is not None:
-            shown = reconstruct(inputs, "fourier-eb", contradictions=False).image
+            shown = reconstruct(inputs, "fourier-eb", contradictions=False, regression=False).image
         found = find_columns(inputs, shown)
     write_table(found, output, overwrite=overwrite)
     if picture is not None and shown is not None:

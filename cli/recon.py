@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stemscan.cli.common import JsonOption, OutputOption, OverwriteOption, QuietOption, Talk, choice, table
-from stemscan.recon.registry import DEFAULT_METHOD, PLUGINS, method_names, method_of
+from stemscan.recon.registry import DEFAULT_METHOD, PLUGINS, default_method, method_names, method_of
 from stemscan.recon.weights import SHIPPED
 
 if TYPE_CHECKING:
@@ -21,12 +21,14 @@ def recon(
     store: Annotated[Path, typer.Argument(metavar="ACQ.zarr", help="Acquisition store.", show_default=False)],
     output: OutputOption,
     method: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAME|FILE.py:FUNCTION",
-            help=f"{', '.join(method_names())}, an installed plug-in, or a function in a file; see stemscan methods.",
+            help=f"{', '.join(method_names())}, an installed plug-in, or a function in a file; see stemscan methods. "
+            f"By default {DEFAULT_METHOD}, and fshnet with --weights or --variant.",
+            show_default=False,
         ),
-    ] = DEFAULT_METHOD,
+    ] = None,
     weights: Annotated[
         str | None,
         typer.Option(
@@ -77,6 +79,7 @@ def recon(
     from stemscan.recon.settings import parse_settings
 
     talk = Talk(quiet, as_json)
+    method = method or default_method(with_weights=weights is not None or variant is not None)
     weights = _weights_of(variant, method, weights)
     chosen = method_of(method)
     asked = parse_settings(settings or [], chosen.settings(), "--set")

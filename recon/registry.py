@@ -16,12 +16,21 @@ from stemscan.recon.declared import declarations
 from stemscan.recon.method import Method
 from stemscan.recon.weights import SHIPPED
 
-__all__ = ["DEFAULT_METHOD", "PLUGINS", "AnyMethod", "built_in", "method_names", "method_of", "ready_methods"]
+__all__ = [
+    "DEFAULT_METHOD",
+    "PLUGINS",
+    "AnyMethod",
+    "built_in",
+    "default_method",
+    "method_names",
+    "method_of",
+    "ready_methods",
+]
 
 AnyMethod = str | Method | Callable[..., Any]
 """A name, ``file.py:function``, a declaration, or a function."""
 
-DEFAULT_METHOD: Final = "fshnet"
+DEFAULT_METHOD: Final = "blend"
 
 
 @cache
@@ -29,6 +38,11 @@ def built_in() -> Mapping[str, Method]:
     """The methods of this package by name, in the order of their ranks; imports none of them."""
     found = sorted(declarations("METHODS"), key=lambda method: (method.rank, method.name))
     return MappingProxyType({method.name: method for method in found})
+
+
+def default_method(*, with_weights: bool) -> str:
+    """The method where none is named: with weights of one's own that which runs them, FSHNet."""
+    return "fshnet" if with_weights else DEFAULT_METHOD
 
 
 def method_names() -> list[str]:

@@ -18,7 +18,7 @@ from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.inputs.reading import load_inputs
 from stemscan.recon.method import Method
 from stemscan.recon.reconstruction import Estimate, Reconstruction
-from stemscan.recon.registry import DEFAULT_METHOD, PLUGINS, AnyMethod, method_of
+from stemscan.recon.registry import PLUGINS, AnyMethod, default_method, method_of
 from stemscan.recon.settings import check_settings, plain
 from stemscan.recon.threads import limit_threads
 from stemscan.runtime.memory import require_memory
@@ -35,7 +35,7 @@ GRIDS: Final = ("plan", "native")
 
 def reconstruct(
     source: Inputs | Acquisition | str | Path,
-    method: AnyMethod = DEFAULT_METHOD,
+    method: AnyMethod | None = None,
     *,
     weights: str | Path | None = None,
     device: str = "auto",
@@ -50,10 +50,10 @@ def reconstruct(
     ----------
     source : Inputs, Acquisition, str or Path
         Counts and visits, an acquisition, or the path of its store.
-    method : str or callable
-        A name that ``stemscan methods`` lists, ``file.py:function``, or a function
-        ``method(inputs, *, device=..., **settings)`` that returns an `Estimate`, an image, or an image and its standard
-        deviation.
+    method : str or callable, optional
+        A name that ``stemscan methods`` lists, by default ``blend``, or ``fshnet`` where there are `weights`;
+        ``file.py:function``; or a function ``method(inputs, *, device=..., **settings)`` that returns an `Estimate`, an
+        image, or an image and its standard deviation.
     weights : str or Path, optional
         File of trained weights, or the name of shipped ones, for a method that runs them.
     device : str
@@ -93,6 +93,8 @@ def reconstruct(
     >>> reconstruct(inputs, lambda inputs: inputs.S / inputs.V.clip(1)).image
     array([[0.4, 0. , 0.8]], dtype=float32)
     """
+    if method is None:
+        method = default_method(with_weights=weights is not None)
     chosen = method_of(method)
     if isinstance(method, str) and (shadow := PLUGINS.shadows(method)):
         warnings.warn(shadow, StemscanWarning, stacklevel=2)

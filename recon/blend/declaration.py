@@ -16,7 +16,7 @@ METHODS: Final = (
         uses_torch=True,
         gives_std=True,
         memory=(420, 3e8),
-        rank=2,
+        rank=0,
     ),
 )
 """Methods of several methods."""

@@ -56,6 +56,7 @@ def blend(inputs: Inputs, *, device: str = "cpu", seed: int = 0) -> Estimate:
         split.held_sum,
         split.held_visits,
         whole.electrons_per_sample,
+        of_all=crystal.image,
     )
     share = weighed.local
     return Estimate(

@@ -9,6 +9,9 @@ Sums over the whole image give one weight; sums under a Gaussian around each pla
 The local weight is drawn to the global one as far as its noise makes it worth, with the spread of the true weights
 from place to place learned by the method of moments.
 
+What the second estimate changes by when the held-out samples are added, e, is taken as independent of d: the weight is
+divided by 1 + <e e> / <d d>. Columns that are found anew from one choice of samples to the other are worth nothing.
+
 The second estimate was made without the held-out samples, and of more of them it would be better: its weight is too
 small where it follows the counts freely. And a mixture of a picture that pulls displaced columns to the lattice with
 one that does not still pulls. So weights above a half are doubled in their distance from it, and from three quarters on
@@ -55,7 +58,14 @@ class Weights(NamedTuple):
 
 
 def weigh(
-    first: Image, second: Image, held_sum: Image, held_visits: Image, electrons_per_sample: float, scale: float = SCALE
+    first: Image,
+    second: Image,
+    held_sum: Image,
+    held_visits: Image,
+    electrons_per_sample: float,
+    *,
+    of_all: Image | None = None,
+    scale: float = SCALE,
 ) -> Weights:
     """Weigh a second estimate against a first one.
 
@@ -66,6 +76,9 @@ def weigh(
     held_sum, held_visits : ndarray of float32, (H, W)
         S and V of the samples that were held out.
     electrons_per_sample : float
+    of_all : ndarray of float32, (H, W), optional
+        The second estimate with all samples, for which the weights are to hold. The more it differs from the one that
+        was judged, the less that says of it.
     scale : float
         Of the neighbourhood, in pixels.
 
@@ -89,5 +102,7 @@ def weigh(
     uncertain = variance / norm**2 / (4 * np.pi * scale**2)  # the sum of the squares of a Gaussian's weights
     spread = max(float(np.average((local - whole) ** 2 - uncertain, weights=norm)), 0.0)
     drawn = whole + spread / (spread + uncertain + _NEVER_DIFFERENT) * (local - whole)
+    if of_all is not None:
+        drawn /= 1 + float(((of_all - second) ** 2).sum(dtype=np.float64)) / float((apart**2).sum())
     settled = np.clip(np.maximum(drawn, 2 * drawn - 0.5), 0, 1)
     return Weights(settled.astype(np.float32), whole, whole_variance**0.5, spread**0.5)

@@ -63,8 +63,8 @@ def find_columns(
         Counts and visits, an acquisition, or the path of its store. With a dose also an image, (H, W), frames of one
         field, (T, H, W), or the path of a file of them; each pixel was visited once a frame unless it is NaN.
     image : array_like, (H, W), optional
-        A reconstruction of the same scan whose peaks are the first candidates; by default that of `fourier-eb`,
-        made tile by tile where the scan is large.
+        A reconstruction of the same scan whose peaks are the first candidates; by default that of `fourier-eb`
+        without its regression, made tile by tile where the scan is large.
     electrons_per_sample : float, optional
         Of an image: electrons that a pixel of signal 1 counts in one frame.
     pixel_size_nm, gain, offset, noise, frame
@@ -117,7 +117,7 @@ def finding(inputs: Inputs, image: Array | None = None) -> Finding | str:
             return image[tile.window]
         from stemscan.recon.run import reconstruct
 
-        return reconstruct(scan.part(tile), "fourier-eb", contradictions=False).image
+        return reconstruct(scan.part(tile), "fourier-eb", contradictions=False, regression=False).image
 
     found = search(scan, image_of)
     return "the counts are explained without a column" if found is None else Finding(inputs, found)
@@ -248,7 +248,7 @@ class Finding:
         """Rows of the lattices' empty sites inside the image, with the amplitude that a column there would have."""
         found = []
         for number, lattice in enumerate(self.lattices):
-            indices = empty_indices(lattice)
+            indices = empty_indices(lattice, self.places, self.scan.shape)
             if len(indices):
                 sites = predict(lattice, self.places, indices)
                 inside = ((sites.places >= 0) & (sites.places <= np.array(self.scan.shape) - 1)).all(axis=1)

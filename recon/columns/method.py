@@ -8,6 +8,7 @@ analysis.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from stemscan.recon.columns.find import Finding, finding
 from stemscan.recon.columns.image import paint
 from stemscan.recon.fourier_eb.analysis import analyse
+from stemscan.recon.fourier_eb.method import fourier_eb
 from stemscan.recon.inputs.grids import upsample, upsample_linear
 from stemscan.recon.reconstruction import Estimate
 
@@ -39,20 +41,19 @@ def columns(inputs: Inputs, *, device: str = "cpu") -> Estimate:
     Returns
     -------
     Estimate
-        Image and standard deviation on the scan grid. The variance is that of the columns, of the background under them
-        and of the Gaussian process.
+        Image and standard deviation on the scan grid; the variance is that of the columns, of the background under them
+        and of the Gaussian process. Where no column is found, that of `fourier-eb`.
     """
     whole, dose = inputs.whole, inputs.electrons_per_sample
     pilot = analyse(whole.S, whole.V, dose, noise=whole.noise, device=device)
     unclipped = bool(whole.S.min() < 0)
     found = finding(whole, _on_plan(pilot.image, pilot, whole.shape))
     if isinstance(found, str):
-        image, std = _on_plan(pilot.image, pilot, whole.shape), _on_plan(pilot.std, pilot, whole.shape, linear=True)
-    else:
-        drawn, spread = paint(found)
-        rest = analyse(whole.S, whole.V, dose, noise=whole.noise, device=device, prior=drawn)
-        image = drawn + _on_plan(rest.image, rest, whole.shape)
-        std = np.hypot(spread, _on_plan(rest.std, rest, whole.shape, linear=True))
+        return replace(fourier_eb(whole, device=device), settings=_settings(found))
+    drawn, spread = paint(found)
+    rest = analyse(whole.S, whole.V, dose, noise=whole.noise, device=device, prior=drawn)
+    image = drawn + _on_plan(rest.image, rest, whole.shape)
+    std = np.hypot(spread, _on_plan(rest.std, rest, whole.shape, linear=True))
     image = image if unclipped else np.maximum(image, np.float32(0))
     return Estimate(image=image, std=std, settings=_settings(found))
 

@@ -87,7 +87,7 @@ class Searched(NamedTuple):
     points : Observations
         The samples, the signal of the columns beyond known.
     beyond : ColumnModel
-        Columns too far outside of the frame to be fitted, at the sites of their lattices and of their usual amplitude.
+        Columns outside of the frame of which the samples tell too little, where their lattice has them, of usual amplitude.
     """
 
     fitted: Fitted
@@ -204,7 +204,7 @@ def expected_sites(fitted: Fitted, points: Observations, sign: int, beyond: floa
     parts = []
     for lattice in find_lattices(places, model.amplitudes, amplitude_std(fitted, points.shape)):
         outside = indices_beyond(lattice, places, points.shape, margin)
-        indices = np.concatenate([lattice.indices, empty_indices(lattice), outside])
+        indices = np.concatenate([lattice.indices, empty_indices(lattice, places, points.shape), outside])
         own = predict(lattice, places, indices).places
         typical = float(np.median(model.amplitudes[lattice.members]))
         parts.append(np.column_stack([own, np.full(len(own), typical)]))
@@ -233,7 +233,7 @@ def _beyond(fitted: Fitted, points: Observations, sign: int) -> ColumnModel:
     """Columns that the lattices expect outside of the frame, and whose flank alone is inside."""
     model = fitted.model
     sites = expected_sites(fitted, points, sign, _FLANK)
-    outside = sites[~_within(sites[:, :2], points.shape, _BEYOND * model.profiles[0].sigma)]
+    outside = sites[~_within(sites[:, :2], points.shape, 0.0)]
     nothing = model.only(np.zeros(len(model.rows), bool))
     return nothing.extended(*_unoccupied(model, outside))
 

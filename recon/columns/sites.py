@@ -87,9 +87,14 @@ def _local(offsets: Integers, values: Floats, counted: npt.NDArray[np.bool_]) ->
     return fitted[:, 0], (spread[:, :, 0] ** 2).sum(axis=1) * scale[:, 0] ** 2
 
 
-def empty_indices(lattice: Lattice) -> Integers:
-    """Indices without a member that have at least three of their four neighbours, or are reached from such again."""
-    taken = {(int(i), int(j)) for i, j in lattice.indices}
+def empty_indices(lattice: Lattice, places: Floats, shape: tuple[int, int]) -> Integers:
+    """Indices without a member that have at least three of their four neighbours, or are reached from such again.
+
+    Neighbours outside of the frame, of which nothing is known, count as there.
+    """
+    free, sites = _around(lattice, places)
+    outside = free[~((sites > 0) & (sites < np.array(shape) - 1)).all(axis=1)]
+    taken = {(int(i), int(j)) for i, j in np.concatenate([lattice.indices, outside])}
     empty: set[tuple[int, int]] = set()
     for _ in range(_FILLINGS):
         counts: dict[tuple[int, int], int] = {}
@@ -108,16 +113,20 @@ def empty_indices(lattice: Lattice) -> Integers:
 
 def indices_beyond(lattice: Lattice, places: Floats, shape: tuple[int, int], margin: float) -> Integers:
     """Indices without a member next to one whose sites lie at the frame, or beyond it by less than a margin."""
+    free, sites = _around(lattice, places)
+    side = np.array(shape) - 1
+    near = ((sites > -margin) & (sites < side + margin)).all(axis=1)
+    inner = ((sites > margin) & (sites < side - margin)).all(axis=1)
+    return np.asarray(free[near & ~inner])
+
+
+def _around(lattice: Lattice, places: Floats) -> tuple[Integers, Floats]:
+    """Indices without a member next to one, and their sites."""
     steps = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j])
     around = np.unique((lattice.indices[:, None, :] + steps).reshape(-1, 2), axis=0)
     taken = {(int(i), int(j)) for i, j in lattice.indices}
     free = np.array([site for site in around.tolist() if tuple(site) not in taken], np.int64).reshape(-1, 2)
-    if not len(free):
-        return free
-    sites, side = predict(lattice, places, free).places, np.array(shape) - 1
-    near = ((sites > -margin) & (sites < side + margin)).all(axis=1)
-    inner = ((sites > margin) & (sites < side - margin)).all(axis=1)
-    return np.asarray(free[near & ~inner])
+    return free, predict(lattice, places, free).places
 
 
 def adopted(
@@ -130,7 +139,8 @@ def adopted(
     reach = float(np.hypot(*lattice.basis.T).min()) / 3
     for _ in range(_ADOPTIONS):
         candidates = np.nonzero(free & ~np.isin(np.arange(len(places)), lattice.members))[0]
-        indices = np.concatenate([empty_indices(lattice), indices_beyond(lattice, places, shape, margin)])
+        beyond = indices_beyond(lattice, places, shape, margin)
+        indices = np.concatenate([empty_indices(lattice, places, shape), beyond])
         if not len(candidates) or not len(indices):
             break
         sites = predict(lattice, places, indices).places

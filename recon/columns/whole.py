@@ -45,7 +45,7 @@ class Found(NamedTuple):
         All columns, those outside of the frame that the samples tell of, too.
     errors : Errors
     beyond : ColumnModel
-        Columns too far outside of the frame to be fitted, at the sites of their lattices and of their usual amplitude.
+        Columns outside of the frame of which the samples tell too little, where their lattice has them, of usual amplitude.
     scan : Scan
         In the tiles that were fitted.
     """

@@ -62,13 +62,13 @@ def test_two_equal_runs_write_the_same_bytes(stemscan: Stemscan, acquired: None)
 
 def test_json_and_info(stemscan: Stemscan, acquired: None) -> None:
     report = json.loads(stemscan("recon", "acq.zarr", "-o", "image.zarr", "--json").out)
-    assert report["method"] == DEFAULT_METHOD == "fshnet"
+    assert report["method"] == DEFAULT_METHOD == "blend"
     assert report["metrics"]["psnr"] > 20
     assert report["source"]["store_digest"] == Acquisition.open("acq.zarr").digest()
     told = json.loads(stemscan("info", "image.zarr", "--json").out)
     assert told["type"] == "reconstruction"
     assert told["metrics"] == report["metrics"]
-    assert "fshnet" in stemscan("info", "image.zarr").out
+    assert "blend" in stemscan("info", "image.zarr").out
 
 
 def test_contradictions_are_counted_and_listed(stemscan: Stemscan, acquired: None) -> None:
@@ -179,7 +179,7 @@ def test_variants_are_the_shipped_weights(stemscan: Stemscan, acquired: None) ->
         assert done.code == 0, done.err
         assert json.loads(done.out)["settings"]["architecture"] == network
     np.testing.assert_array_equal(np.load("paper.npy"), _reconstructed(stemscan, "p.npy", "--weights", "fshnet-paper"))
-    np.testing.assert_array_equal(np.load("full.npy"), _reconstructed(stemscan, "f.npy"))
+    np.testing.assert_array_equal(np.load("full.npy"), _reconstructed(stemscan, "f.npy", "--method", "fshnet"))
 
 
 def _reconstructed(stemscan: Stemscan, name: str, *options: str) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:

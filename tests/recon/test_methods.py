@@ -68,7 +68,7 @@ def test_nothing_heavy_is_imported_before_it_is_used() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"method": "magic"}, "expected method to be one of fshnet, .*, normconv, .*, got 'magic'"),
+        ({"method": "magic"}, "expected method to be one of blend, .*, normconv, .*, got 'magic'"),
         ({"grid": "fine"}, "expected grid to be one of plan, native, got 'fine'"),
         ({"sigma": 2}, r"settings of method normconv \(width\), got 'sigma'"),
         ({"method": "nearest", "width": 2}, r"settings of method nearest \(it has none\), got 'width'"),

@@ -79,7 +79,7 @@ from stemscan.recon.method import Method
 def kriging(inputs):
     return inputs.S * 0 + inputs.mean
 
-METHODS = (Method("kriging", kriging, "a method in a room of one module", rank=0),)
+METHODS = (Method("kriging", kriging, "a method in a room of one module", rank=-1),)
 """
 
 
@@ -92,7 +92,7 @@ def test_a_new_method_is_one_module(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     try:
         assert reconstruct(INPUTS, "kriging").method == next(iter(ready_methods())) == "kriging"
         assert "kriging" in known_methods()
-        with pytest.raises(UsageError, match="expected method to be one of kriging, fshnet, "):
+        with pytest.raises(UsageError, match="expected method to be one of kriging, blend, "):
             method_of("magic")
         assert parse_contender("kriging").method == "kriging"
     finally:
@@ -247,7 +247,7 @@ def _in_place(inputs: Inputs) -> Any:
             "plain numbers and words, got: Object",
         ),
         (3, UsageError, r"method to be a name, file\.py:function or a function, got int 3"),
-        ("constant:x", UsageError, "expected method to be one of fshnet, .*, got 'constant:x'"),
+        ("constant:x", UsageError, "expected method to be one of blend, .*, got 'constant:x'"),
         ("no.py:flat", InputNotFoundError, "expected the file of method no.py:flat, got none at"),
     ],
 )
