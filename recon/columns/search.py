@@ -87,7 +87,7 @@ class Searched(NamedTuple):
     points : Observations
         The samples, the signal of the columns beyond known.
     beyond : ColumnModel
-        Columns outside of the frame of which the samples tell too little, where their lattice has them, of usual amplitude.
+        Columns outside of the frame of which the samples tell too little: at their lattices' sites, of usual amplitude.
     """
 
     fitted: Fitted

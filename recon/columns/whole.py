@@ -45,7 +45,7 @@ class Found(NamedTuple):
         All columns, those outside of the frame that the samples tell of, too.
     errors : Errors
     beyond : ColumnModel
-        Columns outside of the frame of which the samples tell too little, where their lattice has them, of usual amplitude.
+        Columns outside of the frame of which the samples tell too little: at their lattices' sites, of usual amplitude.
     scan : Scan
         In the tiles that were fitted.
     """

@@ -218,6 +218,7 @@ def test_the_face(raster: ColumnTable, counts: npt.NDArray[np.uint16], tmp_path:
     assert "by class" in lines[1]
     assert raster._repr_html_().count("<tr>") == len(lines) - 1
     assert raster.save(tmp_path / "columns.csv").read_text().startswith("kind,row,col")
-    shown = ss.reconstruct(Inputs.from_arrays(counts[None], np.ones((1, *counts.shape), int), 10.0), "fourier-eb")
+    inputs = Inputs.from_arrays(counts[None], np.ones((1, *counts.shape), int), 10.0)
+    shown = ss.reconstruct(inputs, "fourier-eb", regression=False)
     again = ss.find_columns(counts, shown, electrons_per_sample=10, threads=1)
     np.testing.assert_array_equal(again["row"], raster["row"])
