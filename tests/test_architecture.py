@@ -129,11 +129,11 @@ def test_imports_are_lazy(statement: str) -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_the_default_reconstruction_does_not_wait_for_numba() -> None:
-    """Its kernels belong to the non-local step alone."""
+def test_the_quick_reconstruction_does_not_wait_for_numba() -> None:
+    """An image right after a scan is by `fshnet`, of which the non-local step alone has compiled kernels."""
     code = (
         "import sys; from stemscan.recon.inputs.inputs import Inputs; from stemscan.recon.run import reconstruct; "
-        "reconstruct(Inputs.from_arrays([[[4.0, 0.0, 8.0]]], [[[1, 0, 1]]], 10.0)); print('numba' in sys.modules)"
+        "reconstruct(Inputs.from_arrays([[[4.0, 0.0, 8.0]]], [[[1, 0, 1]]], 10.0), 'fshnet'); print('numba' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.split() == ["False"]
