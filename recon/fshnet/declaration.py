@@ -31,4 +31,13 @@ ARCHITECTURES: Final = (
         "FSHNet on the full scan grid, from Fourier analysis and visits",
         chain="stemscan.recon.fshnet.method:on_full_grid",
     ),
+    Architecture(
+        "fshnet-full-deep",
+        "stemscan.recon.fshnet.full_grid:FullGridNet",
+        "fshnet",
+        "stemscan.recon.training.tasks:FullGridTask",
+        "FSHNet on the full scan grid with more channels at its coarse grids",
+        arguments={"widths": (16, 32, 64, 64), "blocks": 4},
+        chain="stemscan.recon.fshnet.method:on_full_grid",
+    ),
 )

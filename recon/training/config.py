@@ -22,6 +22,9 @@ __all__ = ["TEST_SEEDS_FROM", "DataSettings", "LossSettings", "OptimiserSettings
 TEST_SEEDS_FROM: Final = 2**63
 """Specimen seeds from here on are for testing; no training may use them."""
 
+_YOUNGER: Final = (("data", "micrograph_dose", None), ("data", "variety", "usual"), ("loss", "exceptions", 1.0))
+"""Settings that are younger than the digests on the shipped cards, with the values that they had before."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -49,6 +52,8 @@ class DataSettings(_Settings):
     generator : str
         `physical`: scans of synthetic specimens with Poisson counts on the absolute scale. `paper`: Section 4.1, the
         specimen at half the size smoothed and doubled, counts by equation 5.
+    variety : str
+        Of the synthetic specimens: `usual`, or `wide` with shapes that are no lattice, more defects and uneven ground.
     size : int
         Rows and columns of a scan, a multiple of 64.
     crop : int
@@ -74,6 +79,7 @@ class DataSettings(_Settings):
     """
 
     generator: Literal["physical", "paper"] = "physical"
+    variety: Literal["usual", "wide"] = "usual"
     size: Annotated[int, Field(ge=64, le=4096, multiple_of=64)] = 1024
     crop: Annotated[int, Field(ge=64, le=4096, multiple_of=64)] = 256
     crops_per_scan: Annotated[int, Field(ge=1, le=256)] = 4
@@ -125,16 +131,20 @@ class OptimiserSettings(_Settings):
 
 
 class LossSettings(_Settings):
-    """Weights of equation 15, for the networks that are trained by it.
+    """Weights in the losses.
 
     Parameters
     ----------
     guidance, variation : float
-        Lambda_1 and lambda_2.
+        Lambda_1 and lambda_2 of equation 15, for the networks that are trained by it.
+    exceptions : float
+        Weight of a pixel at a column that departs from its lattice (displaced, missing, replaced, added), over that of
+        any other, for networks on the full grid; 1 gives all the same.
     """
 
     guidance: Annotated[float, Field(ge=0)] = 0.2
     variation: Annotated[float, Field(ge=0)] = 0.01
+    exceptions: Annotated[float, Field(ge=1, le=100)] = 1.0
 
 
 class TrainingConfig(_Settings):
@@ -200,8 +210,9 @@ class TrainingConfig(_Settings):
     def digest(self) -> str:
         """SHA-256 of the canonical JSON of all settings."""
         settings = self.model_dump(mode="json")
-        if settings["data"]["micrograph_dose"] is None:  # younger than the digests on the shipped cards
-            del settings["data"]["micrograph_dose"]
+        for part, name, default in _YOUNGER:
+            if settings[part][name] == default:
+                del settings[part][name]
         text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from stemscan.plan.scan_plan import ScanPlan
 from stemscan.random import Stream, random_words
 from stemscan.recon.inputs.grids import bin_mean
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.training.config import DataSettings
+from stemscan.recon.training.exceptions import doubled, exception_mask
 from stemscan.simulators.api import paper_smoothed, resampled, sampled_frames, synthetic_specimen
+from stemscan.store.true_columns import TrueColumns
 from stemscan.types import Image, Noise
 
 __all__ = ["Scan", "crop_origin", "training_scan"]
@@ -37,11 +40,14 @@ class Scan:
         The specimen's signal on the scan grid.
     half : ndarray of float32, (H / 2, W / 2)
         The same on the grid of half the size: what was doubled, or the means over 2 x 2 pixels.
+    exceptions : ndarray of bool, (H, W)
+        Pixels at columns that depart from their lattice; none where no columns are known.
     """
 
     inputs: Inputs
     truth: Image
     half: Image
+    exceptions: npt.NDArray[np.bool_]
 
 
 def training_scan(data: DataSettings, seed: int, index: int) -> Scan:
@@ -62,19 +68,20 @@ def training_scan(data: DataSettings, seed: int, index: int) -> Scan:
     specimen = index if data.specimens is None else index % data.specimens
     noise: Noise = "poisson"
     if data.generator == "paper":
-        truth, half = _as_in_the_paper(data, seed, specimen)
+        truth, half, columns = _as_in_the_paper(data, seed, specimen)
         noise = "eq5"
     else:
         if _unit(seed, index, 0) < data.smoothed:
-            truth, half = _as_in_the_paper(data, seed, specimen)
+            truth, half, columns = _as_in_the_paper(data, seed, specimen)
         else:
-            truth = synthetic_specimen((data.size, data.size), seed=seed, index=specimen).signal
+            drawn = synthetic_specimen((data.size, data.size), seed=seed, index=specimen, variety=data.variety)
+            truth, columns = drawn.signal, drawn.columns
             half = bin_mean(truth, 2)
         noise = "eq5" if _unit(seed, index, 1) < data.eq5 else "poisson"
     plan = _plan(data, seed, index)
     frames, visits = sampled_frames(truth, plan, noise=noise, seed=_word64(seed, index, 2))
     inputs = Inputs.from_arrays(frames, visits, plan.electrons_per_sample, noise=noise, truth=truth)
-    return Scan(inputs, truth, half)
+    return Scan(inputs, truth, half, exception_mask(columns, inputs.shape))
 
 
 def crop_origin(data: DataSettings, seed: int, index: int, number: int) -> tuple[int, int]:
@@ -99,17 +106,19 @@ def _plan(data: DataSettings, seed: int, index: int) -> ScanPlan:
     )
 
 
-def _as_in_the_paper(data: DataSettings, seed: int, specimen: int) -> tuple[Image, Image]:
+def _as_in_the_paper(data: DataSettings, seed: int, specimen: int) -> tuple[Image, Image, TrueColumns | None]:
     """Section 4.1: a specimen of half the size, smoothed, scaled to [0, 1], and doubled by a cubic."""
     half_size = data.size // 2
-    drawn = synthetic_specimen((half_size, half_size), seed=seed, index=specimen).signal
+    whole = synthetic_specimen((half_size, half_size), seed=seed, index=specimen, variety=data.variety)
+    drawn = whole.signal
     if data.micrograph_dose is not None:
         drawn = _micrograph(drawn, data.micrograph_dose, seed, specimen)
     smooth = paper_smoothed(drawn.astype(np.float64))
     low, high = float(smooth.min()), float(smooth.max())
     half = (smooth - low) / (high - low) if high > low else np.full_like(smooth, 0.5)
     truth = np.clip(resampled(half, (data.size, data.size)), 0.0, 1.0)
-    return truth.astype(np.float32), half.astype(np.float32)
+    columns = None if whole.columns is None else doubled(whole.columns)
+    return truth.astype(np.float32), half.astype(np.float32), columns
 
 
 def _micrograph(signal: Image, doses: tuple[float, float], seed: int, specimen: int) -> Image:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -94,8 +95,11 @@ class FullGridTask:
     """The correction of the Fourier estimate, on the full scan grid, and the standard deviation of what remains.
 
     The loss of a crop is the logarithm of its mean squared error in units of the error that the estimate foretells, as
-    what counts is decibels at every dose and ratio alike; crops that are already better than `_GOOD` count less. The
-    likelihood of the remaining error teaches the standard deviation, without a say in the image.
+    what counts is decibels at every dose and ratio alike; crops that are already better than `_GOOD` count less. Squared
+    errors at columns that depart from their lattice count `loss.exceptions` times as much: a mean over all pixels is
+    least where what is rare is erased. With weight w the best image is the one that is best where exceptions are w times
+    as likely as they are. The likelihood of the remaining error teaches the standard deviation, all pixels alike, without
+    a say in the image.
 
     Parameters
     ----------
@@ -110,21 +114,22 @@ class FullGridTask:
     _LARGEST_SQUARE: Final = 30.0
 
     def __init__(self, config: TrainingConfig) -> None:
+        self._weight = config.loss.exceptions
         self._analyse = cast(type[FullGridNet], network_class(config.network)).analyse
 
     def example(self, scan: Scan) -> Example:
         """Features, estimate and its standard deviation, truth."""
         inputs = scan.inputs
         made = features(inputs.S, inputs.V, inputs.electrons_per_sample, noise=inputs.noise, analyse=self._analyse)
-        return Example(
-            {
-                "channels": (2, made.channels),
-                "estimate": (1, made.estimate[None]),
-                "std": (2, made.std[None]),
-                "truth": (1, torch.tensor(scan.truth)[None]),
-            },
-            {"unit": made.unit},
-        )
+        maps = {
+            "channels": (2, made.channels),
+            "estimate": (1, made.estimate[None]),
+            "std": (2, made.std[None]),
+            "truth": (1, torch.tensor(scan.truth)[None]),
+        }
+        if self._weight > 1:
+            maps["weight"] = (1, torch.from_numpy(np.where(scan.exceptions, np.float32(self._weight), np.float32(1)))[None])
+        return Example(maps, {"unit": made.unit})
 
     def losses(self, network: nn.Module, batch: Batch) -> Losses:
         """See the class; "gain_dB" is how much better the image is than the estimate."""
@@ -133,7 +138,7 @@ class FullGridTask:
             before = (batch["estimate"] - batch["truth"]) / batch["unit"]
             error = before + correction.image
             squared = error.square().mean(dim=(1, 2, 3))
-            fidelity = torch.log(squared + self._GOOD).mean()
+            fidelity = torch.log(_weighted_mean(error.square(), batch.get("weight")) + self._GOOD).mean()
             relative = functional.avg_pool2d(error.detach().square(), 2) * (batch["unit"] / batch["std"]).square()
             relative = relative.clamp(max=self._LARGEST_SQUARE)
             likelihood = (0.5 * relative * torch.exp(-2 * correction.log_ratio) + correction.log_ratio).mean()
@@ -144,3 +149,10 @@ class FullGridTask:
             "likelihood": likelihood.detach(),
             "gain_dB": gain.detach(),
         }
+
+
+def _weighted_mean(squares: Tensor, weight: Tensor | None) -> Tensor:
+    """Mean of each crop's squares, (N,)."""
+    if weight is None:
+        return squares.mean(dim=(1, 2, 3))
+    return (weight * squares).sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3))

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.errors import UsageError
+from stemscan.simulators.specimens.gaps import widest_gap
 from stemscan.simulators.specimens.projection import Projection
 from stemscan.simulators.specimens.synthetic.choices import Choices, site_uniforms
 from stemscan.simulators.specimens.synthetic.lattice import Sites, lattice_sites, site_indices
@@ -22,7 +23,6 @@ from stemscan.types import SEEDS
 
 __all__ = ["Defects", "Placed", "place_columns"]
 
-_HOLE_STEPS = 24
 _ROUNDING = 2.0**20
 """Of a place in pixels, coarser than what the mathematics libraries of two machines differ in."""
 
@@ -191,22 +191,12 @@ def _interstitials(
     projection: Projection, cell: NDArray[np.float64], half: NDArray[np.float64], defects: Defects, own: int
 ) -> dict[str, NDArray[np.float64]]:
     """Fields of the columns between others."""
-    sites = lattice_sites(cell, _widest_gap(projection.columns, cell)[None], np.ones(1), np.zeros(2), half)
+    sites = lattice_sites(cell, widest_gap(projection.columns, cell)[None], np.ones(1), np.zeros(2), half)
     key = Choices(defects.seed, 0).under("defects").key("interstitial")
     sites = sites.where(site_uniforms(key, sites.numbers) < defects.interstitials)
     height = defects.strength * float(projection.weights.max())
     rows = _rows(sites.times(height), np.full(len(sites.rows), own))
     return {**rows, "site": rows["site"] * 0 - 1, "defect": rows["defect"] + _code("interstitial")}
-
-
-def _widest_gap(columns: NDArray[np.float64], cell: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The place in the cell, in pixels, that is farthest from all columns."""
-    steps = np.arange(_HOLE_STEPS) / _HOLE_STEPS
-    tried = np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1).reshape(-1, 2)
-    shifts = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)], np.float64)
-    others = (columns[:, None, :] + shifts).reshape(-1, 2)
-    square = (((tried[:, None, :] - others) @ cell) ** 2).sum(axis=2).min(axis=1)
-    return np.asarray(tried[int(np.argmax(np.rint(square * _ROUNDING)))] @ cell)
 
 
 def _single(

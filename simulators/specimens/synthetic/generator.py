@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +32,10 @@ from stemscan.simulators.specimens.synthetic.films import (
 from stemscan.simulators.specimens.synthetic.known import true_columns
 from stemscan.simulators.specimens.synthetic.lattice import Sites, Stage, rotation
 from stemscan.simulators.specimens.synthetic.materials import SPACING, Material
-from stemscan.simulators.specimens.synthetic.scenes import KINDS, first_material
+from stemscan.simulators.specimens.synthetic.scenes import first_material
 from stemscan.simulators.specimens.synthetic.stamps import SyntheticProbe, probe_table, stamp
 from stemscan.simulators.specimens.synthetic.strain import strained
+from stemscan.simulators.specimens.synthetic.wide import VARIETIES, Maker, Variety, add_ground
 from stemscan.types import SEEDS
 
 __all__ = ["draw_synthetic", "parse_synthetic", "synthetic_specimen"]
@@ -44,8 +45,8 @@ _FINE: Final = 12.0
 _ROUNDING = np.float32(2.0**16)
 
 
-def parse_synthetic(spec: str) -> tuple[int, int]:
-    """Seed and index of ``synthetic:SEED/INDEX``.
+def parse_synthetic(spec: str) -> tuple[int, int, Variety]:
+    """Seed, index and variety of ``synthetic:SEED/INDEX`` or ``synthetic:SEED/INDEX?variety=wide``.
 
     Parameters
     ----------
@@ -53,31 +54,40 @@ def parse_synthetic(spec: str) -> tuple[int, int]:
 
     Returns
     -------
-    tuple of int
+    seed, index : int
+    variety : str
+        In `VARIETIES`.
 
     Raises
     ------
     SpecimenError
         If it is not of this form.
     """
-    match = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+)\s*", SYNTHETIC.without_word(spec), re.ASCII)
+    form = rf"\s*(\d+)\s*/\s*(\d+)\s*(?:\?variety=({'|'.join(VARIETIES)})\s*)?"
+    match = re.fullmatch(form, SYNTHETIC.without_word(spec), re.ASCII)
     if match is None:
         raise SpecimenError(
-            f"expected synthetic:SEED/INDEX with two integers from 0, got {spec!r}, write for example synthetic:1/0"
+            f"expected synthetic:SEED/INDEX with two integers from 0, or that and ?variety=wide, got {spec!r}, "
+            "write for example synthetic:1/0"
         )
     seed, index = int(match[1]), int(match[2])
     _check_numbers(seed, index)
-    return seed, index
+    return seed, index, cast(Variety, match[3] or "usual")
 
 
 def draw_synthetic(spec: str, shape: tuple[int, int], *, pixel_size_nm: float | None = None) -> Specimen:
     """Draw the synthetic specimen of a name, ``synthetic:SEED/INDEX``; errors as `parse_synthetic`."""
-    seed, index = parse_synthetic(spec)
-    return synthetic_specimen(shape, seed=seed, index=index, pixel_size_nm=pixel_size_nm)
+    seed, index, variety = parse_synthetic(spec)
+    return synthetic_specimen(shape, seed=seed, index=index, variety=variety, pixel_size_nm=pixel_size_nm)
 
 
 def synthetic_specimen(
-    shape: tuple[int, int], *, seed: int, index: int, pixel_size_nm: float | None = None
+    shape: tuple[int, int],
+    *,
+    seed: int,
+    index: int,
+    variety: Variety = "usual",
+    pixel_size_nm: float | None = None,
 ) -> Specimen:
     """Draw a synthetic specimen.
 
@@ -89,13 +99,16 @@ def synthetic_specimen(
         Names a set of specimens, 0 to 2**64 - 1.
     index : int
         Names the specimen in the set, 0 to 2**64 - 1.
+    variety : {"usual", "wide"}
+        Kinds that there are: `wide` has shapes that are no lattice, more defects, and uneven ground.
     pixel_size_nm : float, optional
         0.001 to 0.1 nm. Without it the nearest columns stand 6 to 40 pixels apart, and the pixel size is what follows.
 
     Returns
     -------
     Specimen
-        Name ``synthetic:SEED/INDEX``; signal in multiples of 2**-16; the record holds every choice under ``choices``.
+        Name ``synthetic:SEED/INDEX``, with ``?variety=wide`` behind it where it is wide; signal in multiples of 2**-16;
+        the record holds every choice under ``choices``.
 
     Raises
     ------
@@ -111,13 +124,16 @@ def synthetic_specimen(
             f"expected a pixel size of {low:g} to {high:g} nm for a synthetic specimen, got {pixel_size_nm:g}, "
             "change the plan's or leave it out"
         )
-    name = SYNTHETIC.named(f"{seed}/{index}")
-    choices = Choices(seed, index)
-    names = list(KINDS)
-    kind = choices.one_of("kind", names, [KINDS[name][0] for name in names])
+    if variety not in VARIETIES:
+        raise UsageError(f"expected a variety of {', '.join(VARIETIES)}, got {variety!r}")
+    name = SYNTHETIC.named(f"{seed}/{index}" + (f"?variety={variety}" if variety != "usual" else ""))
+    choices, kinds = Choices(seed, index), VARIETIES[variety]
+    names = list(kinds)
+    kind = choices.one_of("kind", names, [kinds[name][0] for name in names])
     material, stage = _scale(choices, kind, shape, pixel_size_nm)
-    field, sites = _drawn(choices, kind, material, stage)
-    signal, gain = _finished(choices, field)
+    stage = replace(stage, wide=variety == "wide")
+    field, sites = _drawn(choices, kind, kinds[kind][1], material, stage)
+    signal, gain = _finished(choices, field, inverted=0.35 if stage.wide else 0.2)
     warnings = []
     if not SPACING[0] * 0.99 <= stage.spacing <= SPACING[1] * 1.01:
         warnings.append(
@@ -128,6 +144,7 @@ def synthetic_specimen(
         "step": "synthesise",
         "seed": seed,
         "index": index,
+        **({} if variety == "usual" else {"variety": variety}),
         "shape": list(shape),
         "pixel_size_nm": stage.pixel_size_nm,
         "pixel_size_from": "choice" if pixel_size_nm is None else "plan",
@@ -163,9 +180,11 @@ def _scale(choices: Choices, kind: str, shape: tuple[int, int], pixel_size_nm: f
     return scaled, Stage(shape, pixel, scaled.nearest)
 
 
-def _drawn(choices: Choices, kind: str, material: Material, stage: Stage) -> tuple[NDArray[np.float32], Sites]:
+def _drawn(
+    choices: Choices, kind: str, maker: Maker, material: Material, stage: Stage
+) -> tuple[NDArray[np.float32], Sites]:
     """The picture before it is brought to [0, 1], and its columns with the heights of their peaks in it."""
-    scene = KINDS[kind][1](choices, material, stage)
+    scene = maker(choices, material, stage)
     sites = thickened(choices, strained(choices, scene.sites, stage), stage)
     probe = _probe(choices)
     field = np.zeros(stage.shape, np.float32)
@@ -175,6 +194,10 @@ def _drawn(choices: Choices, kind: str, material: Material, stage: Stage) -> tup
     add_diffuse(choices, sites, stage, field)
     for film in scene.films:
         add_film(film, field)
+    if scene.picture is not None:
+        field += scene.picture
+    if stage.wide:
+        add_ground(choices, stage, field)
     add_contamination(choices, stage, field)
     add_speckle(choices, stage, field)
     middle = table.shape[2] // 2
@@ -189,9 +212,9 @@ def _probe(choices: Choices) -> SyntheticProbe:
     return SyntheticProbe(profile, one.uniform("stretch", 1.0, 1.25), one.uniform("angle", 0, math.pi))
 
 
-def _finished(choices: Choices, field: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+def _finished(choices: Choices, field: NDArray[np.float32], *, inverted: float) -> tuple[NDArray[np.float32], float]:
     """Contrast, black and white level, and the gain of all that; a picture without contrast becomes half bright."""
-    inverted = choices.chance("inverted", 0.2)
+    turned = choices.chance("inverted", inverted)
     headroom = choices.uniform("headroom", 0.0, 1.0)
     white = choices.uniform("white level", 0.5, 1.0) if choices.chance("saturated", 0.15) else 1.0
     black = choices.uniform("black level", 0.0, 0.15) if choices.chance("cut", 0.15) else 0.0
@@ -202,8 +225,8 @@ def _finished(choices: Choices, field: NDArray[np.float32]) -> tuple[NDArray[np.
         signal.fill(0.5)
         return signal, 0.0
     bottom, top = low + black * (high - low), low + white * (high - low)
-    _level(field, np.float32(bottom), np.float32(1 / (top - bottom)), np.float32(offset), inverted, signal)
-    return signal, (1 - offset) / (top - bottom) * (-1 if inverted else 1)
+    _level(field, np.float32(bottom), np.float32(1 / (top - bottom)), np.float32(offset), turned, signal)
+    return signal, (1 - offset) / (top - bottom) * (-1 if turned else 1)
 
 
 def _range(field: NDArray[np.float32], headroom: float) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stemscan.simulators.specimens.synthetic.lattice import Sites, site_indices
+from stemscan.simulators.specimens.synthetic.lattice import NO_SITE, Sites, site_indices
 from stemscan.store.true_columns import TrueColumns
 
 __all__ = ["true_columns"]
@@ -36,8 +36,9 @@ def true_columns(sites: Sites, gain: float, shape: tuple[int, int]) -> TrueColum
     if gain == 0 or not (grain >= 0).any():
         return None
     indices = np.where(grain[:, None] >= 0, site_indices(sites.numbers), [0, 0, -1])
+    indices[indices[:, 2] == NO_SITE, 2] = -1
     kinds, own = np.unique(np.stack([grain, indices[:, 2]], axis=1), axis=0, return_inverse=True)
-    names = [f"grain {g}, column {k}" if g >= 0 else _UNORDERED for g, k in kinds.tolist()]
+    names = [_named(g, k) for g, k in kinds.tolist()]
     centre = ((shape[0] - 1) / 2, (shape[1] - 1) / 2)
     columns = TrueColumns.of(
         tuple(names),
@@ -53,3 +54,10 @@ def true_columns(sites: Sites, gain: float, shape: tuple[int, int]) -> TrueColum
         defect=sites.known[:, 2],
     )
     return columns.within(shape)
+
+
+def _named(grain: int, place: int) -> str:
+    """Name of a class of columns, by grain and place in the basis."""
+    if grain < 0:
+        return _UNORDERED
+    return f"grain {grain}, column {place}" if place >= 0 else f"grain {grain}, interstitial"

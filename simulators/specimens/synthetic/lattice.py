@@ -1,4 +1,4 @@
-"""Columns of one grain: a material's lattice over the whole field, with its ordering and defects.
+"""Columns as values: where they stand, how bright they are, what is known of them; and those of a lattice.
 
 Places are (row, column) in pixels from the field's centre. Every column has a number that follows from its indices in
 the lattice, and whatever is random about a column follows from that number: a larger field shows the same grain with
@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.runtime.compiled import compiled
-from stemscan.simulators.specimens.synthetic.choices import Choices, site_normals, site_uniforms
-from stemscan.simulators.specimens.synthetic.materials import Material
 from stemscan.store.true_columns import DEFECTS
 
-__all__ = ["Sites", "Stage", "disordered", "grow", "lattice_sites", "rotation", "site_indices", "without_neighbours"]
+__all__ = ["NO_SITE", "Sites", "Stage", "lattice_sites", "rotation", "site_indices", "without_neighbours"]
 
 _HALF = 1 << 23
 _MASK = (1 << 24) - 1
-_VACANT = 0.1
-"""Share of a column that a vacancy leaves at most; what leaves more is a weaker column."""
+NO_SITE: Final = 0xFFFF
+"""Place in the basis of a column that has none: an interstitial."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,14 @@ class Stage:
     pixel_size_nm : float
     spacing : float
         Distance of the nearest columns of the first material in pixels.
+    wide : bool
+        Whether the specimen is of the wide variety.
     """
 
     shape: tuple[int, int]
     pixel_size_nm: float
     spacing: float
+    wide: bool = False
 
     @property
     def margin(self) -> float:
@@ -143,76 +145,6 @@ def without_neighbours(sites: Sites, others: Sites, distance: float) -> Sites:
 def rotation(angle: float) -> NDArray[np.float64]:
     """Matrix that turns (down, right) vectors by an angle in radians."""
     return np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-
-
-def grow(choices: Choices, material: Material, stage: Stage, *, origin: NDArray[np.float64] | None = None) -> Sites:
-    """Fill the field and its margin with a material and give it ordering and point defects.
-
-    Parameters
-    ----------
-    choices : Choices
-        Of this grain.
-    material : Material
-        Lengths in pixels.
-    stage : Stage
-    origin : float64 (2,), optional
-        Place of the cell's corner in pixels from the centre; chosen where it is not given.
-
-    Returns
-    -------
-    Sites
-    """
-    if origin is None:
-        origin = np.array([choices.uniform("origin a", 0, 1), choices.uniform("origin b", 0, 1)]) @ material.cell
-    half = np.array(stage.shape) / 2.0 + stage.margin
-    sites = lattice_sites(material.cell, material.columns @ material.cell, material.weights, origin, half)
-    return _point_defects(choices, _ordered(choices, sites), material.nearest)
-
-
-def disordered(choices: Choices, stage: Stage, spacing: float, layers: int) -> Sites:
-    """Atoms without order: `layers` jittered square lattices of different orientation, of amounts about 1 / layers."""
-    parts = []
-    for layer in range(layers):
-        inner = choices.under(f"layer {layer}")
-        cell = spacing * rotation(1.1 * layer).T
-        origin = np.array([inner.uniform("origin a", 0, 1), inner.uniform("origin b", 0, 1)]) @ cell
-        half = np.array(stage.shape) / 2.0 + stage.margin
-        sites = lattice_sites(cell, np.zeros((1, 2)), np.ones(1), origin, half)
-        jitter = [0.35 * spacing * site_normals(inner.key(way), sites.numbers) for way in ("down", "right")]
-        spread = 0.4 + 1.2 * site_uniforms(inner.key("amount"), sites.numbers)
-        parts.append(sites.moved(*jitter).times(spread / layers))
-    return Sites.joined(parts).unordered()
-
-
-def _ordered(choices: Choices, sites: Sites) -> Sites:
-    """Make every n-th row of cells brighter or darker, in a quarter of the grains: layered and ordered compounds."""
-    if not choices.chance("ordered", 0.25):
-        return sites
-    period = choices.integer("ordering period", 2, 5)
-    factors = np.array([choices.uniform(f"ordering factor {k}", 0.25, 1.0) for k in range(period)])
-    shift = np.uint64(40 if choices.chance("ordering along a", 0.5) else 16)
-    row = (sites.numbers >> shift) & np.uint64(_MASK)
-    return sites.times(factors[(row % np.uint64(period)).astype(np.int64)])
-
-
-def _point_defects(choices: Choices, sites: Sites, nearest: float) -> Sites:
-    """Vacancies, dopants and static displacements."""
-    if choices.chance("vacancies", 0.5):
-        share = choices.log_uniform("vacancy share", 0.001, 0.05)
-        left = choices.uniform("vacancy remainder", 0.0, 0.7)
-        hit = site_uniforms(choices.key("vacancy"), sites.numbers) < share
-        sites = sites.times(np.where(hit, left, 1.0))
-        sites = sites.marked("vacancy" if left < _VACANT else "substitution", hit)
-    if choices.chance("dopants", 0.4):
-        share = choices.log_uniform("dopant share", 0.0005, 0.1)
-        factor = choices.log_uniform("dopant factor", 0.5, 2.2)
-        hit = site_uniforms(choices.key("dopant"), sites.numbers) < share
-        sites = sites.times(np.where(hit, factor, 1.0)).marked("substitution", hit & (sites.known[:, 2] == 0))
-    spread = choices.log_uniform("occupancy spread", 0.01, 0.15)
-    sites = sites.times(np.maximum(1.0 + spread * site_normals(choices.key("occupancy"), sites.numbers), 0.05))
-    jitter = nearest * choices.log_uniform("static displacement", 0.004, 0.05)
-    down, right = (jitter * site_normals(choices.key(f"displaced {way}"), sites.numbers) for way in ("down", "right"))
-    return sites.displaced(down, right)
 
 
 def lattice_sites(

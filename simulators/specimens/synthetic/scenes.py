@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.simulators.specimens.synthetic.choices import Choices, site_normals
-from stemscan.simulators.specimens.synthetic.lattice import Sites, Stage, disordered, grow, rotation, without_neighbours
+from stemscan.simulators.specimens.synthetic.grains import disordered, grow
+from stemscan.simulators.specimens.synthetic.lattice import Sites, Stage, rotation, without_neighbours
 from stemscan.simulators.specimens.synthetic.materials import Material, choose_material, choose_sheet
 from stemscan.simulators.specimens.synthetic.regions import Line, choose_line, facets, voronoi
 from stemscan.simulators.specimens.synthetic.splines import Spline
 from stemscan.simulators.specimens.synthetic.strain import dislocated
+from stemscan.types import Image
 
 __all__ = ["KINDS", "Film", "Scene", "first_material"]
 
@@ -44,10 +46,11 @@ class Film:
 
 @dataclass(frozen=True)
 class Scene:
-    """Columns and films of a specimen."""
+    """Columns and films of a specimen, and a picture of what has none, to be added."""
 
     sites: Sites
     films: list[Film] = field(default_factory=list)
+    picture: Image | None = None
 
 
 def single_scene(choices: Choices, material: Material, stage: Stage) -> Scene:
@@ -155,12 +158,24 @@ def _met(parts: list[Sites], gap: float) -> Sites:
 
 
 def _weakened(choices: Choices, sites: Sites, line: Line, stage: Stage) -> Sites:
-    """A dark or thinned band along a boundary, in a part of them."""
+    """A dark or thinned band along a boundary, in a part of them; disturbed columns there in the wide variety."""
+    sites = _disturbed(choices, sites, line, stage) if stage.wide else sites
     if not choices.chance("weak boundary", 0.4):
         return sites
     depth = choices.uniform("boundary depth", 0.1, 0.9)
     width = choices.log_uniform("boundary width", 1, 6) * stage.spacing
     return sites.times(1.0 - depth * np.exp(-((line.of(sites) / width) ** 2)))
+
+
+def _disturbed(choices: Choices, sites: Sites, line: Line, stage: Stage) -> Sites:
+    """Displaced columns along a boundary, in half of them."""
+    if not choices.chance("disturbed boundary", 0.5):
+        return sites
+    width = choices.log_uniform("disturbed width", 1, 6) * stage.spacing
+    most = choices.log_uniform("disturbance", 0.03, 0.2) * stage.spacing
+    near = np.exp(-((line.of(sites) / width) ** 2)) * (sites.known[:, 2] == 0)
+    moved = [most * near * site_normals(choices.key(f"disturbed {way}"), sites.numbers) for way in ("down", "right")]
+    return sites.displaced(*moved).marked("displaced", near > 0.3)
 
 
 def _twin(choices: Choices, material: Material, stage: Stage) -> Sites:

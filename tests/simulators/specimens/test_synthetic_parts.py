@@ -14,7 +14,8 @@ from stemscan.simulators.specimens.crystals import crystal_atoms
 from stemscan.simulators.specimens.projection import project
 from stemscan.simulators.specimens.synthetic.choices import Choices, site_normals, site_uniforms
 from stemscan.simulators.specimens.synthetic.films import add_film, thickened
-from stemscan.simulators.specimens.synthetic.lattice import Sites, Stage, disordered, grow, rotation, without_neighbours
+from stemscan.simulators.specimens.synthetic.grains import disordered, grow
+from stemscan.simulators.specimens.synthetic.lattice import Sites, Stage, rotation, without_neighbours
 from stemscan.simulators.specimens.synthetic.materials import Material, choose_material
 from stemscan.simulators.specimens.synthetic.regions import Line
 from stemscan.simulators.specimens.synthetic.scenes import KINDS, Film
