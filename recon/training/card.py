@@ -46,7 +46,7 @@ def card(config: TrainingConfig, state: State, history: History, on_images: bool
         "",
         "| | |",
         "|---|---|",
-        f"| data | synthetic specimens, seed {config.seed}, generator {made} |",
+        f"| data | synthetic specimens of the {data.variety} variety, seed {config.seed}, generator {made} |",
         f"| scans | {data.size} x {data.size}, passes {_listed(data.passes)}; {_listed(data.samples_per_block)} of 64; "
         f"dose {data.dose[0]:g} to {data.dose[1]:g}; {eq5:.0%} by equation 5, {smoothed:.0%} smoothed |",
         f"| steps | {state.step:,} of {config.steps:,}, batches of {config.batch} crops of {data.crop} x {data.crop} |",

@@ -17,13 +17,16 @@ from stemscan.files.yaml_model import model_from_file, model_from_yaml
 from stemscan.recon.networks.registry import ARCHITECTURES
 from stemscan.units import counted
 
-__all__ = ["TEST_SEEDS_FROM", "DataSettings", "LossSettings", "OptimiserSettings", "TrainingConfig"]
+__all__ = ["TEST_SEEDS_FROM", "DataSettings", "LossSettings", "OptimiserSettings", "TrainingConfig", "Variety"]
 
 TEST_SEEDS_FROM: Final = 2**63
 """Specimen seeds from here on are for testing; no training may use them."""
 
 _YOUNGER: Final = (("data", "micrograph_dose", None), ("data", "variety", "usual"), ("loss", "exceptions", 1.0))
 """Settings that are younger than the digests on the shipped cards, with the values that they had before."""
+
+Variety = Literal["usual", "wide"]
+"""Varieties of synthetic specimens."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -79,7 +82,7 @@ class DataSettings(_Settings):
     """
 
     generator: Literal["physical", "paper"] = "physical"
-    variety: Literal["usual", "wide"] = "usual"
+    variety: Variety = "usual"
     size: Annotated[int, Field(ge=64, le=4096, multiple_of=64)] = 1024
     crop: Annotated[int, Field(ge=64, le=4096, multiple_of=64)] = 256
     crops_per_scan: Annotated[int, Field(ge=1, le=256)] = 4

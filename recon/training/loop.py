@@ -312,7 +312,9 @@ def _keep_weights(run: _Run) -> None:
         save_weights(run.state.average, path, info, half=run.task.half, overwrite=True)
         if run.pace.validate:
             if run.validation is None:
-                run.validation = Validation(validation_specimens(run.images), max(4, config.frames))
+                run.validation = Validation(
+                    validation_specimens(run.images, config.data.variety), max(4, config.frames)
+                )
             found = run.validation.run(architecture.method, path, str(run.device))
             run.history.add(run.state.step, found)
             run.report(run.state.step, config.steps, found)

@@ -95,11 +95,11 @@ class FullGridTask:
     """The correction of the Fourier estimate, on the full scan grid, and the standard deviation of what remains.
 
     The loss of a crop is the logarithm of its mean squared error in units of the error that the estimate foretells, as
-    what counts is decibels at every dose and ratio alike; crops that are already better than `_GOOD` count less. Squared
-    errors at columns that depart from their lattice count `loss.exceptions` times as much: a mean over all pixels is
-    least where what is rare is erased. With weight w the best image is the one that is best where exceptions are w times
-    as likely as they are. The likelihood of the remaining error teaches the standard deviation, all pixels alike, without
-    a say in the image.
+    what counts is decibels at every dose and ratio alike; crops that are already better than `_GOOD` count less.
+    Squared errors at columns that depart from their lattice count `loss.exceptions` times as much, for a mean over all
+    pixels is least where what is rare is erased: with weight w the best image is the one that would be best if
+    exceptions were w times as likely as they are. The likelihood of the remaining error teaches the standard deviation,
+    from all pixels alike and without a say in the image.
 
     Parameters
     ----------
@@ -128,7 +128,10 @@ class FullGridTask:
             "truth": (1, torch.tensor(scan.truth)[None]),
         }
         if self._weight > 1:
-            maps["weight"] = (1, torch.from_numpy(np.where(scan.exceptions, np.float32(self._weight), np.float32(1)))[None])
+            maps["weight"] = (
+                1,
+                torch.from_numpy(np.where(scan.exceptions, np.float32(self._weight), np.float32(1)))[None],
+            )
         return Example(maps, {"unit": made.unit})
 
     def losses(self, network: nn.Module, batch: Batch) -> Losses:

@@ -68,7 +68,7 @@ def walks(choices: Choices, sites: Sites, made: Walks, *, branches: int) -> NDAr
 
 
 def glyphs(choices: Choices, stage: Stage, height: float) -> NDArray[np.float64]:
-    """Strokes of figures in rows, each of two to five strokes between neighbouring points of a grid of 4 x 3.
+    """Strokes of figures in rows, each of three to seven strokes between neighbouring points of a grid of 4 x 3.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def glyphs(choices: Choices, stage: Stage, height: float) -> NDArray[np.float64]
     sites = sites.where(site_uniforms(choices.key("blank"), sites.numbers) > choices.uniform("blanks", 0.05, 0.6))
     middle = np.stack([sites.rows, sites.columns], axis=1)
     strokes, first = [], _point(choices, "first", sites)
-    for number in range(choices.integer("strokes", 2, 5)):
+    for number in range(choices.integer("strokes", 3, 7)):
         second = _point(choices, f"point {number}", sites)
         ends = [middle + height * (p[:, :1] * down + 0.6 * p[:, 1:] * right) for p in (first, second)]
         strokes.append(np.concatenate(ends, axis=1))

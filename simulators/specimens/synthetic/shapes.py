@@ -54,7 +54,7 @@ def _edges(choices: Choices, stage: Stage) -> Image:
 
 def _particles(choices: Choices, stage: Stage) -> Image:
     """Discs, rods, spheres and shells of many sizes, bright, dark or both."""
-    radius = choices.log_uniform("radius", 3, 90)
+    radius = choices.log_uniform("radius", 5, 90)
     sites = _places(choices, stage, radius * choices.log_uniform("spacing in radii", 1.8, 8))
     radii = radius * np.exp(choices.uniform("spread", 0.0, 0.7) * site_normals(choices.key("size"), sites.numbers))
     length = radii * choices.one_of("length in radii", (0.0, 1.0, 4.0), (4, 1, 1))
@@ -71,7 +71,7 @@ def _particles(choices: Choices, stage: Stage) -> Image:
 
 def _polygons(choices: Choices, stage: Stage) -> Image:
     """Faceted particles and plates that may overlap."""
-    radius = choices.log_uniform("radius", 6, 150)
+    radius = choices.log_uniform("radius", 10, 150)
     sites = _places(choices, stage, radius * choices.log_uniform("spacing in radii", 1.6, 5))
     count = choices.integer("sides", 3, 8)
     numbers = np.arange(count)
@@ -111,7 +111,7 @@ def _fibres(choices: Choices, stage: Stage) -> Image:
 
 def _lettering(choices: Choices, stage: Stage) -> Image:
     """Rows of small figures made of strokes of one width."""
-    height = choices.log_uniform("height", 14, 120)
+    height = choices.log_uniform("height", 24, 160)
     ends = glyphs(choices, stage, height)
     width = height * choices.uniform("stroke", 0.06, 0.22)
     return _drawn(stage, ends, np.full((len(ends), 2), max(width, 1.5) / 2), "flat", _edge(choices))
