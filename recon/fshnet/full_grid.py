@@ -163,8 +163,8 @@ def _regressed(
 class RegressedNet(FullGridNet):
     """The network on the Fourier estimate that held-out samples have corrected.
 
-    That estimate is 0.1 to 0.5 dB better on lattices and several on what is none, and takes five to six times as long
-    (`python -m benchmarks.non_lattices`).
+    That estimate is 3 dB better on what is no lattice (`python -m benchmarks.non_lattices`), more than the network
+    gains there; it takes five to six times as long.
     """
 
     analyse: ClassVar[Analyse] = staticmethod(_regressed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -10,9 +9,9 @@ import numpy.typing as npt
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
-from stemscan.store.true_columns import DEFECTS, FIELDS, TrueColumns
+from stemscan.store.true_columns import DEFECTS, TrueColumns
 
-__all__ = ["doubled", "exception_mask"]
+__all__ = ["exception_mask"]
 
 _REACH: Final = 0.6
 """Radius about a column that belongs to it, in distances of nearest columns."""
@@ -47,13 +46,3 @@ def exception_mask(columns: TrueColumns | None, shape: tuple[int, int]) -> npt.N
     pixels = np.clip(np.rint(places[found]).astype(int), 0, np.array(shape) - 1)
     mask[pixels[:, 0], pixels[:, 1]] = True
     return np.asarray(distance_transform_edt(~mask) <= _REACH * apart)
-
-
-def doubled(columns: TrueColumns) -> TrueColumns:
-    """Columns of an image as they stand on a grid of twice as many rows and columns."""
-    values = columns.values.copy()
-    names = list(FIELDS)
-    for name in ("row", "col"):
-        values[:, names.index(name)] = 2 * values[:, names.index(name)] + 0.5
-        values[:, names.index(f"displacement_{name}")] *= 2
-    return replace(columns, values=values)

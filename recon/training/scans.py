@@ -14,7 +14,7 @@ from stemscan.random import Stream, random_words
 from stemscan.recon.inputs.grids import bin_mean
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.training.config import DataSettings
-from stemscan.recon.training.exceptions import doubled, exception_mask
+from stemscan.recon.training.exceptions import exception_mask
 from stemscan.simulators.api import paper_smoothed, resampled, sampled_frames, synthetic_specimen
 from stemscan.store.true_columns import TrueColumns
 from stemscan.types import Image, Noise
@@ -117,7 +117,8 @@ def _as_in_the_paper(data: DataSettings, seed: int, specimen: int) -> tuple[Imag
     low, high = float(smooth.min()), float(smooth.max())
     half = (smooth - low) / (high - low) if high > low else np.full_like(smooth, 0.5)
     truth = np.clip(resampled(half, (data.size, data.size)), 0.0, 1.0)
-    columns = None if whole.columns is None else doubled(whole.columns)
+    size = (data.size, data.size)
+    columns = None if whole.columns is None else whole.columns.resampled(whole.shape, size)
     return truth.astype(np.float32), half.astype(np.float32), columns
 
 

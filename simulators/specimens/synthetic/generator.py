@@ -198,6 +198,7 @@ def _drawn(
         field += scene.picture
     if stage.wide:
         add_ground(choices, stage, field)
+        field -= min(float(field.min()), 0.0)  # speckle follows the brightness, which is not negative
     add_contamination(choices, stage, field)
     add_speckle(choices, stage, field)
     middle = table.shape[2] // 2

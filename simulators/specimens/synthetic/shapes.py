@@ -89,7 +89,7 @@ def _polygons(choices: Choices, stage: Stage) -> Image:
 def _cracks(choices: Choices, stage: Stage) -> Image:
     """Jagged dark lines that branch and taper, in something even."""
     width = choices.log_uniform("width", 1.2, 20)
-    sites = _places(choices, stage, choices.log_uniform("spacing", 150, 700))
+    sites = _places(choices, stage, choices.log_uniform("spacing", 120, 400))
     made = Walks(
         choices.integer("pieces", 15, 60), choices.log_uniform("piece", 6, 25), choices.uniform("jagged", 0.2, 0.9)
     )
