@@ -25,7 +25,7 @@ def scene(name: str, size: int, seed: int) -> npt.NDArray[np.float32]:
     y, x = np.meshgrid(*[np.linspace(-1, 1, size)] * 2, indexing="ij")
     field = SCENES[name](random, y, x)
     low, high = np.percentile(field, (0.05, 99.95))
-    return (0.05 + 0.95 * np.clip((field - low) / (high - low), 0, 1)).astype(np.float32)
+    return np.asarray(0.05 + 0.95 * np.clip((field - low) / (high - low), 0, 1), np.float32)
 
 
 def _soft(depth: Field, width: float) -> Field:
@@ -69,8 +69,8 @@ def _letters(random: np.random.Generator, y: Field, x: Field) -> Field:
     for row in range(7):
         text = "".join(random.choice(list("ABCDEFGHKLMNPRSTUVXYZaegkmnqrs2345789"), 7))
         figure.text(0.03, 0.86 - 0.14 * row, text, size=9.5, family="monospace")
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., 0].astype(np.float64)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return np.asarray(canvas.buffer_rgba())[..., 0].astype(np.float64)  # type: ignore[no-untyped-call]
 
 
 def _core_shell(random: np.random.Generator, y: Field, x: Field) -> Field:

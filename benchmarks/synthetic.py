@@ -1,6 +1,6 @@
 """Synthetic specimens: how many a second, and whether real micrographs lie within their variety.
 
-    python -m benchmarks.synthetic [FOLDER -o FIGURE.png] [--images 200] [--seed 1] [--processes 2]
+    python -m benchmarks.synthetic [FOLDER -o FIGURE.png] [--images 200] [--seed 1] [--variety usual] [--processes 2]
 
 Without a folder only the speed is measured: 1024 x 1024 images a second with so many processes, after compilation.
 
@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.errors import StemscanError
+from stemscan.recon.training.config import Variety
 from stemscan.simulators.api import image_paths, load_corner, synthetic_specimen
 
 CORNER = 512
@@ -58,9 +59,9 @@ def curves_of(picture: NDArray[Any]) -> Curves:
     return Curves(np.log10(share + 1e-20), np.log10(held / picture.size + LEAST_SHARE))
 
 
-def generated(seed: int, index: int) -> Curves:
+def generated(seed: int, index: int, variety: Variety) -> Curves:
     """Curves of one generated image."""
-    signal = synthetic_specimen((2 * CORNER, 2 * CORNER), seed=seed, index=index).signal
+    signal = synthetic_specimen((2 * CORNER, 2 * CORNER), seed=seed, index=index, variety=variety).signal
     return curves_of(signal.reshape(CORNER, 2, CORNER, 2).mean(axis=(1, 3)))
 
 
@@ -77,24 +78,24 @@ def real(folder: Path) -> dict[str, Curves]:
     return found
 
 
-def draw(task: tuple[int, int, int]) -> float:
+def draw(task: tuple[int, int, int, Variety]) -> float:
     """Draw specimens seed, start to stop; seconds."""
-    seed, start, stop = task
+    seed, start, stop, variety = task
     began = time.perf_counter()
     for index in range(start, stop):
-        synthetic_specimen((2 * CORNER, 2 * CORNER), seed=seed, index=index)
+        synthetic_specimen((2 * CORNER, 2 * CORNER), seed=seed, index=index, variety=variety)
     return time.perf_counter() - began
 
 
-def curves_task(task: tuple[int, int]) -> Curves:
+def curves_task(task: tuple[int, int, Variety]) -> Curves:
     """`generated`, for a pool."""
     return generated(*task)
 
 
-def speed(pool: ProcessPoolExecutor, processes: int, seed: int, images: int) -> float:
+def speed(pool: ProcessPoolExecutor, processes: int, seed: int, images: int, variety: Variety) -> float:
     """Images a second of all processes together; their warm-up is not counted."""
-    list(pool.map(draw, [(seed + 1, 40 * n, 40 * n + 40) for n in range(processes)]))
-    tasks = [(seed, start, min(start + 5, images)) for start in range(0, images, 5)]
+    list(pool.map(draw, [(seed + 1, 40 * n, 40 * n + 40, variety) for n in range(processes)]))
+    tasks = [(seed, start, min(start + 5, images), variety) for start in range(0, images, 5)]
     began = time.perf_counter()
     list(pool.map(draw, tasks))
     return images / (time.perf_counter() - began)
@@ -142,17 +143,20 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, help="figure of the comparison")
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--variety", choices=("usual", "wide"), default="usual")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     if options.output is not None and options.folder is None:
         parser.error("-o needs a folder of real images")
     with ProcessPoolExecutor(options.processes) as pool:
-        rate = speed(pool, options.processes, options.seed, options.images)
+        rate = speed(pool, options.processes, options.seed, options.images, options.variety)
         print(f"{rate:.1f} images of 1024 x 1024 a second, {options.processes} processes, {options.images} images")
         if options.folder is None:
             return
         drawn, anew = (
-            list(pool.map(curves_task, [(seed, index) for index in range(options.images)], chunksize=5))
+            list(
+                pool.map(curves_task, [(seed, index, options.variety) for index in range(options.images)], chunksize=5)
+            )
             for seed in (options.seed, options.seed + 1)
         )
     spectra = spread([curves.spectrum for curves in drawn])

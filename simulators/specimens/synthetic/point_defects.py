@@ -86,7 +86,7 @@ def exceptions(choices: Choices, sites: Sites, material: Material, origin: NDArr
         hit = _hit(choices, "replaced", sites, choices.log_uniform("replaced share", 0.002, 0.3), density)
         factor = choices.log_uniform("replaced factor", 0.25, 2.5)
         sites = sites.times(np.where(hit, factor, 1.0)).marked("substitution", hit)
-    if choices.chance("interstitial", 0.3):
+    if choices.chance("interstitial", 0.4):
         sites = _with_own_grain(sites, _interstitials(choices, material, origin, stage))
     return sites
 
@@ -123,7 +123,7 @@ def _without_shift(sites: Sites, hit: NDArray[np.bool_]) -> Sites:
 
 def _interstitials(choices: Choices, material: Material, origin: NDArray[np.float64], stage: Stage) -> Sites:
     """Columns in the widest gap of some cells."""
-    share = choices.log_uniform("interstitial share", 0.002, 0.08)
+    share = choices.log_uniform("interstitial share", 0.005, 0.3)
     half = np.array(stage.shape) / 2.0 + stage.margin
     gap = widest_gap(material.columns, material.cell)
     sites = lattice_sites(material.cell, gap[None], np.ones(1), origin, half)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stemscan.errors import InputNotFoundError, StemscanError, TrainingError
 from stemscan.recon.networks.registry import ARCHITECTURES
-from stemscan.recon.training.config import TEST_SEEDS_FROM, TrainingConfig
+from stemscan.recon.training.config import TEST_SEEDS_FROM, LossSettings, TrainingConfig
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 
@@ -29,6 +29,21 @@ def test_every_configuration_can_be_read(path: Path) -> None:
     config = TrainingConfig.load(path)
     assert config.network in ARCHITECTURES
     assert TrainingConfig.from_yaml(path.read_text()).digest() == config.digest()
+
+
+def test_younger_settings_leave_older_digests_as_they_were() -> None:
+    default = TrainingConfig.load(CONFIGS / "default.yaml")
+    assert default.digest().startswith("78d08708d509")  # as the shipped weights name it
+    for change in (
+        {"data": default.data.model_copy(update={"variety": "wide"})},
+        {"loss": LossSettings(exceptions=2.0)},
+    ):
+        assert default.model_copy(update=change).digest() != default.digest()
+
+
+def test_the_wide_training_is_known_by_its_network() -> None:
+    wide = TrainingConfig.load(CONFIGS / "wide.yaml")
+    assert (wide.data.variety, wide.loss.exceptions, wide.network) == ("wide", 4.0, "fshnet-regressed")
 
 
 def test_no_training_on_test_specimens() -> None:

@@ -189,11 +189,12 @@ def test_validation_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     from stemscan.simulators.api import synthetic_specimen
 
     specimens = [synthetic_specimen((64, 64), seed=validation._SEED, index=0)]
-    monkeypatch.setattr(loop, "validation_specimens", lambda folder: specimens)
+    monkeypatch.setattr(loop, "validation_specimens", lambda folder, variety: specimens)
     config = small("fshnet-full", epochs=1, steps_per_epoch=1)
     numbers = train(config, tmp_path / "run", device="cpu", workers=0, pace=loop.Pace(1, 1, 1))
     assert 5 < numbers["psnr_1_of_64"] < numbers["psnr_3_of_64"] < 60
     assert 0.3 < numbers["within_1_sd"] <= 1
+    assert -3 < numbers["over_fourier_eb_dB"] < 3
     assert "psnr_3_of_64" in (tmp_path / "run" / "card.md").read_text()
 
 

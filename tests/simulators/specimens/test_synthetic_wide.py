@@ -16,7 +16,22 @@ from stemscan.simulators.specimens.synthetic.shapes import SHAPES
 from stemscan.simulators.specimens.synthetic.wide import VARIETIES
 
 MANY = 200
-GOLDEN = {0: "", 1: "", 3: "", 5: "", 9: "", 20: ""}
+GOLDEN = {
+    "cracks": (0, "718a73ba3ff28d92"),
+    "single crystal": (2, "9a5ae500b94c701e"),
+    "blobs": (5, "6a5cccfd78b6c442"),
+    "interface": (6, "175201441aa91633"),
+    "particles": (9, "d325bf6687b9945e"),
+    "fibres": (10, "5e9a13be43139bc1"),
+    "polygons": (16, "978da2b026d628de"),
+    "edges": (20, "e6a4b6057cef1699"),
+    "boundary": (24, "3448bac736dee447"),
+    "films": (25, "5e3b07a759fdf284"),
+    "particle": (26, "9862ad403c8444aa"),
+    "vacuum": (29, "78166435b431f345"),
+    "sheet": (42, "82618d70302d0da6"),
+    "lettering": (127, "07fa83fa31fcc900"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +63,9 @@ def test_shapes_have_no_columns_and_others_do(many: list[Specimen]) -> None:
             assert specimen.columns is not None
 
 
-@pytest.mark.parametrize(("index", "digest"), GOLDEN.items())
-def test_specimens_stay_as_they_were(index: int, digest: str) -> None:
+@pytest.mark.parametrize("what", GOLDEN)
+def test_specimens_stay_as_they_were(what: str) -> None:
+    index, digest = GOLDEN[what]
     assert synthetic_specimen((48, 40), seed=7, index=index, variety="wide").sha256.startswith(digest)
 
 
@@ -81,7 +97,7 @@ def test_columns_know_their_defects() -> None:
         assert (columns["site"][~columns.of_defect("interstitial")] >= 0).all()
         if columns.of_defect("displaced").sum() > 20:
             assert moved[columns.of_defect("displaced")].mean() > moved[columns.of_defect("none")].mean()
-    assert min(found.values()) > 20, found
+    assert min(found.values()) > 10, found
 
 
 @pytest.mark.parametrize("name", sorted(SHAPES))
