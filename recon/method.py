@@ -132,9 +132,10 @@ class Method:
     @property
     def memory_remedy(self) -> str:
         """Advice where there is too little memory for it."""
-        lighter = "a method that needs less memory, such as lowpass, " if self.memory > _LIGHT else ""
-        return f"take {lighter}a smaller grid, or a machine with more"
+        lighter = next((name for name, needs in _LIGHTER if self.memory > needs), None)
+        instead = "" if lighter is None else f"a method that needs less memory, such as {lighter}, "
+        return f"take {instead}a smaller grid, or a machine with more"
 
 
-_LIGHT: Final = (17, 0)
-"""Memory of the method that is recommended where there is little."""
+_LIGHTER: Final = (("fshnet", (50, 3e8)), ("lowpass", (17, 0)))
+"""Methods that are recommended where there is little memory, the better one first, and what they need."""

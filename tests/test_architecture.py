@@ -133,7 +133,8 @@ def test_the_quick_reconstruction_does_not_wait_for_numba() -> None:
     """An image right after a scan is by `fshnet`, of which the non-local step alone has compiled kernels."""
     code = (
         "import sys; from stemscan.recon.inputs.inputs import Inputs; from stemscan.recon.run import reconstruct; "
-        "reconstruct(Inputs.from_arrays([[[4.0, 0.0, 8.0]]], [[[1, 0, 1]]], 10.0), 'fshnet'); print('numba' in sys.modules)"
+        "reconstruct(Inputs.from_arrays([[[4.0, 0.0, 8.0]]], [[[1, 0, 1]]], 10.0), 'fshnet'); "
+        "print('numba' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.split() == ["False"]
