@@ -1,4 +1,4 @@
-"""The default reconstruction, whole, beside one forward pass of the published network alone; by turns in one run.
+"""FSHNet's reconstruction, whole, and the default method, beside one forward pass of the published network; by turns.
 
     python -m benchmarks.fshnet_chain [--shape 1024 1024] [--repeats 7] [--threads 2] [--index 0]
 
@@ -59,6 +59,7 @@ def parts(inputs: Inputs) -> dict[str, Callable[[], object]]:
         "published forward, plain": lambda: plain(frames, prior),
         "published forward, channels last": lambda: last(frames_last, prior_last),
         "chain": lambda: reconstruct(inputs, "fshnet"),
+        "the default method, columns and their judgement included": lambda: reconstruct(inputs),
         "analysis and features alone": lambda: features(inputs.S, inputs.V, inputs.electrons_per_sample),
         "network alone": lambda: correct(network, made),
     }
