@@ -14,8 +14,8 @@ divided by 1 + <e e> / <d d>. Columns that are found anew from one choice of sam
 
 The second estimate was made without the held-out samples, and of more of them it would be better: its weight is too
 small where it follows the counts freely. And a mixture of a picture that pulls displaced columns to the lattice with
-one that does not still pulls. So weights above a half are doubled in their distance from it, and from three quarters on
-the second estimate is taken whole. That never takes the error above the first estimate's where the weight is right: the
+one that does not still pulls. So weights above 0.4 are tripled in their distance from it, and from 0.6 on the second
+estimate is taken whole. That never takes the error above the first estimate's where the weight is right: the
 error is quadratic in the weight and the same at 2 w as at 0.
 """
 
@@ -104,5 +104,5 @@ def weigh(
     drawn = whole + spread / (spread + uncertain + _NEVER_DIFFERENT) * (local - whole)
     if of_all is not None:
         drawn /= 1 + float(((of_all - second) ** 2).sum(dtype=np.float64)) / float((apart**2).sum())
-    settled = np.clip(np.maximum(drawn, 2 * drawn - 0.5), 0, 1)
+    settled = np.clip(np.maximum(drawn, 3 * drawn - 0.8), 0, 1)
     return Weights(settled.astype(np.float32), whole, whole_variance**0.5, spread**0.5)
