@@ -51,9 +51,12 @@ def blend(inputs: Inputs, *, device: str = "cpu", seed: int = 0) -> Estimate:
     seen = _without_held_out(whole, split)
     if seen is None:
         return network
+    judged = columns(seen, device=device)
+    if not judged.settings["columns"]:
+        return network
     weighed = weigh(
         fshnet(seen, device=device).image,
-        columns(seen, device=device).image,
+        judged.image,
         split.held_sum,
         split.held_visits,
         whole.electrons_per_sample,
