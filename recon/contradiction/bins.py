@@ -45,7 +45,7 @@ def deposit(counted: Image, visits: Image, image: Image, factor: int, noise: Sam
     skew = variance * signal ** (noise.power - 1) / np.float32(noise.dose)
     weight = 1 / (variance + np.float32(noise.read))
     place = at if factor == 1 else at // columns // factor * shape[1] + at % columns // factor
-    sums = ((counted.ravel()[at] - times * shown) * weight, times * weight, times * skew * weight**3)
+    sums = ((counted.ravel()[at] - times * shown) * weight, times * weight, times * (skew * weight) * weight**2)
     slope, known, third = (np.bincount(place, one, shape[0] * shape[1]).astype(np.float32) for one in sums)
     return slope.reshape(shape), known.reshape(shape), third.reshape(shape)
 
