@@ -22,7 +22,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from stemscan.recon.columns.find import Finding, finding
+from stemscan.recon.columns.find import finding
+from stemscan.recon.columns.finding import Finding
 from stemscan.recon.columns.tiles import CORE
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.run import reconstruct

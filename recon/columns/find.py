@@ -1,29 +1,21 @@
-"""From counts to a table of columns: search, classes, lattices, empty sites, ratios and empirical-Bayes estimates."""
+"""From counts to a table of columns."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import UsageError
-from stemscan.recon.columns.classes import Classes, find_classes
-from stemscan.recon.columns.fitting import Fitted
-from stemscan.recon.columns.lattice import Lattice, find_lattices
-from stemscan.recon.columns.links import Links
-from stemscan.recon.columns.model import linearise
-from stemscan.recon.columns.prior import occupancy, shrink
-from stemscan.recon.columns.ratios import absent, added, at_sites
+from stemscan.recon.columns.finding import Finding, empty_table
 from stemscan.recon.columns.saturation import saturated_share
-from stemscan.recon.columns.sites import Sites, adopted, empty_indices, predict
 from stemscan.recon.columns.sources import inputs_of
-from stemscan.recon.columns.table import FIELDS, ColumnTable
+from stemscan.recon.columns.table import ColumnTable
 from stemscan.recon.columns.tiles import Scan, Tile
-from stemscan.recon.columns.whole import Found, search
+from stemscan.recon.columns.whole import search
 from stemscan.recon.threads import limit_threads
-from stemscan.types import Array, Floats, Integers
+from stemscan.types import Array
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,14 +23,9 @@ if TYPE_CHECKING:
     from stemscan.recon.inputs.inputs import Inputs
     from stemscan.store.reader import Acquisition
 
-__all__ = ["Finding", "find_columns", "finding"]
+__all__ = ["find_columns", "finding"]
 
 _SMALLEST = 16
-_ALLOYED = 0.1
-"""Least share of columns whose amplitude is an exception."""
-
-_OF_A_COLUMN = 0.05
-"""Least spread of the amplitude at an empty site, over a column's: its neighbours' tails are no better known."""
 
 
 def find_columns(
@@ -92,7 +79,7 @@ def find_columns(
         raise UsageError(f"expected an image of {inputs.shape} pixels, as the scan, got {shown.shape}")
     with limit_threads(threads):
         found = finding(inputs, shown)
-    return _table(inputs, _no_rows(), found, {}) if isinstance(found, str) else found.table()
+    return empty_table(inputs, found) if isinstance(found, str) else found.table()
 
 
 def finding(inputs: Inputs, image: Array | None = None) -> Finding | str:
@@ -121,219 +108,3 @@ def finding(inputs: Inputs, image: Array | None = None) -> Finding | str:
 
     found = search(scan, image_of)
     return "the counts are explained without a column" if found is None else Finding(inputs, found)
-
-
-class Finding:
-    """Fitted columns and all that follows from them.
-
-    Attributes
-    ----------
-    model, errors, beyond, scan
-        As of `Found`.
-    inside : ndarray of bool, (n,)
-        Columns whose centre lies in the frame.
-    columns : dict of str to ndarray, (n,)
-        The fields of `FIELDS` of every column, those outside of the frame, too.
-    empty : dict of str to ndarray, (m,)
-        The same of empty sites.
-    """
-
-    def __init__(self, inputs: Inputs, found: Found) -> None:
-        self.inputs = inputs
-        model, errors, _, _ = self.model, self.errors, self.beyond, self.scan = found
-        self.places = np.stack([model.rows, model.columns], axis=1)
-        self.inside = ((self.places > -0.5) & (self.places < np.array(self.scan.shape) - 0.5)).all(axis=1)
-        self.classes = find_classes(model.amplitudes, errors.std[:, 2])
-        self.lattices: list[Lattice] = []
-        inner = np.nonzero(self.inside)[0]
-        grown = [
-            replace(lattice, members=inner[lattice.members])
-            for lattice in find_lattices(self.places[inner], model.amplitudes[inner], errors.std[inner, 2])
-        ]
-        free = np.ones(len(self.places), bool)
-        for lattice in grown:
-            free[lattice.members] = False
-        for lattice in grown:
-            self.lattices.append(adopted(lattice, self.places, free, self.scan.shape, model.reach / 4))
-            free[self.lattices[-1].members] = False
-        self.columns = self._columns()
-        self.empty = self._empty()
-
-    def table(self) -> ColumnTable:
-        """Rows of the columns in the frame, then of empty sites."""
-        rows = {
-            name: np.concatenate([a[self.inside], b])
-            for (name, a), b in zip(self.columns.items(), self.empty.values(), strict=True)
-        }
-        settings = {
-            "profiles": [asdict(profile) for profile in self.model.profiles],
-            "classes": [
-                {"amplitude": mean, "spread": spread, "share": share}
-                for mean, spread, share in zip(
-                    *(values.tolist() for values in (self.classes.means, self.classes.spreads, self.classes.shares)),
-                    strict=True,
-                )
-            ],
-            "lattices": [
-                {"columns": len(lattice.members), "basis": lattice.basis.tolist()} for lattice in self.lattices
-            ],
-        }
-        return _table(self.inputs, rows, "", settings)
-
-    def _columns(self) -> dict[str, npt.NDArray[Any]]:
-        """Rows of the columns that were found."""
-        model, std = self.model, self.errors.std
-        count = len(model.rows)
-        rows = _rows(count)
-        rows["kind"] = np.full(count, "column", dtype="<U8")
-        rows["row"], rows["col"], rows["amplitude"] = model.rows, model.columns, model.amplitudes
-        rows["background"] = model.background(model.rows, model.columns) - self.scan.raised
-        for position, name in enumerate(("row_std", "col_std", "amplitude_std", "background_std")):
-            rows[name] = std[:, position]
-        rows["class"] = self.classes.best
-        rows["llr_absent"], rows["llr_added"] = self._ratios()
-        rows["llr_class"] = _class_ratio(self.classes)
-        self._shrink_amplitudes(rows)
-        for name in ("row", "col"):
-            rows[f"eb_{name}"], rows[f"eb_{name}_std"] = rows[name].copy(), rows[f"{name}_std"].copy()
-        for number, lattice in enumerate(self.lattices):
-            self._on_lattice(rows, number, lattice)
-        if self.lattices:
-            rows["kind"][rows["lattice"] < 0] = "added"
-        return rows
-
-    def _ratios(self) -> tuple[Floats, Floats]:
-        """ln likelihood ratios for absent and for added."""
-        gone, more = np.empty(len(self.places)), np.empty(len(self.places))
-        for tile, local, members in self.scan.pieces(self.model):
-            own = tile.owns(self.places[members])
-            if own.any():
-                points = self.scan.points(tile)
-                here = Fitted(local, linearise(local, points, Links.of(local, points), profiles=False))
-                gone[members[own]] = absent(here, self.errors.columns[members, 2, 2], points)[own]
-                more[members[own]] = added(here, points, 2.5 * local.profiles[0].sigma)[own]
-        return gone, more
-
-    def _shrink_amplitudes(self, rows: dict[str, npt.NDArray[Any]]) -> None:
-        """Empirical-Bayes amplitudes: about that of the class which is usual at a column's site, else of its own."""
-        usual = self.classes.best.copy()
-        for lattice in self.lattices:
-            usual[lattice.members] = np.bincount(self.classes.best[lattice.members]).argmax()
-        for kind in np.unique(usual):
-            mine = usual == kind
-            centre = float(self.classes.means[kind])
-            variances = self.errors.columns[mine, 2:3, 2:3]
-            found = shrink(self.model.amplitudes[mine, None] - centre, variances, least=_ALLOYED)
-            rows["eb_amplitude"][mine] = centre + found.mean[:, 0]
-            rows["eb_amplitude_std"][mine] = found.std[:, 0]
-
-    def _on_lattice(self, rows: dict[str, npt.NDArray[Any]], number: int, lattice: Lattice) -> None:
-        """Sites, displacements and empirical-Bayes positions of a lattice's members."""
-        mine = lattice.members
-        sites = predict(lattice, self.places, lattice.indices)
-        off = self.places[mine] - sites.places
-        covariance = self.errors.columns[mine, :2, :2] + sites.variances[:, None, None] * np.eye(2)
-        found = shrink(off, covariance)
-        rows["lattice"][mine] = number
-        rows["p_displaced"][mine] = found.exceptional
-        for axis, (name, index) in enumerate((("row", "site_i"), ("col", "site_j"))):
-            rows[index][mine] = lattice.indices[:, axis]
-            rows[f"site_{name}"][mine] = sites.places[:, axis]
-            rows[f"displacement_{name}"][mine] = off[:, axis]
-            rows[f"displacement_{name}_std"][mine] = np.sqrt(covariance[:, axis, axis])
-            rows[f"eb_{name}"][mine] = sites.places[:, axis] + found.mean[:, axis]
-            rows[f"eb_{name}_std"][mine] = np.sqrt(found.std[:, axis] ** 2 + sites.variances)
-
-    def _empty(self) -> dict[str, npt.NDArray[Any]]:
-        """Rows of the lattices' empty sites inside the image, with the amplitude that a column there would have."""
-        found = []
-        for number, lattice in enumerate(self.lattices):
-            indices = empty_indices(lattice, self.places, self.scan.shape)
-            if len(indices):
-                sites = predict(lattice, self.places, indices)
-                inside = ((sites.places >= 0) & (sites.places <= np.array(self.scan.shape) - 1)).all(axis=1)
-                if inside.any():
-                    kind = int(np.bincount(self.classes.best[lattice.members]).argmax())
-                    there = Sites(sites.places[inside], sites.variances[inside])
-                    found.append((number, kind, indices[inside], there))
-        if not found:
-            return _no_rows()
-        places = np.concatenate([sites.places for *_, sites in found])
-        kinds = np.concatenate([np.full(len(indices), kind, np.int64) for _, kind, indices, _ in found])
-        fitted = np.stack(at_sites(self.scan, self.model, places, kinds))
-        each = np.split(fitted, np.cumsum([len(indices) for _, _, indices, _ in found])[:-1], axis=1)
-        parts = [self._empty_of(*one, *own) for one, own in zip(found, each, strict=True)]
-        return {name: np.concatenate([part[name] for part in parts]) for name in FIELDS}
-
-    def _empty_of(
-        self, number: int, kind: int, indices: Integers, sites: Sites, amplitude: Floats, std: Floats
-    ) -> dict[str, npt.NDArray[Any]]:
-        """Rows of the empty sites of one lattice."""
-        lattice, places = self.lattices[number], sites.places
-        rows = _rows(len(places))
-        rows["kind"] = np.full(len(places), "empty", dtype="<U8")
-        rows["amplitude"], rows["amplitude_std"] = amplitude, std
-        rows["background"] = self.model.background(places[:, 0], places[:, 1]) - self.scan.raised
-        rows["class"][:], rows["lattice"][:] = kind, number
-        rows["llr_absent"] = 0.5 * (amplitude / std) ** 2
-        expected, spread = float(self.classes.means[kind]), float(self.classes.spreads[kind])
-        both = std**2 + spread**2
-        rows["llr_class"] = (
-            -0.5 * (amplitude - expected) ** 2 / both - 0.5 * np.log(both) + 0.5 * (amplitude / std) ** 2 + np.log(std)
-        )
-        mine = lattice.members
-        present = occupancy(
-            np.concatenate([amplitude, self.model.amplitudes[mine]]),
-            np.concatenate([std, self.errors.std[mine, 2]]),
-            expected,
-            spread,
-        )[: len(places)]
-        here, here_variance = _drawn_to(amplitude, std, expected, spread)
-        none, none_variance = _drawn_to(amplitude, std, 0.0, max(_OF_A_COLUMN * abs(expected), _varied(amplitude, std)))
-        rows["eb_amplitude"] = none + present * (here - none)
-        variance = none_variance + present * (here_variance - none_variance)
-        rows["eb_amplitude_std"] = np.sqrt(variance + present * (1 - present) * (here - none) ** 2)
-        for axis, (name, index) in enumerate((("row", "site_i"), ("col", "site_j"))):
-            rows[index] = indices[:, axis]
-            rows[name] = rows[f"site_{name}"] = rows[f"eb_{name}"] = places[:, axis]
-            rows[f"{name}_std"] = rows[f"eb_{name}_std"] = np.sqrt(sites.variances)
-        return rows
-
-
-def _drawn_to(values: Floats, std: Floats, centre: float, spread: float) -> tuple[Floats, Floats]:
-    """Means and variances of values, known with errors, that are drawn from a normal law."""
-    share = spread**2 / (spread**2 + std**2)
-    return centre + share * (values - centre), share * std**2
-
-
-def _varied(values: Floats, std: Floats) -> float:
-    """Spread about 0 of values known with errors, by moments."""
-    return float(np.sqrt(np.maximum(np.mean(values**2 - std**2), 0.0)))
-
-
-def _class_ratio(classes: Classes) -> Floats:
-    """ln likelihood of each column's class over that of the most likely other one; NaN with a single class."""
-    logs = np.sort(classes.log_likelihood - np.log(classes.shares), axis=1)
-    own = np.take_along_axis(classes.log_likelihood - np.log(classes.shares), classes.best[:, None], axis=1)[:, 0]
-    if logs.shape[1] == 1:
-        return np.full(len(logs), np.nan)
-    return np.where(own >= logs[:, -1], own - logs[:, -2], own - logs[:, -1])
-
-
-def _rows(count: int) -> dict[str, npt.NDArray[Any]]:
-    """Fields without values."""
-    rows: dict[str, npt.NDArray[Any]] = {name: np.full(count, np.nan) for name in FIELDS}
-    rows["kind"] = np.full(count, "", dtype="<U8")
-    rows["class"], rows["lattice"] = np.zeros(count, np.int64), np.full(count, -1, np.int64)
-    rows["site_i"], rows["site_j"] = np.zeros(count, np.int64), np.zeros(count, np.int64)
-    return rows
-
-
-def _no_rows() -> dict[str, npt.NDArray[Any]]:
-    """Fields of an empty table."""
-    return _rows(0)
-
-
-def _table(inputs: Inputs, rows: dict[str, npt.NDArray[Any]], note: str, settings: dict[str, Any]) -> ColumnTable:
-    """A table of a scan."""
-    return ColumnTable(rows, inputs.shape, inputs.electrons_per_sample, inputs.pixel_size_nm, note, settings)

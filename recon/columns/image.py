@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from stemscan.recon.columns.find import Finding
+from stemscan.recon.columns.finding import Finding
 from stemscan.recon.columns.profile import shape_and_slopes
 from stemscan.runtime.compiled import compiled
 from stemscan.types import Floats

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stemscan.recon.columns.find import Finding, finding
+from stemscan.recon.columns.find import finding
+from stemscan.recon.columns.finding import Finding
 from stemscan.recon.columns.image import paint
 from stemscan.recon.fourier_eb.analysis import analyse
 from stemscan.recon.fourier_eb.method import fourier_eb

@@ -7,7 +7,8 @@ import pytest
 from scipy.spatial import cKDTree
 
 from stemscan.recon.columns import tiles
-from stemscan.recon.columns.find import Finding, find_columns, finding
+from stemscan.recon.columns.find import find_columns, finding
+from stemscan.recon.columns.finding import Finding
 from stemscan.recon.columns.table import FIELDS
 from stemscan.recon.columns.whole import once
 from stemscan.recon.inputs.gridding import PlacedSamples
