@@ -78,7 +78,7 @@ def _half(images: list[ImageSource], half: str) -> list[ImageSource]:
 
 
 def _rows(cache: Path) -> Iterator[Row]:
-    """What a cache holds, but a last line that was cut short."""
+    """Rows of a cache, but for a last line that was cut short."""
     for line in cache.read_text().splitlines() if cache.is_file() else ():
         try:
             yield json.loads(line)

@@ -140,6 +140,7 @@ PARTS: dict[str, Part] = {
     **{name: _method(name) for name in _METHODS},
     "fourier-eb, fine": _method("fourier-eb", 6),
     "fshnet, fine": _method("fshnet", 6),
+    "blend, fine": _method("blend", 6),
     "simulate crystal": _simulate("crystal:SrTiO3"),
     "simulate synthetic": _simulate("synthetic:1/1"),
     "simulate file": _simulate("file"),

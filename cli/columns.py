@@ -73,11 +73,10 @@ def columns(
 ) -> None:
     """Fit atomic columns to counts, of a store or an image: a table (.csv, .parquet) with errors, sites and doubts."""
     from stemscan.files.writing import check_output, write_file
-    from stemscan.recon.columns.find import find_columns
+    from stemscan.recon.columns.find import find_columns, pilot_image
     from stemscan.recon.columns.sources import inputs_of
     from stemscan.recon.columns.table import check_table_name, write_table
     from stemscan.recon.output.zarr_image import read_reconstruction
-    from stemscan.recon.run import reconstruct
     from stemscan.recon.threads import limit_threads
     from stemscan.units import parse_length_nm
 
@@ -101,7 +100,7 @@ def columns(
     with limit_threads(threads), talk.progress("fitting columns"):
         shown = read_reconstruction(image).image if image else None
         if shown is None and picture is not None:
-            shown = reconstruct(inputs, "fourier-eb", contradictions=False, regression=False).image
+            shown = pilot_image(inputs)
         found = find_columns(inputs, shown)
     write_table(found, output, overwrite=overwrite)
     if picture is not None and shown is not None:

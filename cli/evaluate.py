@@ -19,7 +19,7 @@ __all__ = ["evaluate"]
 
 
 class _Usual(NamedTuple):
-    """What is taken of a task where nothing is asked for."""
+    """Defaults of a task."""
 
     ratios: str
     doses: str

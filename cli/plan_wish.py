@@ -148,7 +148,7 @@ def wish_lines(wish: WishOptions, made: WishedPlan) -> list[str]:
 
 
 def _precision(one: ClassPrecision, made: WishedPlan) -> str:
-    """What was foretold of a class."""
+    """Precision that was foretold of a class."""
     from stemscan.units import format_length
 
     size = f"{format_length(one.position_px * (made.plan.pixel_size_nm or 0.0))} an axis foretold"

@@ -128,14 +128,3 @@ class Method:
         """Memory for a grid of rows and columns, in bytes beyond the inputs."""
         pixels = math.prod(shape)
         return self.memory[0] * pixels + min(self.memory[1], _SMALL_GRID * pixels) + _SUMS * pixels
-
-    @property
-    def memory_remedy(self) -> str:
-        """Advice where there is too little memory for it."""
-        lighter = next((name for name, needs in _LIGHTER if self.memory > needs), None)
-        instead = "" if lighter is None else f"a method that needs less memory, such as {lighter}, "
-        return f"take {instead}a smaller grid, or a machine with more"
-
-
-_LIGHTER: Final = (("fshnet", (50, 3e8)), ("lowpass", (17, 0)))
-"""Methods that are recommended where there is little memory, the better one first, and what they need."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from stemscan.recon.inputs.reading import input_bytes
 from stemscan.recon.metrics import BYTES_A_PIXEL as COMPARED
-from stemscan.recon.registry import AnyMethod, method_of
+from stemscan.recon.registry import AnyMethod, memory_remedy, method_of
 from stemscan.runtime.memory import require_memory
 
 __all__ = ["require_memory_for"]
@@ -55,7 +55,7 @@ def require_memory_for(
     smaller = "take a smaller grid, or a machine with more"
     if device in ("auto", "cpu"):
         needed = reading + chosen.bytes_needed(shape)
-        require_memory(needed, f"to reconstruct {grid} by {chosen.name}", chosen.memory_remedy)
+        require_memory(needed, f"to reconstruct {grid} by {chosen.name}", memory_remedy(chosen))
     if compared:
         require_memory(reading + COMPARED * pixels, f"to compare an image of {grid} with the truth", smaller)
     if output.suffix.lower() == ".png":

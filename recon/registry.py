@@ -22,6 +22,7 @@ __all__ = [
     "AnyMethod",
     "built_in",
     "default_method",
+    "memory_remedy",
     "method_names",
     "method_of",
     "ready_methods",
@@ -31,6 +32,9 @@ AnyMethod = str | Method | Callable[..., Any]
 """A name, ``file.py:function``, a declaration, or a function."""
 
 DEFAULT_METHOD: Final = "blend"
+
+_LIGHTER: Final = ("fshnet", "lowpass")
+"""Methods that are recommended where there is little memory, the better one first."""
 
 
 @cache
@@ -43,6 +47,13 @@ def built_in() -> Mapping[str, Method]:
 def default_method(*, with_weights: bool) -> str:
     """The method where none is named: with weights of one's own that which runs them, FSHNet."""
     return "fshnet" if with_weights else DEFAULT_METHOD
+
+
+def memory_remedy(method: Method) -> str:
+    """Advice where there is too little memory for a method."""
+    lighter = next((name for name in _LIGHTER if method.memory > built_in()[name].memory), None)
+    instead = "" if lighter is None else f"a method that needs less memory, such as {lighter}, "
+    return f"take {instead}a smaller grid, or a machine with more"
 
 
 def method_names() -> list[str]:

@@ -18,7 +18,7 @@ from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.inputs.reading import load_inputs
 from stemscan.recon.method import Method
 from stemscan.recon.reconstruction import Estimate, Reconstruction
-from stemscan.recon.registry import PLUGINS, AnyMethod, default_method, method_of
+from stemscan.recon.registry import PLUGINS, AnyMethod, default_method, memory_remedy, method_of
 from stemscan.recon.settings import check_settings, plain
 from stemscan.recon.threads import limit_threads
 from stemscan.runtime.memory import require_memory
@@ -110,7 +110,7 @@ def reconstruct(
     if where == "cpu":
         rows, columns = inputs.shape
         needed, what = chosen.bytes_needed(inputs.shape), f"to reconstruct {rows} x {columns} pixels by {chosen.name}"
-        require_memory(needed, what, chosen.memory_remedy)
+        require_memory(needed, what, memory_remedy(chosen))
     passed = {name: value for name, value in (("device", where), ("weights", weights)) if chosen.takes(name)}
     with limit_threads(threads):
         start = time.perf_counter()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stemscan.recon.inputs.inputs import Inputs
     from stemscan.store.reader import Acquisition
 
-__all__ = ["find_columns", "finding"]
+__all__ = ["find_columns", "finding", "pilot_image"]
 
 _SMALLEST = 16
 
@@ -82,6 +82,13 @@ def find_columns(
     return empty_table(inputs, found) if isinstance(found, str) else found.table()
 
 
+def pilot_image(inputs: Inputs) -> Array:
+    """Image whose peaks are good enough to begin with: `fourier-eb` without its regression."""
+    from stemscan.recon.run import reconstruct
+
+    return reconstruct(inputs, "fourier-eb", contradictions=False, regression=False).image
+
+
 def finding(inputs: Inputs, image: Array | None = None) -> Finding | str:
     """Columns of a scan with all that follows from them, or the reason why there are none.
 
@@ -100,11 +107,7 @@ def finding(inputs: Inputs, image: Array | None = None) -> Finding | str:
     scan = Scan(inputs)
 
     def image_of(tile: Tile) -> Array:
-        if image is not None:
-            return image[tile.window]
-        from stemscan.recon.run import reconstruct
-
-        return reconstruct(scan.part(tile), "fourier-eb", contradictions=False, regression=False).image
+        return pilot_image(scan.part(tile)) if image is None else image[tile.window]
 
     found = search(scan, image_of)
     return "the counts are explained without a column" if found is None else Finding(inputs, found)

@@ -2,8 +2,7 @@
 
 The columns are those of `stemscan columns`, found from the peaks of the Fourier analysis and the counts themselves.
 What the counts say beyond the columns is analysed like a scan of its own (`stemscan.recon.fourier_eb.analysis`, with
-the columns' image as what is known already) and added. Where no column is found, the image is that of this
-analysis.
+the columns' image as what is known already) and added. Where no column is found, the image is that of `fourier-eb`.
 """
 
 from __future__ import annotations

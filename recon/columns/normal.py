@@ -113,7 +113,7 @@ class Normal:
 
 @dataclass(frozen=True, eq=False)
 class Preconditioner:
-    """What stands in for the inverse of a normal matrix to whose diagonal something was added.
+    """Stand-in for the inverse of a normal matrix to whose diagonal something was added.
 
     Attributes
     ----------

@@ -39,14 +39,14 @@ SURELY_FOUND: Final = 7.0
 At 5 a fifth of them is missed and the others are found where noise put them; see `benchmarks/wishes.py`.
 """
 
+_BEYOND: Final = 1.5
+"""Widths of a column by which it may lie outside of what is scanned to be fitted; a search knows those farther out."""
+
 _INSIDE: Final = 3.0
 """Widths of a column by which it lies inside what was scanned, where it counts."""
 
 MARGIN: Final = 24
 """Pixels by which a specimen is drawn larger than what is scanned of it, for the columns whose flanks reach inside."""
-
-_BEYOND: Final = 1.5
-"""Widths of a column by which it may lie outside of what is scanned to be part of the model, as in a search."""
 
 _SEEN: Final = 4.0
 """Amplitude over its standard deviation below which a class is hardly found, and no part of the model of the others."""
@@ -94,7 +94,7 @@ class KnownColumns:
 
 @dataclass(frozen=True)
 class ClassPrecision:
-    """What a scan will tell of a class of columns.
+    """Precision that a scan will have for a class of columns.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What columns can be found in: inputs, acquisitions, their stores, and images of known dose."""
+"""Sources of columns: inputs, acquisitions, their stores, and images of known dose."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class Scan:
 
     @property
     def raised(self) -> float:
-        """What was added to the signal of every sample."""
+        """Constant that was added to the signal of every sample."""
         if self._raised is None:
             self.points(self.tiles[0])
         return self._raised or 0.0

@@ -103,7 +103,7 @@ def _alike(model: ColumnModel, others: ColumnModel) -> Integers:
 
 @dataclass(frozen=True, eq=False)
 class _Shared:
-    """What all tiles share.
+    """Values that all tiles share.
 
     Attributes
     ----------

@@ -143,7 +143,7 @@ class _Search:
     progress: Progress | None
 
     def judge(self, plan: ScanPlan) -> WishedPlan:
-        """What a plan will tell."""
+        """Precision that a plan will have."""
         classes = expected_precision(plan, self.specimen, progress=self.progress)
         named = [one for one in classes if self.wish.name in (None, one.name)]
         if not named:
@@ -152,7 +152,7 @@ class _Search:
         return WishedPlan(plan, classes, named[-1])
 
     def lacking(self, made: WishedPlan) -> float:
-        """How many times as much information is needed."""
+        """Factor by which the information must grow."""
         precise = (made.position_nm / self.wish.precision_nm) ** 2
         return max(precise, (SURELY_FOUND / made.judged.significance) ** 2)
 
@@ -207,7 +207,7 @@ def _rounded_up(number: float) -> float:
 
 
 def _reached(made: WishedPlan) -> str:
-    """What a plan tells, for messages."""
+    """Precision of a plan, for messages."""
     reached = f"{1000 * made.position_nm:.3g} pm for {made.judged.name}"
     if made.judged.significance >= SURELY_FOUND:
         return reached

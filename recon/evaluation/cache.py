@@ -117,7 +117,7 @@ class Cache:
         return None
 
     def found(self, case: Case) -> dict[str, npt.NDArray[np.float64]] | None:
-        """What a case of the task of columns found, where there is a whole file of it."""
+        """Findings of a case of the task of columns, where there is a whole file of them."""
         with suppress(OSError, ValueError, EOFError, BadZipFile), np.load(self._path(case, "npz")) as arrays:
             return {name: np.asarray(arrays[name], np.float64) for name in arrays.files}
         return None

@@ -41,10 +41,10 @@ __all__ = ["ROUNDS", "SHARED_STEPS", "STEPS", "FourierAnalysis", "analyse"]
 
 _BYTES_A_PIXEL: Final = 136
 _BYTES_A_SCAN_PIXEL: Final = 17
-"""Memory of the analysis for each pixel of its own grid and of the scan's, by `benchmarks/memory.py`."""
+"""Memory of the analysis for each pixel of its own grid, margin included, and of the scan (`benchmarks/memory.py`)."""
 
-_BYTES_OF_REGRESSION: Final = 150
-"""Memory that a correction by held-out samples adds, for each pixel of the analysis's own grid."""
+_BYTES_OF_REGRESSION: Final = 225
+"""Memory that a correction by held-out samples adds, for each pixel of the analysis's own grid, likewise."""
 
 ROUNDS = 4
 STEPS = 5
@@ -143,13 +143,13 @@ def analyse(
     band = find_band(as_tensor(summed, place), as_tensor(visits, place), mean, variance)
     chosen = factor or (band.factor if band_limit is None else _fitting(band_limit, band))
     limit = band.limit if band_limit is None else band_limit
+    domain = Domain.of((summed.shape[0], summed.shape[1]), chosen)
     if place.type == "cpu":
         rows, columns = summed.shape
         remedy = "take method lowpass, a smaller grid, or a machine with more"
         a_pixel = _BYTES_A_PIXEL + _BYTES_OF_REGRESSION * regression
-        needed = (a_pixel / chosen**2 + _BYTES_A_SCAN_PIXEL) * rows * columns
+        needed = a_pixel * domain.rows.size * domain.columns.size + _BYTES_A_SCAN_PIXEL * rows * columns
         require_memory(needed, f"for the Fourier analysis of {rows} x {columns} pixels at factor {chosen}", remedy)
-    domain = Domain.of((summed.shape[0], summed.shape[1]), chosen)
     samples = Samples(
         domain,
         as_tensor(domain.embed(summed), place),

@@ -15,7 +15,7 @@ METHODS: Final = (
         "Fourier empirical Bayes: Gaussian process with the spectrum learned from the samples; needs no training",
         uses_torch=True,
         gives_std=True,
-        memory=(26, 0),
+        memory=(40, 0),
         rank=2,
     ),
     Method(

@@ -20,7 +20,6 @@ __all__ = ["HeldOut", "corrected"]
 
 
 _ROUNDS: Final = 2  # from the spectrum of all samples, which one turn would leave in the estimate
-_MOST_GAIN: Final = 0.5  # of the error's variance
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,4 +88,4 @@ def corrected(found: Estimates, std: torch.Tensor, held_out: HeldOut) -> tuple[t
     rows, columns = made.image.shape
     deviation = found.mean.clone()
     deviation[:rows, :columns] += torch.from_numpy(made.image).to(deviation.device)
-    return deviation, std * (1 - min(made.gain / error, _MOST_GAIN)) ** 0.5
+    return deviation, std * made.std_share(error)

@@ -26,6 +26,7 @@ __all__ = ["FOLDS", "Correction", "Fold", "correction"]
 FOLDS: Final = 4
 """Parts of the samples."""
 
+_MOST_GAIN: Final = 0.5  # of the error's variance
 _FEWEST: Final = 2000  # samples from which there is something to learn
 _LEAST_SPREAD: Final = 1e-6  # of an estimate that is not flat, over a sample's standard deviation
 
@@ -58,6 +59,10 @@ class Correction(NamedTuple):
 
     image: Image
     gain: float
+
+    def std_share(self, error: float) -> float:
+        """Standard deviation after the correction over that before, whose mean variance was `error`."""
+        return float((1 - min(self.gain / error, _MOST_GAIN)) ** 0.5)
 
 
 def correction(seen: Seen, noise: float, error: float, fold: Callable[[int], Fold]) -> Correction:

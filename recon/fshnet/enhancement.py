@@ -1,4 +1,4 @@
-"""What follows a network: the non-local step, its patch size and bandwidth as the scan asks for; a regression."""
+"""Steps after a network: the non-local step, its patch size and bandwidth as the scan asks for; a regression."""
 
 from __future__ import annotations
 

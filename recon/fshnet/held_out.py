@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
 
 import numpy as np
 
@@ -27,8 +26,6 @@ from stemscan.recon.inputs.inputs import Inputs
 from stemscan.types import Image
 
 __all__ = ["corrected"]
-
-_MOST_GAIN: Final = 0.5  # of the error's variance
 
 
 def corrected(
@@ -64,8 +61,7 @@ def corrected(
     folds = _Folds(network, inputs, made.analysis.factor, device)
     error = float(np.mean(np.square(std, dtype=np.float64)))
     found = correction(folds.seen(made, image, inputs.S, inputs.V), made.analysis.variance, error, folds.fold)
-    share = np.float32((1 - min(found.gain / error, _MOST_GAIN)) ** 0.5)
-    return image + upsample(found.image, folds.factor, inputs.shape), std * share
+    return image + upsample(found.image, folds.factor, inputs.shape), std * np.float32(found.std_share(error))
 
 
 @dataclass(frozen=True, eq=False)

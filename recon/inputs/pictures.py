@@ -161,7 +161,7 @@ def _check_counts(known: npt.NDArray[Any]) -> None:
 
 
 def _doubts(dtype: np.dtype[Any], gain: float | None, mean: float, dose: float) -> list[str]:
-    """What speaks against numbers that were taken as they are."""
+    """Doubts about numbers that were taken as they are."""
     found = []
     if gain is None and dtype == np.uint8:
         found.append("the image has 8 bits, as grey values have; if it does not count electrons, give a gain (--gain)")

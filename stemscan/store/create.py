@@ -226,7 +226,7 @@ def _with_arrays(
 
 
 def _truths(provenance: Provenance, shape: tuple[int, int]) -> dict[str, NDArray[Any]]:
-    """What is known of the specimen, by array; an error when it does not fit the grid or is not finite."""
+    """Truth of the specimen, by array; an error when it does not fit the grid or is not finite."""
     if provenance.truth is None:
         return {}
     array = np.asarray(provenance.truth)

@@ -58,7 +58,7 @@ def _scan_of(case: Case) -> Case:
 
 @lru_cache(maxsize=3)
 def _told(case: Case, threads: int) -> tuple[Known, ColumnTable, float]:
-    """What is known of a scan, and the table of fitted columns with its seconds; the last ones are kept."""
+    """Knowledge of a scan, and the table of fitted columns with its seconds; the last ones are kept."""
     inputs = _raster(case, threads) if case.contender.judged == "raster" else scanned(case, threads)
     specimen = loaded(case.image).specimen
     assert specimen is not None

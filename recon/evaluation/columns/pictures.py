@@ -118,7 +118,7 @@ class _Discs:
         return np.exp(-0.5 * (y * y + x * x)), y / width, x / width
 
     def others(self, at: Floats, heights: Floats, pairs: npt.NDArray[np.int64]) -> Floats:
-        """What the Gaussians of neighbours add in each disc."""
+        """Sum of the neighbours' Gaussians in each disc."""
         total = np.zeros_like(self.values)
         own, other = pairs.T
         offset = self.sites[own] - self.sites[other] - at[other, :2]

@@ -48,7 +48,7 @@ class Choice(NamedTuple):
 
 
 class Pool:
-    """What the contenders of an evaluation found, by contender, specimen and cell.
+    """Findings of an evaluation, by contender, specimen and cell.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class Pool:
         return [one.label for one in self.done.request.contenders if one.label in self._found]
 
     def of(self, label: str, chosen: Choice) -> list[Mapping[str, Floats]]:
-        """What a contender found in the chosen scans."""
+        """Findings of a contender in the chosen scans."""
         cell = (chosen.samples_per_block, chosen.dose)
         return [
             found
@@ -158,7 +158,7 @@ def _by_class(pool: Pool, chosen: Choice) -> list[str]:
 
 
 def _preamble(done: Evaluation, names: Sequence[str]) -> str:
-    """How to read the tables."""
+    """Explanation of the tables."""
     grid = done.request.grid
     drawn = "; ".join(f"{name} `{MADE[name]}`" for name in names)
     stale = (

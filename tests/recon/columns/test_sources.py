@@ -1,4 +1,4 @@
-"""What columns are found in: samples where the beam was, full rasters, images of known dose; and what is refused."""
+"""Sources of columns: samples where the beam was, full rasters, images of known dose; and what is refused."""
 
 from __future__ import annotations
 

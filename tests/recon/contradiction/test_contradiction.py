@@ -69,7 +69,7 @@ def test_a_filled_vacancy_and_a_missing_atom_are_found() -> None:
 
 
 def test_a_method_that_invents_is_found_out() -> None:
-    """Whatever makes the image, a plug-in too."""
+    """Of any method, a plug-in too."""
     made = reconstruct(scanned(TRUTH, seed=6), lambda inputs: with_an_atom_too_many())
     assert [place.z < 0 for place in made.contradictions] == [True]
     assert made.contradiction is not None

@@ -39,7 +39,7 @@ def specimen() -> Specimen:
 
 @pytest.fixture(scope="module")
 def known(specimen: Specimen) -> Known:
-    """What a full scan of them could tell."""
+    """Bound of a full scan of them."""
     return known_columns(specimen, full(specimen, 40.0))
 
 
