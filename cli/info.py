@@ -116,6 +116,7 @@ def _store(path: Path, talk: Talk) -> Description:
         "detector": asdict(store.detector),
         "channels": [asdict(channel) for channel in store.channels],
         "specimen": store.specimen,
+        "instrument": store.instrument,
         "truth_columns": store.known_columns,
         "seed": store.seed,
         "plan_digest": store.plan_digest,
@@ -146,8 +147,15 @@ def _store(path: Path, talk: Talk) -> Description:
     if store.coil_tau_ns is not None:
         waits = "" if store.coil_waits is None else ", after the waits of a profile"
         rows.insert(-1, ("coil lag", f"{store.coil_tau_ns:g} ns{waits}"))
+    if store.instrument is not None:
+        rows.insert(-1, ("instrument", f"{store.instrument['name']}: {_inline_effects(store.instrument['settings'])}"))
     rows[-1:-1] = [*_columns_row(store.known_columns), *ledger_rows(store.ledger or {}), *stopped_rows(store)]
     return data, [f"{path}: acquisition store", *table(rows)]
+
+
+def _inline_effects(settings: dict[str, Any]) -> str:
+    """Names of the effects of an instrument."""
+    return ", ".join(name.replace("_", " ") for name in settings)
 
 
 def _columns_row(columns: dict[str, Any] | None) -> list[tuple[str, str]]:

@@ -16,6 +16,15 @@ from stemscan.cli.virtual_options import VirtualOptions
 __all__ = ["simulate"]
 
 
+def _print_template(wanted: bool) -> None:
+    """Print the file of the template, and end."""
+    if wanted:
+        from stemscan.simulators.instrument.settings import TEMPLATE, instrument_text
+
+        typer.echo(instrument_text(TEMPLATE), nl=False)
+        raise typer.Exit
+
+
 @takes(VirtualOptions, "virtual")
 def simulate(
     plan: Annotated[Path, typer.Argument(help="Plan file.", show_default=False)],
@@ -26,6 +35,15 @@ def simulate(
     output: OutputOption,
     virtual: VirtualOptions,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted store, or begin it.")] = False,
+    _template: Annotated[
+        bool,
+        typer.Option(
+            "--instrument-template",
+            help="Print an instrument whose every key is explained, to begin your own with.",
+            is_eager=True,
+            callback=_print_template,
+        ),
+    ] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,

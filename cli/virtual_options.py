@@ -39,6 +39,14 @@ class VirtualOptions(Shared):
             show_default=False,
         ),
     ] = None
+    instrument: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Faults of the microscope: ideal (default), another preset (docs/instrument.md), or a YAML file.",
+            show_default=False,
+        ),
+    ] = None
     fit: Annotated[
         str | None,
         typer.Option(
@@ -88,6 +96,7 @@ def virtual_settings(options: Mapping[str, Any]) -> dict[str, Any]:
         "seed": ("seed", _seed),
         "coil_tau": ("coil_tau_ns", parse_time_constant_ns),
         "profile": ("profile", str),
+        "instrument": ("instrument", str),
         "fit": ("fit", lambda text: choice("--fit", text, ("error", "crop", "resample"))),
         "value_range": ("value_range", _range),
         "smooth": ("smooth", lambda text: choice("--smooth", text, ("paper",))),

@@ -1,8 +1,7 @@
-"""The virtual microscope: a `ScanController` like any other, whose specimen is an array and whose beam never drifts.
+"""The virtual microscope: a `ScanController` like any other, with an array as specimen and the faults of an instrument.
 
-It keeps no state between samples: what sample `i` counts follows from plan, specimen, noise, seed and coil lag. So it
-can be armed anywhere on a path, read in batches of any size, aborted and armed again, and always delivers the same
-counts.
+What sample `i` counts follows from plan, specimen, instrument, noise, seed and coil lag alone. So it can be armed
+anywhere on a path, read in batches of any size, aborted and armed again, and always delivers the same counts.
 """
 
 from __future__ import annotations
@@ -18,7 +17,12 @@ from stemscan.arguments import real_number
 from stemscan.errors import ControllerError, SpecimenError
 from stemscan.hardware.coil_lag import CoilLag, LaggedPath
 from stemscan.hardware.program import Program
+from stemscan.path.scan_path import ScanPath
+from stemscan.simulators.instrument.chain import Chain
+from stemscan.simulators.instrument.clock import Clock
 from stemscan.simulators.instrument.detector import check_means, check_settings, count_dtype, detect
+from stemscan.simulators.instrument.effect import Scan
+from stemscan.simulators.instrument.settings import IDEAL, Instrument
 from stemscan.store.batch import DetectorInfo, SampleBatch
 from stemscan.store.ledger import BeamTimes
 from stemscan.store.provenance import Provenance
@@ -27,7 +31,6 @@ from stemscan.types import Noise
 
 if TYPE_CHECKING:
     from stemscan.hardware.profile import ControllerProfile
-    from stemscan.path.scan_path import ScanPath
     from stemscan.plan.scan_plan import ScanPlan
     from stemscan.simulators.specimens.specimen import Specimen
 
@@ -79,6 +82,11 @@ def expose(
     return counts, pixels
 
 
+def _record_of(specimen: Specimen) -> SpecimenRecord:
+    """A specimen as stores record it."""
+    return SpecimenRecord(name=specimen.name, sha256=specimen.sha256, record=specimen.record)
+
+
 class VirtualMicroscope:
     """A scan controller that counts electrons from a specimen.
 
@@ -101,13 +109,16 @@ class VirtualMicroscope:
     profile : ControllerProfile, optional
         Of a controller for whose settle times and flyback the beam waits before its dwells, and as whose beam the
         ledger counts it; it does not wait unless given.
+    instrument : Instrument, optional
+        Effects of the microscope (`stemscan.simulators.instrument.settings`); an ideal one unless given.
 
     Raises
     ------
     SpecimenError
         If the specimen is not on the plan's grid.
     UsageError
-        If noise, seed or time constant is none, or the dose is too large.
+        If noise, seed or time constant is none, the dose is too large, or an effect of the instrument needs a pixel
+        size that is not known.
     ProfileError
         If the profile's controller cannot do the plan.
     """
@@ -122,6 +133,7 @@ class VirtualMicroscope:
         threads: int = 1,
         coil_tau_ns: float | None = None,
         profile: ControllerProfile | None = None,
+        instrument: Instrument = IDEAL,
     ) -> None:
         if specimen.shape != plan.shape:
             raise SpecimenError(
@@ -137,12 +149,14 @@ class VirtualMicroscope:
         self._program = None if profile is None else Program(plan, profile)
         dwell = plan.dwell_ns if self._program is None else self._program.quantisation.dwell_ns
         self.lag.run_in(plan.shape, dwell)  # refuses what could not be followed
+        self.instrument, self._clock = instrument, Clock(plan, self._program)
         self._threads = threads
         self._digest = plan.digest()
-        self._dose = plan.electrons_per_sample
         self._dtype = count_dtype(noise, plan.electrons_per_sample)
         self._path: ScanPath | None = None
-        self._lagged: LaggedPath | None = None
+        self._chain: Chain | None = None
+        self._pixel_size = _record_of(specimen).pixel_size_nm if plan.pixel_size_nm is None else plan.pixel_size_nm
+        self._make_chain(ScanPath(plan))  # refuses what cannot be
         self._range = ArmedRange()
 
     @property
@@ -159,13 +173,14 @@ class VirtualMicroscope:
 
     @property
     def provenance(self) -> Provenance:
-        """Noise, seed, specimen, truth, and the lag of the coils where they lag."""
+        """Noise, seed, specimen, instrument, truth, and the lag of the coils where they lag."""
         specimen, lags = self.specimen, self.lag.tau_ns > 0
         waits = None if self._program is None else self._program.profile.waits_digest()
         return Provenance(
             noise=self.noise,
             seed=self.seed,
-            specimen=SpecimenRecord(name=specimen.name, sha256=specimen.sha256, record=specimen.record),
+            specimen=_record_of(specimen),
+            instrument=self.instrument.record(),
             truth=specimen.signal,
             truth_columns=specimen.columns,
             coil_tau_ns=self.lag.tau_ns if lags else None,
@@ -191,9 +206,25 @@ class VirtualMicroscope:
                 "microscope for each plan"
             )
         self._range.arm(path, start, stop)
-        if self.lag.tau_ns > 0 and path is not self._path:
-            self._lagged = LaggedPath(path, self.lag) if self._program is None else self._program.lagged(self.lag)
-        self._path = path
+        if path is not self._path:
+            self._chain, self._path = self._make_chain(path), path
+
+    def _make_chain(self, path: ScanPath) -> Chain | None:
+        """The chain of the instrument; None where nothing is between the specimen and its counts."""
+        lags = self.lag.tau_ns > 0
+        if self.instrument.is_ideal and not lags:
+            return None
+        lagged = None
+        if lags:
+            lagged = LaggedPath(path, self.lag) if self._program is None else self._program.lagged(self.lag)
+        return Chain(
+            self.instrument,
+            Scan(path.plan, path, self.seed, self._pixel_size, self._clock),
+            self.specimen.signal,
+            lagged=lagged,
+            noise=self.noise,
+            threads=self._threads,
+        )
 
     def start(self) -> None:
         """Begin to expose the armed range."""
@@ -216,27 +247,12 @@ class VirtualMicroscope:
 
     def _exposed(self, path: ScanPath, start: int, stop: int) -> SampleBatch:
         """Samples start .. stop - 1."""
-        if self._lagged is not None:
-            return self._behind(self._lagged, path, start, stop)
+        if self._chain is not None:
+            return self._chain.samples(start, stop)
         counts, _ = expose(
             self.specimen.signal, path, start, stop, noise=self.noise, seed=self.seed, threads=self._threads
         )
         return SampleBatch(start, counts)
-
-    def _behind(self, lagged: LaggedPath, path: ScanPath, start: int, stop: int) -> SampleBatch:
-        """Samples of a beam that lags behind its path."""
-        from stemscan.simulators.instrument.lagging_beam import mean_signal
-
-        begins, means = lagged.ways(start, stop)
-        counts = detect(
-            mean_signal(self.specimen.signal, begins, path.positions(start, stop), lagged.lasting),
-            electrons_per_sample=self._dose,
-            noise=self.noise,
-            seed=self.seed,
-            start=start,
-            threads=self._threads,
-        )
-        return SampleBatch(start, counts, means)
 
     def abort(self) -> None:
         """Drop the armed range."""

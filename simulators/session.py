@@ -16,6 +16,7 @@ from stemscan.errors import UsageError
 from stemscan.hardware.profile import load_profile
 from stemscan.plan.given import plan_of
 from stemscan.runtime.memory import require_memory
+from stemscan.simulators.instrument.settings import Instrument, instrument_of
 from stemscan.simulators.microscope import VirtualMicroscope
 from stemscan.simulators.specimens.intensity import Range
 from stemscan.simulators.specimens.loading import Smooth, load_specimen, specimen_from_array
@@ -58,6 +59,7 @@ def simulate(
     seed: int = 1,
     coil_tau_ns: float | str | None = None,
     profile: str | Path | None = None,
+    instrument: Instrument | str | Path = "ideal",
     resume: bool = False,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -84,6 +86,8 @@ def simulate(
     profile : str or Path, optional
         Name of a shipped controller profile, or a file of one's own, for whose settle times and flyback the beam waits
         before its dwells.
+    instrument : Instrument, str or Path
+        Effects of the microscope: an instrument, the name of one that comes with the package, or a file of one's own.
     resume : bool
         Go on with the store after its last committed sample, or begin it where there is none.
     overwrite : bool
@@ -109,7 +113,14 @@ def simulate(
     plan, output = plan_of(plan), file_path(output, "the new store")
     check_place(output, overwrite=overwrite, resume=resume)
     microscope = virtual_microscope(
-        plan, specimen, noise=noise, seed=seed, coil_tau_ns=coil_tau_ns, profile=profile, **reading
+        plan,
+        specimen,
+        noise=noise,
+        seed=seed,
+        coil_tau_ns=coil_tau_ns,
+        profile=profile,
+        instrument=instrument,
+        **reading,
     )
     return acquire(plan, microscope, output, resume=resume, overwrite=overwrite, progress=progress)
 
@@ -122,13 +133,14 @@ def virtual_microscope(
     seed: int = 1,
     coil_tau_ns: float | str | None = None,
     profile: str | Path | None = None,
+    instrument: Instrument | str | Path = "ideal",
     **reading: Unpack[SpecimenReading],
 ) -> VirtualMicroscope:
     """A virtual microscope with a specimen in it.
 
     Parameters
     ----------
-    plan, specimen, noise, seed, coil_tau_ns, profile, **reading
+    plan, specimen, noise, seed, coil_tau_ns, profile, instrument, **reading
         As for `simulate`.
 
     Returns
@@ -138,8 +150,9 @@ def virtual_microscope(
     Raises
     ------
     StemscanError
-        As `load_specimen`, `load_profile` and `VirtualMicroscope`.
+        As `load_specimen`, `load_profile`, `instrument_of` and `VirtualMicroscope`.
     """
+    known = instrument_of(instrument)
     controller = None if profile is None else load_profile(profile)
     rows, columns = plan.shape
     pixels = rows * columns
@@ -153,6 +166,7 @@ def virtual_microscope(
         threads=os.cpu_count() or 1,
         coil_tau_ns=parse_time_constant_ns(coil_tau_ns) if isinstance(coil_tau_ns, str) else coil_tau_ns,
         profile=controller,
+        instrument=known,
     )
 
 

@@ -15,8 +15,9 @@ from typing import Final
 import numpy as np
 
 from stemscan.runtime.compiled import compiled
+from stemscan.runtime.portable_math import log
 
-__all__ = ["Stream", "bounded", "philox4x32", "random_words", "uniform53"]
+__all__ = ["Stream", "bounded", "normal_pair", "philox4x32", "random_words", "standard_normal", "uniform53"]
 
 
 class Stream:
@@ -29,6 +30,14 @@ class Stream:
     WALK: Final = 5
     BLUE_NOISE: Final = 6
     DETECTOR: Final = 16
+    JITTER: Final = 17
+    ROW_JITTER: Final = 18
+    STAGE: Final = 19
+    MAINS: Final = 20
+    CURRENT: Final = 21
+    DARK: Final = 22
+    PULSE: Final = 23
+    READ_NOISE: Final = 24
     CROSS_VALIDATION: Final = 32
     GIBBS: Final = 33
     FOLDS: Final = 34
@@ -46,6 +55,7 @@ _W1 = np.uint32(0xBB67AE85)
 _S32 = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
 _S11 = np.uint64(11)
+_log = compiled()(log)
 
 
 @compiled(inline=True)
@@ -121,3 +131,36 @@ def bounded(word: np.uint32, bound: int) -> np.int64:
 def uniform53(high: np.uint32, low: np.uint32) -> np.float64:
     """A double in [0, 1) with 53 random bits from two random 32-bit words."""
     return np.float64(((np.uint64(high) << _S32) | np.uint64(low)) >> _S11) * (1.0 / 9007199254740992.0)
+
+
+@compiled(inline=True)
+def standard_normal(word: np.uint32) -> np.float64:
+    """A standard normal number from one random 32-bit word, the same bits on every machine; at most 6.3 in size.
+
+    The inverse of the normal distribution function as rational functions, to 1e-7 (Wichura, "Algorithm AS 241",
+    Applied Statistics 37 (1988) 477, PPND7).
+    """
+    share = (np.float64(word) + 0.5) * 2.0**-32
+    q = share - 0.5
+    if abs(q) <= 0.425:
+        r = 0.180625 - q * q
+        above = ((5.9109374720e1 * r + 1.5929113202e2) * r + 5.0434271938e1) * r + 3.3871327179
+        below = ((6.7187563600e1 * r + 7.8757757664e1) * r + 1.7895169469e1) * r + 1.0
+        return np.float64(q * above / below)
+    r = np.sqrt(-_log(min(share, 1.0 - share)))
+    if r <= 5.0:
+        r -= 1.6
+        above = ((1.7023821103e-1 * r + 1.3067284816) * r + 2.7568153900) * r + 1.4234372777
+        below = (1.2021132975e-1 * r + 7.3700164250e-1) * r + 1.0
+    else:
+        r -= 5.0
+        above = ((1.7337203997e-2 * r + 4.2868294337e-1) * r + 3.0812263860) * r + 6.6579051150
+        below = (1.2258155635e-2 * r + 2.4197894225e-1) * r + 1.0
+    return np.float64(above / below if q > 0.0 else -above / below)
+
+
+@compiled()
+def normal_pair(seed: np.uint64, stream: int, index: np.uint64, draw: int) -> tuple[np.float64, np.float64]:
+    """Two independent standard normal numbers for (seed, stream, index, draw), see `standard_normal`."""
+    first, second, _, _ = random_words(seed, stream, index, draw)
+    return standard_normal(np.uint32(first)), standard_normal(np.uint32(second))

@@ -2,7 +2,7 @@
 
 From where it is when a dwell begins, the beam goes straight towards the commanded pixel, and what is left of the way
 falls as exp(-t / tau). The way is cut into pieces of at most half a pixel; each counts the signal at its mean position
-in time, interpolated bilinearly, by the time that the beam spends on it. So wherever the signal is linear the average
+in time (`interpolation`), by the time that the beam spends on it. So wherever the signal is linear the average
 is exact, and it lies at the mean position of the dwell, which is what stores hold.
 """
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.runtime.compiled import compiled
+from stemscan.simulators.instrument.interpolation import signal_between
 
 __all__ = ["mean_signal"]
 
@@ -21,33 +22,19 @@ _PIECE = 0.5
 _MOST_PIECES = 4096
 
 
-@compiled(inline=True)
-def _between(signal: NDArray[np.float32], row: float, column: float) -> float:
-    """The signal between pixels; beyond the outermost pixels it is theirs."""
-    rows, columns = signal.shape
-    row, column = min(max(row, 0.0), rows - 1.0), min(max(column, 0.0), columns - 1.0)
-    top, left = int(row), int(column)
-    down, across = row - top, column - left
-    bottom, right = min(top + 1, rows - 1), min(left + 1, columns - 1)
-    upper = (1 - across) * signal[top, left] + across * signal[top, right]
-    lower = (1 - across) * signal[bottom, left] + across * signal[bottom, right]
-    mixed: float = (1 - down) * upper + down * lower
-    return mixed
-
-
 @compiled()
 def mean_signal(
-    signal: NDArray[np.float32], begins: NDArray[np.float32], commands: NDArray[np.int32], lasting: float
+    signal: NDArray[np.float32], begins: NDArray[np.float64], commands: NDArray[np.float64], lasting: float
 ) -> NDArray[np.float32]:
     """Mean of the signal under the beam during dwells.
 
     Parameters
     ----------
     signal : float32 (H, W)
-    begins : float32 (n, 2)
+    begins : float64 (n, 2)
         (row, column) where the beam is when each dwell begins.
-    commands : int32 (n, 2)
-        Pixels to which it goes.
+    commands : float64 (n, 2)
+        Where it goes.
     lasting : float
         Dwell time over time constant, above 0.
 
@@ -58,7 +45,7 @@ def mean_signal(
     out = np.empty(len(commands), np.float32)
     gone = -math.expm1(-lasting)  # share of a way that is made in a dwell
     for i in range(len(commands)):
-        row, column = float(commands[i, 0]), float(commands[i, 1])
+        row, column = commands[i, 0], commands[i, 1]
         left_row, left_column = begins[i, 0] - row, begins[i, 1] - column
         pieces = max(1, min(math.ceil(math.hypot(left_row, left_column) * gone / _PIECE), _MOST_PIECES))
         step = gone / pieces
@@ -66,7 +53,7 @@ def mean_signal(
         for piece in range(pieces):
             time = lasting - spent if piece == pieces - 1 else -math.log1p(-step / left)
             middle = min(step / time, left)
-            total += time * _between(signal, row + left_row * middle, column + left_column * middle)
+            total += time * signal_between(signal, row + left_row * middle, column + left_column * middle)
             left -= step
             spent += time
         out[i] = total / lasting

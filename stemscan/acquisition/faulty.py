@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -221,7 +222,7 @@ class FaultyController:
                 self._connected = False
                 raise ConnectionResetError("the connection is lost")
             case "dtype":
-                return SampleBatch(batch.start, batch.counts.astype(np.float64), batch.actual)
+                return replace(batch, counts=batch.counts.astype(np.float64))
             case "lose" | "add" | "shift" as fault:
                 self._moved = MovedReadings(fault, batch.start)
                 at = strike.sample - batch.start
@@ -229,7 +230,7 @@ class FaultyController:
             case "nan":
                 counts = batch.counts.astype(np.float32)
                 counts[strike.sample - batch.start] = np.nan
-                return SampleBatch(batch.start, counts, batch.actual)
+                return replace(batch, counts=counts)
 
     def _wait(self) -> None:
         """Let nothing come for a while."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from stemscan.store.batch import SampleBatch
@@ -36,7 +38,7 @@ class MovedReadings:
             return None
         given, self._readings = _part(self._readings, 0, size), _part(self._readings, size, None)
         self._last = _part(given, size - 1, None)
-        given = SampleBatch(self._start, given.counts, given.actual)
+        given = replace(given, start=self._start)
         self._start += size
         return given
 
@@ -49,15 +51,16 @@ def with_reading(batch: SampleBatch, at: int, fault: str) -> SampleBatch:
 
 def _part(batch: SampleBatch, start: int, stop: int | None) -> SampleBatch:
     """Some of the readings of a batch."""
-    actual = None if batch.actual is None else batch.actual[start:stop]
-    return SampleBatch(batch.start, batch.counts[start:stop], actual)
+    return replace(batch[start:stop], start=batch.start)
 
 
 def _joined(first: SampleBatch, second: SampleBatch) -> SampleBatch:
     """The readings of two batches."""
     if not len(first.counts):
         return second
-    actual = None
+    actual, truths = None, None
     if first.actual is not None and second.actual is not None:
         actual = np.concatenate([first.actual, second.actual])
-    return SampleBatch(first.start, np.concatenate([first.counts, second.counts]), actual)
+    if first.truths is not None and second.truths is not None:
+        truths = {name: np.concatenate([values, second.truths[name]]) for name, values in first.truths.items()}
+    return SampleBatch(first.start, np.concatenate([first.counts, second.counts]), actual, truths)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Final
 
 from stemscan.acquisition.armed_range import ArmedRange
 from stemscan.acquisition.scan_controller import Capabilities
@@ -15,7 +13,7 @@ from stemscan.errors import ControllerError
 from stemscan.store.batch import DetectorInfo, SampleBatch
 from stemscan.store.provenance import Provenance
 from stemscan.store.reader import Acquisition
-from stemscan.store.record_parts import SpecimenRecord
+from stemscan.store.record_parts import InstrumentRecord, SpecimenRecord
 
 if TYPE_CHECKING:
     from stemscan.acquisition.stopping import StopRule
@@ -56,7 +54,7 @@ class ReplayController:
         doubt = self._store.doubt
         self._committed = self._store.samples_committed if doubt is None else int(doubt["proven"])
         self._actual = self._store.has_actual
-        self._piece: tuple[int, NDArray[Any], NDArray[np.float32] | None] | None = None
+        self._piece: SampleBatch | None = None
         self._range = ArmedRange()
 
     @property
@@ -66,12 +64,13 @@ class ReplayController:
 
     @property
     def provenance(self) -> Provenance:
-        """Noise, seed, specimen, truth and coil lag of the source."""
+        """Noise, seed, specimen, instrument, truth and coil lag of the source."""
         source = self._store
         return Provenance(
             noise=source.noise,
             seed=source.seed,
             specimen=None if source.specimen is None else SpecimenRecord(**source.specimen),
+            instrument=None if source.instrument is None else InstrumentRecord(**source.instrument),
             truth=source.truth,
             truth_columns=source.truth_columns,
             coil_tau_ns=source.coil_tau_ns,
@@ -150,10 +149,8 @@ class ReplayController:
                 "beyond doubt; acquire the rest there first"
             )
         first = start // _PIECE * _PIECE
-        piece = self._piece
-        if piece is None or piece[0] != first:
-            last = min(first + _PIECE, self._committed)
-            piece = self._piece = (first, self._store.counts(first, last), self._store.actual(first, last))
-        part = slice(start - first, min(stop - first, len(piece[1])))
-        actual = piece[2]
-        return SampleBatch(start, piece[1][part].copy(), None if actual is None else actual[part].copy())
+        if self._piece is None or self._piece.start != first:
+            last, store = min(first + _PIECE, self._committed), self._store
+            truths = {name: store.track(name, first, last) for name in store.tracks} or None
+            self._piece = SampleBatch(first, store.counts(first, last), store.actual(first, last), truths)
+        return copy.deepcopy(self._piece[start - first : stop - first])

@@ -5,6 +5,7 @@ A store keeps counts unchanged or not at all: nothing is clipped, wrapped, round
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -75,23 +76,44 @@ class SampleBatch:
         (n,) raw values of the detector; integers of any width, or float32.
     actual : ndarray, optional
         (n, 2) positions of the beam (row, column) in pixels, where the controller knows them.
+    truths : mapping, optional
+        What only a simulation knows: arrays of n values by their names in `stemscan.store.schema.TRACKS`.
     """
 
     start: int
     counts: NDArray[Any]
     actual: NDArray[np.floating[Any]] | None = None
+    truths: Mapping[str, NDArray[np.floating[Any]]] | None = None
+
+    def __getitem__(self, part: slice) -> SampleBatch:
+        """Some of its samples, in steps of 1; those of `start` are the same number."""
+        begin, _, _ = part.indices(len(self.counts))
+        return SampleBatch(
+            self.start + begin,
+            self.counts[part],
+            None if self.actual is None else self.actual[part],
+            None if self.truths is None else {name: values[part] for name, values in self.truths.items()},
+        )
 
 
 def head_of(batch: SampleBatch, stop: int) -> SampleBatch:
     """The part of a batch before sample `stop`, which is above its first; the batch itself where that is all."""
     size = stop - batch.start
-    if size >= len(batch.counts):
-        return batch
-    return SampleBatch(batch.start, batch.counts[:size], None if batch.actual is None else batch.actual[:size])
+    return batch if size >= len(batch.counts) else batch[:size]
 
 
-def check_batch(batch: SampleBatch, start: int, stop: int, dtype: np.dtype[Any], *, actual: bool) -> None:
+def check_batch(
+    batch: SampleBatch,
+    start: int,
+    stop: int,
+    dtype: np.dtype[Any],
+    *,
+    actual: bool,
+    tracks: Collection[str] | None = None,
+) -> None:
     """Refuse a batch that does not continue at `start`, passes `stop`, or holds what `dtype` cannot keep unchanged.
+
+    With `tracks`, also one whose truths are not those.
 
     Raises
     ------
@@ -129,6 +151,11 @@ def check_batch(batch: SampleBatch, start: int, stop: int, dtype: np.dtype[Any],
                 f"expected finite actual positions of shape ({counts.size}, 2), got {positions.dtype} of shape "
                 f"{positions.shape} at sample {start}"
             )
+    if tracks is not None and set(tracks) != set(batch.truths or ()):
+        raise ControllerError(
+            f"expected truths {', '.join(tracks) or 'of no kind'} with each batch, got "
+            f"{', '.join(batch.truths or ()) or 'none'} at sample {start}"
+        )
 
 
 def _check_floats(counts: NDArray[Any], start: int, dtype: np.dtype[Any]) -> None:

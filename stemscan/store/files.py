@@ -49,6 +49,7 @@ LOCK = ".stemscan.lock"
 ROOT = "zarr.json"
 ARRAYS = (
     *("frames", "visits", "samples/counts", "samples/position", "samples/actual"),
+    *("truth_trajectory", "truth_current", "truth_fading", "truth_contamination"),
     *("truth", "truth_columns", "digests"),
 )
 GROUPS = ("samples",)

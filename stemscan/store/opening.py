@@ -125,7 +125,13 @@ def recorded_specs(record: StoreRecord, layout: Layout, folder: Path) -> dict[st
     channels = None if record.schema_version == 1 else len(record.channels)
     known = None if record.truth_columns is None else record.truth_columns.shape
     usual = array_specs(
-        layout, dtype, actual=record.actual_positions, truth=record.truth, columns=known, channels=channels
+        layout,
+        dtype,
+        actual=record.actual_positions,
+        truth=record.truth,
+        columns=known,
+        tracks=record.tracks,
+        channels=channels,
     )
     if channels is None:
         return usual

@@ -11,7 +11,7 @@ from stemscan.store.batch import DetectorInfo
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from stemscan.store.record_parts import SpecimenRecord
+    from stemscan.store.record_parts import InstrumentRecord, SpecimenRecord
     from stemscan.store.true_columns import TrueColumns
     from stemscan.types import Noise
 
@@ -32,6 +32,8 @@ class Provenance:
         Of the virtual detector.
     specimen : SpecimenRecord, optional
         Name, sha256 and record of a simulation's specimen.
+    instrument : InstrumentRecord, optional
+        Settings of a simulation's instrument, where it is not ideal.
     truth : ndarray, optional
         The specimen's signal, real, (H, W).
     truth_columns : TrueColumns, optional
@@ -50,6 +52,7 @@ class Provenance:
     noise: Noise = "poisson"
     seed: int | None = None
     specimen: SpecimenRecord | None = None
+    instrument: InstrumentRecord | None = None
     truth: NDArray[Any] | None = None
     truth_columns: TrueColumns | None = None
     actual_positions: bool = False

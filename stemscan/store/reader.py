@@ -68,6 +68,10 @@ class Acquisition:
         Meaning of the counts of each channel, with its name.
     specimen : dict or None
         Name, sha256 and record of a simulation's specimen.
+    instrument : dict or None
+        Name, sha256, settings and tracks of a simulation's instrument; None for an ideal one, and for measurements.
+    tracks : tuple of str
+        What the simulation knows of each sample, by array; see `track`.
     known_columns : dict or None
         How many atomic columns a simulation's specimen knows (`truth_columns`), their fields and kinds.
     imported : dict or None
@@ -116,6 +120,7 @@ class Acquisition:
         self.coil_tau_ns, self.coil_waits = record.coil_tau_ns, record.coil_waits
         self.specimen, self.imported = _plain(record.specimen), _plain(record.imported)
         self.known_columns = _plain(record.truth_columns)
+        self.instrument, self.tracks = _plain(record.instrument), record.tracks
         self.doubt, self.ledger, self.stopped = _plain(record.doubt), _plain(record.ledger), _plain(record.stopped)
         self.history = [dict(entry) for entry in record.history]
         self.arrays, self.has_actual = tuple(store.specs), "samples/actual" in store.specs
@@ -217,6 +222,24 @@ class Acquisition:
     def actual(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32] | None:
         """Positions where the beam really was, (n, 2) float32 in pixels; None where not known; raises as `counts`."""
         return self._arrays.samples("samples/actual", start, stop) if self.has_actual else None
+
+    def track(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
+        """What a simulation knows of samples start .. stop - 1: (n, 2) positions or (n,) float32; raises as `counts`.
+
+        Parameters
+        ----------
+        name : str
+            One of `tracks`: ``truth_trajectory`` (where the beam really was on the specimen, row and column in
+            pixels), ``truth_current`` (relative to the mean), ``truth_fading`` (share of the signal that damage left),
+            ``truth_contamination`` (signal that contamination added).
+        start, stop : int
+        """
+        if name not in self.tracks:
+            raise UsageError(
+                f"expected one of {', '.join(self.tracks) or 'no track'} of {str(self.path)!r}, got {name!r}; simulate "
+                "with an instrument that has such an effect"
+            )
+        return self._arrays.samples(name, start, stop)
 
     def frames(self, *, channel: int = 0) -> NDArray[Any]:
         """Counts of a channel of each pass summed on the grid, (T, H, W), of the counts' type; zero where not visited.

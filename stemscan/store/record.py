@@ -25,6 +25,7 @@ from stemscan.store.record_parts import (
     DigestsRecord,
     DoubtRecord,
     ImportedRecord,
+    InstrumentRecord,
     LedgerRecord,
     RecordPart,
     SpecimenRecord,
@@ -66,6 +67,7 @@ class StoreRecord(RecordPart):
     noise: Noise
     seed: int | None
     specimen: SpecimenRecord | None
+    instrument: InstrumentRecord | None = None
     actual_positions: bool
     truth: bool
     truth_columns: TrueColumnsRecord | None = None
@@ -85,10 +87,15 @@ class StoreRecord(RecordPart):
         """Meaning of the counts of the first channel."""
         return self.channels[0].info()
 
+    @property
+    def tracks(self) -> tuple[str, ...]:
+        """Truths that have a value for each sample, by array."""
+        return () if self.instrument is None else tuple(self.instrument.tracks)
+
     def to_json(self) -> Json:
         """Plain data for the file, with its digest; without what early releases did not know, where there is none."""
         data: Json = self.model_dump(mode="json", by_alias=True)
-        for name in ("truth_columns", "coil_tau_ns", "coil_waits", "doubt"):
+        for name in ("truth_columns", "instrument", "coil_tau_ns", "coil_waits", "doubt"):
             if data[name] is None:
                 del data[name]
         for name in ("samples_taken_back", "times_exposed_again"):
@@ -194,6 +201,7 @@ def new_record(
         noise=provenance.noise,
         seed=None if provenance.seed is None else int(provenance.seed),
         specimen=specimen,
+        instrument=provenance.instrument,
         actual_positions=provenance.actual_positions,
         truth=provenance.truth is not None,
         truth_columns=_columns(provenance),
@@ -235,6 +243,7 @@ def check_same(begun: StoreRecord, now: StoreRecord, path: Path) -> None:
         "noise": (begun.noise, now.noise),
         "seed": (begun.seed, now.seed),
         "specimen": (_specimen(begun), _specimen(now)),
+        "instrument": (_instrument(begun), _instrument(now)),
         "detector": (_detector(begun.detector), _detector(now.detector)),
         "coil lag in ns": (begun.coil_tau_ns or "none", now.coil_tau_ns or "none"),
         "waits of the beam before its dwells": (_short(begun.coil_waits), _short(now.coil_waits)),
@@ -258,6 +267,11 @@ def _detector(detector: DetectorInfo) -> str:
 def _specimen(record: StoreRecord) -> str:
     """The specimen's identity: its signal, not its name."""
     return "none" if record.specimen is None else _short(record.specimen.sha256)
+
+
+def _instrument(record: StoreRecord) -> str:
+    """The instrument's identity: its settings, not its name."""
+    return "none" if record.instrument is None else _short(record.instrument.sha256)
 
 
 def _short(digest: str | None) -> str:

@@ -21,6 +21,7 @@ __all__ = [
     "DigestsRecord",
     "DoubtRecord",
     "ImportedRecord",
+    "InstrumentRecord",
     "LedgerRecord",
     "RecordPart",
     "SpecimenRecord",
@@ -61,6 +62,18 @@ class SpecimenRecord(RecordPart):
         """The specimen's pixel size where it was taken, because the plan has none; not the plan's business."""
         size = self.record.get("pixel_size_taken_nm")
         return float(size) if isinstance(size, int | float) and 0 < size < math.inf else None
+
+
+class InstrumentRecord(RecordPart):
+    """Simulated instrument: its name, the digest of its settings, these, and what is known of each sample.
+
+    `tracks` are names in `stemscan.store.schema.TRACKS`.
+    """
+
+    name: str
+    sha256: str
+    settings: Json
+    tracks: list[Literal["truth_trajectory", "truth_current", "truth_fading", "truth_contamination"]]
 
 
 class ChannelRecord(RecordPart):

@@ -7,7 +7,7 @@ before by one that holds them too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from stemscan.runtime.failpoints import failpoint
 from stemscan.store.arrays import ArrayReader, ArrayWriter
 from stemscan.store.digest_table import DigestWriter
 from stemscan.store.digests import ChunkChecks, chunk_digest
-from stemscan.store.schema import SAMPLES, ArraySpec
+from stemscan.store.schema import SAMPLES, TRACKS, ArraySpec
 
 __all__ = ["Positions", "SampleWriter"]
 
@@ -26,7 +26,7 @@ Positions = Callable[[int, int], NDArray[np.int32]]
 
 
 class SampleWriter:
-    """Writes `samples/counts`, `samples/position` and `samples/actual`.
+    """Writes `samples/counts`, `samples/position`, `samples/actual`, and truths that have a value for each sample.
 
     Parameters
     ----------
@@ -66,13 +66,19 @@ class SampleWriter:
             name: np.zeros((self._chunk, *specs[name].shape[1:]), specs[name].dtype, order="C") for name in names
         }
         self.has_actual = "samples/actual" in specs
+        self.tracks = tuple(name for name in TRACKS if name in specs)
         for name in names:
             if committed > self._first:
                 old = ArrayReader(folder, specs[name], checks).rows(self._first, committed)
                 self._buffers[name][: len(old)] = old
 
-    def append(self, counts: NDArray[Any], actual: NDArray[Any] | None) -> None:
+    def append(
+        self, counts: NDArray[Any], actual: NDArray[Any] | None, truths: Mapping[str, NDArray[Any]] | None = None
+    ) -> None:
         """Add samples, which the caller has checked, after those that are there."""
+        given = {name: truths[name] for name in self.tracks} if truths is not None else {}
+        if actual is not None:
+            given["samples/actual"] = actual
         done = 0
         while done < counts.size:
             if self.appended - self._first == self._chunk:
@@ -82,8 +88,8 @@ class SampleWriter:
             here, part = slice(at, at + take), slice(done, done + take)
             self._buffers["samples/counts"][here] = counts[part].reshape(-1, *self._buffers["samples/counts"].shape[1:])
             self._buffers["samples/position"][here] = self._positions(self.appended, self.appended + take)
-            if actual is not None:
-                self._buffers["samples/actual"][here] = actual[part]
+            for name, values in given.items():
+                self._buffers[name][here] = values[part]
             self.appended += take
             done += take
             self._dirty = True

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate, product
@@ -32,6 +32,7 @@ __all__ = [
     "PICTURES",
     "SAMPLES",
     "SAMPLE_CHUNK",
+    "TRACKS",
     "TRUTHS",
     "ArraySpec",
     "Layout",
@@ -46,7 +47,15 @@ __all__ = [
 
 FRAME_CHUNK = 1024
 SAMPLE_CHUNK = 1 << 18
-SAMPLES: Final = ("samples/counts", "samples/position", "samples/actual")
+TRACKS: Final[dict[str, tuple[int, ...]]] = {
+    "truth_trajectory": (2,),
+    "truth_current": (),
+    "truth_fading": (),
+    "truth_contamination": (),
+}
+"""Truths of a simulated instrument that have a value for each sample: the shape of one; see docs/instrument.md."""
+
+SAMPLES: Final = ("samples/counts", "samples/position", "samples/actual", *TRACKS)
 PICTURES: Final = ("frames", "visits")
 TRUTHS: Final = ("truth", "truth_columns")
 COLUMN_CHUNK: Final = 1 << 14
@@ -61,6 +70,7 @@ _KINDS = {
     "samples/actual": ("float32",),
     "truth": ("float32",),
     "truth_columns": ("float64",),
+    **dict.fromkeys(TRACKS, ("float32",)),
 }
 
 
@@ -187,12 +197,13 @@ def array_specs(
     actual: bool,
     truth: bool,
     columns: tuple[int, int] | None = None,
+    tracks: Collection[str] = (),
     channels: int | None = 1,
 ) -> dict[str, ArraySpec]:
     """The arrays of a store by path; frames are of the counts' type and visits uint8 unless told otherwise.
 
-    `columns` are the numbers of true columns and of their fields, where they are known. Without `channels`, those of
-    schema 1, in which counts and frames had no axis of channels.
+    `columns` are the numbers of true columns and of their fields, where they are known, `tracks` names in `TRACKS`.
+    Without `channels`, those of schema 1, in which counts and frames had no axis of channels.
     """
     total, passes, (rows, width) = layout.total_samples, layout.passes, layout.shape
     chunk = min(SAMPLE_CHUNK, total)
@@ -213,6 +224,10 @@ def array_specs(
     ]
     if actual:
         specs.append(ArraySpec("samples/actual", (total, 2), (chunk, 2), np.dtype(np.float32), ("sample", "axis")))
+    for name in tracks:
+        one_sample = TRACKS[name]
+        named = ("sample", *("axis" for _ in one_sample))
+        specs.append(ArraySpec(name, (total, *one_sample), (chunk, *one_sample), np.dtype(np.float32), named))
     if truth:
         specs.append(ArraySpec("truth", (rows, width), tile, np.dtype(np.float32), ("y", "x")))
     if columns is not None:
@@ -232,6 +247,7 @@ def planned_specs(plan: ScanPlan, record: StoreRecord, layout: Layout) -> dict[s
         actual=record.actual_positions,
         truth=record.truth,
         columns=None if record.truth_columns is None else record.truth_columns.shape,
+        tracks=record.tracks,
     )
 
 

@@ -239,8 +239,10 @@ class AcquisitionWriter:
             When the store cannot be written.
         """
         samples = self._open_chunks().samples()
-        check_batch(batch, samples.appended, self._armed, samples.dtype, actual=samples.has_actual)
-        samples.append(batch.counts, batch.actual)
+        check_batch(
+            batch, samples.appended, self._armed, samples.dtype, actual=samples.has_actual, tracks=samples.tracks
+        )
+        samples.append(batch.counts, batch.actual, batch.truths)
 
     def commit(self, times: BeamTimes | None = None) -> None:
         """Make all samples appended so far last, then record it, then draw the passes that became whole.

@@ -1,0 +1,153 @@
+"""Instrument: the settings of all effects of a virtual microscope, in a YAML file of its own.
+
+Those that come with the package are named; a file of the user's own is read from its path. `chain` turns settings
+into what is done to the samples of a scan.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, ValidationError
+
+from stemscan.arguments import described, file_path
+from stemscan.errors import InputNotFoundError, UsageError
+from stemscan.files.yaml_model import expectation, key_path, model_from_file, model_from_yaml, shortened
+from stemscan.hardware.profile_parts import Part
+from stemscan.plan.yaml_text import normalised
+from stemscan.simulators.instrument.effect import MotionEffect
+from stemscan.simulators.instrument.jitter import Jitter
+from stemscan.simulators.instrument.stage_drift import StageDrift
+from stemscan.store.record_parts import InstrumentRecord
+
+__all__ = ["IDEAL", "TEMPLATE", "Instrument", "instrument_names", "instrument_of", "instrument_text"]
+
+TEMPLATE: Final = "template"
+"""Name of the instrument whose every key is explained, to begin one's own with."""
+
+_WHAT: Final = "virtual instrument"
+
+
+class Instrument(Part):
+    """Effects of a virtual microscope; each is off unless it is given.
+
+    Parameters
+    ----------
+    version : int
+        Of this format: 1.
+    name : str
+    description : str
+    jitter : Jitter, optional
+    stage_drift : StageDrift, optional
+
+    Raises
+    ------
+    UsageError
+        When a key or value is none of an instrument.
+    """
+
+    version: Literal[1] = 1
+    name: Annotated[str, Field(min_length=1, max_length=64)] = "mine"
+    description: str = ""
+    jitter: Jitter = Jitter()
+    stage_drift: StageDrift = StageDrift()
+
+    def __init__(self, /, **settings: Any) -> None:
+        try:
+            super().__init__(**settings)
+        except ValidationError as problem:
+            error: Any = problem.errors(include_url=False)[0]
+            raise UsageError(
+                f"instrument: {key_path(tuple(error['loc'])) or 'settings'}: expected {expectation(error)}, got "
+                f"{shortened(error['input'])}; correct it"
+            ) from problem
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # files are validated with their lines
+
+    @property
+    def motions(self) -> tuple[MotionEffect, ...]:
+        """Effects that move the beam over the specimen without anyone knowing, those that are on."""
+        return tuple(one for one in (self.jitter, self.stage_drift) if not one.is_off)
+
+    @property
+    def tracks(self) -> tuple[str, ...]:
+        """What it leaves in a store for each sample, by array."""
+        return ("truth_trajectory",) if self.motions else ()
+
+    @property
+    def is_ideal(self) -> bool:
+        """Tell whether it changes nothing."""
+        return not self.settings()
+
+    def settings(self) -> dict[str, Any]:
+        """Plain data of all effects that are not off, numbers normalised."""
+        data = self.model_dump(mode="json", exclude_defaults=True, exclude={"version", "name", "description"})
+        plain: dict[str, Any] = normalised({key: value for key, value in data.items() if not getattr(self, key).is_off})
+        return plain
+
+    def record(self) -> InstrumentRecord | None:
+        """As stores hold it; None for an ideal one."""
+        settings = self.settings()
+        if not settings:
+            return None
+        text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return InstrumentRecord(name=self.name, sha256=digest, settings=settings, tracks=list(self.tracks))  # type: ignore[arg-type]
+
+
+IDEAL: Final = Instrument(name="ideal")
+"""Still, and counts every electron."""
+
+
+def instrument_names() -> tuple[str, ...]:
+    """Names of the instruments that come with the package."""
+    found = (Path(entry.name) for entry in files(__package__).joinpath("presets").iterdir())
+    return tuple(sorted(path.stem for path in found if path.suffix == ".yaml"))
+
+
+def instrument_text(name: str) -> str:
+    """The file of an instrument that comes with the package.
+
+    Raises
+    ------
+    InputNotFoundError
+        When there is none of that name.
+    """
+    if name not in instrument_names():
+        raise InputNotFoundError(
+            f"expected an instrument of {', '.join(instrument_names())}, or a file, got {name!r}; correct the name or "
+            "the path"
+        )
+    return files(__package__).joinpath("presets", f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def instrument_of(instrument: Instrument | str | Path) -> Instrument:
+    """An instrument: itself, by the name of one that comes with the package, whatever files there are, or from a file.
+
+    Raises
+    ------
+    InputNotFoundError
+        When there is none of that name, and no such file.
+    UsageError
+        When it is none of these, or the file is no instrument; with the key, what was expected and the line.
+    """
+    if isinstance(instrument, Instrument):
+        return instrument
+    if not isinstance(instrument, str | Path):
+        raise UsageError(
+            f"expected an instrument, its name or its file, got {described(instrument)}; give one such as 'drifting'"
+        )
+    path = file_path(instrument, "an instrument, or its name")
+    if isinstance(instrument, str) and (instrument in instrument_names() or not _is_file(instrument)):
+        text = instrument_text(instrument)
+        return model_from_yaml(Instrument, text, what=_WHAT, source=instrument, error=UsageError)
+    return model_from_file(Instrument, path, what=_WHAT, error=UsageError)
+
+
+def _is_file(name: str) -> bool:
+    """Tell whether a name is that of a file, be it there or not."""
+    return name.endswith((".yaml", ".yml")) or Path(name).is_file()

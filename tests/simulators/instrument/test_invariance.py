@@ -1,0 +1,85 @@
+"""Samples do not depend on batches, threads, blocks asked for, or where a scan was resumed."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stemscan.acquisition.faulty import FaultyController
+from stemscan.acquisition.reports import provenance_of
+from stemscan.acquisition.scan import run_scan
+from stemscan.errors import ControllerError
+from stemscan.simulators.instrument import chain
+from stemscan.store.batch import SampleBatch
+from stemscan.store.reader import Acquisition
+from stemscan.store.writer import AcquisitionWriter
+from tests.simulators.instrument.instrument_kit import make_plan, microscope, scanned
+
+EVERYTHING: dict[str, Any] = {
+    "jitter": {"sample_px": [0.2, 0.1], "row_px": [0.2, 0.3]},
+    "stage_drift": {"polynomial_nm": [[3e4, -2e4]], "settling_nm": [0.2, 0.1], "settling_min": 1e-6, "walk_nm": 30.0},
+}
+PLAN = make_plan(passes=3)
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks and shares of threads so small that the scan has several."""
+    monkeypatch.setattr(chain, "_BLOCK", 64)
+    monkeypatch.setattr(chain, "_MIN_PART", 7)
+
+
+@cache
+def whole() -> SampleBatch:
+    """All samples at once."""
+    return scanned(microscope(EVERYTHING, PLAN, coil_tau_ns=700), PLAN)
+
+
+def same(batch: SampleBatch, start: int, stop: int) -> None:
+    """Compare with the same samples of the whole."""
+    expected = whole()[start:stop]
+    np.testing.assert_array_equal(batch.counts, expected.counts)
+    assert batch.actual is not None
+    np.testing.assert_array_equal(batch.actual, expected.actual)
+    assert batch.truths is not None
+    assert expected.truths is not None
+    for name, values in expected.truths.items():
+        np.testing.assert_array_equal(batch.truths[name], values)
+
+
+@settings(max_examples=25, deadline=None)
+@given(size=st.integers(1, 300), threads=st.integers(1, 4), ends=st.tuples(*[st.integers(0, PLAN.total_samples)] * 4))
+def test_any_range_in_any_batches_on_any_threads(size: int, threads: int, ends: tuple[int, int, int, int]) -> None:
+    """Two ranges one after another on one microscope, the second wherever."""
+    device = microscope(EVERYTHING, PLAN, coil_tau_ns=700, threads=threads)
+    for start, stop in (sorted(ends[:2]), sorted(ends[2:])):
+        if start < stop:
+            same(scanned(device, PLAN, start, stop, size), start, stop)
+
+
+@settings(max_examples=6, deadline=None)
+@given(every=st.integers(60, 200), commit=st.integers(10, 120), batch=st.integers(1, 90))
+def test_an_interrupted_and_resumed_store(
+    tmp_path_factory: pytest.TempPathFactory, every: int, commit: int, batch: int
+) -> None:
+    """Each time it is gone on with, by a new microscope."""
+    place: Path = tmp_path_factory.mktemp("store") / "a.zarr"
+    cut = 0
+    while True:
+        device = microscope(EVERYTHING, PLAN, coil_tau_ns=700)
+        faulty = FaultyController(device, seed=cut, faults=["disconnect"], every=every) if cut < 3 else device
+        with AcquisitionWriter.resume(place, PLAN, provenance_of(device)) as writer:
+            try:
+                run_scan(PLAN, faulty, writer, batch_samples=batch, commit_samples=commit)
+                break
+            except ControllerError:
+                cut += 1
+    store = Acquisition.open(place)
+    truths = {name: store.track(name) for name in store.tracks}
+    same(SampleBatch(0, store.counts(), store.actual(), truths), 0, PLAN.total_samples)
