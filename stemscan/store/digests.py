@@ -6,11 +6,11 @@ of a compressor does not change it. Decoded, because the last chunk of a scan un
 committed, whatever was written after that.
 
 The array `digests` (chunks, 32) holds one row a chunk: first those of the samples, for each chunk one of counts, one of
-positions and, where there are any, one of actual positions and of each truth of samples; then the chunks of `frames`, of `visits`, of `truth` and of
-`truth_columns`, in C order. The record holds the SHA-256 of the rows of all whole chunks of samples that are committed,
-the digests of the chunk that is committed in part, and the SHA-256 of the rows of pictures (of a complete store) and of
-the truths. So a commit writes chunks, then digests, then the record, and a reader of the record before or after finds
-what it speaks of.
+positions and, where there are any, one of actual positions and of each truth of samples; then the chunks of `frames`,
+of `visits`, of `truth` and of `truth_columns`, in C order. The record holds the SHA-256 of the rows of all whole chunks
+of samples that are committed, the digests of the chunk that is committed in part, and the SHA-256 of the rows of
+pictures (of a complete store) and of the truths. So a commit writes chunks, then digests, then the record, and a reader
+of the record before or after finds what it speaks of.
 """
 
 from __future__ import annotations
