@@ -45,6 +45,8 @@ class Finding:
         The fields of `FIELDS` of every column, those outside of the frame, too.
     empty : dict of str to ndarray, (m,)
         The same of empty sites.
+    bars : ndarray of float64, (n, 3)
+        Errors within which 68.3 % of the posteriors of row, column and amplitude lie.
     """
 
     def __init__(self, inputs: Inputs, found: Found) -> None:
@@ -53,6 +55,7 @@ class Finding:
         self.places = np.stack([model.rows, model.columns], axis=1)
         self.inside = ((self.places > -0.5) & (self.places < np.array(self.scan.shape) - 0.5)).all(axis=1)
         self.classes = find_classes(model.amplitudes, errors.std[:, 2])
+        self.bars = errors.std[:, :3].copy()
         self.lattices: list[Lattice] = []
         inner = np.nonzero(self.inside)[0]
         grown = [
@@ -134,7 +137,7 @@ class Finding:
             variances = self.errors.columns[mine, 2:3, 2:3]
             found = shrink(self.model.amplitudes[mine, None] - centre, variances, least=_ALLOYED)
             rows["eb_amplitude"][mine] = centre + found.mean[:, 0]
-            rows["eb_amplitude_std"][mine] = found.std[:, 0]
+            rows["eb_amplitude_std"][mine], self.bars[mine, 2] = found.std[:, 0], found.half[:, 0]
 
     def _on_lattice(self, rows: dict[str, npt.NDArray[Any]], number: int, lattice: Lattice) -> None:
         """Sites, displacements and empirical-Bayes positions of a lattice's members."""
@@ -152,6 +155,7 @@ class Finding:
             rows[f"displacement_{name}_std"][mine] = np.sqrt(covariance[:, axis, axis])
             rows[f"eb_{name}"][mine] = sites.places[:, axis] + found.mean[:, axis]
             rows[f"eb_{name}_std"][mine] = np.sqrt(found.std[:, axis] ** 2 + sites.variances)
+            self.bars[mine, axis] = np.sqrt(found.half[:, axis] ** 2 + sites.variances)
 
     def _empty(self) -> dict[str, npt.NDArray[Any]]:
         """Rows of the lattices' empty sites inside the image, with the amplitude that a column there would have."""

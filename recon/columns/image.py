@@ -22,9 +22,11 @@ _FIELDS = ("row", "col", "amplitude")
 def paint(finding: Finding) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Draw columns at their empirical-Bayes places and amplitudes over the fitted background.
 
-    A column's share of the variance follows from the covariance of its fit, drawn together as its empirical-Bayes
-    deviations are; the background's is that at the nearest column. Columns that overlap are taken as independent. A
-    site that stands empty has the amplitude that a column may have there, times its probability.
+    A column's share of the variance follows from the covariance of its fit, drawn together as the central 68.3 % of its
+    empirical-Bayes posterior are: a third of the errors are to be larger than the standard deviation, although most
+    columns are regular and a few, unknown ones are not. The background's share is that at the nearest column. Columns
+    that overlap are taken as independent. A site that stands empty has the amplitude that a column may have there,
+    times its probability.
 
     Returns
     -------
@@ -51,7 +53,7 @@ def _drawn(finding: Finding) -> tuple[Floats, Floats, Floats, npt.NDArray[np.int
     """Places (n, 2), amplitudes, covariances (n, 3, 3) and classes of columns, empty sites, and columns beyond."""
     fields, empty, beyond = finding.columns, finding.empty, finding.beyond
     fitted = np.maximum(finding.errors.std[:, :3], 1e-12)
-    shrunk = np.stack([fields[f"eb_{name}_std"] for name in _FIELDS], axis=1) / fitted
+    shrunk = finding.bars / fitted
     columns = finding.errors.columns[:, :3, :3] * shrunk[:, :, None] * shrunk[:, None, :]
     sites = np.stack([empty[f"eb_{name}_std"] for name in _FIELDS], axis=1)
     usual = np.diag([_usual(fields, "row"), _usual(fields, "col"), float(finding.classes.spreads.max() ** 2)])

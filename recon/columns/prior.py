@@ -1,9 +1,9 @@
 """Empirical-Bayes estimates: a spike of regular columns and a slab of exceptions, learned from the columns themselves.
 
 True deviations d from the site (or from the class's mean amplitude) follow (1 - p) N(0, t0^2) + p N(0, t1^2); the fit
-adds its error. Likelihood chooses t0, t1 and p. A regular column is drawn to its site as far as its error makes it
-worth, an exception not at all; where the two cannot be told apart the posterior is a mixture, and its variance shows
-it.
+adds its error. Likelihood chooses t1 and p for each of several t0, and what these say is averaged by their likelihoods:
+few columns cannot tell whether t0 is zero. A regular column is drawn to its site as far as its error makes it worth, an
+exception not at all; where the two cannot be told apart the posterior is a mixture, and its variance shows it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtr
 
 from stemscan.recon.columns.profile import decay
 from stemscan.runtime.compiled import compiled
@@ -23,6 +24,9 @@ __all__ = ["Posterior", "occupancy", "shrink"]
 _ROUNDS = 100
 _FEWEST = 20
 _LEAST_EMPTY = 0.5
+_NEGLIGIBLE = -5.0
+_ONE_STD = 0.6827
+_HALVINGS = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,18 +37,17 @@ class Posterior:
     ----------
     mean : ndarray of float64, (n, d)
     std : ndarray of float64, (n, d)
+    half : ndarray of float64, (n, d)
+        Distance from the mean within which 68.3 % lie. That is below `std` for most regular columns, whose variance is
+        that of the unlikely case that they are exceptions.
     exceptional : ndarray of float64, (n,)
         Probability of being drawn from the slab.
-    spike, slab, share : float
-        t0, t1 and p.
     """
 
     mean: Floats
     std: Floats
+    half: Floats
     exceptional: Floats
-    spike: float
-    slab: float
-    share: float
 
 
 def shrink(deviations: Floats, covariances: Floats, *, least: float = 1e-4) -> Posterior:
@@ -66,7 +69,7 @@ def shrink(deviations: Floats, covariances: Floats, *, least: float = 1e-4) -> P
     size = len(deviations)
     if size < _FEWEST:
         std = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
-        return Posterior(deviations, std, np.full(size, np.nan), math.nan, math.nan, math.nan)
+        return Posterior(deviations, std, std, np.full(size, np.nan))
     noise = float(np.median(np.diagonal(covariances, axis1=1, axis2=2)))
     spread = float((deviations**2).mean())
     variances, axes = np.linalg.eigh(covariances)
@@ -76,7 +79,7 @@ def shrink(deviations: Floats, covariances: Floats, *, least: float = 1e-4) -> P
         for narrow in (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
         for wide in (0.5, 3.0)
     ]
-    return _posterior(deviations, covariances, *max(learned)[1:])
+    return _posterior(deviations, covariances, learned)
 
 
 def _learn(
@@ -136,18 +139,38 @@ def _parts(
     return np.stack(logs, axis=1), np.stack(means, axis=1), np.stack(variances, axis=1)
 
 
-def _posterior(deviations: Floats, covariances: Floats, spike: float, slab: float, share: float) -> Posterior:
-    """Mixture of the spike's posterior and, for an exception, of the deviation as it was fitted.
+def _posterior(deviations: Floats, covariances: Floats, learned: list[tuple[float, float, float, float]]) -> Posterior:
+    """Mixture of the spikes' posteriors and, for an exception, of the deviation as it was fitted.
 
     An exception is not drawn to the site: the slab says how likely it is, a normal law would claim to know its size.
     """
-    logs, means, variances = _parts(deviations, covariances, (spike, slab), share)
-    means[:, 1], variances[:, 1] = deviations, covariances
-    weights = np.exp(logs - np.logaddexp.reduce(logs, axis=1, keepdims=True))
-    mean = np.einsum("nk,nkd->nd", weights, means)
-    second = np.einsum("nk,nkd->nd", weights, means**2 + np.diagonal(variances, axis1=2, axis2=3))
-    std = np.sqrt(np.maximum(second - mean**2, 0.0))
-    return Posterior(mean, std, weights[:, 1], math.sqrt(spike), math.sqrt(slab), share)
+    best = max(learned)[0]
+    logs, means, variances = [], [], []
+    for likelihood, spike, slab, share in learned:
+        if likelihood > best + _NEGLIGIBLE:
+            log, mean, variance = _parts(deviations, covariances, (spike, slab), share)
+            mean[:, 1], variance[:, 1] = deviations, covariances
+            logs.append(log - np.logaddexp.reduce(log, axis=1, keepdims=True) + likelihood - best)
+            means.append(mean)
+            variances.append(np.diagonal(variance, axis1=2, axis2=3))
+    log, mean, variance = (np.concatenate(parts, axis=1) for parts in (logs, means, variances))
+    weights = np.exp(log - np.logaddexp.reduce(log, axis=1, keepdims=True))
+    centre = np.einsum("nk,nkd->nd", weights, mean)
+    std = np.sqrt(np.maximum(np.einsum("nk,nkd->nd", weights, mean**2 + variance) - centre**2, 0.0))
+    half = _central(weights, mean - centre[:, None], np.sqrt(variance), 2 * std)
+    return Posterior(centre, std, half, weights[:, 1::2].sum(axis=1))
+
+
+def _central(weights: Floats, means: Floats, stds: Floats, top: Floats) -> Floats:
+    """Distances from 0, below `top`, within which `_ONE_STD` of mixtures of normal laws lies, (n, d)."""
+    low, high = np.zeros_like(top), top
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        reach = np.maximum(stds, 1e-12)
+        inside = ndtr((middle[:, None] - means) / reach) - ndtr((-middle[:, None] - means) / reach)
+        enough = np.einsum("nk,nkd->nd", weights, inside) > _ONE_STD
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    return high
 
 
 def occupancy(amplitudes: Floats, std: Floats, mean: float, spread: float) -> Floats:
