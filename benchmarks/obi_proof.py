@@ -74,7 +74,7 @@ def plan_of(samples: int, dwell_ns: int, *, raster: bool) -> ScanPlan:
 
 def begun(place: Path, plan: ScanPlan, controller: ScanController) -> AcquisitionWriter:
     """A store for what a controller gives, new or gone on with."""
-    return AcquisitionWriter.resume(place, plan, Provenance(detector=controller.detector))
+    return AcquisitionWriter.resume(place, plan, Provenance((controller.detector,)))
 
 
 def counts_of(place: Path, plan: ScanPlan, controller: ScanController) -> NDArray[np.uint16]:

@@ -14,11 +14,11 @@ import numpy as np
 
 from stemscan.acquisition.controller_checks import ControllerChecks
 from stemscan.acquisition.faulty import FaultyController
-from stemscan.acquisition.reports import ReportsBeamTimes, beam_times_of
+from stemscan.acquisition.reports import ReportsBeamTimes, beam_times_of, channels_of
 from stemscan.acquisition.scan_controller import Capabilities, ScanController
 from stemscan.errors import ControllerError
 from stemscan.plan.scan_plan import ScanPlan
-from stemscan.store.batch import DetectorInfo
+from stemscan.store.batch import DetectorInfo, check_channels
 from stemscan.store.reader import Acquisition
 from stemscan.units import counted
 
@@ -42,16 +42,18 @@ class ControllerConformance(ControllerChecks):
     # ------------------------------------------------------------------ what it says of itself
 
     def test_says_what_it_can_do(self) -> None:
-        """Capabilities and detector are there before anything is armed, and do not change."""
+        """Capabilities, detector and channels are there before anything is armed, and do not change."""
         with self._made() as (controller, _):
-            able, detector = controller.capabilities, controller.detector
+            able, detector, channels = controller.capabilities, controller.detector, channels_of(controller)
             assert isinstance(controller.controller, ScanController), "expected all members of ScanController"
             assert isinstance(able, Capabilities), f"expected Capabilities, got {able!r}"
             assert able.name, "expected a name for messages, got none"
             assert able.max_batch >= 1, f"expected batches of at least 1 sample, got {able.max_batch}"
             assert isinstance(detector, DetectorInfo), f"expected DetectorInfo, got {detector!r}"
+            check_channels(channels)
             self._scan(controller)
-            assert (controller.capabilities, controller.detector) == (able, detector), "expected the same after a scan"
+            now = controller.capabilities, controller.detector, channels_of(controller)
+            assert now == (able, detector, channels), "expected the same after a scan"
 
     # ------------------------------------------------------------------ arm, start, read
 
@@ -235,11 +237,13 @@ class ControllerConformance(ControllerChecks):
                 self._acquire(controller, store, batch_samples=5, commit_samples=20)
             read = Acquisition.open(place)
             assert read.state == "complete", f"expected a complete store, got {read.state}"
-            total = read.counts().sum(dtype=np.float64)
-            np.testing.assert_allclose(read.frames().sum(dtype=np.float64), total, rtol=1e-6)
+            counts = np.stack([read.counts(channel=number) for number in range(len(read.channels))], axis=1)
+            for number, total in enumerate(counts.sum(axis=0, dtype=np.float64)):
+                frames = read.frames(channel=number)
+                np.testing.assert_allclose(frames.sum(dtype=np.float64), total, rtol=1e-6)
             assert int(read.visits().sum(dtype=np.int64)) == len(path), "expected a visit of each sample"
             np.testing.assert_array_equal(read.positions(), path.positions(0, len(path)))
-            self._same(read.counts(), self._scan(controller).astype(read.counts().dtype))
+            self._same(counts.squeeze(axis=1) if counts.shape[1] == 1 else counts, self._scan(controller))
 
     def test_goes_on_after_an_interruption(self) -> None:
         """Cut off in the middle and resumed, a store is the same as one that was not."""
@@ -258,7 +262,8 @@ class ControllerConformance(ControllerChecks):
             with self._store(other, controller) as store:
                 self._acquire(controller, store, batch_samples=100, commit_samples=1000)
             assert Acquisition.open(place).state == "complete", "expected a complete store"
-            self._same(Acquisition.open(place).counts(), Acquisition.open(other).counts())
+            for number in range(len(channels_of(controller))):
+                self._same(Acquisition.open(place).counts(channel=number), Acquisition.open(other).counts(channel=number))
 
 
 def check_controller(make: Callable[[ScanPlan], ScanController], **attributes: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stemscan.acquisition.reports import provenance_of
+from stemscan.acquisition.reports import channels_of, provenance_of
 from stemscan.acquisition.scan import run_scan
 from stemscan.acquisition.scan_controller import ScanController
 from stemscan.acquisition.timed_controller import TimedController
@@ -76,7 +76,7 @@ class ControllerChecks:
         return ScanPlan.from_dict({name: part for name, part in plan.to_dict().items() if name != "order"} | changes)
 
     def expected_counts(self, path: ScanPath, start: int, stop: int) -> NDArray[Any] | None:
-        """Counts that samples start .. stop - 1 must have, (n,); None where that is not known, unless overridden."""
+        """Counts that samples start .. stop - 1 must have, (n,), of several channels (n, C); None where not known."""
         return None
 
     @contextmanager
@@ -136,7 +136,7 @@ class ControllerChecks:
         stalls: int = 0,
     ) -> list[SampleBatch]:
         """All batches of a range that was started; the caller stalls so often, first before the first of them."""
-        able, dtype = controller.capabilities, np.dtype(controller.detector.dtype)
+        able, dtypes = controller.capabilities, [np.dtype(one.dtype) for one in channels_of(controller)]
         batches: list[SampleBatch] = [] if into is None else into
         at = [start + (stop - start) * number // stalls for number in range(stalls)]
         while True:
@@ -147,7 +147,7 @@ class ControllerChecks:
                 break
             assert isinstance(batch, SampleBatch), f"expected a SampleBatch or None, got {batch!r}"
             try:
-                check_batch(batch, start, stop, dtype, actual=able.actual_positions)
+                check_batch(batch, start, stop, dtypes, actual=able.actual_positions)
             except UnprovenError as problem:  # not said by the controller
                 raise AssertionError(str(problem)) from None
             got, most = len(batch.counts), min(size, able.max_batch)

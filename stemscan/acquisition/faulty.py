@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 import numpy as np
 
 from stemscan.acquisition.moved_readings import MovedReadings, with_reading
-from stemscan.acquisition.reports import beam_times_of, provenance_of, reach_of
+from stemscan.acquisition.reports import beam_times_of, channels_of, provenance_of, reach_of
 from stemscan.acquisition.scan_controller import Capabilities, ScanController
 from stemscan.errors import ControllerError, UsageError
 from stemscan.random import Stream, bounded, random_words
@@ -126,6 +126,11 @@ class FaultyController:
     def detector(self) -> DetectorInfo:
         """That of the controller that works."""
         return self._inner.detector
+
+    @property
+    def channels(self) -> tuple[DetectorInfo, ...]:
+        """Those of the controller that works."""
+        return channels_of(self._inner)
 
     def arm(self, path: ScanPath, start: int, stop: int) -> None:
         """Get ready for samples start .. stop - 1."""

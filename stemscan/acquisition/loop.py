@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from stemscan.acquisition.committer import Committer
-from stemscan.acquisition.reports import controller_errors, reach_of
+from stemscan.acquisition.reports import channels_of, controller_errors, reach_of
 from stemscan.acquisition.segment import Segment
 from stemscan.acquisition.timed_controller import TimedController, aside
 from stemscan.errors import (
@@ -31,7 +31,7 @@ from stemscan.path.scan_path import ScanPath
 from stemscan.runtime.interrupts import Interrupted, Interrupts
 from stemscan.store.batch import SampleBatch
 from stemscan.store.reader import Acquisition
-from stemscan.store.schema import counts_dtype
+from stemscan.store.schema import counts_dtypes
 from stemscan.units import counted
 
 if TYPE_CHECKING:
@@ -72,10 +72,11 @@ class AcquireLoop:
                 f"expected a controller that can begin at sample {store.samples_committed}, got {able.name}, which "
                 "only runs whole scans; acquire into a new store"
             )
-        if store.record.detector != self.controller.detector:
+        if store.record.detectors != (channels := channels_of(self.controller)):
+            begun, now = (", ".join(map(str, one)) for one in (store.record.detectors, channels))
             raise StoreMismatchError(
-                f"expected the detector with which {str(store.path)!r} was begun ({store.record.detector}), got "
-                f"{self.controller.detector}; make the store with the detector of its controller"
+                f"expected the detector with which {str(store.path)!r} was begun ({begun}), got {now}; make the store "
+                "with the detector of its controller"
             )
         if able.actual_positions != store.record.actual_positions:
             has, gives = ("with", "none") if not able.actual_positions else ("without", "some")
@@ -88,7 +89,7 @@ class AcquireLoop:
         """Expose and commit; blank the beam and keep what came, whatever goes wrong."""
         store = self.writer
         self._received = store.samples_committed
-        self._dtype = counts_dtype(store.record.detector, store.record.noise, store.layout.electrons_per_sample)
+        self._dtypes = counts_dtypes(store.record, store.layout)
         self._path = ScanPath(store.plan)
         committer = Committer(store, self.controller, ScanPath(store.plan), self.commit_samples)
         with Interrupts() as interrupts, self._timed() as self._calls:
@@ -162,7 +163,7 @@ class AcquireLoop:
                 self._calls.arm(self._path, segment.start, segment.stop)
                 self._calls.start()
             while (batch := self._read(interrupts, able.name)) is not None:
-                segment.add(batch, self._dtype, actual=store.record.actual_positions)
+                segment.add(batch, self._dtypes, actual=store.record.actual_positions)
                 committer.check()
                 if self.progress is not None:
                     self.progress(segment.received, store.total_samples)
@@ -235,10 +236,8 @@ class AcquireLoop:
             batch = self._calls.read(size)
         if batch is not None and not isinstance(batch, SampleBatch):
             raise ControllerError(f"expected a SampleBatch or None from {name}, got {type(batch).__name__}")
-        if batch is not None and np.size(batch.counts) > size:
-            raise ControllerError(
-                f"expected at most {counted(size, 'sample')} a batch from {name}, got {np.size(batch.counts)}"
-            )
+        if batch is not None and (got := len(np.atleast_1d(batch.counts))) > size:
+            raise ControllerError(f"expected at most {counted(size, 'sample')} a batch from {name}, got {got}")
         return batch
 
     def _errors(self) -> AbstractContextManager[None]:

@@ -71,7 +71,7 @@ class ReplayController:
             seed=source.seed,
             specimen=None if source.specimen is None else SpecimenRecord(**source.specimen),
             instrument=None if source.instrument is None else InstrumentRecord(**source.instrument),
-            truth=source.truth,
+            truth=source.truth if len(source.channels) == 1 else source.truths,
             truth_columns=source.truth_columns,
             coil_tau_ns=source.coil_tau_ns,
             coil_waits=source.coil_waits,
@@ -97,6 +97,11 @@ class ReplayController:
     def detector(self) -> DetectorInfo:
         """That of the store."""
         return self._store.detector
+
+    @property
+    def channels(self) -> tuple[DetectorInfo, ...]:
+        """Those of the store."""
+        return self._store.channels
 
     def arm(self, path: ScanPath, start: int, stop: int) -> None:
         """Get ready for samples start .. stop - 1; what was armed before is dropped.
@@ -152,5 +157,7 @@ class ReplayController:
         if self._piece is None or self._piece.start != first:
             last, store = min(first + _PIECE, self._committed), self._store
             truths = {name: store.track(name, first, last) for name in store.tracks} or None
-            self._piece = SampleBatch(first, store.counts(first, last), store.actual(first, last), truths)
+            counts = [store.counts(first, last, channel=number) for number in range(len(store.channels))]
+            together = np.stack(counts, axis=1) if len(counts) > 1 else counts[0]
+            self._piece = SampleBatch(first, together, store.actual(first, last), truths)
         return copy.deepcopy(self._piece[start - first : stop - first])

@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 __all__ = [
     "MEMBERS",
     "ReportsBeamTimes",
+    "ReportsChannels",
     "ReportsProvenance",
     "ReportsReach",
     "ReportsWarnings",
     "beam_times_of",
+    "channels_of",
     "check_reports",
     "controller_errors",
     "provenance_of",
@@ -70,7 +72,17 @@ class ReportsProvenance(Protocol):
 
     @property
     def provenance(self) -> Provenance:
-        """Provenance of its samples; detector, actual positions and session are filled in."""
+        """Provenance of its samples; channels, actual positions and session are filled in."""
+        ...
+
+
+@runtime_checkable
+class ReportsChannels(Protocol):
+    """A scan controller that has several detectors: its counts are (n, C), a column each."""
+
+    @property
+    def channels(self) -> Sequence[DetectorInfo]:
+        """Meaning of the numbers of each channel, with names of their own; the first is its `detector`."""
         ...
 
 
@@ -132,6 +144,7 @@ def check_reports(controller: object) -> None:
                 f"expected the {name} of {_name_of(controller)} as {kind.__name__}, got {type(found).__name__}; "
                 "report it to its authors"
             )
+    channels_of(controller)  # type: ignore[arg-type]
     able = controller.capabilities  # type: ignore[attr-defined]
     if not isinstance(able.max_batch, Integral) or able.max_batch < 1:
         raise ControllerError(
@@ -157,11 +170,33 @@ def reach_of(controller: ScanController) -> int | None:
         return None if reached is None else operator.index(reached)
 
 
+def channels_of(controller: ScanController) -> tuple[DetectorInfo, ...]:
+    """Meaning of the numbers of each channel of a controller: one unless it reports several.
+
+    Raises
+    ------
+    ControllerError
+        When it reports what is none, or its first channel is not its detector.
+    """
+    if not isinstance(controller, ReportsChannels):
+        return (controller.detector,)
+    with controller_errors(controller):
+        channels = tuple(controller.channels)
+        wrong = next((one for one in channels if not isinstance(one, DetectorInfo)), None)
+    if wrong is not None or not channels or channels[0] != controller.detector:
+        got = f"{type(wrong).__name__}" if wrong is not None else f"{channels[:1]}"
+        raise ControllerError(
+            f"expected the channels of {_name_of(controller)} as DetectorInfo, its detector first, got {got}; report it "
+            "to its authors"
+        )
+    return channels
+
+
 def provenance_of(controller: ScanController) -> Provenance:
-    """Provenance of a controller's samples: as far as it reports, with its detector and kind of positions."""
+    """Provenance of a controller's samples: as far as it reports, with its channels and kind of positions."""
     known = controller.provenance if isinstance(controller, ReportsProvenance) else Provenance()
     actual = controller.capabilities.actual_positions
-    return replace(known, detector=controller.detector, actual_positions=actual)
+    return replace(known, channels=channels_of(controller), actual_positions=actual)
 
 
 def warnings_of(controller: ScanController) -> list[str]:

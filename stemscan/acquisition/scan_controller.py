@@ -53,7 +53,7 @@ class ScanController(Protocol):
 
     @property
     def detector(self) -> DetectorInfo:
-        """Meaning of its numbers."""
+        """Meaning of its numbers, or of those of its first channel."""
         ...
 
     def arm(self, path: ScanPath, start: int, stop: int) -> None:

@@ -6,7 +6,7 @@ and nothing in a batch shows it. Their number does, at the end of the range: wha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,10 +34,10 @@ class Segment:
         self._keep, self._until_proven = keep, until_proven
         self._waiting: list[SampleBatch] = []
 
-    def add(self, batch: SampleBatch, dtype: np.dtype[Any], *, actual: bool) -> None:
+    def add(self, batch: SampleBatch, dtypes: Sequence[np.dtype[Any]], *, actual: bool) -> None:
         """Check a batch as `check_batch` does, and hold it back or keep it."""
         try:
-            check_batch(batch, self.received, self.stop, dtype, actual=actual)
+            check_batch(batch, self.received, self.stop, dtypes, actual=actual)
         except UnprovenError as problem:
             if batch.start != self.received:  # the controller knows which samples came
                 raise

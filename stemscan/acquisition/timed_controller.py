@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from stemscan.acquisition.reports import channels_of
 from stemscan.errors import ControllerError, UsageError
 
 if TYPE_CHECKING:
@@ -93,6 +94,11 @@ class TimedController:
     def detector(self) -> DetectorInfo:
         """Meaning of its numbers."""
         return self.controller.detector
+
+    @property
+    def channels(self) -> tuple[DetectorInfo, ...]:
+        """Meaning of the numbers of each channel."""
+        return channels_of(self.controller)
 
     def arm(self, path: ScanPath, start: int, stop: int) -> None:
         """Get ready for samples start .. stop - 1."""

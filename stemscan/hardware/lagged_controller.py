@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from stemscan.acquisition.reports import beam_times_of, provenance_of, reach_of
+from stemscan.acquisition.reports import beam_times_of, channels_of, provenance_of, reach_of
 from stemscan.errors import ControllerError, UsageError
 from stemscan.hardware.coil_lag import CoilLag
 from stemscan.store.batch import DetectorInfo, SampleBatch
@@ -58,6 +58,11 @@ class LaggedController:
     def detector(self) -> DetectorInfo:
         """Detector of the controller."""
         return self._controller.detector
+
+    @property
+    def channels(self) -> tuple[DetectorInfo, ...]:
+        """Channels of the controller."""
+        return channels_of(self._controller)
 
     def arm(self, path: ScanPath, start: int, stop: int) -> None:
         """Get ready for samples start .. stop - 1 of the program's path.

@@ -264,22 +264,17 @@ class SampleReader:
         Its arrays by path.
     checks : ChunkChecks, optional
         As for `ArrayReader`.
-    channel : int
-        Of the counts.
     """
 
-    def __init__(
-        self, folder: Path, specs: dict[str, ArraySpec], checks: ChunkChecks | None = None, channel: int = 0
-    ) -> None:
+    def __init__(self, folder: Path, specs: dict[str, ArraySpec], checks: ChunkChecks | None = None) -> None:
         self._counts = ArrayReader(folder, specs["samples/counts"], checks)
         self._positions = ArrayReader(folder, specs["samples/position"], checks)
-        self._channel = channel
         self.chunk = specs["samples/counts"].chunks[0]
 
     def __call__(self, start: int, stop: int) -> tuple[NDArray[Any], NDArray[np.int32]]:
-        """Counts (n,) and positions (n, 2) of samples start .. stop - 1."""
+        """Counts (n, C) and positions (n, 2) of samples start .. stop - 1."""
         counts = self._counts.rows(start, stop)
-        return counts if counts.ndim == 1 else counts[:, self._channel], self._positions.rows(start, stop)
+        return counts.reshape(len(counts), -1), self._positions.rows(start, stop)
 
 
 async def _settle() -> None:

@@ -5,7 +5,8 @@ A store keeps counts unchanged or not at all: nothing is clipped, wrapped, round
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -15,8 +16,11 @@ from numpy.typing import NDArray
 from stemscan.arguments import real_number
 from stemscan.errors import ControllerError, UnprovenError, UsageError
 
-__all__ = ["DetectorInfo", "SampleBatch", "check_batch", "head_of"]
+__all__ = ["DetectorInfo", "SampleBatch", "check_batch", "check_channels", "common_dtype", "head_of"]
 
+_NAME: Final = re.compile(r"[^\W\d][^+,\s]*")
+_WHOLE_FLOATS: Final = 1 << 24
+_ANY: Final = 1 << 64
 _LARGEST: Final = 1e12
 """Gain and offset of a detector; beyond it electrons would leave the range of single precision."""
 
@@ -36,7 +40,7 @@ class DetectorInfo:
     dtype : {"uint16", "uint32", "float32"}
         Of the counts.
     name : str
-        Of the channel; two detectors that differ in it alone are equal.
+        Of the channel, such as "haadf"; two detectors that differ in it alone are equal.
     """
 
     unit: Literal["electron", "adu"] = "electron"
@@ -73,7 +77,7 @@ class SampleBatch:
     start : int
         Index of the first sample in the path.
     counts : ndarray
-        (n,) raw values of the detector; integers of any width, or float32.
+        (n,) raw values of the detector, or (n, C) of a controller with C > 1 channels; integers of any width, or float32.
     actual : ndarray, optional
         (n, 2) positions of the beam (row, column) in pixels, where the controller knows them.
     truths : mapping, optional
@@ -102,18 +106,50 @@ def head_of(batch: SampleBatch, stop: int) -> SampleBatch:
     return batch if size >= len(batch.counts) else batch[:size]
 
 
+def check_channels(channels: tuple[DetectorInfo, ...]) -> None:
+    """Refuse channels of which one cannot be told from another.
+
+    Raises
+    ------
+    UsageError
+        When there is none, two have one name, or a name is none by which one can be asked for.
+    """
+    names = [channel.name for channel in channels]
+    if not channels or len(set(map(str.lower, names))) < len(names):
+        raise UsageError(f"expected at least one channel, each with a name of its own, got {names}; name them apart")
+    if len(channels) > 1 and (wrong := next((name for name in names if not _is_name(name)), None)) is not None:
+        raise UsageError(
+            f"expected names of channels that begin with a letter, hold no +, comma or space and are not 'all', got "
+            f"{wrong!r}; rename it"
+        )
+
+
+def _is_name(name: str) -> bool:
+    """Tell whether a channel can be asked for by that name."""
+    return _NAME.fullmatch(name) is not None and name.lower() != "all"
+
+
 def check_batch(
     batch: SampleBatch,
     start: int,
     stop: int,
-    dtype: np.dtype[Any],
+    dtypes: Sequence[np.dtype[Any]],
     *,
     actual: bool,
     tracks: Collection[str] | None = None,
 ) -> None:
-    """Refuse a batch that does not continue at `start`, passes `stop`, or holds what `dtype` cannot keep unchanged.
+    """Refuse a batch that does not continue at `start`, passes `stop`, or holds what cannot be kept unchanged.
 
-    With `tracks`, also one whose truths are not those.
+    Parameters
+    ----------
+    batch : SampleBatch
+    start, stop : int
+    dtypes : sequence of numpy.dtype
+        What holds the counts of each channel.
+    actual : bool
+        Whether it must carry actual positions.
+    tracks : collection of str, optional
+        The truths that it must carry.
 
     Raises
     ------
@@ -125,30 +161,35 @@ def check_batch(
     counts = batch.counts
     if not isinstance(counts, np.ndarray):
         raise ControllerError(f"expected counts in a numpy array, got {type(counts).__name__} at sample {start}")
-    if counts.ndim != 1 or counts.size == 0:
-        raise ControllerError(f"expected a batch of counts of shape (n,) with n >= 1, got shape {counts.shape}")
+    lots = () if len(dtypes) == 1 else (len(dtypes),)
+    if counts.ndim != 1 + len(lots) or counts.shape[1:] != lots or counts.size == 0:
+        shape = f"(n, {lots[0]})" if lots else "(n,)"
+        raise ControllerError(f"expected a batch of counts of shape {shape} with n >= 1, got shape {counts.shape}")
     if not isinstance(batch.start, int | np.integer):
         raise ControllerError(f"expected a batch that starts at sample {start}, got {batch.start!r}")
     if batch.start != start:
         what = "overlap" if batch.start < start else "gap"
         raise UnprovenError(f"expected a batch that starts at sample {start}, got {batch.start}: {what}", proven=start)
-    if start + counts.size > stop:
+    if start + len(counts) > stop:
         raise UnprovenError(
-            f"expected samples up to {stop}, as armed, got a batch that ends at {start + counts.size}", proven=start
+            f"expected samples up to {stop}, as armed, got a batch that ends at {start + len(counts)}", proven=start
         )
-    if dtype.kind == "f":
-        _check_floats(counts, start, dtype)
-    else:
-        _check_integers(counts, start, dtype)
+    common = common_dtype(dtypes)
+    for channel, dtype in enumerate(dtypes):
+        values = counts[:, channel] if lots else counts
+        if dtype.kind == "f":
+            _check_floats(values, start, dtype)
+        else:
+            _check_integers(values, start, dtype, common)
     if actual != (batch.actual is not None):
         expected, got = ("with", "none") if actual else ("without", "some")
         raise ControllerError(f"expected batches {expected} actual positions, got {got} at sample {start}")
     if batch.actual is not None:
         positions = np.asarray(batch.actual)
         fits = positions.dtype.kind == "f" and (np.abs(positions) <= np.finfo(np.float32).max).all()
-        if positions.shape != (counts.size, 2) or not fits:
+        if positions.shape != (len(counts), 2) or not fits:
             raise ControllerError(
-                f"expected finite actual positions of shape ({counts.size}, 2), got {positions.dtype} of shape "
+                f"expected finite actual positions of shape ({len(counts)}, 2), got {positions.dtype} of shape "
                 f"{positions.shape} at sample {start}"
             )
     if tracks is not None and set(tracks) != set(batch.truths or ()):
@@ -156,6 +197,11 @@ def check_batch(
             f"expected truths {', '.join(tracks) or 'of no kind'} with each batch, got "
             f"{', '.join(batch.truths or ()) or 'none'} at sample {start}"
         )
+
+
+def common_dtype(dtypes: Sequence[np.dtype[Any]]) -> np.dtype[Any]:
+    """The type of an array that holds all channels: float32 where one of them is."""
+    return np.dtype(np.float32) if any(one.kind == "f" for one in dtypes) else max(dtypes, key=lambda one: one.itemsize)
 
 
 def _check_floats(counts: NDArray[Any], start: int, dtype: np.dtype[Any]) -> None:
@@ -168,11 +214,16 @@ def _check_floats(counts: NDArray[Any], start: int, dtype: np.dtype[Any]) -> Non
         raise ControllerError(f"expected finite counts of at least 0, got {counts[first]} at sample {start + first}")
 
 
-def _check_integers(counts: NDArray[Any], start: int, dtype: np.dtype[Any]) -> None:
-    """Refuse what is no integer, below zero, or above the largest value of `dtype`."""
-    if counts.dtype.kind not in "iu":
+def _check_integers(counts: NDArray[Any], start: int, dtype: np.dtype[Any], common: np.dtype[Any]) -> None:
+    """Refuse what is no integer, below zero, or above the largest value of `dtype` or of what `common` holds exactly."""
+    if common.kind == "f" and counts.dtype == common:  # beside a channel of floats
+        bad = counts != np.trunc(counts)
+        if bad.any():
+            first = int(bad.argmax())
+            raise ControllerError(f"expected whole counts ({dtype}), got {counts[first]} at sample {start + first}")
+    elif counts.dtype.kind not in "iu":
         raise ControllerError(f"expected integer counts ({dtype}), got {counts.dtype} at sample {start}")
-    highest = int(np.iinfo(dtype).max)
+    highest = min(int(np.iinfo(dtype).max), _WHOLE_FLOATS if common.kind == "f" else _ANY)
     if counts.min() < 0:
         first = int((counts < 0).argmax())
         raise ControllerError(f"expected counts of at least 0, got {counts[first]} at sample {start + first}")

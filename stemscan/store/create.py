@@ -90,7 +90,7 @@ def make_store(
     DiskSpaceError, StoreError
         When the disk cannot hold the store, refuses to write, or another writer is at work.
     """
-    truths = _truths(provenance, layout.shape)
+    truths = _truths(provenance, layout.shape, len(record.channels))
     lock = _claim_folder(path, worst_case_bytes(specs.values(), layout), overwrite=overwrite, resume=resume)
     try:
         with Interrupts(polite=True) as interrupts:  # zarr writes in a thread, which would go on
@@ -202,7 +202,7 @@ def _fill_folder(folder: Path, specs: dict[str, ArraySpec], truths: dict[str, ND
     failpoint("create:arrays")
     for name in (name for name in TRUTHS if name in specs):
         writer = ArrayWriter(folder, specs[name], digests)
-        writer.write((0, 0), truths[name])
+        writer.write((0,) * truths[name].ndim, truths[name])
         writer.sync()
     digests.flush()
     failpoint("create:truth")
@@ -225,11 +225,11 @@ def _with_arrays(
     return record.model_copy(update={"arrays": arrays, "digests": bound})
 
 
-def _truths(provenance: Provenance, shape: tuple[int, int]) -> dict[str, NDArray[Any]]:
+def _truths(provenance: Provenance, grid: tuple[int, int], channels: int) -> dict[str, NDArray[Any]]:
     """Truth of the specimen, by array; an error when it does not fit the grid or is not finite."""
     if provenance.truth is None:
         return {}
-    array = np.asarray(provenance.truth)
+    array, shape = np.asarray(provenance.truth), grid if channels == 1 else (channels, *grid)
     if array.shape != shape or array.dtype.kind not in "fiu":
         raise UsageError(f"expected a truth of real numbers of shape {shape}, got {array.dtype} of shape {array.shape}")
     converted = np.ascontiguousarray(array, np.float32)

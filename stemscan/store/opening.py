@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stemscan.errors import PlanError, StoreError
+from stemscan.store.batch import common_dtype
 from stemscan.store.record import StoreRecord
 from stemscan.store.root import RootFile
-from stemscan.store.schema import SAMPLES, ArraySpec, Layout, array_specs, counts_dtype, spec_on_disk
+from stemscan.store.schema import SAMPLES, ArraySpec, Layout, array_specs, counts_dtypes, spec_on_disk
 from stemscan.units import counted
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def recorded_specs(record: StoreRecord, layout: Layout, folder: Path) -> dict[st
     StoreError
         When the record contradicts itself.
     """
-    dtype = counts_dtype(record.detector, record.noise, layout.electrons_per_sample)
+    dtype = common_dtype(counts_dtypes(record, layout))
     channels = None if record.schema_version == 1 else len(record.channels)
     known = None if record.truth_columns is None else record.truth_columns.shape
     usual = array_specs(

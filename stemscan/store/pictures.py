@@ -53,7 +53,8 @@ def draw_pass(
     Yields
     ------
     tuple of (str, tuple of int, ndarray)
-        "frames" or "visits", where a band begins in that array, and its values, with all axes of the array.
+        "frames" or "visits", where a band begins in that array, and its values, with all axes of the array; bands of
+        frames channel by channel.
 
     Raises
     ------
@@ -64,34 +65,36 @@ def draw_pass(
     counts, tile_rows = specs["frames"].dtype, math.lcm(*(specs[name].chunks[-2] for name in PICTURES))
     start, stop = layout.pass_starts[index], min(layout.pass_starts[index + 1], committed)
     wide = np.dtype(np.float64 if counts.kind == "f" else np.uint32 if counts.itemsize <= 2 else np.uint64)
-    height = max(1, BAND_BYTES // (columns * (wide.itemsize + 4)) // tile_rows) * tile_rows
+    channels = math.prod(specs["frames"].shape[1:-2])
+    height = max(1, BAND_BYTES // (columns * (wide.itemsize * channels + 4)) // tile_rows) * tile_rows
     chunk = samples.chunk
     pieces = [(first, min(first // chunk * chunk + chunk, stop)) for first in _starts(start, stop, chunk)]
     spans = {} if height >= rows else {part: _rows_of(samples, part) for part in pieces}
     for top in range(0, rows, height):
         bottom = min(top + height, rows)
-        sums, hits = np.zeros((bottom - top) * columns, wide), np.zeros((bottom - top) * columns, np.uint32)
+        size = (bottom - top) * columns
+        sums, hits = np.zeros((channels, size), wide), np.zeros(size, np.uint32)
         for part in pieces:
             lowest, highest = spans.get(part, (top, top))
             if lowest < bottom and highest >= top:
                 _add(sums, hits, *samples(*part), (top, bottom), layout.shape)
-        for name, values in (("frames", sums), ("visits", hits)):
-            channel = (1,) * (len(specs[name].shape) - 3)
-            narrow = _narrow(values, specs[name].dtype, index).reshape(1, *channel, bottom - top, columns)
-            yield name, (index, *(0 for _ in channel), top, 0), narrow
+        for name, channel, values in (*(("frames", *one) for one in enumerate(sums)), ("visits", 0, hits)):
+            lot = (channel,)[: len(specs[name].shape) - 3]
+            narrow = _narrow(values, specs[name].dtype, index).reshape(1, *(1 for _ in lot), bottom - top, columns)
+            yield name, (index, *lot, top, 0), narrow
 
 
 def draw_stack(
     samples: SampleReader, layout: Layout, specs: dict[str, ArraySpec], committed: int
 ) -> dict[str, NDArray[Any]]:
-    """Frames and visits of all passes, (T, H, W), from the samples that are committed; see `draw_pass`."""
-    stack = (layout.passes, *layout.shape)
-    pictures = {name: np.zeros(stack, specs[name].dtype) for name in PICTURES}
+    """Frames and visits of all passes, as the arrays, from the samples that are committed; see `draw_pass`."""
+    pictures = {name: np.zeros(specs[name].shape, specs[name].dtype) for name in PICTURES}
     for index in range(layout.passes):
         if layout.pass_starts[index] >= committed:
             break
-        for name, (*_, top, _), band in draw_pass(samples, layout, specs, index, committed):
-            pictures[name][index, top : top + band.shape[-2]] = band.reshape(band.shape[-2:])
+        for name, place, band in draw_pass(samples, layout, specs, index, committed):
+            region = tuple(slice(at, at + size) for at, size in zip(place, band.shape, strict=True))
+            pictures[name][region] = band
     return pictures
 
 
@@ -183,7 +186,8 @@ def _add(
         inside = (row >= band[0]) & (row < band[1])
         row, column, counts = row[inside], column[inside], counts[inside]
     flat = (row - band[0]).astype(np.int64) * shape[1] + column
-    np.add.at(sums, flat, counts.astype(sums.dtype))
+    for channel, added in zip(sums, counts.T, strict=True):
+        np.add.at(channel, flat, added.astype(sums.dtype))
     np.add.at(hits, flat, np.uint32(1))
 
 

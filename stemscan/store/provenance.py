@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stemscan.store.batch import DetectorInfo
@@ -24,8 +24,8 @@ class Provenance:
 
     Parameters
     ----------
-    detector : DetectorInfo
-        What the counts mean.
+    channels : tuple of DetectorInfo
+        What the counts of each channel mean.
     noise : {"poisson", "eq5"}
         Statistics of the counts.
     seed : int, optional
@@ -35,7 +35,7 @@ class Provenance:
     instrument : InstrumentRecord, optional
         Settings of a simulation's instrument, where it is not ideal.
     truth : ndarray, optional
-        The specimen's signal, real, (H, W).
+        The specimen's signal, real, (H, W); that of each channel, (C, H, W), of several.
     truth_columns : TrueColumns, optional
         Its atomic columns, where it knows them.
     actual_positions : bool
@@ -48,7 +48,7 @@ class Provenance:
         What the operator wants kept in the history, such as operator or kV.
     """
 
-    detector: DetectorInfo = field(default_factory=DetectorInfo)
+    channels: tuple[DetectorInfo, ...] = (DetectorInfo(),)
     noise: Noise = "poisson"
     seed: int | None = None
     specimen: SpecimenRecord | None = None

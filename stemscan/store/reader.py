@@ -107,7 +107,6 @@ class Acquisition:
                 f"expected a store that Acquisition.open or stemscan.load opens, got {described(root)}; use one"
             )
         self._store = store = OpenStore(root)
-        self._drawn: dict[int, dict[str, NDArray[Any]]] = {}
         record, layout = root.record, store.layout
         self.path, self.plan, self.plan_digest = root.folder, store.plan, record.plan_digest
         self.layout, self.shape, self.passes = layout, layout.shape, layout.passes
@@ -115,8 +114,8 @@ class Acquisition:
         self.total_samples = layout.total_samples
         self.samples_committed, self.samples_armed = record.samples_committed, record.samples_armed
         self.state, self.origin, self.schema = record.state, record.origin, record.schema_version
-        self.noise, self.seed, self.detector = record.noise, record.seed, record.detector
-        self.channels = tuple(channel.info() for channel in record.channels)
+        self.noise, self.seed, self.detector = record.noise, record.seed, record.detectors[0]
+        self.channels = record.detectors
         self.coil_tau_ns, self.coil_waits = record.coil_tau_ns, record.coil_waits
         self.specimen, self.imported = _plain(record.specimen), _plain(record.imported)
         self.known_columns = _plain(record.truth_columns)
@@ -211,9 +210,7 @@ class Acquisition:
         StoreError
             When the data are damaged.
         """
-        self._arrays.check_channel(channel)
-        rows = self._arrays.samples("samples/counts", start, stop)
-        return rows if rows.ndim == 1 else rows[:, channel]
+        return self._arrays.counts(start, stop, channel)
 
     def positions(self, start: int = 0, stop: int | None = None) -> NDArray[np.int32]:
         """Pixels (row, column) of samples start .. stop - 1 as commanded, (n, 2) int32; raises as `counts`."""
@@ -260,16 +257,40 @@ class Acquisition:
     def _picture(self, name: str, channel: int) -> NDArray[Any]:
         """Frames or visits, read when the store is complete, else drawn."""
         self._arrays.check_channel(channel)
-        if self.state == "complete":
-            return self._arrays.picture(name, channel)
-        if channel not in self._drawn:
-            self._drawn = {channel: self._arrays.drawn(channel)}
-        return self._drawn[channel][name]
+        stack = self._arrays.picture(name) if self.state == "complete" else self._drawn[name]
+        return stack if stack.ndim == 3 else stack[:, channel]
 
     @cached_property
+    def _drawn(self) -> dict[str, NDArray[Any]]:
+        """Frames and visits of a store that is not complete."""
+        return self._arrays.drawn()
+
+    @property
     def truth(self) -> NDArray[np.float32] | None:
-        """The specimen's signal, (H, W) float32; None for measurements."""
+        """The specimen's signal in the first channel, (H, W) float32; None for measurements."""
+        return None if self.truths is None else self.truths[0]
+
+    @cached_property
+    def truths(self) -> NDArray[np.float32] | None:
+        """The specimen's signal in each channel, (C, H, W) float32; None for measurements."""
         return self._arrays.truth() if "truth" in self.arrays else None
+
+    def channel_number(self, channel: int | str) -> int:
+        """Number of a channel by its number or name.
+
+        Raises
+        ------
+        UsageError
+            When there is none such; the message names those there are.
+        """
+        names = [one.name.lower() for one in self.channels]
+        text = str(channel).lower()
+        if text in names:
+            return names.index(text)
+        if text.isdecimal() and int(text) < len(names):
+            return int(text)
+        known = ", ".join(f"{number} {one.name}" for number, one in enumerate(self.channels))
+        raise UsageError(f"expected a channel of {str(self.path)!r} ({known}), got {str(channel)!r}; give one of these")
 
     @cached_property
     def truth_columns(self) -> TrueColumns | None:

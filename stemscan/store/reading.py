@@ -14,6 +14,7 @@ from stemscan.errors import UsageError
 from stemscan.store.arrays import ArrayReader, SampleReader
 from stemscan.store.opening import OpenStore
 from stemscan.store.pictures import draw_stack
+from stemscan.store.schema import counts_dtypes
 from stemscan.store.true_columns import FIELDS, TrueColumns
 
 __all__ = ["StoreArrays"]
@@ -34,6 +35,16 @@ class StoreArrays:
         """Refuse a channel that is not there."""
         channels = len(self._store.record.channels)
         whole_number(channel, f"a channel of 0 .. {channels - 1}", 0, channels - 1)
+
+    def counts(self, start: int, stop: int | None, channel: int) -> NDArray[Any]:
+        """Committed counts start .. stop - 1 of a channel, of its own type; raises as `samples`."""
+        self.check_channel(channel)
+        rows, record = self.samples("samples/counts", start, stop), self._store.record
+        if rows.ndim == 1 or len(record.channels) == 1:
+            return rows.reshape(len(rows))
+        planned = record.origin == "acquired"
+        own = counts_dtypes(record, self._store.layout)[channel] if planned else np.dtype(record.channels[channel].dtype)
+        return rows[:, channel].astype(own)
 
     def samples(self, name: str, start: int, stop: int | None) -> NDArray[Any]:
         """Committed elements start .. stop - 1 of an array of samples.
@@ -57,24 +68,23 @@ class StoreArrays:
         with self._store.steady():
             return self._reader(name).rows(start, stop)
 
-    def picture(self, name: str, channel: int = 0) -> NDArray[Any]:
-        """Frames or visits of a complete store, (T, H, W)."""
-        stack = self._all(name)
-        return stack if stack.ndim == 3 else stack[:, channel]
+    def picture(self, name: str) -> NDArray[Any]:
+        """Frames or visits of a complete store, as the array."""
+        return self._all(name)
 
-    def drawn(self, channel: int = 0) -> dict[str, NDArray[Any]]:
-        """Frames and visits of a store that is not complete, (T, H, W), drawn from what is committed; read-only."""
+    def drawn(self) -> dict[str, NDArray[Any]]:
+        """Frames and visits of a store that is not complete, as the arrays, drawn from what is committed; read-only."""
         store = self._store
         with store.steady():
-            samples = SampleReader(store.folder, store.specs, store.checks(), channel)
+            samples = SampleReader(store.folder, store.specs, store.checks())
             pictures = draw_stack(samples, store.layout, store.specs, store.record.samples_committed)
         for picture in pictures.values():
             picture.flags.writeable = False
         return pictures
 
     def truth(self) -> NDArray[np.float32]:
-        """The specimen's signal, (H, W), of a store that has it."""
-        return self._all("truth")
+        """The specimen's signal in each channel, (C, H, W), of a store that has it."""
+        return self._all("truth").reshape(-1, *self._store.layout.shape)
 
     def truth_columns(self) -> TrueColumns | None:
         """The specimen's columns; None where they are not known, or a release wrote them that knew other fields."""

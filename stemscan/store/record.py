@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 from stemscan import __version__
 from stemscan.errors import StoreError, StoreMismatchError, UsageError
 from stemscan.plan.yaml_text import normalised
-from stemscan.store.batch import DetectorInfo
+from stemscan.store.batch import DetectorInfo, check_channels
 from stemscan.store.files import Json
 from stemscan.store.record_parts import (
     ArrayRecord,
@@ -83,9 +83,9 @@ class StoreRecord(RecordPart):
     history: list[Json]
 
     @property
-    def detector(self) -> DetectorInfo:
-        """Meaning of the counts of the first channel."""
-        return self.channels[0].info()
+    def detectors(self) -> tuple[DetectorInfo, ...]:
+        """Meaning of the counts of each channel."""
+        return tuple(channel.info() for channel in self.channels)
 
     @property
     def tracks(self) -> tuple[str, ...]:
@@ -132,8 +132,7 @@ class StoreRecord(RecordPart):
             )
         try:
             record = cls.model_validate_json(json.dumps(data))
-            for channel in record.channels:
-                channel.info()
+            check_channels(record.detectors)
             return record
         except UsageError as problem:
             raise StoreError(f"expected a sound record in {where!r}, got a damaged one: {problem}") from problem
@@ -176,9 +175,10 @@ def new_record(
     Raises
     ------
     UsageError
-        When the noise model is unknown, or the specimen's record is no plain data.
+        When the noise model is unknown, channels cannot be told apart, or the specimen's record is no plain data.
     """
-    detector, specimen = provenance.detector, provenance.specimen
+    specimen = provenance.specimen
+    check_channels(provenance.channels)
     if provenance.noise not in NOISES:
         raise UsageError(f"expected noise {' or '.join(map(repr, NOISES))}, got {provenance.noise!r}")
     if specimen is not None:
@@ -191,12 +191,13 @@ def new_record(
         imported=imported,
         channels=[
             ChannelRecord(
-                name=detector.name,
-                unit=detector.unit,
-                gain=float(detector.gain),
-                offset=float(detector.offset),
-                dtype=detector.dtype,
+                name=channel.name,
+                unit=channel.unit,
+                gain=float(channel.gain),
+                offset=float(channel.offset),
+                dtype=channel.dtype,
             )
+            for channel in provenance.channels
         ],
         noise=provenance.noise,
         seed=None if provenance.seed is None else int(provenance.seed),
@@ -244,7 +245,7 @@ def check_same(begun: StoreRecord, now: StoreRecord, path: Path) -> None:
         "seed": (begun.seed, now.seed),
         "specimen": (_specimen(begun), _specimen(now)),
         "instrument": (_instrument(begun), _instrument(now)),
-        "detector": (_detector(begun.detector), _detector(now.detector)),
+        "detector": (_detectors(begun.detectors), _detectors(now.detectors)),
         "coil lag in ns": (begun.coil_tau_ns or "none", now.coil_tau_ns or "none"),
         "waits of the beam before its dwells": (_short(begun.coil_waits), _short(now.coil_waits)),
         "actual positions": (begun.actual_positions, now.actual_positions),
@@ -258,10 +259,13 @@ def check_same(begun: StoreRecord, now: StoreRecord, path: Path) -> None:
             )
 
 
-def _detector(detector: DetectorInfo) -> str:
-    """A detector in words, other words for any other."""
-    meaning = "electrons" if detector.unit == "electron" else f"gain {detector.gain!r}, offset {detector.offset!r}"
-    return f"{meaning}, {detector.dtype}"
+def _detectors(channels: tuple[DetectorInfo, ...]) -> str:
+    """Detectors in words, other words for any others; the name of one alone does not matter."""
+    words = list[str]()
+    for one in channels:
+        meaning = "electrons" if one.unit == "electron" else f"gain {one.gain!r}, offset {one.offset!r}"
+        words.append(f"{f'{one.name}: ' if len(channels) > 1 else ''}{meaning}, {one.dtype}")
+    return "; ".join(words)
 
 
 def _specimen(record: StoreRecord) -> str:

@@ -87,7 +87,7 @@ def _metadata(root: RootFile, files: set[Path]) -> list[Path]:
             _array(folder, spec)
             made.append(file)
     if folder / ROOT in files:
-        root.describe(ome_attributes(layout, channels=record.schema_version > 1))
+        root.describe(ome_attributes(layout, record))
         made.append(folder / ROOT)
     return made
 

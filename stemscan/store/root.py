@@ -39,7 +39,7 @@ class RootFile:
     @classmethod
     def new(cls, folder: Path, layout: Layout, record: StoreRecord) -> RootFile:
         """A root that is not written yet."""
-        document = {"attributes": {"ome": ome_attributes(layout)}, "zarr_format": 3, "node_type": "group"}
+        document = {"attributes": {"ome": ome_attributes(layout, record)}, "zarr_format": 3, "node_type": "group"}
         return cls(folder, document, record)
 
     def save(self, **changes: Any) -> None:

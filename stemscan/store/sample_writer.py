@@ -80,11 +80,11 @@ class SampleWriter:
         if actual is not None:
             given["samples/actual"] = actual
         done = 0
-        while done < counts.size:
+        while done < len(counts):
             if self.appended - self._first == self._chunk:
                 self._write()
             at = self.appended - self._first
-            take = min(counts.size - done, self._chunk - at)
+            take = min(len(counts) - done, self._chunk - at)
             here, part = slice(at, at + take), slice(done, done + take)
             self._buffers["samples/counts"][here] = counts[part].reshape(-1, *self._buffers["samples/counts"].shape[1:])
             self._buffers["samples/position"][here] = self._positions(self.appended, self.appended + take)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 
 from stemscan.errors import StoreError
-from stemscan.store.batch import DetectorInfo
+from stemscan.store.batch import DetectorInfo, common_dtype
 from stemscan.store.files import Json, read_json
 from stemscan.types import UINT16_ELECTRONS, Noise
 
@@ -38,6 +38,7 @@ __all__ = [
     "Layout",
     "array_specs",
     "counts_dtype",
+    "counts_dtypes",
     "ome_attributes",
     "planned_specs",
     "remedy",
@@ -188,6 +189,11 @@ def counts_dtype(detector: DetectorInfo, noise: Noise, electrons_per_sample: flo
     return np.dtype(np.uint16 if electrons_per_sample <= UINT16_ELECTRONS else np.uint32)
 
 
+def counts_dtypes(record: StoreRecord, layout: Layout) -> tuple[np.dtype[Any], ...]:
+    """Data type that holds the counts of each channel."""
+    return tuple(counts_dtype(one, record.noise, layout.electrons_per_sample) for one in record.detectors)
+
+
 def array_specs(
     layout: Layout,
     counts: np.dtype[Any],
@@ -203,7 +209,8 @@ def array_specs(
     """The arrays of a store by path; frames are of the counts' type and visits uint8 unless told otherwise.
 
     `columns` are the numbers of true columns and of their fields, where they are known, `tracks` names in `TRACKS`.
-    Without `channels`, those of schema 1, in which counts and frames had no axis of channels.
+    Without `channels`, those of schema 1, in which counts and frames had no axis of channels. The truth has one where
+    there are several channels.
     """
     total, passes, (rows, width) = layout.total_samples, layout.passes, layout.shape
     chunk = min(SAMPLE_CHUNK, total)
@@ -229,7 +236,9 @@ def array_specs(
         named = ("sample", *("axis" for _ in one_sample))
         specs.append(ArraySpec(name, (total, *one_sample), (chunk, *one_sample), np.dtype(np.float32), named))
     if truth:
-        specs.append(ArraySpec("truth", (rows, width), tile, np.dtype(np.float32), ("y", "x")))
+        many = lots if lots > (1,) else ()
+        shape, chunks = (*many, rows, width), (*(1 for _ in many), *tile)
+        specs.append(ArraySpec("truth", shape, chunks, np.dtype(np.float32), (*("c" for _ in many), "y", "x")))
     if columns is not None:
         chunks = (min(COLUMN_CHUNK, columns[0]), columns[1])
         specs.append(ArraySpec("truth_columns", columns, chunks, np.dtype(np.float64), ("column", "field")))
@@ -238,7 +247,7 @@ def array_specs(
 
 def planned_specs(plan: ScanPlan, record: StoreRecord, layout: Layout) -> dict[str, ArraySpec]:
     """The arrays of a planned scan by path; pictures are wide where a pass may visit a pixel again."""
-    counts = counts_dtype(record.detector, record.noise, layout.electrons_per_sample)
+    counts = common_dtype(counts_dtypes(record, layout))
     return array_specs(
         layout,
         counts,
@@ -248,6 +257,7 @@ def planned_specs(plan: ScanPlan, record: StoreRecord, layout: Layout) -> dict[s
         truth=record.truth,
         columns=None if record.truth_columns is None else record.truth_columns.shape,
         tracks=record.tracks,
+        channels=len(record.channels),
     )
 
 
@@ -290,7 +300,8 @@ def worst_case_bytes(specs: Iterable[ArraySpec], layout: Layout) -> int:
     for spec in specs:
         size = math.prod(spec.shape) * spec.dtype.itemsize
         if spec.path in ("frames", "visits"):
-            size = min(size, 4 * spec.dtype.itemsize * layout.total_samples + size // 64)
+            lots = math.prod(spec.shape[1:-2])
+            size = min(size, 4 * spec.dtype.itemsize * layout.total_samples * lots + size // 64)
         need += size + size // 128 + (4096 + DIGEST_BYTES) * math.prod(spec.grid)
     return need
 
@@ -301,10 +312,10 @@ def remedy(where: Path) -> str:
     return "redraw it by stemscan verify --repair" if drawn else "restore it from a copy"
 
 
-def ome_attributes(layout: Layout, *, channels: bool = True) -> Json:
+def ome_attributes(layout: Layout, record: StoreRecord) -> Json:
     """The `ome` attribute: `frames` as an OME-Zarr 0.5 image; what is not known has scale 1 and no unit.
 
-    Without `channels`, that of schema 1.
+    Several channels are named for viewers, and shown up to signal 1.
     """
     time: Json = {"name": "t", "type": "time"}
     rows: Json = {"name": "y", "type": "space"}
@@ -316,7 +327,17 @@ def ome_attributes(layout: Layout, *, channels: bool = True) -> Json:
         rows["unit"] = columns["unit"] = "nanometer"
         scale[2] = scale[3] = layout.pixel_size_nm
     axes = [time, {"name": "c", "type": "channel"}, rows, columns]
-    if not channels:
+    if record.schema_version == 1:
         del axes[1], scale[1]
     dataset = {"path": "frames", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
-    return {"version": "0.5", "multiscales": [{"name": "frames", "axes": axes, "datasets": [dataset]}]}
+    ome: Json = {"version": "0.5", "multiscales": [{"name": "frames", "axes": axes, "datasets": [dataset]}]}
+    if len(record.channels) > 1:
+        ome["omero"] = {"channels": [_shown(one, layout.electrons_per_sample) for one in record.detectors]}
+    return ome
+
+
+def _shown(channel: DetectorInfo, electrons: float) -> Json:
+    """Name, colour and range of a channel for viewers."""
+    low, high = channel.offset, channel.offset + channel.gain * electrons
+    window = {"min": low, "max": high, "start": low, "end": high}
+    return {"label": channel.name, "color": "FFFFFF", "active": True, "window": window}

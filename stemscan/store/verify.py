@@ -171,7 +171,7 @@ class _Check:
 
     def _ome(self) -> None:
         """The attribute by which viewers find the frames and their scale."""
-        wanted = ome_attributes(self._layout, channels=self._report.schema > 1)["multiscales"]
+        wanted = ome_attributes(self._layout, self._root.record)["multiscales"]
         ome, file = self._root.ome, self._folder / ROOT
         if not isinstance(ome, dict) or ome.get("multiscales") != wanted:
             what = f"expected in {str(file)!r} the attribute 'ome' that follows from the record, got another"

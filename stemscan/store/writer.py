@@ -25,7 +25,7 @@ from stemscan.store.opening import OpenStore
 from stemscan.store.record import StoreRecord, check_same, event, new_record
 from stemscan.store.record_parts import DoubtRecord, LedgerRecord, State, StoppedRecord
 from stemscan.store.root import RootFile, load_root
-from stemscan.store.schema import Layout, planned_specs
+from stemscan.store.schema import Layout, counts_dtypes, planned_specs
 from stemscan.units import counted
 
 if TYPE_CHECKING:
@@ -239,9 +239,8 @@ class AcquisitionWriter:
             When the store cannot be written.
         """
         samples = self._open_chunks().samples()
-        check_batch(
-            batch, samples.appended, self._armed, samples.dtype, actual=samples.has_actual, tracks=samples.tracks
-        )
+        dtypes = (samples.dtype,) if len(self.record.channels) == 1 else counts_dtypes(self.record, self.layout)
+        check_batch(batch, samples.appended, self._armed, dtypes, actual=samples.has_actual, tracks=samples.tracks)
         samples.append(batch.counts, batch.actual, batch.truths)
 
     def commit(self, times: BeamTimes | None = None) -> None:

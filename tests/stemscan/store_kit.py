@@ -101,6 +101,8 @@ def provenance(plan: ScanPlan, **changes: Any) -> Provenance:
     known: dict[str, Any] = {
         "seed": 1, "specimen": specimen(), "truth": ramp(plan), "truth_columns": true_columns(),
     }  # fmt: skip
+    if (detector := changes.pop("detector", None)) is not None:
+        known["channels"] = (detector,)
     return Provenance(**known | changes)
 
 

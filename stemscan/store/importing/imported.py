@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from stemscan.errors import UsageError
-from stemscan.store.batch import DetectorInfo
+from stemscan.store.batch import DetectorInfo, check_channels, common_dtype
 from stemscan.store.create import make_store
 from stemscan.store.digest_table import DigestWriter
 from stemscan.store.importing.measured import Samples
@@ -50,8 +50,8 @@ def import_samples(
     Parameters
     ----------
     samples : Samples
-        Counts in scan order, pass after pass, at least 0; floats are kept as float32. Readings of a detector in adu
-        may be negative. A pixel may be visited several times.
+        Counts in scan order, pass after pass, at least 0, (N,), or (N, C) of several channels; floats are kept as
+        float32. Readings of a detector in adu may be negative. A pixel may be visited several times.
     output : str or Path
         Of the new folder; its parent must exist.
     electrons_per_sample : float
@@ -59,7 +59,7 @@ def import_samples(
     pixel_size_nm : float, optional
         Distance of neighbouring pixels, where it is known.
     provenance : Provenance, optional
-        Detector, noise, truth and session; counted electrons with Poisson noise unless given.
+        Channels, noise, truth and session; counted electrons with Poisson noise unless given.
     record : mapping, optional
         Where the data come from and what was done to them.
     overwrite : bool
@@ -79,10 +79,12 @@ def import_samples(
     given = provenance or Provenance()
     imported = _checked_import(samples, electrons_per_sample, pixel_size_nm, record)
     layout = Layout.of_import(imported)
-    measured = _checked_measurement(samples, layout, given.detector, given.noise)
+    check_channels(given.channels)
+    measured = _checked_measurement(samples, layout, given.channels, given.noise)
+    channels = zip(given.channels, measured.dtype_names, strict=True)
     known = replace(
         given,
-        detector=replace(given.detector, dtype=measured.dtype_name),
+        channels=tuple(replace(one, dtype=name) for one, name in channels),
         actual_positions=measured.actual is not None,
     )
     done = {"state": "complete", "samples_armed": layout.total_samples, "samples_committed": layout.total_samples}
@@ -97,6 +99,7 @@ def import_samples(
         actual=known.actual_positions,
         truth=filled.truth,
         columns=None if filled.truth_columns is None else filled.truth_columns.shape,
+        channels=len(known.channels),
     )
     path = Path(output)
     root, lock = make_store(
@@ -117,15 +120,11 @@ class _Measured:
     """Samples measured elsewhere, checked: in scan order, pass after pass."""
 
     counts: NDArray[Any]
+    dtype_names: tuple[Literal["uint16", "uint32", "float32"], ...]
     positions: NDArray[np.int32]
     actual: NDArray[np.float32] | None
     frames_dtype: np.dtype[Any]
     visits_dtype: np.dtype[Any]
-
-    @property
-    def dtype_name(self) -> Literal["uint16", "uint32", "float32"]:
-        """Type of the counts, as a detector names it."""
-        return "float32" if self.counts.dtype.kind == "f" else "uint16" if self.counts.dtype.itemsize == 2 else "uint32"
 
 
 def _checked_import(
@@ -152,7 +151,9 @@ def _checked_import(
         raise UsageError(f"expected a possible {name} of the measured data, got {value!r}: {reason}") from problem
 
 
-def _checked_measurement(samples: Samples, layout: Layout, detector: DetectorInfo, noise: Noise) -> _Measured:
+def _checked_measurement(
+    samples: Samples, layout: Layout, channels: tuple[DetectorInfo, ...], noise: Noise
+) -> _Measured:
     """Check samples and choose the types that hold them and their sums.
 
     Raises
@@ -162,8 +163,9 @@ def _checked_measurement(samples: Samples, layout: Layout, detector: DetectorInf
     """
     counts, positions, actual = np.asarray(samples.counts), np.asarray(samples.positions), samples.actual
     total = layout.total_samples
-    if counts.shape != (total,) or total == 0:
-        raise UsageError(f"expected counts of shape ({total},), one a sample and at least one, got {counts.shape}")
+    shape = (total,) if len(channels) == 1 else (total, len(channels))
+    if counts.shape != shape or total == 0:
+        raise UsageError(f"expected counts of shape {shape}, one a sample and at least one, got {counts.shape}")
     if positions.shape != (total, 2) or positions.dtype.kind not in "iu":
         raise UsageError(
             f"expected integer positions (row, column) of shape ({total}, 2), got {positions.dtype} of shape "
@@ -181,9 +183,31 @@ def _checked_measurement(samples: Samples, layout: Layout, detector: DetectorInf
             raise UsageError(
                 f"expected actual positions of shape ({total}, 2), each within half a pixel of its pixel, got others"
             )
-    counts = _unchanged(counts, counts_dtype(detector, noise, layout.electrons_per_sample), detector)
+    lots = counts.reshape(total, -1).T
+    kept = [
+        _unchanged(one, counts_dtype(channel, noise, layout.electrons_per_sample), channel)
+        for one, channel in zip(lots, channels, strict=True)
+    ]
+    names = tuple(_dtype_name(one.dtype) for one in kept)
+    counts = _together(kept).reshape(shape)
     frames, visits = _sums(counts, positions, layout)
-    return _Measured(counts, np.ascontiguousarray(positions, np.int32), actual, frames, visits)
+    return _Measured(counts, names, np.ascontiguousarray(positions, np.int32), actual, frames, visits)
+
+
+def _dtype_name(dtype: np.dtype[Any]) -> Literal["uint16", "uint32", "float32"]:
+    """Type of counts, as a detector names it."""
+    return "float32" if dtype.kind == "f" else "uint16" if dtype.itemsize == 2 else "uint32"
+
+
+def _together(channels: list[NDArray[Any]]) -> NDArray[Any]:
+    """Counts of all channels in the one type that holds them, (N, C)."""
+    common = common_dtype([one.dtype for one in channels])
+    most = max((int(one.max()) for one in channels if one.dtype.kind != "f"), default=0)
+    if common.kind == "f" and most > 1 << 24:
+        raise UsageError(
+            f"expected counts that float32 holds, at most 2^24 beside a channel of floats, got {most}; import them apart"
+        )
+    return np.stack([one.astype(common, copy=False) for one in channels], axis=1)
 
 
 def _unchanged(counts: NDArray[Any], dtype: np.dtype[Any], detector: DetectorInfo) -> NDArray[Any]:
@@ -222,7 +246,8 @@ def _sums(counts: NDArray[Any], positions: NDArray[Any], layout: Layout) -> tupl
         _, index, hits = np.unique(flat, return_inverse=True, return_counts=True)
         if hits.size and hits.max() > 1:
             most_visits = max(most_visits, int(hits.max()))
-            most_counts = max(most_counts, float(np.bincount(index, weights=counts[start:stop]).max()))
+            for one in counts[start:stop].reshape(len(index), -1).T:
+                most_counts = max(most_counts, float(np.bincount(index, weights=one).max()))
     if most_visits > np.iinfo(np.uint16).max:
         raise UsageError(f"expected at most 65535 visits of a pixel in a pass, got {most_visits}; split the passes")
     frames = counts.dtype

@@ -31,7 +31,8 @@ class Samples:
 
     Attributes
     ----------
-    counts : ndarray, (N,)
+    counts : ndarray, (N,) or (N, C)
+        Of one channel, or of several.
     positions : ndarray of int32, (N, 2)
         (row, column).
     samples_per_pass : tuple of int

@@ -117,7 +117,7 @@ UNSETTLED = PROFILE.model_copy(update={"settle": None})
 
 def acquired(place: Path, plan: ScanPlan, controller: ScanController, *, resume: bool = False) -> ScanReport:
     begin = AcquisitionWriter.resume if resume else AcquisitionWriter.create
-    with begin(place, plan, Provenance(controller.detector)) as store:
+    with begin(place, plan, Provenance((controller.detector,))) as store:
         return run_scan(plan, controller, store, batch_samples=500, commit_samples=1000, stall_timeout=30)
 
 
@@ -172,7 +172,7 @@ def test_a_device_that_keeps_losing_ends_the_scan_and_a_better_one_completes_it(
                 device._every = 50
 
         with (
-            AcquisitionWriter.create(place, PLAN, Provenance(controller.detector)) as store,
+            AcquisitionWriter.create(place, PLAN, Provenance((controller.detector,))) as store,
             pytest.raises(UnprovenError, match=r"the Open Beam Interface at .* to prove .* in 4 tries"),
         ):
             run_scan(PLAN, controller, store, progress=worse, batch_samples=500, commit_samples=1000)

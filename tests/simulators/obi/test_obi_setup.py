@@ -42,7 +42,7 @@ def test_readings_of_eight_bits_are_the_upper_half(tmp_path: Path) -> None:
             ObiController("127.0.0.1", served.port, profile)
         controller = ObiController("127.0.0.1", served.port, profile, detector=BYTES)
         np.testing.assert_array_equal(read_all(controller, 3, 900), expected(3, 900) >> 6)
-        with AcquisitionWriter.create(tmp_path / "a.zarr", PLAN, Provenance(controller.detector)) as store:
+        with AcquisitionWriter.create(tmp_path / "a.zarr", PLAN, Provenance((controller.detector,))) as store:
             run_scan(PLAN, controller, store)
         controller.close()
     finally:

@@ -136,7 +136,7 @@ def test_a_store_is_the_same_over_the_wire_also_after_an_interruption(served: Se
             if done >= stop_at:
                 raise KeyboardInterrupt
 
-        with begin(place, PLAN, Provenance(controller.detector, truth=SPECIMEN.signal)) as store:
+        with begin(place, PLAN, Provenance((controller.detector,), truth=SPECIMEN.signal)) as store:
             run_scan(PLAN, controller, store, progress=watch, batch_samples=300, commit_samples=1000)
 
     into("plain.zarr", VirtualMicroscope(SPECIMEN, PLAN, seed=3))

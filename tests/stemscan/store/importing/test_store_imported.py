@@ -109,7 +109,7 @@ def test_digest_covers_positions(tmp_path: Path) -> None:
 def test_types_hold_every_value_and_sum(
     tmp_path: Path, counts: NDArray[Any], detector: DetectorInfo, expected: str, frames: str
 ) -> None:
-    data = measured(counts=counts, detector=detector)
+    data = measured(counts=counts, channels=(detector,))
     store = imported(tmp_path / "a.zarr", data)
     assert (store.counts().dtype.name, store.frames().dtype.name) == (expected, frames)
     assert store.detector.dtype == expected
