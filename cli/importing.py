@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,16 +17,19 @@ from stemscan.cli.common import (
     table,
 )
 
+if TYPE_CHECKING:
+    from stemscan.store.batch import DetectorInfo
+
 __all__ = ["import_data"]
 
 
 def import_data(
     data: Annotated[
-        Path,
+        list[Path],
         typer.Argument(
-            metavar="FRAMES",
+            metavar="FRAMES...",
             help="Frames (passes, rows, columns), values with --positions, or a table row,column,counts: npy, tif, "
-            "csv, ...",
+            "csv, ...; of several detectors, a file for each.",
             show_default=False,
         ),
     ],
@@ -52,20 +55,38 @@ def import_data(
         ),
     ] = None,
     frame: Annotated[
-        str | None,
-        typer.Option(metavar="NAME|N", help="Which signal of a file with several, or which frame.", show_default=False),
+        list[str] | None,
+        typer.Option(
+            metavar="NAME|N",
+            help="Which signal of a file with several, or which frame; given again for the signals of more detectors.",
+            show_default=False,
+        ),
+    ] = None,
+    channel_axis: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Axis of detectors of an array of frames, from 0.", show_default=False),
+    ] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="Name of each detector (its file's), such as haadf; given again.", show_default=False),
     ] = None,
     pixel_size: Annotated[
         str | None, typer.Option(help="Distance of neighbouring pixels, with its unit.", show_default=False)
     ] = None,
     noise: Annotated[str, typer.Option(help="Statistics of the counts: poisson or eq5.")] = "poisson",
     gain: Annotated[
-        float | None,
-        typer.Option(help="Numbers per electron, where the data are no counted electrons.", show_default=False),
+        list[float] | None,
+        typer.Option(
+            help="Numbers per electron, where the data are no counted electrons; once, or for each detector.",
+            show_default=False,
+        ),
     ] = None,
     offset: Annotated[
-        float | None,
-        typer.Option(help="With --gain: number that a sample without electrons reads (0).", show_default=False),
+        list[float] | None,
+        typer.Option(
+            help="With --gain: number that a sample without electrons reads (0); once, or for each detector.",
+            show_default=False,
+        ),
     ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -74,41 +95,43 @@ def import_data(
     """Bring sparse data measured elsewhere into an acquisition store."""
     from stemscan.errors import UsageError
     from stemscan.files.pixel_size import one_pixel_size
-    from stemscan.store.batch import DetectorInfo
+    from stemscan.store.importing.channels import channel_names, joined, read_channels
     from stemscan.store.importing.imported import import_samples
-    from stemscan.store.importing.measured_files import read_samples
     from stemscan.store.provenance import Provenance
     from stemscan.types import NOISES
     from stemscan.units import counted, format_count, format_length, parse_length_nm, parse_shape
 
     talk = Talk(quiet, as_json)
-    if gain is None and offset is not None:
+    if not gain and offset:
         raise UsageError(
-            f"--offset: expected --gain beside it, got {offset:g} alone; add --gain (1 if the data count electrons)"
+            f"--offset: expected --gain beside it, got {offset[0]:g} alone; add --gain (1 if the data count electrons)"
         )
     pixel_size_nm = None if pixel_size is None else parse_length_nm(pixel_size)
-    found = read_samples(
+    channels = read_channels(
         data,
+        frames=frame or [],
+        axis=channel_axis,
         mask=mask,
         positions=positions,
         columns=columns,
         shape=None if shape is None else parse_shape(shape),
         pixel_size_nm=pixel_size_nm,
-        frame=frame,
     )
-    samples = found.samples
-    for warning in found.warnings:
-        talk.warn(f"{data}: {warning}")
+    names = channel_names(data, frame or [], len(channels), name or [])
+    detectors = _detectors(names, gain or [], offset or [])
+    found, samples = channels[0], joined(channels, names)
+    for one, file in zip(channels, data, strict=False):
+        for warning in one.warnings:
+            talk.warn(f"{file}: {warning}")
     if found.left_out:
         talk.warn(f"columns that tell neither place, pass nor counts were not read: {', '.join(found.left_out)}")
     taken = found.pixel_size_nm is not None and pixel_size_nm is None
     if found.pixel_size_nm is not None:
         pixel_size_nm, warning = one_pixel_size(found.pixel_size_nm, pixel_size_nm)
-        talk.warn(warning and f"{data}: {warning}")
-    detector = DetectorInfo() if gain is None else DetectorInfo(unit="adu", gain=gain, offset=offset or 0.0)
+        talk.warn(warning and f"{data[0]}: {warning}")
     if samples.left_out:
         talk.warn(f"left out {counted(samples.left_out, 'number')} other than zero where the mask says not visited")
-    if noise == "poisson" and gain is None and not samples.whole:
+    if noise == "poisson" and not gain and not samples.whole:
         talk.warn("not all numbers are whole, as counted electrons are; if they are detector units, add --gain")
     with talk.progress("importing"):
         store = import_samples(
@@ -116,8 +139,8 @@ def import_data(
             output,
             electrons_per_sample=dose,
             pixel_size_nm=pixel_size_nm,
-            provenance=Provenance(detector, choice("--noise", noise, NOISES)),
-            record={"source": data.name, "told apart by": found.told_apart_by},
+            provenance=Provenance(detectors, choice("--noise", noise, NOISES)),
+            record={"source": ", ".join(file.name for file in data), "told apart by": found.told_apart_by},
             overwrite=overwrite,
         )
     ratio = store.total_samples / (store.passes * store.shape[0] * store.shape[1])
@@ -136,6 +159,9 @@ def import_data(
         ("grid", f"{store.shape[0]} x {store.shape[1]} pixels, {counted(store.passes, 'pass')}"),
         ("samples", f"{format_count(store.total_samples)}, {100 * ratio:.4g} % a pass"),
     ]
+    if len(names) > 1:
+        report["channels"] = list(names)
+        rows.insert(0, ("channels", ", ".join(names)))
     if found.notes:
         rows.append(("frames", ", ".join(found.notes)))
     if taken and pixel_size_nm is not None:
@@ -143,3 +169,19 @@ def import_data(
     if samples.actual is not None:
         rows.append(("positions", f"between pixels, kept; at most {samples.furthest_px:.3g} px from the nearest"))
     talk.result(report, [f"{output}: complete", *table(rows)])
+
+
+def _detectors(names: tuple[str, ...], gains: list[float], offsets: list[float]) -> tuple[DetectorInfo, ...]:
+    """A detector for each channel, of one gain and offset for all or one each."""
+    from stemscan.errors import UsageError
+    from stemscan.store.batch import DetectorInfo
+
+    each = dict[str, list[float | None]]()
+    for option, given in (("--gain", gains), ("--offset", offsets)):
+        if len(given) not in (0, 1, len(names)):
+            raise UsageError(f"{option}: expected one, or one for each of {len(names)} detectors, got {len(given)}")
+        each[option] = [given[min(at, len(given) - 1)] if given else None for at in range(len(names))]
+    return tuple(
+        DetectorInfo(name=name) if gain is None else DetectorInfo("adu", gain, offset or 0.0, name=name)
+        for name, gain, offset in zip(names, each["--gain"], each["--offset"], strict=True)
+    )

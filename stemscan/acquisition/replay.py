@@ -6,6 +6,8 @@ import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from stemscan.acquisition.armed_range import ArmedRange
 from stemscan.acquisition.scan_controller import Capabilities
 from stemscan.acquisition.stopping import AfterPasses

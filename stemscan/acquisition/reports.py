@@ -181,15 +181,14 @@ def channels_of(controller: ScanController) -> tuple[DetectorInfo, ...]:
     if not isinstance(controller, ReportsChannels):
         return (controller.detector,)
     with controller_errors(controller):
-        channels = tuple(controller.channels)
-        wrong = next((one for one in channels if not isinstance(one, DetectorInfo)), None)
-    if wrong is not None or not channels or channels[0] != controller.detector:
-        got = f"{type(wrong).__name__}" if wrong is not None else f"{channels[:1]}"
+        channels: tuple[object, ...] = tuple(controller.channels)
+        known = tuple(one for one in channels if isinstance(one, DetectorInfo))
+    if known != channels or known[:1] != (controller.detector,):
         raise ControllerError(
-            f"expected the channels of {_name_of(controller)} as DetectorInfo, its detector first, got {got}; report it "
-            "to its authors"
+            f"expected the channels of {_name_of(controller)} as DetectorInfo, its detector first, got {channels!r}; "
+            "report it to its authors"
         )
-    return channels
+    return known
 
 
 def provenance_of(controller: ScanController) -> Provenance:

@@ -77,7 +77,8 @@ class SampleBatch:
     start : int
         Index of the first sample in the path.
     counts : ndarray
-        (n,) raw values of the detector, or (n, C) of a controller with C > 1 channels; integers of any width, or float32.
+        (n,) raw values of the detector, or (n, C) of a controller with several channels; integers of any width, or
+        float32, which holds those of all channels where one of them is of that type.
     actual : ndarray, optional
         (n, 2) positions of the beam (row, column) in pixels, where the controller knows them.
     truths : mapping, optional
@@ -215,7 +216,7 @@ def _check_floats(counts: NDArray[Any], start: int, dtype: np.dtype[Any]) -> Non
 
 
 def _check_integers(counts: NDArray[Any], start: int, dtype: np.dtype[Any], common: np.dtype[Any]) -> None:
-    """Refuse what is no integer, below zero, or above the largest value of `dtype` or of what `common` holds exactly."""
+    """Refuse what is no integer, below zero, or above the largest value that `dtype` and `common` hold."""
     if common.kind == "f" and counts.dtype == common:  # beside a channel of floats
         bad = counts != np.trunc(counts)
         if bad.any():

@@ -42,9 +42,9 @@ class StoreArrays:
         rows, record = self.samples("samples/counts", start, stop), self._store.record
         if rows.ndim == 1 or len(record.channels) == 1:
             return rows.reshape(len(rows))
-        planned = record.origin == "acquired"
-        own = counts_dtypes(record, self._store.layout)[channel] if planned else np.dtype(record.channels[channel].dtype)
-        return rows[:, channel].astype(own)
+        if record.origin == "imported":
+            return rows[:, channel].astype(record.channels[channel].dtype)
+        return rows[:, channel].astype(counts_dtypes(record, self._store.layout)[channel])
 
     def samples(self, name: str, start: int, stop: int | None) -> NDArray[Any]:
         """Committed elements start .. stop - 1 of an array of samples.

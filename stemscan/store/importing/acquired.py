@@ -59,8 +59,10 @@ def acquired_frames(path: Path, frame: int | str | None = None) -> tuple[Picture
     values, visits = store.frames()[chosen], store.visits()[chosen]
     if frame is not None:
         values, visits = values[:1], visits[:1]
-    first = chosen.start or 0
-    return Picture(values, store.passes, first, "", size, (), tuple(store.warnings)), visits
+    first, warnings = chosen.start or 0, tuple(store.warnings)
+    if len(store.channels) > 1:
+        warnings += (f"of its {len(store.channels)} channels the first, {store.channels[0].name}, was taken",)
+    return Picture(values, store.passes, first, "", size, (), warnings), visits
 
 
 def acquired_picture(path: Path, frame: int | str | None = None) -> Picture:

@@ -205,7 +205,7 @@ def _together(channels: list[NDArray[Any]]) -> NDArray[Any]:
     most = max((int(one.max()) for one in channels if one.dtype.kind != "f"), default=0)
     if common.kind == "f" and most > 1 << 24:
         raise UsageError(
-            f"expected counts that float32 holds, at most 2^24 beside a channel of floats, got {most}; import them apart"
+            f"expected counts of at most 2^24 beside a channel of floats (float32), got {most}; import them apart"
         )
     return np.stack([one.astype(common, copy=False) for one in channels], axis=1)
 

@@ -224,7 +224,7 @@ def test_actual_positions_are_kept(tmp_path: Path) -> None:
 
 
 def test_float_counts_are_checked() -> None:
-    dtype = np.dtype(np.float32)
+    dtype = [np.dtype(np.float32)]
     good = np.array([0.5, 2], np.float32)
     check_batch(SampleBatch(3, good), 3, 5, dtype, actual=False)
     bad: list[tuple[Any, str]] = [
