@@ -71,14 +71,15 @@ def fit(
 def _solve(normal: Normal, damping: float, model: ColumnModel) -> tuple[Floats, float]:
     """One damped scoring step, and its length in conditional standard deviations of columns and background.
 
-    Besides a share of the diagonal some curvature of its own is added to each parameter, so that what the counts hardly
-    tell moves little in a step.
+    Besides a share of the counts' part of the diagonal some curvature of its own is added to each parameter, so that
+    what the counts hardly tell moves little in a step. A stiff prior of the background is no part of either: it leaves
+    the background free to move as a whole.
     """
     sigma = np.array([profile.sigma for profile in model.profiles])[model.classes]
     amplitude = 1.0 / max(float(np.median(np.abs(model.amplitudes))), 1e-6) ** 2 if len(sigma) else 1.0
     own = np.stack([4 / sigma**2, 4 / sigma**2, np.full(len(sigma), amplitude)], axis=1)
     inner = len(normal.border)
-    diagonal = normal.diagonal
+    diagonal = normal.counted
     extra = (damping + 1e-9) * diagonal
     extra[:inner] += np.concatenate([own.ravel(), np.full(model.nodes.size, amplitude)])
     step = solve(normal, extra, normal.gradient[:, None], share=_SHARE)[:, 0]

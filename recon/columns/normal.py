@@ -104,6 +104,14 @@ class Normal:
         return np.concatenate([own, self.flat.diagonal(), np.diagonal(self.corner)])
 
     @cached_property
+    def counted(self) -> Floats:
+        """The diagonal without the prior of the background."""
+        out, nodes = self.diagonal.copy(), self.system.links.stiffness.diagonal()
+        inner = len(self.border)
+        out[inner - len(nodes) : inner] -= nodes
+        return np.maximum(out, 0.0)
+
+    @cached_property
     def own_blocks(self) -> Floats:
         """Each column's own block, (n, 3, 3)."""
         pairs = self.system.links.overlaps
