@@ -26,15 +26,18 @@ def smoothed(model: ColumnModel, points: Observations, *, profiles: bool = True)
     With s^2 the variance of a difference D b of neighbouring nodes, C their covariance posterior to the counts, and p
     nodes, the evidence is stationary at s^2 = |D b|^2 / (p - 1 - tr(D C D^T) / s^2) (MacKay, Neural Computation 4, 415,
     1992). The trace is estimated by one product with random signs. A background that does not vary has a least s, a
-    thousandth of the mean signal. s is learned from the likelihood's parabola at a fit, then the fit is repeated.
+    thousandth of the mean signal. s is learned from the likelihood's parabola near the best fit, then the fit is
+    repeated.
     """
-    fitted = fit(model, points, rounds=3, profiles=profiles)
+    fitted = fit(model, points, rounds=1, profiles=profiles)
     for _ in range(_TURNS):
-        before = fitted.model.stiffness
-        stiffness = _learned(Normal.of(fitted.system), fitted.model, (_LEAST * points.mean) ** 2)
-        fitted = fit(replace(fitted.model, stiffness=stiffness), points, rounds=3, profiles=profiles)
+        before, normal = fitted.model.stiffness, Normal.of(fitted.system)
+        stiffness = _learned(normal, fitted.model, (_LEAST * points.mean) ** 2)
         if before and abs(math.log(stiffness / before)) < _SETTLED:
             break
+        model = replace(fitted.model, stiffness=stiffness)
+        start = _stiffened(normal, fitted.model, stiffness)
+        fitted = fit(model, points, rounds=3, profiles=profiles, start=start)
     return fitted
 
 
@@ -64,14 +67,12 @@ def _learned(normal: Normal, model: ColumnModel, least: float) -> float:
 
 def _stiffened(normal: Normal, model: ColumnModel, stiffness: float) -> Normal:
     """The same with another prior of the background."""
-    before = normal.system.links
-    links = replace(before, model=replace(before.model, stiffness=stiffness))
-    change = links.stiffness - before.stiffness
+    before, nodes = normal.system, model.nodes.ravel()
+    change = (stiffness - before.stiffness) * before.links.roughness
+    bent = change @ nodes
     gradient = normal.gradient.copy()
-    gradient[3 * len(model.rows) : 3 * len(model.rows) + model.nodes.size] -= change @ model.nodes.ravel()
-    return replace(
-        normal,
-        system=replace(normal.system, links=links),
-        flat=sp.csr_array(normal.flat + change),
-        gradient=gradient,
+    gradient[3 * len(model.rows) : 3 * len(model.rows) + len(nodes)] -= bent
+    system = replace(
+        before, stiffness=stiffness, drawn=before.drawn - bent, deviance=before.deviance + float(nodes @ bent)
     )
+    return replace(normal, system=system, flat=sp.csr_array(normal.flat + change), gradient=gradient)

@@ -9,10 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.recon.columns.classes import Classes, find_classes
-from stemscan.recon.columns.fitting import Fitted
+from stemscan.recon.columns.fitting import linearised
 from stemscan.recon.columns.lattice import Lattice, find_lattices
-from stemscan.recon.columns.links import Links
-from stemscan.recon.columns.model import linearise
 from stemscan.recon.columns.prior import occupancy, shrink
 from stemscan.recon.columns.ratios import absent, added, at_sites
 from stemscan.recon.columns.sites import Sites, adopted, empty_indices, predict
@@ -121,7 +119,7 @@ class Finding:
             own = tile.owns(self.places[members])
             if own.any():
                 points = self.scan.points(tile)
-                here = Fitted(local, linearise(local, points, Links.of(local, points), profiles=False))
+                here = linearised(local, points)
                 gone[members[own]] = absent(here, self.errors.columns[members, 2, 2], points)[own]
                 more[members[own]] = added(here, points, 2.5 * local.profiles[0].sigma)[own]
         return gone, more

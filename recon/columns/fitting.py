@@ -18,10 +18,13 @@ from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import PARAMETERS
 from stemscan.types import Floats
 
-__all__ = ["Fitted", "fit"]
+__all__ = ["Fitted", "fit", "linearised"]
 
 _SHARE = 0.003
 """Accuracy of a step."""
+
+_NEAR = 1.0
+"""Length of a step, in conditional standard deviations, that leaves the normal matrix as it was."""
 
 
 class Fitted(NamedTuple):
@@ -31,10 +34,23 @@ class Fitted(NamedTuple):
     system: System
 
 
+def linearised(model: ColumnModel, points: Observations, *, profiles: bool = False) -> Fitted:
+    """A model as it is."""
+    return Fitted(model, linearise(model, points, Links.of(model, points), profiles=profiles))
+
+
 def fit(
-    model: ColumnModel, points: Observations, *, rounds: int = 12, profiles: bool = True, tolerance: float = 0.1
+    model: ColumnModel,
+    points: Observations,
+    *,
+    rounds: int = 12,
+    profiles: bool = True,
+    tolerance: float = 0.3,
+    start: Normal | None = None,
 ) -> Fitted:
     """Maximum-likelihood fit of all parameters at once, by damped Fisher scoring.
+
+    What is left after a step is about a quarter of it, so that a fit need not go on until steps are small.
 
     Parameters
     ----------
@@ -47,14 +63,15 @@ def fit(
         Fit the profiles, too.
     tolerance : float
         Stop after a step of which 99 % of the parameters move by less, in conditional standard deviations.
+    start : Normal, optional
+        The model's normal matrix, where it is known.
     """
-    links = Links.of(model, points)
-    system = linearise(model, points, links, profiles=profiles)
-    normal, damping = Normal.of(system), 1e-3
+    normal = start or Normal.of(linearise(model, points, Links.of(model, points), profiles=profiles))
+    system, damping = normal.system, 1e-3
     for _ in range(rounds):
         step, far = _solve(normal, damping, model)
         moved = _stepped(model, step)
-        tried = linearise(moved, points, links, profiles=profiles)
+        tried = linearise(moved, points, system.links, profiles=profiles)
         if tried.deviance > system.deviance + 1e-6:
             damping = max(damping * 10, 1e-2)
             if damping > 1e4:
@@ -64,7 +81,7 @@ def fit(
         model, system = moved, tried
         if far < tolerance:
             break
-        normal = Normal.of(system)
+        normal = Normal.of(system) if far > _NEAR else normal.at(system)
     return Fitted(model, system)
 
 

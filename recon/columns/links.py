@@ -140,10 +140,10 @@ class Links:
         return cls(starts, linked, *by_point(starts, linked, len(points.rows)), nodes, model)
 
     @cached_property
-    def stiffness(self) -> sp.csr_array:
-        """Precision of the nodes prior to the counts, (nodes, nodes)."""
+    def roughness(self) -> sp.csr_array:
+        """The matrix of the sum of squared differences of neighbouring nodes, (nodes, nodes)."""
         apart = differences(self.model.nodes.shape)
-        return sp.csr_array(self.model.stiffness * (apart.T @ apart))
+        return sp.csr_array(apart.T @ apart)
 
     @cached_property
     def overlaps(self) -> Overlaps:

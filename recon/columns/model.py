@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 
 from stemscan.recon.columns.kernels import evaluate, own_blocks
 from stemscan.recon.columns.links import ColumnModel, Links
@@ -17,7 +18,7 @@ from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import PARAMETERS
 from stemscan.types import Floats
 
-__all__ = ["System", "columns_at", "deviance", "least_signal", "linearise", "signal_at"]
+__all__ = ["System", "columns_at", "deviance", "least_signal", "linearise"]
 
 _FLOOR = 0.02
 
@@ -39,6 +40,8 @@ class System:
         Slopes by the profiles; (points, 0) where these are held.
     residual : ndarray of float64, (points,)
         S / V - u.
+    stiffness : float
+        See `ColumnModel`.
     drawn : ndarray of float64, (p,)
         Slope of the prior's logarithm by the background's nodes.
     deviance : float
@@ -51,8 +54,14 @@ class System:
     own: Floats
     shared: Floats
     residual: Floats
+    stiffness: float
     drawn: Floats
     deviance: float
+
+    @property
+    def prior(self) -> sp.csr_array:
+        """Precision of the nodes prior to the counts, (nodes, nodes)."""
+        return sp.csr_array(self.stiffness * self.links.roughness)
 
     def blocks(self) -> Floats:
         """Each column's block of the normal matrix, (n, 3, 3)."""
@@ -68,7 +77,7 @@ def linearise(model: ColumnModel, points: Observations, links: Links, *, profile
     own = np.empty((len(links.owners), 3))
     nodes = model.nodes.ravel()
     signal = links.nodes @ nodes + points.known
-    drawn = -(links.stiffness @ nodes)
+    drawn = -model.stiffness * (links.roughness @ nodes)
     shared = np.zeros((len(signal), PARAMETERS * len(parameters) if profiles else 0))
     evaluate(
         model.rows, model.columns, model.amplitudes, model.classes, parameters, model.reach,
@@ -77,18 +86,14 @@ def linearise(model: ColumnModel, points: Observations, links: Links, *, profile
     signal = np.maximum(signal, least_signal(points))
     weights = points.electrons_per_sample * points.visits / signal ** (2 if points.noise == "eq5" else 1)
     residual = points.signal / points.visits - signal
-    return System(links, signal, weights, own, shared, residual, drawn, deviance(points, signal) - float(nodes @ drawn))
+    total = deviance(points, signal) - float(nodes @ drawn)
+    return System(links, signal, weights, own, shared, residual, model.stiffness, drawn, total)
 
 
 def least_signal(points: Observations) -> float:
     """The signal below which a model is not taken to fall: a fiftieth of the mean, which is at least one electron."""
     one = 1.0 / (points.electrons_per_sample * float(points.visits.sum()))
     return _FLOOR * max(points.mean, one)
-
-
-def signal_at(model: ColumnModel, points: Observations) -> Floats:
-    """The model's signal at the points of a scan."""
-    return linearise(model, points, Links.of(model, points), profiles=False).signal
 
 
 def columns_at(model: ColumnModel, points: Observations) -> Floats:

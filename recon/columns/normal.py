@@ -8,7 +8,7 @@ block with the profiles, and the background's diagonal.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
 from stemscan.recon.columns.model import System
-from stemscan.recon.columns.normal_kernels import SHARES, of_background, of_columns
+from stemscan.recon.columns.normal_kernels import SHARES, of_background, of_columns, slopes
 from stemscan.types import Floats
 
 __all__ = ["Normal", "Preconditioner", "solve"]
@@ -66,16 +66,27 @@ class Normal:
             np.zeros((SHARES, *shape)) for shape in ((nodes, 4, 4), (nodes, kinds), (nodes + kinds,), (kinds, kinds))
         ]
         of_background(links.nodes.indices, links.nodes.data, system.shared, system.weights, system.residual, *sums)
-        cells, side, slopes, corner = (part.sum(axis=0) for part in sums)
-        slopes[:nodes] += system.drawn
+        cells, side, pulls, corner = (part.sum(axis=0) for part in sums)
+        pulls[:nodes] += system.drawn
         return cls(
             system,
             blocks,
             mixed,
-            sp.csr_array(_flat(cells, links.nodes.indices) + links.stiffness),
+            sp.csr_array(_flat(cells, links.nodes.indices) + system.prior),
             np.concatenate([border.reshape(3 * count, kinds), side]),
             corner,
-            np.concatenate([pull.ravel(), slopes]),
+            np.concatenate([pull.ravel(), pulls]),
+        )
+
+    def at(self, system: System) -> Normal:
+        """The same matrix with the slopes of a system that is near."""
+        links, pull = system.links, system.weights * system.residual
+        own = np.empty((len(links.starts) - 1, 3))
+        slopes(links.starts, links.points, links.positions, system.own, pull, own)
+        return replace(
+            self,
+            system=system,
+            gradient=np.concatenate([own.ravel(), links.nodes.T @ pull + system.drawn, system.shared.T @ pull]),
         )
 
     @cached_property
@@ -106,7 +117,7 @@ class Normal:
     @cached_property
     def counted(self) -> Floats:
         """The diagonal without the prior of the background."""
-        out, nodes = self.diagonal.copy(), self.system.links.stiffness.diagonal()
+        out, nodes = self.diagonal.copy(), self.system.prior.diagonal()
         inner = len(self.border)
         out[inner - len(nodes) : inner] -= nodes
         return np.maximum(out, 0.0)
@@ -148,7 +159,7 @@ class Preconditioner:
         inverse: Floats = np.linalg.inv(own + extra[:rows].reshape(-1, 3, 1) * np.eye(3)).astype(np.float64)
         cross = normal.border[:rows].reshape(len(own), 3, normal.border.shape[1])
         left = normal.corner + np.diag(extra[inner:]) - np.einsum("kam,kan->mn", cross, inverse @ cross)
-        stiffness = normal.system.links.stiffness
+        stiffness = normal.system.prior
         scale = (normal.diagonal + extra)[rows:inner] - stiffness.diagonal()
         background = splu(sp.csc_array(stiffness + sp.diags_array(scale))).solve
         return cls(inverse, cross, background, _inverse(left, np.diagonal(normal.corner)))

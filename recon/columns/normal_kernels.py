@@ -9,7 +9,7 @@ import numpy.typing as npt
 from stemscan.runtime.compiled import compiled
 from stemscan.types import Floats, Integers
 
-__all__ = ["SHARES", "held_in_place", "local_covariances", "mirrored", "of_background", "of_columns"]
+__all__ = ["SHARES", "held_in_place", "local_covariances", "mirrored", "of_background", "of_columns", "slopes"]
 
 SHARES = 16
 """Into so many parts, whatever the number of threads, go sums over all points."""
@@ -100,6 +100,21 @@ def of_columns(
                     for a in range(3):
                         for b in range(3):
                             blocks[mirror[m], b, a] = blocks[m, a, b]
+
+
+@compiled(parallel=True)
+def slopes(
+    starts: Integers, points: Integers, positions: Integers, own: Floats, pull: Floats, gradient: Floats
+) -> None:
+    """Fill the slopes of ln L by each column's parameters, (n, 3); `pull`, (points,), has those by the signal."""
+    for k in numba.prange(gradient.shape[0]):
+        down, across, height = 0.0, 0.0, 0.0
+        for n in range(starts[k], starts[k + 1]):
+            pulled, p = pull[points[n]], positions[n]
+            down += pulled * own[p, 0]
+            across += pulled * own[p, 1]
+            height += pulled * own[p, 2]
+        gradient[k, 0], gradient[k, 1], gradient[k, 2] = down, across, height
 
 
 @compiled(parallel=True)

@@ -12,11 +12,11 @@ from scipy.spatial import cKDTree
 from stemscan.recon.columns.background import smoothed
 from stemscan.recon.columns.candidates import core_width, image_peaks, nearest_distance, skewness
 from stemscan.recon.columns.errors import amplitude_std
-from stemscan.recon.columns.fitting import Fitted, fit
+from stemscan.recon.columns.fitting import Fitted, fit, linearised
 from stemscan.recon.columns.fold import folded_sites
 from stemscan.recon.columns.lattice import find_lattices
 from stemscan.recon.columns.links import ColumnModel
-from stemscan.recon.columns.model import columns_at, signal_at
+from stemscan.recon.columns.model import columns_at
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import Profile
 from stemscan.recon.columns.score import score_parts, score_peaks, significance
@@ -28,7 +28,7 @@ __all__ = ["Scale", "Searched", "beginning", "searched"]
 
 _TURNS = (3, 6)
 """Rounds of dropping and adding, at most, before and after sites of lattices are known."""
-_ROUNDS, _ROUGH_ROUNDS, _ROUGH = 8, 4, 0.5
+_ROUNDS, _ROUGH = 4, 1.0
 _REACH = 6.0
 _APART = 1.0
 _AT_A_SITE = (1.5, 2.5)
@@ -151,32 +151,26 @@ def _settled(
 ) -> Fitted:
     """Fit, drop and add until nothing is left to do; where a column was dropped, none is tried again.
 
-    While columns come and go, those without support keep moving: the fit is then as good as they allow. Profiles are
-    fitted at the beginning and at the end unless they are `held`.
+    While columns come and go, those without support keep moving: the fit is as good as they allow, which is enough to
+    tell what is needed. Profiles are fitted at the beginning unless they are `held`.
     """
     refused = np.empty((0, 2))
     for turn in range(turns):
-        fitted = fit(
-            model,
-            points,
-            profiles=turn == 0 and not held and len(model.rows) > 0,
-            rounds=_ROUGH_ROUNDS,
-            tolerance=_ROUGH,
-        )
+        shaped = turn == 0 and not held and len(model.rows) > 0
+        fitted = fit(model, points, profiles=shaped, rounds=_ROUNDS, tolerance=_ROUGH)
         kept = _needed(fitted, points, support, sign)
         refused = np.concatenate([refused, _places(fitted.model)[~kept]])
-        model = fitted.model.only(kept)
-        signal = fitted.system.signal if kept.all() else signal_at(model, points)
-        extra = _far_from(refused, _lacking(model, signal, points, support.proposed, sign), model.profiles[0].sigma)
+        if not kept.all():
+            fitted = linearised(fitted.model.only(kept), points)
+        model = fitted.model
+        extra = _lacking(fitted, points, support.proposed, sign) if turn < turns - 1 else np.empty((0, 2))
+        extra = _far_from(refused, extra, model.profiles[0].sigma)
         if not len(extra):
             break
         typical = float(np.median(model.amplitudes)) if len(model.rows) else sign * points.mean
         model = model.extended(extra, np.full(len(extra), 0.5 * typical))
         refused = np.concatenate([refused, extra])
-    else:
-        fitted = fit(model, points, profiles=False, rounds=_ROUGH_ROUNDS, tolerance=_ROUGH)
-        model = fitted.model.only(_needed(fitted, points, support, sign))
-    return fit(model, points, profiles=not held and len(model.rows) > 0, rounds=_ROUNDS)
+    return fitted
 
 
 def _places(model: ColumnModel) -> Floats:
@@ -279,8 +273,9 @@ def _within(places: Floats, shape: tuple[int, int], margin: float) -> npt.NDArra
     return np.asarray(((places > -margin) & (places < np.array(shape) - 1 + margin)).all(axis=1))
 
 
-def _lacking(model: ColumnModel, signal: Floats, points: Observations, threshold: float, sign: int) -> Floats:
+def _lacking(fitted: Fitted, points: Observations, threshold: float, sign: int) -> Floats:
     """Places where another column would explain the counts better."""
-    slope, information = score_parts(points, signal, model.profiles[0], model.reach)
+    model = fitted.model
+    slope, information = score_parts(points, fitted.system.signal, model.profiles[0], model.reach)
     score = sign * significance(slope, information)
     return score_peaks(score, 1.5 * model.profiles[0].sigma, threshold).astype(np.float64)

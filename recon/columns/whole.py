@@ -17,9 +17,8 @@ from scipy.spatial import cKDTree
 
 from stemscan.recon.columns.classes import Classes, find_classes
 from stemscan.recon.columns.errors import Errors, amplitude_std, joint_errors, profile_information
-from stemscan.recon.columns.fitting import Fitted, fit
-from stemscan.recon.columns.links import ColumnModel, Links
-from stemscan.recon.columns.model import linearise
+from stemscan.recon.columns.fitting import Fitted, fit, linearised
+from stemscan.recon.columns.links import ColumnModel
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import PARAMETERS, Profile
 from stemscan.recon.columns.search import Scale, Searched, searched
@@ -199,7 +198,7 @@ def _tile(scan: Scan, tile: Tile, image: Array, scale: Scale, shared: _Shared) -
     labels = shared.classes.of(model.amplitudes, amplitude_std(fitted, points.shape))
     if shared.apart and len(labels):
         model = fit(replace(model, classes=labels, profiles=shared.profiles), points, profiles=False).model
-    errors = joint_errors(Fitted(model, linearise(model, points, Links.of(model, points))), shared.information)
+    errors = joint_errors(linearised(model, points, profiles=True), shared.information)
     model = replace(model, classes=labels, profiles=shared.profiles)
     return _Part(model.moved(tile.corner), errors, beyond.moved(tile.corner))
 
