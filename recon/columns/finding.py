@@ -13,7 +13,7 @@ from stemscan.recon.columns.fitting import linearised
 from stemscan.recon.columns.lattice import Lattice, find_lattices
 from stemscan.recon.columns.prior import occupancy, shrink
 from stemscan.recon.columns.ratios import absent, added, at_sites
-from stemscan.recon.columns.sites import Sites, adopted, empty_indices, predict
+from stemscan.recon.columns.sites import Sites, Surroundings, adopted, predict
 from stemscan.recon.columns.table import FIELDS, ColumnTable
 from stemscan.recon.columns.whole import Found
 from stemscan.types import Floats, Integers
@@ -159,7 +159,7 @@ class Finding:
         """Rows of the lattices' empty sites inside the image, with the amplitude that a column there would have."""
         found = []
         for number, lattice in enumerate(self.lattices):
-            indices = empty_indices(lattice, self.places, self.scan.shape)
+            indices = Surroundings.of(lattice, self.places).empty(self.scan.shape)
             if len(indices):
                 sites = predict(lattice, self.places, indices)
                 inside = ((sites.places >= 0) & (sites.places <= np.array(self.scan.shape) - 1)).all(axis=1)

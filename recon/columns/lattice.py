@@ -9,13 +9,14 @@ as others.
 
 from __future__ import annotations
 
-from collections import deque
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
+from stemscan.recon.columns.lattice_kernels import grow
 from stemscan.types import Floats, Integers
 
 __all__ = ["Lattice", "find_lattices"]
@@ -29,7 +30,6 @@ _INNER = 24
 _LONGEST = 0.7
 _UNEQUAL = 1.7
 _MEDIAN_OF_SQUARES = 0.455
-_STEPS = np.array([(1, 0), (-1, 0), (0, 1), (0, -1)], np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,25 +68,26 @@ def find_lattices(places: Floats, amplitudes: Floats, errors: Floats) -> list[La
     """
     if len(places) < _FEWEST:
         return []
-    tree = cKDTree(places)
+    tree, bins = cKDTree(places), _Bins.of(places)
     free = np.ones(len(places), bool)
     tried = np.zeros(len(places), bool)
-    distances, around = tree.query(places, k=min(_AROUND, len(places)))
-    order = np.argsort(distances[:, min(6, len(places) - 1)], kind="stable")
+    distances = tree.query(places, k=7)[0]
+    order = np.argsort(distances[:, 6], kind="stable")
     found: list[Lattice] = []
     failures = 0
     for seed in order:
         if tried[seed] or not free[seed]:
             continue
         tried[seed] = True
-        basis = _translations(places, amplitudes, errors, around[seed])
+        around = tree.query(places[seed], k=min(_AROUND, len(places)))[1]
+        basis = _translations(places, amplitudes, errors, around)
         if basis is None:
             failures += 1
             if failures > 40 + len(places) // 50:
                 break
             continue
-        apart = float(np.median(distances[around[seed][:_INNER], 1]))
-        indices, members = _grow(places, tree, free, int(seed), basis, apart)
+        apart = float(np.median(distances[around[:_INNER], 1]))
+        indices, members = bins.grow(free, int(seed), basis, apart)
         if len(members) < _FEWEST:
             tried[members] = True
             continue
@@ -163,47 +164,37 @@ def _reduced(basis: Floats) -> Floats:
     return np.stack([a, b])
 
 
-def _grow(
-    own: Floats, tree: cKDTree, free: npt.NDArray[np.bool_], seed: int, basis: Floats, apart: float
-) -> tuple[Integers, Integers]:
-    """Indices and numbers of the columns that steps along the basis reach from a seed; neighbours are `apart`."""
-    tolerance = min(0.3 * float(np.hypot(*basis.T).min()), 0.42 * apart)
-    index_of: dict[int, tuple[int, int]] = {seed: (0, 0)}
-    member_at: dict[tuple[int, int], int] = {(0, 0): seed}
-    local = {seed: basis}
-    queue = deque([seed])
-    while queue:
-        here = queue.popleft()
-        i, j = index_of[here]
-        mine = _local_basis(own, here, (i, j), member_at, local[here])
-        for step in _STEPS:
-            target = (i + int(step[0]), j + int(step[1]))
-            if target in member_at:
-                continue
-            distance, found = tree.query(own[here] + step @ mine)
-            number = int(found)
-            if distance > tolerance or not free[number] or number in index_of:
-                continue
-            index_of[number], member_at[target], local[number] = target, number, mine
-            queue.append(number)
-    members = np.array(list(index_of), np.int64)
-    return np.array([index_of[int(number)] for number in members], np.int64), members
+@dataclass(frozen=True, eq=False)
+class _Bins:
+    """Columns sorted by square bins, and a table for the growth of lattices; see `grow`."""
 
+    places: Floats
+    order: Integers
+    starts: Integers
+    corner: Floats
+    side: float
+    table: Integers
 
-def _local_basis(
-    own: Floats, here: int, index: tuple[int, int], member_at: dict[tuple[int, int], int], before: Floats
-) -> Floats:
-    """Basis around a member: what came down from its neighbour, moved towards the steps that are there."""
-    basis = before.copy()
-    for axis, step in enumerate(((1, 0), (0, 1))):
-        seen = []
-        for sign in (1, -1):
-            other = member_at.get((index[0] + sign * step[0], index[1] + sign * step[1]))
-            if other is not None:
-                seen.append(sign * (own[other] - own[here]))
-        for vector in seen:
-            basis[axis] += 0.15 * (vector - basis[axis])
-    return basis
+    @classmethod
+    def of(cls, places: Floats) -> _Bins:
+        """Sort columns into about as many bins."""
+        corner, extent = places.min(axis=0), np.ptp(places, axis=0) + 1e-9
+        side = max(math.sqrt(float(extent.prod()) / len(places)), float(extent.max()) / len(places))
+        bins = (extent // side).astype(np.int64) + 1
+        down, across = ((places - corner) // side).astype(np.int64).T
+        number = down * bins[1] + across
+        order = np.argsort(number, kind="stable")
+        first = np.searchsorted(number[order], np.arange(bins.prod() + 1))
+        starts = first[np.arange(bins[0])[:, None] * bins[1] + np.arange(bins[1] + 1)]
+        table = np.full((1 << (4 * len(places)).bit_length(), 3), -1, np.int64)
+        return cls(places, order, starts, corner, side, table)
+
+    def grow(self, free: npt.NDArray[np.bool_], seed: int, basis: Floats, apart: float) -> tuple[Integers, Integers]:
+        """Indices and numbers of the columns that steps along the basis reach from a seed; neighbours are `apart`."""
+        tolerance = min(0.3 * float(np.hypot(*basis.T).min()), 0.42 * apart)
+        return grow(
+            self.places, self.order, self.starts, self.corner, self.side, free, seed, basis, tolerance, self.table
+        )
 
 
 def _robust_affine(indices: Integers, places: Floats) -> Floats:

@@ -20,7 +20,7 @@ from stemscan.recon.columns.model import columns_at
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import Profile
 from stemscan.recon.columns.score import score_parts, score_peaks, significance
-from stemscan.recon.columns.sites import empty_indices, indices_beyond, predict
+from stemscan.recon.columns.sites import Surroundings, predict
 from stemscan.recon.contradiction.scores import score_threshold
 from stemscan.types import Array, Floats
 
@@ -197,8 +197,8 @@ def expected_sites(fitted: Fitted, points: Observations, sign: int, beyond: floa
     least = 0.1 * float(np.median(np.abs(model.amplitudes)))
     parts = []
     for lattice in find_lattices(places, model.amplitudes, amplitude_std(fitted, points.shape)):
-        outside = indices_beyond(lattice, places, points.shape, margin)
-        indices = np.concatenate([lattice.indices, empty_indices(lattice, places, points.shape), outside])
+        around = Surroundings.of(lattice, places)
+        indices = np.concatenate([lattice.indices, around.empty(points.shape), around.beyond(points.shape, margin)])
         own = predict(lattice, places, indices).places
         typical = float(np.median(model.amplitudes[lattice.members]))
         parts.append(np.column_stack([own, np.full(len(own), typical)]))

@@ -13,15 +13,17 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from stemscan.recon.columns.lattice import Lattice
+from stemscan.recon.columns.lattice_kernels import local_fits
 from stemscan.types import Floats, Integers
 
-__all__ = ["Sites", "adopted", "empty_indices", "indices_beyond", "predict"]
+__all__ = ["Sites", "Surroundings", "adopted", "predict"]
 
 _NEIGHBOURS = 72
 _ROUNDS = 6
 _CHUNK = 20000
 _ADOPTIONS = 3
 _FILLINGS = 4
+_AROUND = 2 + _FILLINGS
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,71 +64,80 @@ def predict(lattice: Lattice, places: Floats, indices: Integers) -> Sites:
         part = indices[first : first + _CHUNK]
         near = tree.query(part @ metric, k=count)[1]
         offsets = lattice.indices[near] - part[:, None, :]
-        own = (offsets == 0).all(axis=2)
-        values = places[lattice.members[near]]
-        out[first : first + _CHUNK], variances[first : first + _CHUNK] = _local(offsets, values, ~own)
+        chunk = slice(first, first + _CHUNK)
+        local_fits(offsets, places[lattice.members[near]], _ROUNDS, out[chunk], variances[chunk])
     return Sites(out, variances)
 
 
-def _local(offsets: Integers, values: Floats, counted: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Constant of robust affine fits to neighbours at index offsets, with its variance per axis."""
-    design = np.concatenate([np.ones((*offsets.shape[:2], 1)), offsets], axis=2).astype(np.float64)
-    distance = (offsets**2).sum(axis=2)
-    taper = counted / (1.0 + distance / np.maximum(np.median(distance, axis=1, keepdims=True), 1))
-    weights = taper.copy()
-    for _ in range(_ROUNDS):
-        weighted = design * weights[:, :, None]
-        normal = weighted.transpose(0, 2, 1) @ design + 1e-9 * np.eye(3)
-        fitted = np.linalg.solve(normal, weighted.transpose(0, 2, 1) @ values)
-        off = np.hypot(*np.moveaxis(values - design @ fitted, 2, 0))
-        scale = np.median(np.where(counted, off, np.nan_to_num(off, nan=0.0)), axis=1, keepdims=True) / 1.1774
-        ratio = off / np.maximum(4.0 * scale, 1e-9)
-        weights = taper * np.where(ratio < 1, (1 - ratio**2) ** 2, 0.0)
-    inverse = np.linalg.inv(normal)
-    spread = (weights[:, :, None] * design) @ inverse[:, :, :1]
-    return fitted[:, 0], (spread[:, :, 0] ** 2).sum(axis=1) * scale[:, 0] ** 2
+@dataclass(frozen=True, eq=False)
+class Surroundings:
+    """Indices without a member next to one of a lattice's, and their sites.
 
-
-def empty_indices(lattice: Lattice, places: Floats, shape: tuple[int, int]) -> Integers:
-    """Indices without a member that have at least three of their four neighbours, or are reached from such again.
-
-    Neighbours outside of the frame, of which nothing is known, count as there.
+    Attributes
+    ----------
+    lattice : Lattice
+    indices : ndarray of int64, (n, 2)
+    sites : ndarray of float64, (n, 2)
     """
-    free, sites = _around(lattice, places)
-    outside = free[~((sites > 0) & (sites < np.array(shape) - 1)).all(axis=1)]
-    taken = {(int(i), int(j)) for i, j in np.concatenate([lattice.indices, outside])}
-    empty: set[tuple[int, int]] = set()
-    for _ in range(_FILLINGS):
-        counts: dict[tuple[int, int], int] = {}
-        for i, j in taken:
-            for step in ((1, 0), (-1, 0), (0, 1), (0, -1)):
-                site = (i + step[0], j + step[1])
-                if site not in taken:
-                    counts[site] = counts.get(site, 0) + 1
-        found = {site for site, count in counts.items() if count >= 3}
-        if not found:
-            break
-        empty |= found
-        taken |= found
-    return np.array(sorted(empty), np.int64).reshape(-1, 2)
+
+    lattice: Lattice
+    indices: Integers
+    sites: Floats
+
+    @classmethod
+    def of(cls, lattice: Lattice, places: Floats) -> Surroundings:
+        """Those of a lattice among columns at `places`."""
+        grid = _Numbers.of(lattice.indices)
+        taken = grid.numbers(lattice.indices)
+        steps = [i * grid.width + j for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]
+        free = grid.indices(np.setdiff1d((taken[:, None] + steps).ravel(), taken))
+        return cls(lattice, free, predict(lattice, places, free).places)
+
+    def empty(self, shape: tuple[int, int]) -> Integers:
+        """Indices that have at least three of their four neighbours, or are reached from such again.
+
+        Neighbours outside of the frame, of which nothing is known, count as there.
+        """
+        outside = self.indices[~((self.sites > 0) & (self.sites < np.array(shape) - 1)).all(axis=1)]
+        grid = _Numbers.of(self.lattice.indices)
+        taken = grid.numbers(np.concatenate([self.lattice.indices, outside]))
+        empty = np.empty(0, np.int64)
+        for _ in range(_FILLINGS):
+            near, counts = np.unique((taken[:, None] + [grid.width, -grid.width, 1, -1]).ravel(), return_counts=True)
+            found = np.setdiff1d(near[counts >= 3], taken)
+            if not len(found):
+                break
+            empty, taken = np.concatenate([empty, found]), np.concatenate([taken, found])
+        return grid.indices(np.sort(empty))
+
+    def beyond(self, shape: tuple[int, int], margin: float) -> Integers:
+        """Indices whose sites lie at the frame, or beyond it by less than a margin."""
+        side = np.array(shape) - 1
+        near = ((self.sites > -margin) & (self.sites < side + margin)).all(axis=1)
+        inner = ((self.sites > margin) & (self.sites < side - margin)).all(axis=1)
+        return np.asarray(self.indices[near & ~inner])
 
 
-def indices_beyond(lattice: Lattice, places: Floats, shape: tuple[int, int], margin: float) -> Integers:
-    """Indices without a member next to one whose sites lie at the frame, or beyond it by less than a margin."""
-    free, sites = _around(lattice, places)
-    side = np.array(shape) - 1
-    near = ((sites > -margin) & (sites < side + margin)).all(axis=1)
-    inner = ((sites > margin) & (sites < side - margin)).all(axis=1)
-    return np.asarray(free[near & ~inner])
+@dataclass(frozen=True)
+class _Numbers:
+    """One number for each pair of indices in a range and around it."""
 
+    low: tuple[int, int]
+    width: int
 
-def _around(lattice: Lattice, places: Floats) -> tuple[Integers, Floats]:
-    """Indices without a member next to one, and their sites."""
-    steps = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j])
-    around = np.unique((lattice.indices[:, None, :] + steps).reshape(-1, 2), axis=0)
-    taken = {(int(i), int(j)) for i, j in lattice.indices}
-    free = np.array([site for site in around.tolist() if tuple(site) not in taken], np.int64).reshape(-1, 2)
-    return free, predict(lattice, places, free).places
+    @classmethod
+    def of(cls, indices: Integers) -> _Numbers:
+        """For a range of indices, and so far beyond as sites are looked for."""
+        low, high = indices.min(axis=0) - _AROUND, indices.max(axis=0) + _AROUND
+        return cls((int(low[0]), int(low[1])), int(high[1] - low[1]) + 1)
+
+    def numbers(self, indices: Integers) -> Integers:
+        """Numbers of indices, (n,), in the order of the indices."""
+        return np.asarray((indices[:, 0] - self.low[0]) * self.width + indices[:, 1] - self.low[1])
+
+    def indices(self, numbers: Integers) -> Integers:
+        """The reverse, (n, 2)."""
+        return np.stack([numbers // self.width + self.low[0], numbers % self.width + self.low[1]], axis=1)
 
 
 def adopted(
@@ -139,8 +150,8 @@ def adopted(
     reach = float(np.hypot(*lattice.basis.T).min()) / 3
     for _ in range(_ADOPTIONS):
         candidates = np.nonzero(free & ~np.isin(np.arange(len(places)), lattice.members))[0]
-        beyond = indices_beyond(lattice, places, shape, margin)
-        indices = np.concatenate([empty_indices(lattice, places, shape), beyond])
+        around = Surroundings.of(lattice, places)
+        indices = np.concatenate([around.empty(shape), around.beyond(shape, margin)])
         if not len(candidates) or not len(indices):
             break
         sites = predict(lattice, places, indices).places
