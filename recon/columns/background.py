@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from stemscan.recon.columns.fitting import Fitted, fit
 from stemscan.recon.columns.links import ColumnModel, differences
-from stemscan.recon.columns.normal import Normal, solve
+from stemscan.recon.columns.normal import Normal, Solver
 from stemscan.recon.columns.observations import Observations
 
 __all__ = ["smoothed"]
@@ -18,6 +18,7 @@ __all__ = ["smoothed"]
 _LEAST = 1e-3
 _TURNS, _ROUNDS = 4, 10
 _SETTLED = 0.2
+_SHARE = 0.002
 
 
 def smoothed(model: ColumnModel, points: Observations, *, profiles: bool = True) -> Fitted:
@@ -47,13 +48,16 @@ def _learned(normal: Normal, model: ColumnModel, least: float) -> float:
     signs = np.random.Generator(np.random.Philox(0)).choice([-1.0, 1.0], apart.shape[0])
     nodes = slice(3 * len(model.rows), 3 * len(model.rows) + model.nodes.size)
     stiffness, settled = model.stiffness, False
+    probe = np.zeros_like(normal.gradient)
+    probe[nodes] = apart.T @ signs
+    step = spread = None
     for _ in range(_ROUNDS):
         bent = _stiffened(normal, model, stiffness)
-        right = np.stack([bent.gradient, np.zeros_like(bent.gradient)], axis=1)
-        right[nodes, 1] = apart.T @ signs
-        step, spread = solve(bent, 1e-9 * bent.diagonal + 1e-12, right, share=0.002)[nodes].T
-        trace = float(signs @ (apart @ spread))
-        squares = float(((apart @ (model.nodes.ravel() + step)) ** 2).sum())
+        solver = Solver(bent, 1e-9 * bent.diagonal + 1e-12)
+        step = solver.solve(bent.gradient, share=_SHARE, start=step)
+        spread = solver.solve(probe, share=_SHARE, start=spread)
+        trace = float(signs @ (apart @ spread[nodes]))
+        squares = float(((apart @ (model.nodes.ravel() + step[nodes])) ** 2).sum())
         if stiffness:
             variance = max(squares / max(freedom - stiffness * trace, 0.5), least)
             settled = abs(math.log(variance * stiffness)) < 0.5 * _SETTLED

@@ -13,8 +13,8 @@ import numpy as np
 
 from stemscan.recon.columns.fitting import Fitted
 from stemscan.recon.columns.links import node_weights
-from stemscan.recon.columns.normal import Normal, solve
-from stemscan.recon.columns.normal_kernels import local_covariances
+from stemscan.recon.columns.local_kernels import local_covariances
+from stemscan.recon.columns.normal import Normal, Solver
 from stemscan.types import Floats
 
 __all__ = ["Errors", "amplitude_std", "joint_errors", "profile_information"]
@@ -79,8 +79,9 @@ def joint_errors(fitted: Fitted, known: Floats | None = None) -> Errors:
         pairs.first, pairs.found, normal.blocks, pairs.node_first, pairs.node_found, normal.mixed,
         normal.flat.indptr, normal.flat.indices, normal.flat.data, here.indices, here.data, least, covariances,
     )  # fmt: skip
-    covariances[:, 3, 3] += _of_all_nodes(normal, 1e-9 * diagonal + least)
-    solved, schur = _profiles(normal, 1e-9 * diagonal + least)
+    solver = Solver(_alone(normal), 1e-9 * diagonal + least)
+    covariances[:, 3, 3] += _of_all_nodes(normal, solver)
+    solved, schur = _profiles(normal, solver)
     known = schur if known is None else known
     columns = solved[: 3 * count].reshape(count, 3, -1)
     response = np.concatenate([columns, (here @ solved[3 * count :])[:, None]], axis=1)
@@ -89,12 +90,12 @@ def joint_errors(fitted: Fitted, known: Floats | None = None) -> Errors:
     )
 
 
-def _of_all_nodes(normal: Normal, extra: Floats) -> float:
+def _of_all_nodes(normal: Normal, solver: Solver) -> float:
     """Variance of the background's mean, which those of single places with all others known do not hold."""
     nodes = len(normal.border) - 3 * (len(normal.system.links.starts) - 1)
-    mean = np.zeros((len(normal.border), 1))
+    mean = np.zeros(len(normal.border))
     mean[-nodes:] = 1.0 / nodes
-    return float(np.vdot(mean, solve(_alone(normal), extra, mean, share=_RESPONSE)))
+    return float(mean @ solver.solve(mean, share=_RESPONSE))
 
 
 def _alone(normal: Normal) -> Normal:
@@ -107,11 +108,11 @@ def profile_information(fitted: Fitted) -> Floats:
     """Information on the profiles with columns and background unknown, (m, m)."""
     normal = Normal.of(fitted.system)
     diagonal = normal.diagonal[: len(normal.border)]
-    return _profiles(normal, 1e-9 * diagonal + 1e-6 * float(np.median(diagonal)))[1]
+    return _profiles(normal, Solver(_alone(normal), 1e-9 * diagonal + 1e-6 * float(np.median(diagonal))))[1]
 
 
-def _profiles(normal: Normal, extra: Floats) -> tuple[Floats, Floats]:
+def _profiles(normal: Normal, solver: Solver) -> tuple[Floats, Floats]:
     """Response of columns and nodes to the profiles, (3 n + p, m), and the profiles' information, (m, m)."""
-    solved = solve(_alone(normal), extra, normal.border, share=_RESPONSE)
+    solved = np.stack([solver.solve(side.copy(), share=_RESPONSE) for side in normal.border.T], axis=1)
     schur = normal.corner - normal.border.T @ solved
     return solved, 0.5 * (schur + schur.T)

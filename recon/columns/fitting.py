@@ -13,7 +13,7 @@ import numpy as np
 
 from stemscan.recon.columns.links import ColumnModel, Links
 from stemscan.recon.columns.model import System, linearise
-from stemscan.recon.columns.normal import Normal, solve
+from stemscan.recon.columns.normal import Normal, Solver
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import PARAMETERS
 from stemscan.types import Floats
@@ -99,7 +99,7 @@ def _solve(normal: Normal, damping: float, model: ColumnModel) -> tuple[Floats, 
     diagonal = normal.counted
     extra = (damping + 1e-9) * diagonal
     extra[:inner] += np.concatenate([own.ravel(), np.full(model.nodes.size, amplitude)])
-    step = solve(normal, extra, normal.gradient[:, None], share=_SHARE)[:, 0]
+    step = Solver(normal, extra).solve(normal.gradient, share=_SHARE)
     moved = np.abs(step[:inner]) * np.sqrt((diagonal + extra)[:inner])
     return step, float(np.quantile(moved, 0.99)) if moved.size else 0.0
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy.ndimage import maximum_filter
 from scipy.special import ndtri
 
+from stemscan.recon.columns.score import Score
 from stemscan.runtime.compiled import compiled
 from stemscan.types import Floats
 
@@ -20,8 +21,8 @@ _INTERIOR = 2.0
 
 
 def folded_sites(
-    slope: npt.NDArray[np.float32],
-    information: npt.NDArray[np.float32],
+    score: Score,
+    sign: int,
     sites: Floats,
     basis: Floats,
     sigma: float,
@@ -31,8 +32,9 @@ def folded_sites(
 
     Parameters
     ----------
-    slope, information : ndarray of float32, (H, W)
-        Slope of ln L by the amplitude of a further column at each pixel, and its variance.
+    score : Score
+    sign : int
+        1 where columns are bright, -1 where they are dark.
     sites : ndarray of float64, (n, 2)
         The lattice's sites in pixels.
     basis : ndarray of float64, (2, 2)
@@ -51,8 +53,9 @@ def folded_sites(
     divisions = [max(4, math.ceil(float(np.hypot(*vector)) / sigma * _STEPS_PER_SIGMA)) for vector in basis]
     fractions = np.stack(np.meshgrid(*(np.arange(n) / n for n in divisions), indexing="ij"), axis=-1)
     offsets = fractions @ basis
-    inside = ((sites > 0) & (sites < np.array(slope.shape) - 1)).all(axis=1)
-    total, known = (_sums(values, sites[inside], offsets) for values in (slope, information))
+    places = score.on_grid(sites)
+    places = places[((places > 0) & (places < np.array(score.slope.shape) - 1)).all(axis=1)]
+    total, known = (_sums(values, places, offsets / score.step) for values in (sign * score.slope, score.information))
     z = total / np.sqrt(np.maximum(known, 1e-12))
     amplitude = total / np.maximum(known, 1e-12)
     threshold = float(-ndtri(_FALSE_ALARMS / z.size))

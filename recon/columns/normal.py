@@ -18,9 +18,10 @@ from scipy.sparse.linalg import splu
 
 from stemscan.recon.columns.model import System
 from stemscan.recon.columns.normal_kernels import SHARES, of_background, of_columns, slopes
+from stemscan.recon.columns.product_kernels import product, substitute
 from stemscan.types import Floats
 
-__all__ = ["Normal", "Preconditioner", "solve"]
+__all__ = ["Normal", "Preconditioner", "Solver"]
 
 _LEAST_SHARE = 0.01
 
@@ -89,23 +90,13 @@ class Normal:
             gradient=np.concatenate([own.ravel(), links.nodes.T @ pull + system.drawn, system.shared.T @ pull]),
         )
 
-    @cached_property
-    def _parts(self) -> tuple[sp.bsr_array, sp.bsr_array, sp.bsr_array]:
-        """Columns by columns, columns by nodes, nodes by columns."""
-        pairs, rows = self.system.links.overlaps, 3 * (len(self.system.links.starts) - 1)
-        mixed = sp.bsr_array((self.mixed[:, :, None], pairs.node_found, pairs.node_first), (rows, self.flat.shape[0]))
-        return sp.bsr_array((self.blocks, pairs.found, pairs.first), (rows, rows)), mixed, mixed.T
-
-    def times(self, values: Floats) -> Floats:
-        """The matrix times vectors, (3 n + p + m, c)."""
-        columns, mixed, turned = self._parts
-        rows, inner = columns.shape[0], len(self.border)
-        own, nodes, shared = values[:rows], values[rows:inner], values[inner:]
-        out = np.empty_like(values)
-        out[:rows] = columns @ own + mixed @ nodes
-        out[rows:inner] = turned @ own + self.flat @ nodes
-        out[:inner] += self.border @ shared
-        out[inner:] = self.border.T @ values[:inner] + self.corner @ shared
+    def times(self, values: Floats, extra: Floats) -> Floats:
+        """The matrix, to whose diagonal something is added, times a vector, (3 n + p + m,)."""
+        pairs, out = self.system.links.overlaps, np.empty_like(values)
+        product(
+            pairs.first, pairs.found, self.blocks, pairs.node_first, pairs.node_found, self.mixed,
+            self.flat.indptr, self.flat.indices, self.flat.data, self.border, self.corner, extra, values, out,
+        )  # fmt: skip
         return out
 
     @cached_property
@@ -165,46 +156,59 @@ class Preconditioner:
         return cls(inverse, cross, background, _inverse(left, np.diagonal(normal.corner)))
 
     def times(self, values: Floats) -> Floats:
-        """The inverse times vectors, (3 n + p + m, c)."""
-        rows, inner = 3 * len(self.inverse), len(values) - len(self.schur)
-        alone = self.inverse @ values[:rows].reshape(len(self.inverse), 3, values.shape[1])
-        out = np.empty_like(values)
-        out[inner:] = self.schur @ (values[inner:] - np.einsum("kam,kac->mc", self.cross, alone))
-        out[:rows] = (alone - self.inverse @ (self.cross @ out[inner:])).reshape(rows, values.shape[1])
-        out[rows:inner] = self.background(values[rows:inner])
+        """The inverse times a vector, (3 n + p + m,)."""
+        out, nodes = np.empty_like(values), slice(3 * len(self.inverse), len(values) - len(self.schur))
+        substitute(self.inverse, self.cross, self.schur, values, out)
+        out[nodes] = self.background(values[nodes])
         return out
 
 
-def solve(normal: Normal, extra: Floats, right: Floats, *, share: float, steps: int = 100) -> Floats:
-    """Solve by conjugate gradients for each of some right sides, (3 n + p + m, c), to a share of them.
+class Solver:
+    """A normal matrix to whose diagonal something was added, and what stands in for its inverse.
 
     Parameters
     ----------
     normal : Normal
     extra : ndarray of float64, (3 n + p + m,)
         Added to the diagonal.
-    right : ndarray of float64, (3 n + p + m, c)
-    share : float
-        The error that may be left, in the norm that the matrix makes.
-    steps : int
-        At most.
     """
-    instead = Preconditioner.of(normal, extra)
-    found, left = np.zeros_like(right), right.copy()
-    way = instead.times(left)
-    energy = np.einsum("kc,kc->c", left, way)
-    goal = share**2 * energy
-    for _ in range(steps):
-        if (energy <= goal).all():
-            break
-        along = normal.times(way) + extra[:, None] * way
-        length = energy / np.maximum(np.einsum("kc,kc->c", way, along), 1e-300)
-        found += length * way
-        left -= length * along
-        turned = instead.times(left)
-        before, energy = energy, np.einsum("kc,kc->c", left, turned)
-        way = turned + energy / np.maximum(before, 1e-300) * way
-    return found
+
+    def __init__(self, normal: Normal, extra: Floats) -> None:
+        self.normal, self.extra = normal, extra
+        self._instead = Preconditioner.of(normal, extra)
+
+    def solve(self, right: Floats, *, share: float, start: Floats | None = None, steps: int = 100) -> Floats:
+        """Solve for a right side, (3 n + p + m,), by conjugate gradients.
+
+        Parameters
+        ----------
+        right : ndarray of float64, (3 n + p + m,)
+        share : float
+            The error that may be left, in the norm that the matrix makes, as a share of the solution.
+        start : ndarray of float64, (3 n + p + m,), optional
+            Where to begin, in place of 0.
+        steps : int
+            At most.
+        """
+        way = self._instead.times(right)
+        energy = float(right @ way)
+        goal = share**2 * energy
+        found, left = np.zeros_like(right), right.copy()
+        if start is not None:
+            found, left = start.copy(), right - self.normal.times(start, self.extra)
+            way = self._instead.times(left)
+            energy = float(left @ way)
+        for _ in range(steps):
+            if energy <= goal:
+                break
+            along = self.normal.times(way, self.extra)
+            length = energy / max(float(way @ along), 1e-300)
+            found += length * way
+            left -= length * along
+            turned = self._instead.times(left)
+            before, energy = energy, float(left @ turned)
+            way = turned + energy / max(before, 1e-300) * way
+        return found
 
 
 def _flat(cells: Floats, node_indices: npt.NDArray[np.int32]) -> sp.csr_array:

@@ -133,19 +133,19 @@ def shape_and_slopes(
         out[n] = values[n]
 
 
-def tabulated(profile: Profile, reach: float) -> npt.NDArray[np.float64]:
-    """The profile at whole pixels around a column, (2 n + 1, 2 n + 1) with n the reach rounded up."""
-    size = math.ceil(reach)
-    return _tabulate(profile.array(), float(reach), size)
+def tabulated(profile: Profile, reach: float, step: int = 1) -> npt.NDArray[np.float64]:
+    """The profile at multiples of a step around a column, (2 n + 1, 2 n + 1) with n steps the reach rounded up."""
+    size = math.ceil(reach / step)
+    return _tabulate(profile.array(), float(reach), size, step)
 
 
 @compiled()
-def _tabulate(profile: npt.NDArray[np.float64], reach: float, size: int) -> npt.NDArray[np.float64]:
+def _tabulate(profile: npt.NDArray[np.float64], reach: float, size: int, step: int) -> npt.NDArray[np.float64]:
     """Evaluate the shape alone."""
     out = np.empty(8)
     table = np.empty((2 * size + 1, 2 * size + 1))
     for i in range(2 * size + 1):
         for j in range(2 * size + 1):
-            shape_and_slopes(float(i - size), float(j - size), profile, reach, out)
+            shape_and_slopes(float(step * (i - size)), float(step * (j - size)), profile, reach, out)
             table[i, j] = out[0]
     return table

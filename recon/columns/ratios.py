@@ -9,11 +9,11 @@ import numpy as np
 from stemscan.recon.columns.fitting import Fitted
 from stemscan.recon.columns.kernels import without_each
 from stemscan.recon.columns.links import ColumnModel, Links
+from stemscan.recon.columns.local_kernels import held_in_place
 from stemscan.recon.columns.model import least_signal, linearise
 from stemscan.recon.columns.normal import Normal
-from stemscan.recon.columns.normal_kernels import held_in_place
 from stemscan.recon.columns.observations import Observations
-from stemscan.recon.columns.score import largest_around, score_parts, significance
+from stemscan.recon.columns.score import Score
 from stemscan.recon.columns.tiles import Scan
 from stemscan.types import Floats, Integers
 
@@ -49,10 +49,8 @@ def added(fitted: Fitted, points: Observations, distance: float) -> Floats:
         z^2 / 2 of the largest score.
     """
     model = fitted.model
-    z = significance(*score_parts(points, fitted.system.signal, model.profiles[0], model.reach))
-    places = np.rint(np.stack([model.rows, model.columns], axis=1))
-    pixels = np.clip(places, 0, np.array(points.shape) - 1).astype(np.int64)
-    return 0.5 * largest_around(np.abs(z), pixels, distance).astype(np.float64) ** 2
+    score = Score.of(points, fitted.system.signal, model.profiles[0], model.reach)
+    return 0.5 * score.largest_around(model.places, distance) ** 2
 
 
 def at_sites(scan: Scan, model: ColumnModel, sites: Floats, kinds: Integers) -> tuple[Floats, Floats]:

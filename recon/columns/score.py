@@ -2,11 +2,14 @@
 
 For a weak column of profile g at a place, the slope of ln L by its amplitude over its standard deviation is
 z = sum g (S - V u) / u / sqrt(sum g^2 V / (lambda u)), sums over the points around; under the model z is standard
-normal. It is evaluated on the scan grid by two convolutions and is cheap whatever the number of columns.
+normal. It is evaluated on a grid by two convolutions and is cheap whatever the number of columns. The grid is that of
+the scan, or where columns are wide a coarser one, of half their width at most: that costs z a hundredth.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,41 +23,79 @@ from stemscan.recon.threads import workers
 from stemscan.runtime.compiled import compiled
 from stemscan.types import Floats
 
-__all__ = ["largest_around", "score_parts", "score_peaks", "significance"]
+__all__ = ["Score"]
 
 Image = npt.NDArray[np.float32]
 
 
-def score_parts(points: Observations, signal: Floats, profile: Profile, reach: float) -> tuple[Image, Image]:
-    """Slope of ln L by the amplitude of an additional column at each pixel of the grid, and its variance.
+@dataclass(frozen=True, eq=False)
+class Score:
+    """Score of a further column at each place of a grid.
 
-    Parameters
+    Attributes
     ----------
-    points : Observations
-    signal : ndarray of float64, (points,)
-        The model at the points.
-    profile : Profile
-        Of the column that may be missing.
-    reach : float
-        Its reach in pixels.
-
-    Returns
-    -------
-    slope, information : ndarray of float32, (H, W)
+    slope, information : ndarray of float32, (h, w)
+        Slope of ln L by the amplitude of a further column, and its variance.
+    step : int
+        Pixels of the scan per pixel of the grid, in each direction.
     """
-    power = 2 if points.noise == "eq5" else 1
-    dose = points.electrons_per_sample
-    rows = np.clip(np.rint(points.rows), 0, points.shape[0] - 1).astype(np.int64)
-    columns = np.clip(np.rint(points.columns), 0, points.shape[1] - 1).astype(np.int64)
-    place = rows * points.shape[1] + columns
-    pixels = points.shape[0] * points.shape[1]
-    table = tabulated(profile, reach)[::-1, ::-1]
-    gained = np.bincount(place, dose * (points.signal - points.visits * signal) / signal**power, pixels)
-    known = np.bincount(place, dose * points.visits / signal**power, pixels)
-    slope, information = (
-        _convolved(values.reshape(points.shape), kernel) for values, kernel in ((gained, table), (known, table**2))
-    )
-    return slope, np.maximum(information, 0.0)
+
+    slope: Image
+    information: Image
+    step: int
+
+    @classmethod
+    def of(cls, points: Observations, signal: Floats, profile: Profile, reach: float) -> Score:
+        """Score of a model.
+
+        Parameters
+        ----------
+        points : Observations
+        signal : ndarray of float64, (points,)
+            The model at the points.
+        profile : Profile
+            Of the column that may be missing.
+        reach : float
+            Its reach in pixels.
+        """
+        step = max(1, int(profile.sigma / 2))
+        down, across = (-(-side // step) for side in points.shape)
+        rows, columns = (
+            np.clip((places + 0.5) // step, 0, last - 1).astype(np.int64)
+            for places, last in ((points.rows, down), (points.columns, across))
+        )
+        place = rows * across + columns
+        a_visit = points.electrons_per_sample / signal ** (2 if points.noise == "eq5" else 1)
+        gained = np.bincount(place, a_visit * (points.signal - points.visits * signal), down * across)
+        known = np.bincount(place, a_visit * points.visits, down * across)
+        table = tabulated(profile, reach, step)[::-1, ::-1]
+        slope, information = (
+            _convolved(values.reshape(down, across), kernel) for values, kernel in ((gained, table), (known, table**2))
+        )
+        return cls(slope, np.maximum(information, 0.0), step)
+
+    @cached_property
+    def z(self) -> Image:
+        """The score in standard deviations; 0 where hardly a sample is near."""
+        return normal_score(self.slope, self.information, least=0.02 * float(self.information.max()))
+
+    def on_grid(self, places: Floats) -> Floats:
+        """Rows and columns of the grid, (n, 2), of places on the scan."""
+        return (places - 0.5 * (self.step - 1)) / self.step
+
+    def peaks(self, distance: float, threshold: float, sign: int) -> Floats:
+        """Places, best first, whose score of a sign is above a threshold and the largest within a distance."""
+        score = sign * self.z
+        high = np.argwhere(score >= threshold)
+        values = score[high[:, 0], high[:, 1]]
+        found = values == _largest_around(score, high, distance / self.step)
+        best = high[found][np.argsort(-values[found], kind="stable")]
+        return np.asarray(self.step * best + 0.5 * (self.step - 1))
+
+    def largest_around(self, places: Floats, distance: float) -> Floats:
+        """Largest score of either sign within a distance of places on the scan, (n,)."""
+        pixels = np.clip(np.rint(self.on_grid(places)), 0, np.array(self.z.shape) - 1).astype(np.int64)
+        return _largest_around(np.abs(self.z), pixels, distance / self.step).astype(np.float64)
 
 
 def _convolved(values: npt.NDArray[Any], table: Floats) -> Image:
@@ -68,21 +109,8 @@ def _convolved(values: npt.NDArray[Any], table: Floats) -> Image:
     return np.asarray(np.roll(whole, (-margin, -margin), (0, 1))[: values.shape[0], : values.shape[1]])
 
 
-def significance(slope: Image, information: Image) -> Image:
-    """Score z in standard deviations; 0 where hardly a sample is near."""
-    return normal_score(slope, information, least=0.02 * float(information.max()))
-
-
-def score_peaks(score: Image, distance: float, threshold: float) -> npt.NDArray[np.int64]:
-    """Pixels whose score is above a threshold and the largest within a distance, (n, 2), best first."""
-    high = np.argwhere(score >= threshold)
-    values = score[high[:, 0], high[:, 1]]
-    peaks = values == largest_around(score, high, distance)
-    return np.asarray(high[peaks][np.argsort(-values[peaks], kind="stable")])
-
-
 @compiled()
-def largest_around(values: Image, places: npt.NDArray[np.int64], distance: float) -> Image:
+def _largest_around(values: Image, places: npt.NDArray[np.int64], distance: float) -> Image:
     """Largest value in the square around each of some pixels, (n, 2), to a distance rounded to pixels, at least 1."""
     reach = max(1, round(distance))
     largest = np.empty(len(places), values.dtype)

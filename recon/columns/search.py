@@ -19,7 +19,7 @@ from stemscan.recon.columns.links import ColumnModel
 from stemscan.recon.columns.model import columns_at
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import Profile
-from stemscan.recon.columns.score import score_parts, score_peaks, significance
+from stemscan.recon.columns.score import Score
 from stemscan.recon.columns.sites import Surroundings, predict
 from stemscan.recon.contradiction.scores import score_threshold
 from stemscan.types import Array, Floats
@@ -113,12 +113,13 @@ def searched(points: Observations, image: Array, scale: Scale, profiles: tuple[P
     sign, held = scale.sign, profiles is not None
     start = beginning(points, image, scale, profiles[0] if profiles else Profile(scale.sigma))
     alone = _Support(np.empty((0, 3)), _A_PEAK, scale.strict)
-    first = _settled(start, points, alone, sign, _TURNS[0], held=held)
-    sites = expected_sites(first, points, sign, _BEYOND)
+    first, score = _settled(start, points, alone, sign, _TURNS[0], held=held)
+    sites = _expected_sites(first, score, points, sign, _BEYOND)
     places, amplitudes = _unoccupied(first.model, sites)
     model = first.model.extended(places, _AT_FIRST * amplitudes)
-    settled = _settled(model, points, _Support(sites, scale.strict, scale.strict), sign, _TURNS[1], held=held)
-    beyond = _beyond(settled, points, sign)
+    support = _Support(sites, scale.strict, scale.strict)
+    settled, score = _settled(model, points, support, sign, _TURNS[1], held=held)
+    beyond = _beyond(settled, score, points, sign)
     points = replace(points, known=columns_at(beyond, points))
     return Searched(smoothed(settled.model, points, profiles=not held), points, beyond)
 
@@ -148,7 +149,7 @@ class _Support:
 
 def _settled(
     model: ColumnModel, points: Observations, support: _Support, sign: int, turns: int, *, held: bool
-) -> Fitted:
+) -> tuple[Fitted, Score]:
     """Fit, drop and add until nothing is left to do; where a column was dropped, none is tried again.
 
     While columns come and go, those without support keep moving: the fit is as good as they allow, which is enough to
@@ -163,14 +164,15 @@ def _settled(
         if not kept.all():
             fitted = linearised(fitted.model.only(kept), points)
         model = fitted.model
-        extra = _lacking(fitted, points, support.proposed, sign) if turn < turns - 1 else np.empty((0, 2))
-        extra = _far_from(refused, extra, model.profiles[0].sigma)
-        if not len(extra):
+        sigma = model.profiles[0].sigma
+        score = Score.of(points, fitted.system.signal, model.profiles[0], model.reach)
+        extra = _far_from(refused, score.peaks(1.5 * sigma, support.proposed, sign), sigma)
+        if turn == turns - 1 or not len(extra):
             break
         typical = float(np.median(model.amplitudes)) if len(model.rows) else sign * points.mean
         model = model.extended(extra, np.full(len(extra), 0.5 * typical))
         refused = np.concatenate([refused, extra])
-    return fitted
+    return fitted, score
 
 
 def _places(model: ColumnModel) -> Floats:
@@ -183,7 +185,7 @@ def _far_from(refused: Floats, places: Floats, distance: float) -> Floats:
     return places[cKDTree(refused).query(places)[0] > distance] if len(refused) and len(places) else places
 
 
-def expected_sites(fitted: Fitted, points: Observations, sign: int, beyond: float) -> Floats:
+def _expected_sites(fitted: Fitted, score: Score, points: Observations, sign: int, beyond: float) -> Floats:
     """Places at which lattices, or counts folded into their cell, expect columns: (row, column, amplitude), (n, 3).
 
     They lie in the frame or outside of it by less than `beyond` widths of a column.
@@ -193,7 +195,6 @@ def expected_sites(fitted: Fitted, points: Observations, sign: int, beyond: floa
     if not len(places):
         return np.empty((0, 3))
     margin = beyond * model.profiles[0].sigma
-    slope, information = score_parts(points, fitted.system.signal, model.profiles[0], model.reach)
     least = 0.1 * float(np.median(np.abs(model.amplitudes)))
     parts = []
     for lattice in find_lattices(places, model.amplitudes, amplitude_std(fitted, points.shape)):
@@ -203,7 +204,7 @@ def expected_sites(fitted: Fitted, points: Observations, sign: int, beyond: floa
         typical = float(np.median(model.amplitudes[lattice.members]))
         parts.append(np.column_stack([own, np.full(len(own), typical)]))
         for offset, amplitude in zip(
-            *folded_sites(sign * slope, information, own, lattice.basis, model.profiles[0].sigma, least), strict=True
+            *folded_sites(score, sign, own, lattice.basis, model.profiles[0].sigma, least), strict=True
         ):
             parts.append(np.column_stack([own + offset, np.full(len(own), sign * amplitude)]))
     sites = np.concatenate(parts) if parts else np.empty((0, 3))
@@ -223,10 +224,10 @@ def _unoccupied(model: ColumnModel, sites: Floats) -> tuple[Floats, Floats]:
     return free[kept, :2], free[kept, 2]
 
 
-def _beyond(fitted: Fitted, points: Observations, sign: int) -> ColumnModel:
+def _beyond(fitted: Fitted, score: Score, points: Observations, sign: int) -> ColumnModel:
     """Columns that the lattices expect outside of the frame, and whose flank alone is inside."""
     model = fitted.model
-    sites = expected_sites(fitted, points, sign, _FLANK)
+    sites = _expected_sites(fitted, score, points, sign, _FLANK)
     outside = sites[~_within(sites[:, :2], points.shape, 0.0)]
     nothing = model.only(np.zeros(len(model.rows), bool))
     return nothing.extended(*_unoccupied(model, outside))
@@ -271,11 +272,3 @@ def _needed(fitted: Fitted, points: Observations, support: _Support, sign: int) 
 def _within(places: Floats, shape: tuple[int, int], margin: float) -> npt.NDArray[np.bool_]:
     """Tell which places lie in the frame, or beyond it by less than a margin."""
     return np.asarray(((places > -margin) & (places < np.array(shape) - 1 + margin)).all(axis=1))
-
-
-def _lacking(fitted: Fitted, points: Observations, threshold: float, sign: int) -> Floats:
-    """Places where another column would explain the counts better."""
-    model = fitted.model
-    slope, information = score_parts(points, fitted.system.signal, model.profiles[0], model.reach)
-    score = sign * significance(slope, information)
-    return score_peaks(score, 1.5 * model.profiles[0].sigma, threshold).astype(np.float64)
