@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 from stemscan.acquisition.armed_range import ArmedRange
 from stemscan.acquisition.scan_controller import Capabilities
 from stemscan.arguments import real_number
-from stemscan.errors import ControllerError, SpecimenError
-from stemscan.hardware.coil_lag import CoilLag, LaggedPath
+from stemscan.errors import ControllerError, SpecimenError, UsageError
+from stemscan.hardware.coil_lag import CoilLag
 from stemscan.hardware.program import Program
 from stemscan.path.scan_path import ScanPath
 from stemscan.simulators.instrument.chain import Chain
 from stemscan.simulators.instrument.clock import Clock
-from stemscan.simulators.instrument.detector import check_means, check_settings, count_dtype, detect
+from stemscan.simulators.instrument.detector import check_means, check_settings, detect
 from stemscan.simulators.instrument.effect import Scan
+from stemscan.simulators.instrument.recent_path import RecentPath
 from stemscan.simulators.instrument.settings import IDEAL, Instrument
 from stemscan.store.batch import DetectorInfo, SampleBatch
 from stemscan.store.ledger import BeamTimes
@@ -141,21 +142,23 @@ class VirtualMicroscope:
                 f"{specimen.shape[0]} x {specimen.shape[1]} ({specimen.name!r}), load it for that shape"
             )
         check_settings(noise, seed)
-        check_means(specimen.signal.reshape(-1), plan.electrons_per_sample)
         self.specimen = specimen
         self.noise = noise
         self.seed = int(seed)
-        self.lag = CoilLag(0.0 if coil_tau_ns is None else real_number(coil_tau_ns, "a coil time constant in ns"))
+        check_means(specimen.signal.reshape(-1), plan.electrons_per_sample)
+        self.instrument = instrument
+        self.lag = CoilLag(self._tau_ns(coil_tau_ns))
         self._program = None if profile is None else Program(plan, profile)
         dwell = plan.dwell_ns if self._program is None else self._program.quantisation.dwell_ns
         self.lag.run_in(plan.shape, dwell)  # refuses what could not be followed
-        self.instrument, self._clock = instrument, Clock(plan, self._program)
+        self._clock = Clock(plan, self._program)
         self._threads = threads
         self._digest = plan.digest()
-        self._dtype = count_dtype(noise, plan.electrons_per_sample)
+        self._detector = self._meaning(plan)
         self._path: ScanPath | None = None
         self._chain: Chain | None = None
         self._pixel_size = _record_of(specimen).pixel_size_nm if plan.pixel_size_nm is None else plan.pixel_size_nm
+        self._signal = self._under_probe()
         self._make_chain(ScanPath(plan))  # refuses what cannot be
         self._range = ArmedRange()
 
@@ -167,9 +170,8 @@ class VirtualMicroscope:
 
     @property
     def detector(self) -> DetectorInfo:
-        """Counted electrons."""
-        names = {np.dtype(np.uint16): "uint16", np.dtype(np.uint32): "uint32", np.dtype(np.float32): "float32"}
-        return DetectorInfo(unit="electron", dtype=names[self._dtype])  # type: ignore[arg-type]
+        """Counted electrons, or what its instrument's detector makes of them."""
+        return self._detector
 
     @property
     def provenance(self) -> Provenance:
@@ -181,7 +183,7 @@ class VirtualMicroscope:
             seed=self.seed,
             specimen=_record_of(specimen),
             instrument=self.instrument.record(),
-            truth=specimen.signal,
+            truth=self.instrument.detectors[0].collection.signal(self._signal, self.instrument.scattering),
             truth_columns=specimen.columns,
             coil_tau_ns=self.lag.tau_ns if lags else None,
             coil_waits=waits if lags else None,
@@ -214,17 +216,43 @@ class VirtualMicroscope:
         lags = self.lag.tau_ns > 0
         if self.instrument.is_ideal and not lags:
             return None
-        lagged = None
-        if lags:
-            lagged = LaggedPath(path, self.lag) if self._program is None else self._program.lagged(self.lag)
-        return Chain(
-            self.instrument,
-            Scan(path.plan, path, self.seed, self._pixel_size, self._clock),
-            self.specimen.signal,
-            lagged=lagged,
-            noise=self.noise,
-            threads=self._threads,
-        )
+        scan = Scan(path.plan, RecentPath(path.plan), self.seed, self._pixel_size, self._clock)
+        return Chain(self.instrument, scan, self._signal, self.lag, noise=self.noise, threads=self._threads)
+
+    def _tau_ns(self, given: float | None) -> float:
+        """Time constant of the coils: as given, or of the instrument."""
+        own = 1000.0 * self.instrument.coils.tau_us
+        if given is None:
+            return own
+        if own:
+            raise UsageError(
+                f"expected the coils' time constant from the instrument, {own:g} ns, or as an argument, got both; "
+                "leave one out"
+            )
+        return real_number(given, "a coil time constant in ns")
+
+    def _meaning(self, plan: ScanPlan) -> DetectorInfo:
+        """Meaning of the counts."""
+        if self.noise == "eq5":
+            if not (self.instrument.counts_signal and self.instrument.current.is_off):
+                raise UsageError(
+                    "expected noise 'poisson' for an instrument with a detector or current of its own, got 'eq5'; "
+                    "leave the noise out"
+                )
+            return DetectorInfo("electron", dtype="float32")
+        return self.instrument.detectors[0].info(self._clock.dwell_ns, plan.electrons_per_sample)
+
+    def _under_probe(self) -> NDArray[np.float32]:
+        """The specimen's signal under the instrument's probe."""
+        probe, signal = self.instrument.probe, self.specimen.signal
+        if probe.is_off:
+            return signal
+        if self._pixel_size is None:
+            raise UsageError(
+                "instrument: probe: expected a plan with pixel_size_nm, for lengths in nm, got one without; state the "
+                "pixel size in the plan"
+            )
+        return probe.blurred(signal, self._pixel_size)
 
     def start(self) -> None:
         """Begin to expose the armed range."""

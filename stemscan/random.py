@@ -13,11 +13,21 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stemscan.runtime.compiled import compiled
 from stemscan.runtime.portable_math import log
 
-__all__ = ["Stream", "bounded", "normal_pair", "philox4x32", "random_words", "standard_normal", "uniform53"]
+__all__ = [
+    "Stream",
+    "bounded",
+    "fill_normals",
+    "normal_pair",
+    "philox4x32",
+    "random_words",
+    "standard_normal",
+    "uniform53",
+]
 
 
 class Stream:
@@ -38,6 +48,7 @@ class Stream:
     DARK: Final = 22
     PULSE: Final = 23
     READ_NOISE: Final = 24
+    DEAD_TIME: Final = 25
     CROSS_VALIDATION: Final = 32
     GIBBS: Final = 33
     FOLDS: Final = 34
@@ -55,6 +66,7 @@ _W1 = np.uint32(0xBB67AE85)
 _S32 = np.uint64(32)
 _LOW = np.uint64(0xFFFFFFFF)
 _S11 = np.uint64(11)
+_BATCH = 512
 _log = compiled()(log)
 
 
@@ -164,3 +176,19 @@ def normal_pair(seed: np.uint64, stream: int, index: np.uint64, draw: int) -> tu
     """Two independent standard normal numbers for (seed, stream, index, draw), see `standard_normal`."""
     first, second, _, _ = random_words(seed, stream, index, draw)
     return standard_normal(np.uint32(first)), standard_normal(np.uint32(second))
+
+
+@compiled()
+def fill_normals(
+    seed: np.uint64, stream: int, start: np.uint64, draw: int, first: NDArray[np.float64], second: NDArray[np.float64]
+) -> None:
+    """Write the pairs of `normal_pair` for indices from `start` on into two arrays (n,); quicker than one by one."""
+    high, low = np.empty(_BATCH, np.uint32), np.empty(_BATCH, np.uint32)
+    for begin in range(0, first.size, _BATCH):
+        size = min(_BATCH, first.size - begin)
+        for i in range(size):
+            a, b, _, _ = random_words(seed, stream, start + np.uint64(begin + i), draw)
+            high[i], low[i] = a, b
+        for i in range(size):
+            first[begin + i] = standard_normal(high[i])
+            second[begin + i] = standard_normal(low[i])

@@ -24,6 +24,9 @@ Positions = Literal["actual", "commanded"]
 _UNREACHED: Final = 0.02
 """Share of blocks that a lagging beam never reached, above which the user is warned."""
 
+_SATURATED: Final = 1e-4
+"""Share of saturated samples above which the user is warned."""
+
 _BYTES_A_FRAME_PIXEL: Final = 10
 _BYTES_A_PIXEL: Final = 8
 """Memory of inputs while they are read, for a pixel of each frame and one of the grid; by `benchmarks/memory.py`."""
@@ -95,6 +98,7 @@ def load_inputs(source: str | Path | Acquisition, positions: Positions | None = 
         "positions": "commanded" if places is None else "actual",
         "warnings": warnings,
     }
+    _warn_of_saturation(acquisition, warnings)
     dose = acquisition.electrons_per_sample
     if places is not None:
         _warn_of_gaps(acquisition, places, warnings)
@@ -124,6 +128,18 @@ def _warn_of_gaps(acquisition: Acquisition, places: npt.NDArray[np.float32], war
         warnings.append(
             f"the beam lagged so far behind that it never reached {100 * share:.0f} % of the image's blocks of 16 x 16 "
             "pixels; the image there is a guess, and standard deviations are too small"
+        )
+
+
+def _warn_of_saturation(acquisition: Acquisition, warnings: list[str]) -> None:
+    """Say so where samples have the converter's largest number."""
+    if acquisition.detector.largest is None:
+        return
+    share = float(np.mean(acquisition.saturated())) if acquisition.samples_committed else 0.0
+    if share > _SATURATED:
+        warnings.append(
+            f"{100 * share:.2g} % of the samples are saturated, at the converter's largest number "
+            f"({acquisition.detector.largest}); where they are the image is too dark: lower dose or gain"
         )
 
 

@@ -2,26 +2,30 @@
 
 A sample's counts are a function of plan, specimen, instrument, seed and its number. Samples are made in blocks of fixed
 ends, whatever is asked for, and the last one is kept: so the counts cannot depend on batches, threads or where a scan
-was resumed.
+was resumed. Effects that remember (damage, contamination, afterglow) take the blocks in turn; asked for another than
+the next, the specimen's history begins anew with the first. With a second thread, the way of the beam through the next
+block is followed while this one is detected.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stemscan.hardware.coil_lag import LaggedPath
 from stemscan.simulators.instrument.detector import detect
+from stemscan.simulators.instrument.detectors import DetectorChain
+from stemscan.simulators.instrument.exposure import Exposure
 from stemscan.simulators.instrument.interpolation import signal_at
 from stemscan.simulators.instrument.lagging_beam import mean_signal
 from stemscan.store.batch import SampleBatch
 
 if TYPE_CHECKING:
-    from stemscan.hardware.coil_lag import LaggedPath
+    from stemscan.hardware.coil_lag import CoilLag
     from stemscan.simulators.instrument.effect import Scan
     from stemscan.simulators.instrument.settings import Instrument
     from stemscan.types import Noise
@@ -29,7 +33,27 @@ if TYPE_CHECKING:
 __all__ = ["Chain"]
 
 _BLOCK: Final = 1 << 16
-_MIN_PART: Final = 1 << 13
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What the beam saw in a block: times of its dwells, where they were, as far as a controller knows, the signal."""
+
+    start: int
+    times: NDArray[np.float64]
+    places: NDArray[np.float64]
+    actual: NDArray[np.float32] | None
+    signal: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class _Lit:
+    """Light of a block in its detectors, before afterglow, and the truths of its samples."""
+
+    start: int
+    seen: _Seen
+    light: list[NDArray[Any]]
+    truths: dict[str, NDArray[np.float32]]
 
 
 class Chain:
@@ -39,10 +63,10 @@ class Chain:
     ----------
     instrument : Instrument
     scan : Scan
+        Its path is for the chain alone.
     signal : float32 (H, W)
-        Of the specimen.
-    lagged : LaggedPath, optional
-        Positions of a beam that lags behind its path.
+        Of the specimen, under the probe.
+    lag : CoilLag
     noise : {"poisson", "eq5"}
     threads : int
         The samples do not depend on it.
@@ -58,66 +82,121 @@ class Chain:
         instrument: Instrument,
         scan: Scan,
         signal: NDArray[np.float32],
+        lag: CoilLag,
         *,
-        lagged: LaggedPath | None = None,
         noise: Noise = "poisson",
         threads: int = 1,
     ) -> None:
-        self._scan, self._signal, self._lagged, self._noise, self._threads = scan, signal, lagged, noise, threads
+        self._scan, self._signal, self._noise = scan, signal, noise
+        clock = scan.clock
+        self._lagged: LaggedPath | None = None
+        if lag.tau_ns > 0:
+            self._lagged = LaggedPath(scan.path, lag, clock.waits if clock.ever_waits else None, clock.dwell_ns)
         self._moves = [effect.moves(scan) for effect in instrument.motions]
+        self._exposure = Exposure(instrument, scan)
+        self._detectors = [
+            DetectorChain(one, number, scan.seed, clock) for number, one in enumerate(instrument.detectors)
+        ]
+        self._shares = [one.collection.response(instrument.scattering) for one in instrument.detectors]
+        self._tracks = instrument.tracks
+        self._size = max(_BLOCK, *(one.run_in for one in self._detectors))
         self._latest: SampleBatch | None = None
+        self._lit: dict[int, _Lit] = {}
+        self._pool = ThreadPoolExecutor(1) if threads > 1 else None
+        self._ahead: tuple[int, Future[_Seen]] | None = None
 
     def samples(self, start: int, stop: int) -> SampleBatch:
         """Samples from `start` to at most `stop`: those in one block."""
-        first = start // _BLOCK * _BLOCK
+        first = start // self._size * self._size
         if self._latest is None or self._latest.start != first:
-            self._latest = self._block(first, min(first + _BLOCK, len(self._scan.path)))
+            self._latest = self._read(first)
         return self._latest[start - first : stop - first]
 
-    def _block(self, start: int, stop: int) -> SampleBatch:
-        """A whole block."""
-        scan, size = self._scan, stop - start
+    # ------------------------------------------------------------------ blocks, by their first sample
+
+    def _read(self, start: int) -> SampleBatch:
+        """What is read in a block."""
+        before = start - self._size
+        late = start and any(one.run_in for one in self._detectors)
+        if late and before not in self._lit:
+            self._lit = {before: self._light(before)}
+        lit = self._light(start)
+        counts = [self._reading(channel, lit, self._lit[before] if late else None) for channel in range(len(lit.light))]
+        self._lit = {start: lit}
+        return SampleBatch(start, counts[0], lit.seen.actual, lit.truths or None)
+
+    def _reading(self, channel: int, lit: _Lit, before: _Lit | None) -> NDArray[Any]:
+        """Numbers of one detector."""
+        detector, light = self._detectors[channel], lit.light[channel]
+        if detector.run_in:
+            earlier = light[:0] if before is None else before.light[channel][-detector.run_in :]
+            joined = np.concatenate([earlier, light])
+            light = detector.delayed(joined, lit.start - len(earlier))[len(earlier) :]
+        return detector.read(light, lit.start)
+
+    def _light(self, start: int) -> _Lit:
+        """Light of a block, its specimen as all samples before left it."""
+        exposure = self._exposure
+        if exposure.remembers and exposure.at != start:
+            if exposure.at > start:
+                exposure.begin_anew()
+            while exposure.at < start:
+                past = self._see(exposure.at, look=False)
+                exposure.take(past.start, past.times, past.places)
+        seen = self._seen(start)
+        met = exposure.take(start, seen.times, seen.places)
+        truths = dict(met.truths)
+        if "truth_trajectory" in self._tracks:
+            truths["truth_trajectory"] = seen.places.astype(np.float32)
+        signal = met.changed(seen.signal)
+        light = [self._electrons(number, signal, met.current, start) for number in range(len(self._shares))]
+        return _Lit(start, seen, light, truths)
+
+    def _electrons(
+        self, channel: int, signal: NDArray[np.float32], current: NDArray[np.float64] | None, start: int
+    ) -> NDArray[Any]:
+        """Light in one detector."""
+        scan, detector = self._scan, self._detectors[channel]
+        dose = scan.plan.electrons_per_sample
+        if self._noise == "eq5" or (detector.detector.is_ideal and current is None):
+            return detect(signal, electrons_per_sample=dose, noise=self._noise, seed=scan.seed, start=start)
+        constant, slope = self._shares[channel]
+        means = (constant + slope * signal.astype(np.float64)) * dose
+        return detector.light(means if current is None else means * current, start)
+
+    def _seen(self, start: int) -> _Seen:
+        """What the beam sees in a block, which may have been looked at ahead; the next one is."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[0] != start:
+            ahead[1].result()
+            ahead = None
+        seen = self._see(start) if ahead is None else ahead[1].result()
+        following = start + self._size
+        if self._pool is not None and following < len(self._scan.path):
+            self._ahead = following, self._pool.submit(self._see, following)
+        return seen
+
+    def _see(self, start: int, *, look: bool = True) -> _Seen:
+        """Follow the beam through a block, and look at the specimen under it unless told otherwise."""
+        scan, stop = self._scan, min(start + self._size, len(self._scan.path))
         commands = scan.path.positions(start, stop)
-        offsets = np.zeros((size, 2))
         times = scan.clock.middles(start, stop)
         actual: NDArray[np.float32] | None = None
-        begins = targets = means = commands.astype(np.float64)
+        targets = means = commands.astype(np.float64)
+        begins = targets
         if self._lagged is not None:
             ways, actual = self._lagged.ways(start, stop)
             begins, means = ways.astype(np.float64), actual.astype(np.float64)
-        signal = np.empty(size, np.float32)
-
-        def look(part: slice) -> None:
-            moved = offsets[part]
-            for add in self._moves:
-                add(start + part.start, times[part], moved)
-            if self._lagged is None:
-                signal[part] = signal_at(self._signal, targets[part] + moved)
-            else:
-                ends = begins[part] + moved, targets[part] + moved
-                signal[part] = mean_signal(self._signal, *ends, self._lagged.lasting)
-
-        self._share(look, size)
-        truths: dict[str, NDArray[Any]] = {}
+        places = means
         if self._moves:
-            truths["truth_trajectory"] = (means + offsets).astype(np.float32)
-        counts = detect(
-            signal,
-            electrons_per_sample=scan.plan.electrons_per_sample,
-            noise=self._noise,
-            seed=scan.seed,
-            start=start,
-            threads=self._threads,
-        )
-        return SampleBatch(start, counts, actual, truths or None)
-
-    def _share(self, work: Callable[[slice], None], size: int) -> None:
-        """Share out the samples of a block to threads."""
-        parts = max(1, min(self._threads, size // _MIN_PART))
-        edges = [size * part // parts for part in range(parts + 1)]
-        slices = [slice(*ends) for ends in pairwise(edges)]
-        if parts == 1:
-            work(slices[0])
-            return
-        with ThreadPoolExecutor(parts) as pool:
-            list(pool.map(work, slices))
+            offsets = np.zeros((stop - start, 2))
+            for add in self._moves:
+                add(start, times, offsets)
+            places, begins, targets = means + offsets, begins + offsets, targets + offsets
+        if not look:
+            signal = np.empty(0, np.float32)
+        elif self._lagged is None:
+            signal = signal_at(self._signal, targets)
+        else:
+            signal = mean_signal(self._signal, begins, targets, self._lagged.lasting)
+        return _Seen(start, times, places, actual, signal)

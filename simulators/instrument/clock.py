@@ -33,6 +33,7 @@ class Clock:
     def __init__(self, plan: ScanPlan, program: Program | None = None) -> None:
         self._program, self._samples = program, plan.total_samples
         self.dwell_ns = plan.dwell_ns if program is None else program.quantisation.dwell_ns
+        self.ever_waits = program is not None
         self.lit = program is not None and program.profile.blanker != "inline"
         self._waited = [0]
 

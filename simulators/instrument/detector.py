@@ -29,10 +29,9 @@ from stemscan.simulators.instrument.poisson_table import (
 )
 from stemscan.types import SEEDS, UINT16_ELECTRONS, Noise
 
-__all__ = ["MAX_MEAN", "Noise", "check_means", "check_settings", "count_dtype", "detect", "poisson"]
+__all__ = ["MAX_MEAN", "Noise", "check_means", "check_settings", "count_dtype", "detect", "poisson", "poisson_of"]
 
 
-_STREAM = Stream.DETECTOR
 _BATCH = 512
 _MIN_PART = 1 << 16
 _STEPS = 1.0 / FINE_STEP
@@ -89,6 +88,11 @@ def poisson(means: ArrayLike, *, seed: int, start: int = 0, threads: int = 1) ->
     """
     array = np.ascontiguousarray(means, np.float64)
     return _draw(array, 1.0, seed, start, threads)
+
+
+def poisson_of(means: NDArray[np.float64], seed: int, start: int, stream: int, channel: int) -> NDArray[np.uint32]:
+    """Poisson counts as `poisson`, of a stream and, of detectors that stand side by side, a channel of their own."""
+    return _draw(means, 1.0, seed, start, 1, stream, channel)
 
 
 def detect(
@@ -160,7 +164,15 @@ def check_means(values: NDArray[Any], scale: float) -> float:
     return high
 
 
-def _draw(values: NDArray[Any], scale: float, seed: int, start: int, threads: int) -> NDArray[np.uint32]:
+def _draw(
+    values: NDArray[Any],
+    scale: float,
+    seed: int,
+    start: int,
+    threads: int,
+    stream: int = Stream.DETECTOR,
+    channel: int = 0,
+) -> NDArray[np.uint32]:
     """Counts of means ``scale * values``, shared out to threads."""
     high = check_means(values, scale)
     check_settings("poisson", seed)
@@ -174,6 +186,8 @@ def _draw(values: NDArray[Any], scale: float, seed: int, start: int, threads: in
             values[begin:end],
             np.float64(scale),
             np.uint64(seed),
+            stream,
+            channel << 8,
             np.uint64(start + begin),
             tables.entries,
             tables.start,
@@ -219,11 +233,17 @@ def _small_poisson(uniform: float, mean: float) -> np.int64:
 
 @compiled(inline=True)
 def _words(
-    seed: np.uint64, start: np.uint64, draw: int, first: NDArray[np.uint64], second: NDArray[np.uint64], size: int
+    seed: np.uint64,
+    stream: int,
+    start: np.uint64,
+    draw: int,
+    first: NDArray[np.uint64],
+    second: NDArray[np.uint64],
+    size: int,
 ) -> None:
     """Two random words for each of `size` samples; nothing else in the loop, so that it vectorises."""
     for i in range(size):
-        a, b, c, d = random_words(seed, _STREAM, start + np.uint64(i), draw)
+        a, b, c, d = random_words(seed, stream, start + np.uint64(i), draw)
         first[i] = (np.uint64(a) << _S32) | np.uint64(b)
         second[i] = (np.uint64(c) << _S32) | np.uint64(d)
 
@@ -233,6 +253,8 @@ def _draw_part(
     values: NDArray[Any],
     scale: np.float64,
     seed: np.uint64,
+    stream: int,
+    draw: int,
     start: np.uint64,
     entries: NDArray[np.uint64],
     starts: NDArray[np.int64],
@@ -248,7 +270,7 @@ def _draw_part(
     for begin in range(0, values.size, _BATCH):
         size = min(_BATCH, values.size - begin)
         index = start + np.uint64(begin)
-        _words(seed, index, 0, left, right, size)
+        _words(seed, stream, index, draw, left, right, size)
         for i in range(size):
             mean = scale * np.float64(values[begin + i])
             steps = np.int64(mean * _STEPS)
@@ -261,7 +283,7 @@ def _draw_part(
             out[begin + i] = np.uint32(count)
         for level in range(1, levels + 1):
             if level & 1:
-                _words(seed, index, (level + 1) >> 1, left, right, size)
+                _words(seed, stream, index, draw + ((level + 1) >> 1), left, right, size)
             words = left if level & 1 else right
             for i in range(size):
                 digit = higher[i] & _DIGIT_MASK

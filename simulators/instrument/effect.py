@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
     from stemscan.simulators.instrument.clock import Clock
 
-__all__ = ["Effect", "MotionEffect", "Moves", "Pair", "Positive", "Scan", "Size", "Sizes"]
+__all__ = ["Effect", "MotionEffect", "Moves", "Number", "Pair", "Positive", "Scan", "Size", "Sizes"]
 
 _LARGEST = 1e9
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from stemscan.runtime.compiled import compiled
 
-__all__ = ["signal_at", "signal_between"]
+__all__ = ["bilinear", "signal_at", "signal_between"]
 
 
 @compiled(inline=True)
@@ -70,6 +70,20 @@ def signal_between(signal: NDArray[np.float32], row: float, column: float) -> fl
     fourth = _line(signal[top + 2], left, b) if top + 2 < rows else 2.0 * third - second
     total = a[0] * first + a[1] * second + a[2] * third + a[3] * fourth
     return max(total, 0.0)
+
+
+@compiled(inline=True)
+def bilinear(signal: NDArray[np.float32], row: float, column: float) -> float:
+    """The signal at a place between four pixels, for many places on a way, where quickness counts more."""
+    rows, columns = signal.shape
+    row, column = _mirrored(row, rows - 1), _mirrored(column, columns - 1)
+    top, left = int(row), int(column)
+    down, across = row - top, column - left
+    bottom, right = min(top + 1, rows - 1), min(left + 1, columns - 1)
+    upper = signal[top, left] + across * (signal[top, right] - signal[top, left])
+    lower = signal[bottom, left] + across * (signal[bottom, right] - signal[bottom, left])
+    mixed: float = upper + down * (lower - upper)
+    return mixed
 
 
 @compiled()

@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stemscan.random import Stream, normal_pair
+from stemscan.random import Stream, fill_normals, normal_pair
 from stemscan.runtime.compiled import compiled
 from stemscan.simulators.instrument.effect import Effect, Moves, Positive, Scan, Sizes
 
@@ -71,10 +71,11 @@ def sample_jitter(
     seed: np.uint64, start: np.uint64, row_px: float, column_px: float, offsets: NDArray[np.float64]
 ) -> None:
     """Add jitter that is new with each sample to offsets (n, 2) of samples from `start` on."""
+    down, across = np.empty(offsets.shape[0]), np.empty(offsets.shape[0])
+    fill_normals(seed, _SAMPLE, start, 0, down, across)
     for i in range(offsets.shape[0]):
-        down, across = normal_pair(seed, _SAMPLE, start + np.uint64(i), 0)
-        offsets[i, 0] += row_px * down
-        offsets[i, 1] += column_px * across
+        offsets[i, 0] += row_px * down[i]
+        offsets[i, 1] += column_px * across[i]
 
 
 @compiled()

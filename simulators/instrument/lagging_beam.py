@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.runtime.compiled import compiled
-from stemscan.simulators.instrument.interpolation import signal_between
+from stemscan.simulators.instrument.interpolation import bilinear, signal_between
 
 __all__ = ["mean_signal"]
 
 _PIECE = 0.5
-_MOST_PIECES = 4096
+_LONG_PIECE = 1.5
+_FEW = 6
+_TABLE = 1024
 
 
 @compiled()
@@ -44,17 +46,33 @@ def mean_signal(
     """
     out = np.empty(len(commands), np.float32)
     gone = -math.expm1(-lasting)  # share of a way that is made in a dwell
+    times, middles = np.empty((_TABLE + 1, _TABLE)), np.empty((_TABLE + 1, _TABLE))
+    known = np.zeros(_TABLE + 1, np.bool_)
     for i in range(len(commands)):
         row, column = commands[i, 0], commands[i, 1]
         left_row, left_column = begins[i, 0] - row, begins[i, 1] - column
-        pieces = max(1, min(math.ceil(math.hypot(left_row, left_column) * gone / _PIECE), _MOST_PIECES))
-        step = gone / pieces
-        left, spent, total = 1.0, 0.0, 0.0
-        for piece in range(pieces):
-            time = lasting - spent if piece == pieces - 1 else -math.log1p(-step / left)
-            middle = min(step / time, left)
-            total += time * signal_between(signal, row + left_row * middle, column + left_column * middle)
-            left -= step
-            spent += time
-        out[i] = total / lasting
+        way = math.hypot(left_row, left_column) * gone
+        pieces = max(1, min(math.ceil(way / _PIECE), math.ceil(way / _LONG_PIECE) + _FEW, _TABLE))
+        if not known[pieces]:
+            known[pieces] = True
+            _cut(lasting, gone, pieces, times[pieces], middles[pieces])
+        total = 0.0
+        for piece in range(pieces - 1):
+            middle = middles[pieces, piece]
+            total += times[pieces, piece] * bilinear(signal, row + left_row * middle, column + left_column * middle)
+        middle = middles[pieces, pieces - 1]
+        last = signal_between(signal, row + left_row * middle, column + left_column * middle)
+        out[i] = (total + times[pieces, pieces - 1] * last) / lasting
     return out
+
+
+@compiled()
+def _cut(lasting: float, gone: float, pieces: int, times: NDArray[np.float64], middles: NDArray[np.float64]) -> None:
+    """Cut a way into pieces: the time of each, and the share of the way that is left at its mean position in time."""
+    step = gone / pieces
+    left, spent = 1.0, 0.0
+    for piece in range(pieces):
+        times[piece] = lasting - spent if piece == pieces - 1 else -math.log1p(-step / left)
+        middles[piece] = min(step / times[piece], left)
+        left -= step
+        spent += times[piece]

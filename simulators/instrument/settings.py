@@ -12,15 +12,23 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from stemscan.arguments import described, file_path
 from stemscan.errors import InputNotFoundError, UsageError
 from stemscan.files.yaml_model import expectation, key_path, model_from_file, model_from_yaml, shortened
-from stemscan.hardware.profile_parts import Part
+from stemscan.hardware.profile_parts import Part, pairs
 from stemscan.plan.yaml_text import normalised
+from stemscan.simulators.instrument.beam_damage import BeamDamage
+from stemscan.simulators.instrument.coils import Coils, Flyback
+from stemscan.simulators.instrument.collection import Scattering
+from stemscan.simulators.instrument.contamination import Contamination
+from stemscan.simulators.instrument.current import CurrentNoise
+from stemscan.simulators.instrument.detectors import Detector
 from stemscan.simulators.instrument.effect import MotionEffect
 from stemscan.simulators.instrument.jitter import Jitter
+from stemscan.simulators.instrument.mains import Mains
+from stemscan.simulators.instrument.optics import ProbeSettings
 from stemscan.simulators.instrument.stage_drift import StageDrift
 from stemscan.store.record_parts import InstrumentRecord
 
@@ -41,8 +49,19 @@ class Instrument(Part):
         Of this format: 1.
     name : str
     description : str
-    jitter : Jitter, optional
-    stage_drift : StageDrift, optional
+    probe : ProbeSettings
+    current : CurrentNoise
+    coils : Coils
+    flyback : Flyback
+    jitter : Jitter
+    mains : Mains
+    stage_drift : StageDrift
+    damage : BeamDamage
+    contamination : Contamination
+    scattering : Scattering
+        For the angles of detectors.
+    detectors : tuple of Detector
+        One at present.
 
     Raises
     ------
@@ -53,8 +72,19 @@ class Instrument(Part):
     version: Literal[1] = 1
     name: Annotated[str, Field(min_length=1, max_length=64)] = "mine"
     description: str = ""
+    probe: ProbeSettings = ProbeSettings()
+    current: CurrentNoise = CurrentNoise()
+    coils: Coils = Coils()
+    flyback: Flyback = Flyback()
     jitter: Jitter = Jitter()
+    mains: Mains = Mains()
     stage_drift: StageDrift = StageDrift()
+    damage: BeamDamage = BeamDamage()
+    contamination: Contamination = Contamination()
+    scattering: Scattering = Scattering()
+    detectors: Annotated[tuple[Detector, ...], BeforeValidator(pairs), Field(min_length=1, max_length=1)] = (
+        Detector(),
+    )
 
     def __init__(self, /, **settings: Any) -> None:
         try:
@@ -71,12 +101,24 @@ class Instrument(Part):
     @property
     def motions(self) -> tuple[MotionEffect, ...]:
         """Effects that move the beam over the specimen without anyone knowing, those that are on."""
-        return tuple(one for one in (self.jitter, self.stage_drift) if not one.is_off)
+        motions: tuple[MotionEffect, ...] = (self.flyback, self.jitter, self.mains, self.stage_drift)
+        return tuple(one for one in motions if not one.is_off)
+
+    @property
+    def counts_signal(self) -> bool:
+        """Tell whether its detector counts every electron of the specimen's signal."""
+        return self.detectors[0].is_ideal
 
     @property
     def tracks(self) -> tuple[str, ...]:
         """What it leaves in a store for each sample, by array."""
-        return ("truth_trajectory",) if self.motions else ()
+        left = {
+            "truth_trajectory": bool(self.motions),
+            "truth_current": not self.current.is_off,
+            "truth_fading": not self.damage.is_off,
+            "truth_contamination": not self.contamination.is_off,
+        }
+        return tuple(name for name, is_there in left.items() if is_there)
 
     @property
     def is_ideal(self) -> bool:
@@ -86,7 +128,11 @@ class Instrument(Part):
     def settings(self) -> dict[str, Any]:
         """Plain data of all effects that are not off, numbers normalised."""
         data = self.model_dump(mode="json", exclude_defaults=True, exclude={"version", "name", "description"})
-        plain: dict[str, Any] = normalised({key: value for key, value in data.items() if not getattr(self, key).is_off})
+        angles = not self.detectors[0].collection.is_off
+        off = {key for key in data if key not in ("detectors", "scattering") and getattr(self, key).is_off}
+        off |= {"scattering"} - ({"scattering"} if angles else set())
+        off |= {"detectors"} if self.counts_signal else set()
+        plain: dict[str, Any] = normalised({key: value for key, value in data.items() if key not in off})
         return plain
 
     def record(self) -> InstrumentRecord | None:

@@ -25,15 +25,17 @@ from pydantic import BeforeValidator, Field
 from stemscan.hardware.profile_parts import pairs
 from stemscan.random import Stream, normal_pair
 from stemscan.runtime.compiled import compiled
+from stemscan.runtime.portable_math import exp
 from stemscan.simulators.instrument.effect import Effect, Moves, Pair, Positive, Scan, Size
 
-__all__ = ["StageDrift", "random_walk"]
+__all__ = ["StageDrift", "random_walk", "steady"]
 
 _MINUTE_NS: Final = 6e10
 _TOP: Final = 50
 _BOTTOM: Final = 14
 _LEVELS: Final = _TOP - _BOTTOM
 _STREAM: Final = Stream.STAGE
+_exp = compiled()(exp)
 
 
 class StageDrift(Effect):
@@ -70,21 +72,35 @@ class StageDrift(Effect):
             When the pixel size is not known.
         """
         pixel = scan.pixel("stage_drift")
-        steady = [np.array(pair) / pixel for pair in self.polynomial_nm]
-        settling, walk, seed = np.array(self.settling_nm) / pixel, self.walk_nm / pixel, np.uint64(scan.seed)
+        polynomial, settling = np.array([*self.polynomial_nm, (0.0, 0.0)]) / pixel, np.array(self.settling_nm) / pixel
+        walk, seed, per_minute = self.walk_nm / pixel, np.uint64(scan.seed), 1 / self.settling_min
 
         def add(start: int, times: NDArray[np.float64], offsets: NDArray[np.float64]) -> None:
-            minutes = times[:, np.newaxis] / _MINUTE_NS
-            power = np.ones_like(minutes)
-            for pair in steady:
-                power = power * minutes
-                offsets += power * pair
-            if settling.any():
-                offsets += -np.expm1(-minutes / self.settling_min) * settling
+            steady(times, polynomial, settling, per_minute, offsets)
             if walk:
                 random_walk(seed, times, walk / np.sqrt(_MINUTE_NS), offsets)
 
         return add
+
+
+@compiled()
+def steady(
+    times: NDArray[np.float64],
+    polynomial: NDArray[np.float64],
+    settling: NDArray[np.float64],
+    per_minute: float,
+    offsets: NDArray[np.float64],
+) -> None:
+    """Add a polynomial without a constant, (k, 2), and an exponential approach at times in ns to offsets (n, 2)."""
+    settles = settling[0] != 0.0 or settling[1] != 0.0
+    for i in range(times.size):
+        minutes = times[i] / _MINUTE_NS
+        done = 1.0 - _exp(-minutes * per_minute) if settles else 0.0
+        for axis in range(2):
+            total = 0.0
+            for k in range(polynomial.shape[0] - 1, -1, -1):
+                total = (total + polynomial[k, axis]) * minutes
+            offsets[i, axis] += total + done * settling[axis]
 
 
 @compiled()

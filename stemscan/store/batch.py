@@ -39,6 +39,8 @@ class DetectorInfo:
         Number that a sample without electrons reads, at most 1e12 from 0.
     dtype : {"uint16", "uint32", "float32"}
         Of the counts.
+    largest : int, optional
+        Largest number of its converter; a sample that has it is saturated.
     name : str
         Of the channel, such as "haadf"; two detectors that differ in it alone are equal.
     """
@@ -48,6 +50,7 @@ class DetectorInfo:
     offset: float = 0.0
     dtype: Literal["uint16", "uint32", "float32"] = "uint16"
     name: str = field(default="detector", compare=False)
+    largest: int | None = None
 
     def __post_init__(self) -> None:
         if self.unit not in ("electron", "adu"):
@@ -61,6 +64,8 @@ class DetectorInfo:
                 f"expected a detector gain of {1 / _LARGEST:g} to {_LARGEST:g} numbers per electron and an offset of "
                 f"at most as much, got {self.gain!r} and {self.offset!r}"
             )
+        if self.largest is not None and self.largest < 1:
+            raise UsageError(f"expected a largest number of at least 1, got {self.largest!r}")
         if self.unit == "electron" and (self.gain != 1 or self.offset != 0):
             raise UsageError(
                 f"expected gain 1 and offset 0 for a detector that counts electrons, got {self.gain!r} and "

@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from stemscan.arguments import described
 from stemscan.display import Rows, as_html, as_text
 from stemscan.errors import StoreError, UsageError
@@ -19,7 +21,6 @@ from stemscan.store.root import RootFile, open_root
 from stemscan.units import counted, format_count
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from stemscan.store.files import Json
@@ -211,6 +212,15 @@ class Acquisition:
             When the data are damaged.
         """
         return self._arrays.counts(start, stop, channel)
+
+    def saturated(self, start: int = 0, stop: int | None = None, *, channel: int = 0) -> NDArray[np.bool_]:
+        """Tell which of samples start .. stop - 1 have the converter's largest number, (n,); raises as `counts`.
+
+        None has where the detector has no converter, or its largest number is not known.
+        """
+        counts, largest = self.counts(start, stop, channel=channel), self.channels[channel].largest
+        found: NDArray[np.bool_] = counts >= (np.inf if largest is None else largest)
+        return found
 
     def positions(self, start: int = 0, stop: int | None = None) -> NDArray[np.int32]:
         """Pixels (row, column) of samples start .. stop - 1 as commanded, (n, 2) int32; raises as `counts`."""

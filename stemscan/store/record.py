@@ -196,6 +196,7 @@ def new_record(
                 gain=float(channel.gain),
                 offset=float(channel.offset),
                 dtype=channel.dtype,
+                largest=channel.largest,
             )
             for channel in provenance.channels
         ],
@@ -264,7 +265,8 @@ def _detectors(channels: tuple[DetectorInfo, ...]) -> str:
     words = list[str]()
     for one in channels:
         meaning = "electrons" if one.unit == "electron" else f"gain {one.gain!r}, offset {one.offset!r}"
-        words.append(f"{f'{one.name}: ' if len(channels) > 1 else ''}{meaning}, {one.dtype}")
+        most = "" if one.largest is None else f" up to {one.largest}"
+        words.append(f"{f'{one.name}: ' if len(channels) > 1 else ''}{meaning}, {one.dtype}{most}")
     return "; ".join(words)
 
 

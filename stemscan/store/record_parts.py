@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from stemscan.store.batch import DetectorInfo
 from stemscan.store.files import Json
@@ -84,10 +84,19 @@ class ChannelRecord(RecordPart):
     gain: float
     offset: float
     dtype: Literal["uint16", "uint32", "float32"]
+    largest: Annotated[int, Field(ge=1)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, handler: SerializerFunctionWrapHandler) -> Json:
+        """Plain data; without the largest number where there is none, as in early releases."""
+        data: Json = handler(self)
+        if self.largest is None:
+            del data["largest"]
+        return data
 
     def info(self) -> DetectorInfo:
         """The public form."""
-        return DetectorInfo(unit=self.unit, gain=self.gain, offset=self.offset, dtype=self.dtype, name=self.name)
+        return DetectorInfo(self.unit, self.gain, self.offset, self.dtype, self.name, self.largest)
 
 
 class ArrayRecord(RecordPart):

@@ -23,6 +23,26 @@ from tests.simulators.instrument.instrument_kit import make_plan, microscope, sc
 
 EVERYTHING: dict[str, Any] = {
     "jitter": {"sample_px": [0.2, 0.1], "row_px": [0.2, 0.3]},
+    "flyback": {"share": 0.01, "tau_us": 4.0},
+    "mains": {"amplitude_px": [0.2, 0.1], "third_px": [0.1, 0.1]},
+    "current": {"relative": 0.1, "shortest_us": 7.0},
+    "probe": {"fwhm_nm": 0.2, "defocus_nm": 4.0},
+    "damage": {
+        "critical_e_per_A2": 300.0,
+        "diffusion_nm": 0.15,
+        "threshold_e_per_A2": 5.0,
+        "recovery_us": 40.0,
+    },
+    "contamination": {"signal": 0.2, "saturation_e_per_A2": 100.0, "spread_nm": 0.2},
+    "detectors": [
+        {
+            "collection": {"kind": "abf"},
+            "efficiency": {"detected": 0.8, "pulse_spread": 0.3},
+            "dark": {"per_second": 1e5},
+            "afterglow": {"share": 0.2, "tau_us": 3.0},
+            "digitiser": {"gain": 20.0, "offset": 100.0, "read_noise": 5.0, "bits": 12},
+        }
+    ],
     "stage_drift": {"polynomial_nm": [[3e4, -2e4]], "settling_nm": [0.2, 0.1], "settling_min": 1e-6, "walk_nm": 30.0},
 }
 PLAN = make_plan(passes=3)
@@ -30,9 +50,8 @@ PLAN = make_plan(passes=3)
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks and shares of threads so small that the scan has several."""
+    """Blocks so small that the scan has several."""
     monkeypatch.setattr(chain, "_BLOCK", 64)
-    monkeypatch.setattr(chain, "_MIN_PART", 7)
 
 
 @cache
