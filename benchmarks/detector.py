@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=1_000_000)
     parser.add_argument("--repeats", type=int, default=11)
-    parser.add_argument("--doses", type=float, nargs="+", default=[1.0, 10.0, 100.0], help="electrons per sample")
+    parser.add_argument("--doses", type=float, nargs="+", default=[0.5, 10.0, 200.0], help="electrons per sample")
     options = parser.parse_args()
     generator = np.random.default_rng(0)
     signal = generator.random(options.samples)

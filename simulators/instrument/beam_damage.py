@@ -143,17 +143,21 @@ def hurt(
     out = np.empty(times.size, np.float32)
     rows, columns = damage.shape
     downs, acrosses = np.empty(4), np.empty(4)
+    step = times[1] - times[0] if times.size > 1 else 0.0  # of most samples: saves exponentials
+    scale, growth = 1.0, _exp(min(step * per_ns, _LONGEST))
     for i in range(times.size):
         top = shares_of(places[i, 0], side, sharp, rows, downs)
         left = shares_of(places[i, 1], side, sharp, columns, acrosses)
-        scale = 1.0
         if per_ns > 0.0:
             passed = (times[i] - epoch[0]) * per_ns
             if passed > _LONGEST:
                 _rewrite(resting, _exp(-passed))
                 epoch[0] = times[i]
-                passed = 0.0
-            scale = _exp(passed)
+                scale = 1.0
+            elif i > 0 and times[i] - times[i - 1] == step:
+                scale *= growth
+            else:
+                scale = _exp(passed)
         middle, limit = 0.0, threshold * scale
         for row in range(4):
             for column in range(4):

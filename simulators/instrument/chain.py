@@ -36,14 +36,14 @@ _BLOCK: Final = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
-    """What the beam saw in a block: times of its dwells, where they were, as far as a controller knows, the signal."""
+class _Way:
+    """Way of the beam through a block: times of dwells, places on the specimen, as far as a controller knows, ways."""
 
     start: int
     times: NDArray[np.float64]
     places: NDArray[np.float64]
     actual: NDArray[np.float32] | None
-    signal: NDArray[np.float32]
+    ways: tuple[NDArray[np.float64], NDArray[np.float64]] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class _Lit:
     """Light of a block in its detectors, before afterglow, and the truths of its samples."""
 
     start: int
-    seen: _Seen
+    way: _Way
     light: list[NDArray[Any]]
     truths: dict[str, NDArray[np.float32]]
 
@@ -103,7 +103,7 @@ class Chain:
         self._latest: SampleBatch | None = None
         self._lit: dict[int, _Lit] = {}
         self._pool = ThreadPoolExecutor(1) if threads > 1 else None
-        self._ahead: tuple[int, Future[_Seen]] | None = None
+        self._ahead: tuple[int, Future[_Way]] | None = None
 
     def samples(self, start: int, stop: int) -> SampleBatch:
         """Samples from `start` to at most `stop`: those in one block."""
@@ -123,7 +123,7 @@ class Chain:
         lit = self._light(start)
         counts = [self._reading(channel, lit, self._lit[before] if late else None) for channel in range(len(lit.light))]
         self._lit = {start: lit}
-        return SampleBatch(start, counts[0], lit.seen.actual, lit.truths or None)
+        return SampleBatch(start, counts[0], lit.way.actual, lit.truths or None)
 
     def _reading(self, channel: int, lit: _Lit, before: _Lit | None) -> NDArray[Any]:
         """Numbers of one detector."""
@@ -141,16 +141,16 @@ class Chain:
             if exposure.at > start:
                 exposure.begin_anew()
             while exposure.at < start:
-                past = self._see(exposure.at, look=False)
+                past = self._follow(exposure.at)
                 exposure.take(past.start, past.times, past.places)
-        seen = self._seen(start)
-        met = exposure.take(start, seen.times, seen.places)
+        way = self._way(start)
+        met = exposure.take(start, way.times, way.places)
         truths = dict(met.truths)
         if "truth_trajectory" in self._tracks:
-            truths["truth_trajectory"] = seen.places.astype(np.float32)
-        signal = met.changed(seen.signal)
+            truths["truth_trajectory"] = way.places.astype(np.float32)
+        signal = met.changed(self._under(way))
         light = [self._electrons(number, signal, met.current, start) for number in range(len(self._shares))]
-        return _Lit(start, seen, light, truths)
+        return _Lit(start, way, light, truths)
 
     def _electrons(
         self, channel: int, signal: NDArray[np.float32], current: NDArray[np.float64] | None, start: int
@@ -164,39 +164,32 @@ class Chain:
         means = (constant + slope * signal.astype(np.float64)) * dose
         return detector.light(means if current is None else means * current, start)
 
-    def _seen(self, start: int) -> _Seen:
-        """What the beam sees in a block, which may have been looked at ahead; the next one is."""
+    def _under(self, way: _Way) -> NDArray[np.float32]:
+        """The specimen's signal under the beam, (n,)."""
+        if way.ways is None or self._lagged is None:
+            return signal_at(self._signal, way.places)
+        return mean_signal(self._signal, *way.ways, self._lagged.lasting)
+
+    def _way(self, start: int) -> _Way:
+        """Way through a block, which may have been followed ahead; the next one is."""
         ahead, self._ahead = self._ahead, None
         if ahead is not None and ahead[0] != start:
             ahead[1].result()
             ahead = None
-        seen = self._see(start) if ahead is None else ahead[1].result()
+        way = self._follow(start) if ahead is None else ahead[1].result()
         following = start + self._size
         if self._pool is not None and following < len(self._scan.path):
-            self._ahead = following, self._pool.submit(self._see, following)
-        return seen
+            self._ahead = following, self._pool.submit(self._follow, following)
+        return way
 
-    def _see(self, start: int, *, look: bool = True) -> _Seen:
-        """Follow the beam through a block, and look at the specimen under it unless told otherwise."""
+    def _follow(self, start: int) -> _Way:
+        """Follow the beam through a block."""
         scan, stop = self._scan, min(start + self._size, len(self._scan.path))
         commands = scan.path.positions(start, stop)
-        times = scan.clock.middles(start, stop)
-        actual: NDArray[np.float32] | None = None
-        targets = means = commands.astype(np.float64)
-        begins = targets
-        if self._lagged is not None:
-            ways, actual = self._lagged.ways(start, stop)
-            begins, means = ways.astype(np.float64), actual.astype(np.float64)
-        places = means
-        if self._moves:
-            offsets = np.zeros((stop - start, 2))
-            for add in self._moves:
-                add(start, times, offsets)
-            places, begins, targets = means + offsets, begins + offsets, targets + offsets
-        if not look:
-            signal = np.empty(0, np.float32)
-        elif self._lagged is None:
-            signal = signal_at(self._signal, targets)
-        else:
-            signal = mean_signal(self._signal, begins, targets, self._lagged.lasting)
-        return _Seen(start, times, places, actual, signal)
+        times, offsets = scan.clock.middles(start, stop), np.zeros((stop - start, 2))
+        for add in self._moves:
+            add(start, times, offsets)
+        if self._lagged is None:
+            return _Way(start, times, offsets + commands, None, None)
+        begins, actual = self._lagged.ways(start, stop)
+        return _Way(start, times, offsets + actual, actual, (offsets + begins, offsets + commands))

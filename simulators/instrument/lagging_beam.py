@@ -19,8 +19,8 @@ from stemscan.simulators.instrument.interpolation import bilinear, signal_betwee
 __all__ = ["mean_signal"]
 
 _PIECE = 0.5
-_LONG_PIECE = 1.5
-_FEW = 6
+_LONG_PIECE = 2.0
+_FEW = 4
 _TABLE = 1024
 
 
