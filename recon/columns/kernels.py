@@ -6,15 +6,17 @@ import math
 
 import numba
 import numpy as np
+import numpy.typing as npt
 
 from stemscan.recon.columns.observations import BIN
 from stemscan.recon.columns.profile import profile_at
 from stemscan.runtime.compiled import compiled
 from stemscan.types import Floats, Integers
 
-__all__ = ["by_point", "evaluate", "link", "own_blocks", "without_each"]
+__all__ = ["BATCH", "by_point", "evaluate", "link", "own_blocks", "without_each"]
 
-_BATCH = 128
+BATCH = 128
+"""Points that are evaluated at once."""
 
 
 @compiled()
@@ -107,29 +109,51 @@ def evaluate(
     owners: Integers,
     point_rows: Floats,
     point_columns: Floats,
+    counted: Floats,
+    visits: Floats,
+    known: Floats,
+    node_indices: npt.NDArray[np.int64],
+    node_weights: Floats,
+    nodes: Floats,
+    dose: float,
+    floor: float,
+    by_gain: bool,
     own: Floats,
-    signal: Floats,
     shared: Floats,
+    signal: Floats,
+    weights: Floats,
+    residual: Floats,
+    sums: Floats,
 ) -> None:
-    """Evaluate every column at every point that it reaches.
+    """Evaluate the model and its slopes at every point.
 
     Parameters
     ----------
     rows, columns, amplitudes : ndarray of float64, (columns,)
     classes : ndarray of int64, (columns,)
     profiles : ndarray of float64, (classes, 5)
+    counted, visits, known : ndarray of float64, (points,)
+        Counts over dose, visits, and signal beside the model's.
+    node_indices, node_weights : ndarray, (4 points,)
+        The background's nodes around each point.
+    floor : float
+        Least signal.
+    by_gain : bool
+        Take equation 5's likelihood in place of Poisson's.
     own : ndarray of float64, (links, 3)
         Filled with the slopes by the column's row, column and amplitude, link by link of points.
-    signal : ndarray of float64, (points,)
-        The columns are added.
     shared : ndarray of float64, (points, 5 classes) or (points, 0)
-        The slopes by the classes' profiles are added, unless it is empty.
+        Filled with the slopes by the classes' profiles, unless it is empty.
+    signal, weights, residual : ndarray of float64, (points,)
+        Filled with the model, its information and counts over visits less the model.
+    sums : ndarray of float64, (batches,)
+        Filled with -ln L over the dose, up to a constant, of each `BATCH` points.
     """
     parameters = profiles.copy()
     parameters[:, 0] = 1.0 / profiles[:, 0] ** 2
     closed = 1.0 / reach**2
-    for batch in numba.prange((signal.size + _BATCH - 1) // _BATCH):
-        first, last = batch * _BATCH, min(signal.size, (batch + 1) * _BATCH)
+    for batch in numba.prange(sums.size):
+        first, last = batch * BATCH, min(signal.size, (batch + 1) * BATCH)
         start, size = point_starts[first], point_starts[last] - point_starts[first]
         off, each, out = np.empty((2, size)), np.empty((5, size)), np.empty((8, size))
         for i in range(first, last):
@@ -139,11 +163,17 @@ def evaluate(
                 for m in range(5):
                     each[m, n] = parameters[classes[k], m]
         _profiles_at(off, each, closed, out)
+        total = 0.0
         for i in range(first, last):
+            here = known[i]
+            for n in range(4 * i, 4 * i + 4):
+                here += node_weights[n] * nodes[node_indices[n]]
+            for m in range(shared.shape[1]):
+                shared[i, m] = 0.0
             for n in range(point_starts[i] - start, point_starts[i + 1] - start):
                 k = owners[start + n]
                 height = amplitudes[k]
-                signal[i] += height * out[0, n]
+                here += height * out[0, n]
                 own[start + n, 0] = height * out[1, n]
                 own[start + n, 1] = height * out[2, n]
                 own[start + n, 2] = out[0, n]
@@ -151,6 +181,15 @@ def evaluate(
                     place = 5 * classes[k]
                     for m in range(5):
                         shared[i, place + m] += height * out[3 + m, n]
+            here = max(here, floor)
+            signal[i], residual[i] = here, counted[i] / visits[i] - here
+            if by_gain:
+                weights[i] = dose * visits[i] / (here * here)
+                total += visits[i] * math.log(here) + counted[i] / here
+            else:
+                weights[i] = dose * visits[i] / here
+                total += visits[i] * here - counted[i] * math.log(here)
+        sums[batch] = total
 
 
 @compiled(parallel=True)

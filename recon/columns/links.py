@@ -136,7 +136,10 @@ class Links:
         starts, linked = link(
             model.rows, model.columns, points.rows, points.columns, points.bin_starts, bins, model.reach
         )
-        nodes = node_weights(points.rows, points.columns, model.nodes.shape, model.spacing)
+        grid = model.nodes.shape, model.spacing
+        if grid not in points.kept:
+            points.kept[grid] = node_weights(points.rows, points.columns, *grid)
+        nodes = points.kept[grid]
         return cls(starts, linked, *by_point(starts, linked, len(points.rows)), nodes, model)
 
     @cached_property

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from stemscan.recon.columns.kernels import evaluate, own_blocks
+from stemscan.recon.columns.kernels import BATCH, evaluate, own_blocks
 from stemscan.recon.columns.links import ColumnModel, Links
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import PARAMETERS
 from stemscan.types import Floats
 
-__all__ = ["System", "columns_at", "deviance", "least_signal", "linearise"]
+__all__ = ["System", "columns_at", "least_signal", "linearise"]
 
 _FLOOR = 0.02
 
@@ -45,7 +45,8 @@ class System:
     drawn : ndarray of float64, (p,)
         Slope of the prior's logarithm by the background's nodes.
     deviance : float
-        -2 ln of likelihood times prior up to a constant.
+        -2 ln of likelihood times prior up to a constant; the likelihood of equation 5 is that of a gamma law of the
+        same mean and variance.
     """
 
     links: Links
@@ -74,20 +75,19 @@ class System:
 def linearise(model: ColumnModel, points: Observations, links: Links, *, profiles: bool = True) -> System:
     """Evaluate a model and its slopes, those by the profiles where they are asked for, at the points of a scan."""
     parameters = np.stack([profile.array() for profile in model.profiles])
-    own = np.empty((len(links.owners), 3))
-    nodes = model.nodes.ravel()
-    signal = links.nodes @ nodes + points.known
-    drawn = -model.stiffness * (links.roughness @ nodes)
-    shared = np.zeros((len(signal), PARAMETERS * len(parameters) if profiles else 0))
+    nodes, count = model.nodes.ravel(), len(points.rows)
+    known = np.broadcast_to(points.known, count).astype(np.float64)
+    own, shared = np.empty((len(links.owners), 3)), np.empty((count, PARAMETERS * len(parameters) * profiles))
+    signal, weights, residual, sums = np.empty(count), np.empty(count), np.empty(count), np.empty(-(-count // BATCH))
     evaluate(
         model.rows, model.columns, model.amplitudes, model.classes, parameters, model.reach,
-        links.point_starts, links.owners, points.rows, points.columns, own, signal, shared,
+        links.point_starts, links.owners, points.rows, points.columns, points.signal, points.visits, known,
+        links.nodes.indices, links.nodes.data, nodes, points.electrons_per_sample, least_signal(points),
+        points.noise == "eq5", own, shared, signal, weights, residual, sums,
     )  # fmt: skip
-    signal = np.maximum(signal, least_signal(points))
-    weights = points.electrons_per_sample * points.visits / signal ** (2 if points.noise == "eq5" else 1)
-    residual = points.signal / points.visits - signal
-    total = deviance(points, signal) - float(nodes @ drawn)
-    return System(links, signal, weights, own, shared, residual, model.stiffness, drawn, total)
+    drawn = -model.stiffness * (links.roughness @ nodes)
+    deviance = 2 * points.electrons_per_sample * float(sums.sum()) - float(nodes @ drawn)
+    return System(links, signal, weights, own, shared, residual, model.stiffness, drawn, deviance)
 
 
 def least_signal(points: Observations) -> float:
@@ -103,11 +103,3 @@ def columns_at(model: ColumnModel, points: Observations) -> Floats:
     heights = model.amplitudes[links.owners] * system.own[:, 2]
     point = np.repeat(np.arange(len(points.rows)), np.diff(links.point_starts))
     return np.bincount(point, heights, len(points.rows)).astype(np.float64)
-
-
-def deviance(points: Observations, signal: Floats) -> float:
-    """-2 ln L of a model up to a constant; for equation 5 that of a gamma law of the same mean and variance."""
-    dose, visits, counted = points.electrons_per_sample, points.visits, points.signal
-    if points.noise == "eq5":
-        return float(2 * dose * np.sum(visits * np.log(signal) + counted / signal))
-    return float(2 * dose * np.sum(visits * signal - counted * np.log(signal)))

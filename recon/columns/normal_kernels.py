@@ -62,11 +62,11 @@ def of_columns(
     gradient : ndarray of float64, (columns, 3)
         Filled.
     """
-    count = starts.size - 1
+    count, kinds = starts.size - 1, shared.shape[1]
     for share in numba.prange(SHARES):
         slot = np.empty(count, np.int64)
         node_slot = np.empty(nodes, np.int64)
-        weighted = np.empty(3)
+        side = np.empty((3, kinds))
         for k in range(share * count // SHARES, (share + 1) * count // SHARES):
             for m in range(first[k], first[k + 1]):
                 slot[found[m]] = m
@@ -75,25 +75,43 @@ def of_columns(
             for m in range(node_first[k], node_first[k + 1]):
                 node_slot[node_found[m]] = m
                 mixed[m] = 0.0
-            border[k], gradient[k] = 0.0, 0.0
+            side[:] = 0.0
+            one, two, three = 0.0, 0.0, 0.0
+            yy, yx, yh, xx, xh, hh = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
             for n in range(starts[k], starts[k + 1]):
                 i, p = points[n], positions[n]
-                for a in range(3):
-                    weighted[a] = weights[i] * own[p, a]
-                    gradient[k, a] += weighted[a] * residual[i]
-                for other in range(point_starts[i], point_starts[i + 1]):
-                    if owners[other] >= k:
-                        m = slot[owners[other]]
-                        for a in range(3):
-                            for b in range(3):
-                                blocks[m, a, b] += weighted[a] * own[other, b]
+                down, across, height = own[p, 0], own[p, 1], own[p, 2]
+                y, x, h = weights[i] * down, weights[i] * across, weights[i] * height
+                one += y * residual[i]
+                two += x * residual[i]
+                three += h * residual[i]
+                yy += y * down
+                yx += y * across
+                yh += y * height
+                xx += x * across
+                xh += x * height
+                hh += h * height
+                for other in range(p + 1, point_starts[i + 1]):
+                    m = slot[owners[other]]
+                    for b in range(3):
+                        blocks[m, 0, b] += y * own[other, b]
+                        blocks[m, 1, b] += x * own[other, b]
+                        blocks[m, 2, b] += h * own[other, b]
                 for c in range(4 * i, 4 * i + 4):
                     m = node_slot[node_indices[c]]
-                    for a in range(3):
-                        mixed[m, a] += weighted[a] * node_weights[c]
-                for a in range(3):
-                    for c in range(shared.shape[1]):
-                        border[k, a, c] += weighted[a] * shared[i, c]
+                    mixed[m, 0] += y * node_weights[c]
+                    mixed[m, 1] += x * node_weights[c]
+                    mixed[m, 2] += h * node_weights[c]
+                for c in range(kinds):
+                    side[0, c] += y * shared[i, c]
+                    side[1, c] += x * shared[i, c]
+                    side[2, c] += h * shared[i, c]
+            m = slot[k]
+            blocks[m, 0, 0], blocks[m, 0, 1], blocks[m, 0, 2] = yy, yx, yh
+            blocks[m, 1, 0], blocks[m, 1, 1], blocks[m, 1, 2] = yx, xx, xh
+            blocks[m, 2, 0], blocks[m, 2, 1], blocks[m, 2, 2] = yh, xh, hh
+            gradient[k, 0], gradient[k, 1], gradient[k, 2] = one, two, three
+            border[k] = side
             for m in range(first[k], first[k + 1]):
                 if found[m] > k:
                     for a in range(3):
@@ -143,16 +161,21 @@ def of_background(
         cell, side, pull, inner = cells[share], border[share], gradient[share], corner[share]
         for i in range(share * count // SHARES, (share + 1) * count // SHARES):
             place = node_indices[4 * i]
+            pulled = weights[i] * residual[i]
             for a in range(4):
-                weighted = weights[i] * node_weights[4 * i + a]
+                part = node_weights[4 * i + a]
+                weighted = weights[i] * part
                 node = node_indices[4 * i + a]
-                pull[node] += weighted * residual[i]
+                pull[node] += pulled * part
                 for b in range(4):
                     cell[place, a, b] += weighted * node_weights[4 * i + b]
                 for c in range(kinds):
                     side[node, c] += weighted * shared[i, c]
             for a in range(kinds):
                 weighted = weights[i] * shared[i, a]
-                pull[nodes + a] += weighted * residual[i]
-                for b in range(kinds):
+                pull[nodes + a] += pulled * shared[i, a]
+                for b in range(a + 1):
                     inner[a, b] += weighted * shared[i, b]
+        for a in range(kinds):
+            for b in range(a):
+                inner[b, a] = inner[a, b]

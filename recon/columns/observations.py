@@ -6,7 +6,7 @@ Points are sorted into square bins, so that those around a column are found with
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,8 @@ class Observations:
         reading is below zero. A signal of u + raised has Poisson's variance, (u + raised) / lambda.
     known : ndarray of float64, (n,), or 0
         Signal that is known and no part of what is fitted: columns beyond the frame.
+    kept : dict
+        What `Links` works out of the positions alone.
     """
 
     rows: Floats
@@ -56,6 +58,7 @@ class Observations:
     noise: Noise
     raised: float = 0.0
     known: Floats | float = 0.0
+    kept: dict[Any, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, inputs: Inputs, raised: float | None = None) -> Observations:
