@@ -30,7 +30,7 @@ def smoothed(model: ColumnModel, points: Observations, *, profiles: bool = True)
     thousandth of the mean signal. s is learned from the likelihood's parabola near the best fit, then the fit is
     repeated.
     """
-    fitted = fit(model, points, rounds=1, profiles=profiles)
+    fitted = fit(model, points, rounds=4, profiles=profiles)
     for _ in range(_TURNS):
         before, normal = fitted.model.stiffness, Normal.of(fitted.system)
         stiffness = _learned(normal, fitted.model, (_LEAST * points.mean) ** 2)

@@ -29,7 +29,9 @@ __all__ = ["Scale", "Searched", "beginning", "searched"]
 _TURNS = (3, 6)
 """Rounds of dropping and adding, at most, before and after sites of lattices are known."""
 _ROUNDS, _ROUGH = 4, 1.0
-_REACH = 6.0
+_REACH, _FIRST_REACH = 6.0, 4.0
+"""Distance beyond which a column adds nothing, in its widths: of a fit, and while columns come and go."""
+
 _APART = 1.0
 _AT_A_SITE = (1.5, 2.5)
 _A_PEAK = 3.0
@@ -112,6 +114,7 @@ def searched(points: Observations, image: Array, scale: Scale, profiles: tuple[P
     """
     sign, held = scale.sign, profiles is not None
     start = beginning(points, image, scale, profiles[0] if profiles else Profile(scale.sigma))
+    start = replace(start, reach=_FIRST_REACH * scale.sigma)
     alone = _Support(np.empty((0, 3)), _A_PEAK, scale.strict)
     first, score = _settled(start, points, alone, sign, _TURNS[0], held=held)
     sites = _expected_sites(first, score, points, sign, _BEYOND)
@@ -119,9 +122,12 @@ def searched(points: Observations, image: Array, scale: Scale, profiles: tuple[P
     model = first.model.extended(places, _AT_FIRST * amplitudes)
     support = _Support(sites, scale.strict, scale.strict)
     settled, score = _settled(model, points, support, sign, _TURNS[1], held=held)
-    beyond = _beyond(settled, score, points, sign)
+    beyond = replace(_beyond(settled, score, points, sign), reach=scale.reach)
     points = replace(points, known=columns_at(beyond, points))
-    return Searched(smoothed(settled.model, points, profiles=not held), points, beyond)
+    # of tails a search at a small reach tells nothing
+    whole = settled.model.profiles if held else (replace(settled.model.profiles[0], near=0.0, far=0.0),)
+    model = replace(settled.model, reach=scale.reach, profiles=whole)
+    return Searched(smoothed(model, points, profiles=not held), points, beyond)
 
 
 @dataclass(frozen=True, eq=False)
