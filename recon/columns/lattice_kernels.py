@@ -114,39 +114,46 @@ def grow(
 
 
 @compiled(parallel=True)
-def local_fits(offsets: Integers, values: Floats, rounds: int, places: Floats, variances: Floats) -> None:
-    """Constants of robust affine fits to neighbours at index offsets, and their variances per axis.
+def local_fits(
+    indices: Integers, own: Floats, asked: Integers, near: Integers, rounds: int, places: Floats, variances: Floats
+) -> None:
+    """Values of robust affine fits to members around indices, and their variances per axis.
 
     Parameters
     ----------
-    offsets : ndarray of int64, (n, neighbours, 2)
-        Of indices; a neighbour at (0, 0) does not count.
-    values : ndarray of float64, (n, neighbours, 2)
-        Their places.
+    indices, own : ndarray, (members, 2)
+        Their indices and places.
+    asked : ndarray of int64, (n, 2)
+        Indices; a member at the same one does not count.
+    near : ndarray of int64, (n, neighbours)
+        The members around each.
     rounds : int
         Of weighting anew, by Tukey's biweight at four times the median.
     places : ndarray of float64, (n, 2)
     variances : ndarray of float64, (n,)
         Filled.
     """
-    count = offsets.shape[1]
+    count = near.shape[1]
     for share in numba.prange(_SHARES):
+        offsets, values = np.empty((count, 2), np.int64), np.empty((count, 2))
         taper, weights, off, inverse = np.empty(count), np.empty(count), np.empty(count), np.empty((3, 3))
         fitted = np.empty((3, 2))
-        for k in range(share * len(offsets) // _SHARES, (share + 1) * len(offsets) // _SHARES):
+        for k in range(share * len(asked) // _SHARES, (share + 1) * len(asked) // _SHARES):
             for n in range(count):
-                off[n] = offsets[k, n, 0] ** 2 + offsets[k, n, 1] ** 2
+                for a in range(2):
+                    offsets[n, a], values[n, a] = indices[near[k, n], a] - asked[k, a], own[near[k, n], a]
+                off[n] = offsets[n, 0] ** 2 + offsets[n, 1] ** 2
             usual = max(np.median(off), 1.0)
             for n in range(count):
                 taper[n] = 1.0 / (1.0 + off[n] / usual) if off[n] > 0 else 0.0
                 weights[n] = taper[n]
             scale = 0.0
             for _ in range(rounds):
-                _affine(offsets[k], values[k], weights, inverse, fitted)
+                _affine(offsets, values, weights, inverse, fitted)
                 for n in range(count):
-                    i, j = offsets[k, n, 0], offsets[k, n, 1]
-                    y = values[k, n, 0] - fitted[0, 0] - i * fitted[1, 0] - j * fitted[2, 0]
-                    x = values[k, n, 1] - fitted[0, 1] - i * fitted[1, 1] - j * fitted[2, 1]
+                    i, j = offsets[n, 0], offsets[n, 1]
+                    y = values[n, 0] - fitted[0, 0] - i * fitted[1, 0] - j * fitted[2, 0]
+                    x = values[n, 1] - fitted[0, 1] - i * fitted[1, 1] - j * fitted[2, 1]
                     off[n] = math.sqrt(y * y + x * x)
                 scale = np.median(off) / 1.1774
                 for n in range(count):
@@ -155,7 +162,7 @@ def local_fits(offsets: Integers, values: Floats, rounds: int, places: Floats, v
             places[k, 0], places[k, 1] = fitted[0, 0], fitted[0, 1]
             total = 0.0
             for n in range(count):
-                i, j = offsets[k, n, 0], offsets[k, n, 1]
+                i, j = offsets[n, 0], offsets[n, 1]
                 total += (weights[n] * (inverse[0, 0] + i * inverse[1, 0] + j * inverse[2, 0])) ** 2
             variances[k] = total * scale**2
 

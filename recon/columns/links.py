@@ -118,6 +118,8 @@ class Links:
         Place in the order of points of each link in the order of columns.
     nodes : csr matrix, (points, nodes)
         Bilinear weights of the background's nodes.
+    roughness : csr matrix, (nodes, nodes)
+        The matrix of the sum of squared differences of neighbouring nodes.
     overlaps : Overlaps
     """
 
@@ -127,6 +129,7 @@ class Links:
     owners: Integers
     positions: Integers
     nodes: sp.csr_array
+    roughness: sp.csr_array
     model: ColumnModel
 
     @classmethod
@@ -138,15 +141,10 @@ class Links:
         )
         grid = model.nodes.shape, model.spacing
         if grid not in points.kept:
-            points.kept[grid] = node_weights(points.rows, points.columns, *grid)
-        nodes = points.kept[grid]
-        return cls(starts, linked, *by_point(starts, linked, len(points.rows)), nodes, model)
-
-    @cached_property
-    def roughness(self) -> sp.csr_array:
-        """The matrix of the sum of squared differences of neighbouring nodes, (nodes, nodes)."""
-        apart = differences(self.model.nodes.shape)
-        return sp.csr_array(apart.T @ apart)
+            apart = differences(model.nodes.shape)
+            points.kept[grid] = node_weights(points.rows, points.columns, *grid), sp.csr_array(apart.T @ apart)
+        nodes, roughness = points.kept[grid]
+        return cls(starts, linked, *by_point(starts, linked, len(points.rows)), nodes, roughness, model)
 
     @cached_property
     def overlaps(self) -> Overlaps:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from stemscan.recon.columns.kernels import BATCH, evaluate, own_blocks
@@ -18,7 +19,7 @@ from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import PARAMETERS
 from stemscan.types import Floats
 
-__all__ = ["System", "columns_at", "least_signal", "linearise"]
+__all__ = ["System", "columns_at", "least_signal", "linearise", "without"]
 
 _FLOOR = 0.02
 
@@ -103,3 +104,12 @@ def columns_at(model: ColumnModel, points: Observations) -> Floats:
     heights = model.amplitudes[links.owners] * system.own[:, 2]
     point = np.repeat(np.arange(len(points.rows)), np.diff(links.point_starts))
     return np.bincount(point, heights, len(points.rows)).astype(np.float64)
+
+
+def without(model: ColumnModel, system: System, gone: npt.NDArray[np.bool_], points: Observations) -> Floats:
+    """The signal of a linearised model without some of its columns, at the points of a scan."""
+    links, signal = system.links, system.signal.copy()
+    for k in np.flatnonzero(gone).tolist():
+        own = slice(links.starts[k], links.starts[k + 1])
+        signal[links.points[own]] -= model.amplitudes[k] * system.own[links.positions[own], 2]
+    return np.maximum(signal, least_signal(points))

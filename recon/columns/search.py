@@ -12,11 +12,11 @@ from scipy.spatial import cKDTree
 from stemscan.recon.columns.background import smoothed
 from stemscan.recon.columns.candidates import core_width, image_peaks, nearest_distance, skewness
 from stemscan.recon.columns.errors import amplitude_std
-from stemscan.recon.columns.fitting import Fitted, fit, linearised
+from stemscan.recon.columns.fitting import Fitted, fit
 from stemscan.recon.columns.fold import folded_sites
 from stemscan.recon.columns.lattice import find_lattices
 from stemscan.recon.columns.links import ColumnModel
-from stemscan.recon.columns.model import columns_at
+from stemscan.recon.columns.model import columns_at, without
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import Profile
 from stemscan.recon.columns.score import Score
@@ -116,13 +116,13 @@ def searched(points: Observations, image: Array, scale: Scale, profiles: tuple[P
     start = beginning(points, image, scale, profiles[0] if profiles else Profile(scale.sigma))
     start = replace(start, reach=_FIRST_REACH * scale.sigma)
     alone = _Support(np.empty((0, 3)), _A_PEAK, scale.strict)
-    first, score = _settled(start, points, alone, sign, _TURNS[0], held=held)
-    sites = _expected_sites(first, score, points, sign, _BEYOND)
+    first = _settled(start, points, alone, sign, _TURNS[0], held=held)
+    sites = _expected_sites(first, points.shape, sign)
     places, amplitudes = _unoccupied(first.model, sites)
     model = first.model.extended(places, _AT_FIRST * amplitudes)
     support = _Support(sites, scale.strict, scale.strict)
-    settled, score = _settled(model, points, support, sign, _TURNS[1], held=held)
-    beyond = replace(_beyond(settled, score, points, sign), reach=scale.reach)
+    settled = _settled(model, points, support, sign, _TURNS[1], held=held)
+    beyond = replace(_beyond(settled, points.shape), reach=scale.reach)
     points = replace(points, known=columns_at(beyond, points))
     # of tails a search at a small reach tells nothing
     whole = settled.model.profiles if held else (replace(settled.model.profiles[0], near=0.0, far=0.0),)
@@ -153,9 +153,17 @@ class _Support:
         return needed
 
 
+class _Settled(NamedTuple):
+    """Columns of which none is to be dropped and none lacking, their amplitudes' standard deviations, and the score."""
+
+    model: ColumnModel
+    std: Floats
+    score: Score
+
+
 def _settled(
     model: ColumnModel, points: Observations, support: _Support, sign: int, turns: int, *, held: bool
-) -> tuple[Fitted, Score]:
+) -> _Settled:
     """Fit, drop and add until nothing is left to do; where a column was dropped, none is tried again.
 
     While columns come and go, those without support keep moving: the fit is as good as they allow, which is enough to
@@ -165,20 +173,19 @@ def _settled(
     for turn in range(turns):
         shaped = turn == 0 and not held and len(model.rows) > 0
         fitted = fit(model, points, profiles=shaped, rounds=_ROUNDS, tolerance=_ROUGH)
-        kept = _needed(fitted, points, support, sign)
+        std = amplitude_std(fitted, points.shape)
+        kept = _needed(fitted.model, std, points.shape, support, sign)
         refused = np.concatenate([refused, _places(fitted.model)[~kept]])
-        if not kept.all():
-            fitted = linearised(fitted.model.only(kept), points)
-        model = fitted.model
+        model, std = fitted.model.only(kept), std[kept]
         sigma = model.profiles[0].sigma
-        score = Score.of(points, fitted.system.signal, model.profiles[0], model.reach)
+        score = Score.of(points, without(*fitted, ~kept, points), model.profiles[0], model.reach)
         extra = _far_from(refused, score.peaks(1.5 * sigma, support.proposed, sign), sigma)
         if turn == turns - 1 or not len(extra):
             break
         typical = float(np.median(model.amplitudes)) if len(model.rows) else sign * points.mean
         model = model.extended(extra, np.full(len(extra), 0.5 * typical))
         refused = np.concatenate([refused, extra])
-    return fitted, score
+    return _Settled(model, std, score)
 
 
 def _places(model: ColumnModel) -> Floats:
@@ -191,30 +198,29 @@ def _far_from(refused: Floats, places: Floats, distance: float) -> Floats:
     return places[cKDTree(refused).query(places)[0] > distance] if len(refused) and len(places) else places
 
 
-def _expected_sites(fitted: Fitted, score: Score, points: Observations, sign: int, beyond: float) -> Floats:
+def _expected_sites(settled: _Settled, shape: tuple[int, int], sign: int) -> Floats:
     """Places at which lattices, or counts folded into their cell, expect columns: (row, column, amplitude), (n, 3).
 
-    They lie in the frame or outside of it by less than `beyond` widths of a column.
+    They lie in the frame or outside of it by less than `_BEYOND` widths of a column.
     """
-    model = fitted.model
-    places = _places(model)
-    if not len(places):
-        return np.empty((0, 3))
-    margin = beyond * model.profiles[0].sigma
-    least = 0.1 * float(np.median(np.abs(model.amplitudes)))
+    model, std, score = settled
+    places, sigma = _places(model), model.profiles[0].sigma
+    margin, least = _BEYOND * sigma, 0.1 * float(np.median(np.abs(model.amplitudes))) if len(places) else 0.0
     parts = []
-    for lattice in find_lattices(places, model.amplitudes, amplitude_std(fitted, points.shape)):
+    for lattice in find_lattices(places, model.amplitudes, std):
         around = Surroundings.of(lattice, places)
-        indices = np.concatenate([lattice.indices, around.empty(points.shape), around.beyond(points.shape, margin)])
+        indices = np.concatenate([lattice.indices, around.empty(shape), around.beyond(shape, margin)])
         own = predict(lattice, places, indices).places
-        typical = float(np.median(model.amplitudes[lattice.members]))
-        parts.append(np.column_stack([own, np.full(len(own), typical)]))
-        for offset, amplitude in zip(
-            *folded_sites(score, sign, own, lattice.basis, model.profiles[0].sigma, least), strict=True
-        ):
-            parts.append(np.column_stack([own + offset, np.full(len(own), sign * amplitude)]))
-    sites = np.concatenate(parts) if parts else np.empty((0, 3))
-    return sites[_within(sites[:, :2], points.shape, margin)]
+        parts.append(_of_amplitude(own, float(np.median(model.amplitudes[lattice.members]))))
+        offsets, amplitudes = folded_sites(score, sign, own, lattice.basis, sigma, least)
+        parts += [_of_amplitude(own + by, sign * each) for by, each in zip(offsets, amplitudes, strict=True)]
+    sites = np.concatenate([np.empty((0, 3)), *parts])
+    return sites[_within(sites[:, :2], shape, margin)]
+
+
+def _of_amplitude(places: Floats, amplitude: float) -> Floats:
+    """(row, column, amplitude), (n, 3)."""
+    return np.column_stack([places, np.full(len(places), amplitude)])
 
 
 def _unoccupied(model: ColumnModel, sites: Floats) -> tuple[Floats, Floats]:
@@ -230,18 +236,24 @@ def _unoccupied(model: ColumnModel, sites: Floats) -> tuple[Floats, Floats]:
     return free[kept, :2], free[kept, 2]
 
 
-def _beyond(fitted: Fitted, score: Score, points: Observations, sign: int) -> ColumnModel:
+def _beyond(settled: _Settled, shape: tuple[int, int]) -> ColumnModel:
     """Columns that the lattices expect outside of the frame, and whose flank alone is inside."""
-    model = fitted.model
-    sites = _expected_sites(fitted, score, points, sign, _FLANK)
-    outside = sites[~_within(sites[:, :2], points.shape, 0.0)]
+    model = settled.model
+    places, margin = _places(model), _FLANK * model.profiles[0].sigma
+    parts = [np.empty((0, 3))]
+    for lattice in find_lattices(places, model.amplitudes, settled.std):
+        beyond = Surroundings.of(lattice, places).beyond(shape, margin)
+        own = predict(lattice, places, beyond).places
+        parts.append(_of_amplitude(own, float(np.median(model.amplitudes[lattice.members]))))
+    sites = np.concatenate(parts)
+    outside = sites[_within(sites[:, :2], shape, margin) & ~_within(sites[:, :2], shape, 0.0)]
     nothing = model.only(np.zeros(len(model.rows), bool))
     return nothing.extended(*_unoccupied(model, outside))
 
 
 def beginning(points: Observations, image: Array, scale: Scale, profile: Profile) -> ColumnModel:
     """Columns of one class at the peaks of an image."""
-    image = scale.sign * (np.asarray(image, np.float64) + points.raised)
+    image = scale.sign * (np.asarray(image, np.float32) + np.float32(points.raised))
     places = image_peaks(image, 0.6 * scale.sigma)
     nodes = tuple(int(np.ceil(side / scale.spacing)) + 1 for side in points.shape)
     low = float(np.quantile(image, 0.1))
@@ -259,15 +271,16 @@ def beginning(points: Observations, image: Array, scale: Scale, profile: Profile
     )
 
 
-def _needed(fitted: Fitted, points: Observations, support: _Support, sign: int) -> npt.NDArray[np.bool_]:
+def _needed(
+    model: ColumnModel, std: Floats, shape: tuple[int, int], support: _Support, sign: int
+) -> npt.NDArray[np.bool_]:
     """Tell which columns the counts call for: of the right sign, significant, not far outside, not on another."""
-    model, std = fitted.model, amplitude_std(fitted, points.shape)
     sigma = model.profiles[0].sigma
     places = _places(model)
-    inside = _within(places, points.shape, 0.5)
+    inside = _within(places, shape, 0.5)
     significant = sign * model.amplitudes / std > support.thresholds(places, std, _APART * sigma)
     largest = float(np.abs(model.amplitudes[inside]).max()) if inside.any() else 0.0
-    likely = inside | (_within(places, points.shape, _BEYOND * sigma) & (np.abs(model.amplitudes) < 1.5 * largest))
+    likely = inside | (_within(places, shape, _BEYOND * sigma) & (np.abs(model.amplitudes) < 1.5 * largest))
     kept: npt.NDArray[np.bool_] = significant & likely
     for a, b in sorted(cKDTree(places).query_pairs(_APART * sigma)) if len(places) else ():
         if kept[a] and kept[b]:

@@ -59,13 +59,11 @@ def predict(lattice: Lattice, places: Floats, indices: Integers) -> Sites:
     metric = np.linalg.cholesky(lattice.basis @ lattice.basis.T + 1e-9 * np.eye(2))
     tree = cKDTree(lattice.indices @ metric)
     count = min(_NEIGHBOURS + 1, len(lattice.members))
-    out, variances = np.empty((len(indices), 2)), np.empty(len(indices))
+    own, out, variances = places[lattice.members], np.empty((len(indices), 2)), np.empty(len(indices))
     for first in range(0, len(indices), _CHUNK):
         part = indices[first : first + _CHUNK]
-        near = tree.query(part @ metric, k=count)[1]
-        offsets = lattice.indices[near] - part[:, None, :]
-        chunk = slice(first, first + _CHUNK)
-        local_fits(offsets, places[lattice.members[near]], _ROUNDS, out[chunk], variances[chunk])
+        near, chunk = tree.query(part @ metric, k=count)[1], slice(first, first + _CHUNK)
+        local_fits(lattice.indices, own, part, near, _ROUNDS, out[chunk], variances[chunk])
     return Sites(out, variances)
 
 

@@ -19,6 +19,7 @@ from stemscan.recon.columns.classes import Classes, find_classes
 from stemscan.recon.columns.errors import Errors, amplitude_std, joint_errors, profile_information
 from stemscan.recon.columns.fitting import Fitted, fit, linearised
 from stemscan.recon.columns.links import ColumnModel
+from stemscan.recon.columns.normal import Normal
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import PARAMETERS, Profile
 from stemscan.recon.columns.search import Scale, Searched, searched
@@ -156,7 +157,7 @@ def with_own_profiles(
         further = PARAMETERS * (count - 1)
         apart = [fit(model, own, rounds=1) for model, own in zip(several, points, strict=True)]
         if _gain(fits, apart) > 2 * further * len(fits):  # more than noise alone would give
-            apart = [fit(one.model, own) for one, own in zip(apart, points, strict=True)]
+            apart = [fit(one.model, own, start=Normal.of(one.system)) for one, own in zip(apart, points, strict=True)]
         if _gain(fits, apart) >= further * math.log(sum(len(own.rows) for own in points)):
             return apart
     return [Fitted(model, fitted.system) for model, fitted in zip(several, fits, strict=True)]
