@@ -17,6 +17,7 @@ __all__ = ["Classes", "find_classes"]
 
 _MOST = 5
 _FEWEST = 10
+_IN_VAIN = 2
 _ROUNDS = 200
 _ENOUGH = 20000
 """So many columns, evenly taken from all, tell what a class is like."""
@@ -53,6 +54,8 @@ class Classes:
 def find_classes(amplitudes: Floats, errors: Floats) -> Classes:
     """Fit mixtures of one to five classes and take the number with the least Bayesian information criterion.
 
+    Where two more classes are not worth it, a third is not tried.
+
     Parameters
     ----------
     amplitudes, errors : ndarray of float64, (n,)
@@ -62,7 +65,7 @@ def find_classes(amplitudes: Floats, errors: Floats) -> Classes:
     -------
     Classes
     """
-    best, lowest = _mixture(amplitudes, errors, 1), math.inf
+    best, lowest, worse = _mixture(amplitudes, errors, 1), math.inf, 0
     for number in range(1, _MOST + 1):
         if number > 1 and len(amplitudes) < _FEWEST * number:
             break
@@ -70,7 +73,9 @@ def find_classes(amplitudes: Floats, errors: Floats) -> Classes:
         total = float(np.logaddexp.reduce(tried.log_likelihood, axis=1).sum())
         criterion = (3 * number - 1) * math.log(len(amplitudes)) - 2 * total
         if (criterion < lowest and (tried.shares * len(amplitudes) >= _FEWEST * 0.5).all()) or number == 1:
-            best, lowest = tried, criterion
+            best, lowest, worse = tried, criterion, 0
+        elif (worse := worse + 1) == _IN_VAIN:
+            break
     return best
 
 

@@ -162,6 +162,8 @@ class Overlaps(NamedTuple):
         round.
     node_first, node_found : ndarray of int64
         Nodes of column k likewise.
+    own : ndarray of int64, (columns,)
+        Place of each column's pair with itself.
     """
 
     first: Integers
@@ -169,6 +171,7 @@ class Overlaps(NamedTuple):
     mirror: Integers
     node_first: Integers
     node_found: Integers
+    own: Integers
 
     @classmethod
     def of(cls, model: ColumnModel) -> Overlaps:
@@ -180,7 +183,9 @@ class Overlaps(NamedTuple):
         both = both[np.lexsort((both[:, 1], both[:, 0]))]
         first = np.searchsorted(both[:, 0], np.arange(count + 1))
         found = np.ascontiguousarray(both[:, 1])
-        return cls(first, found, mirrored(first, found), *_nodes_around(places, model))
+        return cls(
+            first, found, mirrored(first, found), *_nodes_around(places, model), np.flatnonzero(both[:, 0] == found)
+        )
 
 
 def _nodes_around(places: Floats, model: ColumnModel) -> tuple[Integers, Integers]:

@@ -18,7 +18,7 @@ from scipy.sparse.linalg import splu
 
 from stemscan.recon.columns.model import System
 from stemscan.recon.columns.normal_kernels import SHARES, of_background, of_columns, slopes
-from stemscan.recon.columns.product_kernels import product, substitute
+from stemscan.recon.columns.product_kernels import invert, product, substitute
 from stemscan.types import Floats
 
 __all__ = ["Normal", "Preconditioner", "Solver"]
@@ -59,7 +59,7 @@ class Normal:
         blocks, mixed = np.empty((len(pairs.found), 3, 3)), np.empty((len(pairs.node_found), 3))
         border, pull = np.empty((count, 3, kinds)), np.empty((count, 3))
         of_columns(
-            links.starts, links.points, links.positions, links.point_starts, links.owners, *pairs,
+            links.starts, links.points, links.positions, links.point_starts, links.owners, *pairs[:5],
             links.nodes.indices, links.nodes.data, system.own, system.shared, system.weights, system.residual,
             nodes, blocks, mixed, border, pull,
         )  # fmt: skip
@@ -102,7 +102,7 @@ class Normal:
     @cached_property
     def diagonal(self) -> Floats:
         """The diagonal."""
-        own = np.diagonal(self.own_blocks, axis1=1, axis2=2).ravel()
+        own = np.diagonal(self.blocks[self.system.links.overlaps.own], axis1=1, axis2=2).ravel()
         return np.concatenate([own, self.flat.diagonal(), np.diagonal(self.corner)])
 
     @cached_property
@@ -112,13 +112,6 @@ class Normal:
         inner = len(self.border)
         out[inner - len(nodes) : inner] -= nodes
         return np.maximum(out, 0.0)
-
-    @cached_property
-    def own_blocks(self) -> Floats:
-        """Each column's own block, (n, 3, 3)."""
-        pairs = self.system.links.overlaps
-        own = pairs.found == np.repeat(np.arange(len(pairs.first) - 1), np.diff(pairs.first))
-        return np.asarray(self.blocks[own])
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,11 +138,11 @@ class Preconditioner:
     @classmethod
     def of(cls, normal: Normal, extra: Floats) -> Preconditioner:
         """Invert what is inverted."""
-        own = normal.own_blocks
+        own = normal.system.links.overlaps.own
         rows, inner = 3 * len(own), len(normal.border)
-        inverse: Floats = np.linalg.inv(own + extra[:rows].reshape(-1, 3, 1) * np.eye(3)).astype(np.float64)
-        cross = normal.border[:rows].reshape(len(own), 3, normal.border.shape[1])
-        left = normal.corner + np.diag(extra[inner:]) - np.einsum("kam,kan->mn", cross, inverse @ cross)
+        inverse, cross = np.empty((len(own), 3, 3)), normal.border[:rows].reshape(len(own), 3, len(extra) - inner)
+        left = normal.corner + np.diag(extra[inner:])
+        invert(own, normal.blocks, extra, cross, inverse, left)
         stiffness = normal.system.prior
         scale = (normal.diagonal + extra)[rows:inner] - stiffness.diagonal()
         background = splu(sp.csc_array(stiffness + sp.diags_array(scale))).solve

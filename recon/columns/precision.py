@@ -18,6 +18,7 @@ import numpy.typing as npt
 from stemscan.errors import UsageError
 from stemscan.path.scan_path import ScanPath
 from stemscan.plan.scan_plan import ScanPlan
+from stemscan.recon.columns.candidates import Pilot
 from stemscan.recon.columns.errors import amplitude_std, joint_errors
 from stemscan.recon.columns.fitting import Fitted, fit
 from stemscan.recon.columns.links import ColumnModel
@@ -208,8 +209,9 @@ def _visits(
 
 def _fitted(points: Observations, specimen: KnownColumns) -> tuple[Fitted, Integers]:
     """The model of the fit at its best, from the places that are known, and the class of each of its columns."""
-    scale = Scale.of([specimen.signal], points.shape)
-    start = beginning(points, specimen.signal, scale, Profile(scale.sigma))
+    pilot = Pilot(specimen.signal)
+    scale = Scale.of([pilot], points.shape)
+    start = beginning(points, pilot, scale, Profile(scale.sigma))
     off = (np.abs(specimen.places - (np.array(points.shape) - 1) / 2) - (np.array(points.shape) - 1) / 2).max(axis=1)
     near = off < _BEYOND * start.profiles[0].sigma
     places, classes = specimen.places[near], specimen.classes[near].astype(np.int64)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from stemscan.runtime.compiled import compiled
 from stemscan.types import Floats, Integers
 
-__all__ = ["product", "substitute"]
+__all__ = ["invert", "product", "substitute"]
 
 
 @compiled()
@@ -93,3 +93,43 @@ def substitute(inverse: Floats, cross: Floats, schur: Floats, values: Floats, ou
                 total += cross[k, b, m] * out[inner + m]
             for a in range(3):
                 out[3 * k + a] -= inverse[k, a, b] * total
+
+
+@compiled()
+def invert(own: Integers, blocks: Floats, extra: Floats, cross: Floats, inverse: Floats, left: Floats) -> None:
+    """Fill the inverse of each column's own block, and take off the profiles' block what these explain of it.
+
+    Parameters
+    ----------
+    own : ndarray of int64, (n,)
+        Places of the columns' own blocks among `blocks`.
+    extra : ndarray of float64
+        Added to the diagonal.
+    cross : ndarray of float64, (n, 3, m)
+        Columns' part of the border.
+    inverse : ndarray of float64, (n, 3, 3)
+        Filled.
+    left : ndarray of float64, (m, m)
+        Changed.
+    """
+    kinds = left.shape[0]
+    part = np.empty(3)
+    for k in range(len(own)):
+        block = blocks[own[k]]
+        yy, xx, hh = block[0, 0] + extra[3 * k], block[1, 1] + extra[3 * k + 1], block[2, 2] + extra[3 * k + 2]
+        yx, yh, xh = block[0, 1], block[0, 2], block[1, 2]
+        one, two, three = xx * hh - xh * xh, xh * yh - yx * hh, yx * xh - xx * yh
+        size = 1.0 / (yy * one + yx * two + yh * three)
+        inverse[k, 0, 0], inverse[k, 1, 1], inverse[k, 2, 2] = (
+            one * size, (yy * hh - yh * yh) * size, (yy * xx - yx * yx) * size,
+        )  # fmt: skip
+        inverse[k, 0, 1] = inverse[k, 1, 0] = two * size
+        inverse[k, 0, 2] = inverse[k, 2, 0] = three * size
+        inverse[k, 1, 2] = inverse[k, 2, 1] = (yx * yh - yy * xh) * size
+        for m in range(kinds):
+            for a in range(3):
+                part[a] = 0.0
+                for b in range(3):
+                    part[a] += inverse[k, a, b] * cross[k, b, m]
+            for n in range(kinds):
+                left[m, n] -= part[0] * cross[k, 0, n] + part[1] * cross[k, 1, n] + part[2] * cross[k, 2, n]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from stemscan.recon.columns.background import smoothed
-from stemscan.recon.columns.candidates import core_width, image_peaks, nearest_distance, skewness
+from stemscan.recon.columns.candidates import Pilot
 from stemscan.recon.columns.errors import amplitude_std
 from stemscan.recon.columns.fitting import Fitted, fit
 from stemscan.recon.columns.fold import folded_sites
@@ -22,11 +22,11 @@ from stemscan.recon.columns.profile import Profile
 from stemscan.recon.columns.score import Score
 from stemscan.recon.columns.sites import Surroundings, predict
 from stemscan.recon.contradiction.scores import score_threshold
-from stemscan.types import Array, Floats
+from stemscan.types import Floats
 
 __all__ = ["Scale", "Searched", "beginning", "searched"]
 
-_TURNS = (3, 6)
+_TURNS = (2, 6)
 """Rounds of dropping and adding, at most, before and after sites of lattices are known."""
 _ROUNDS, _ROUGH = 4, 1.0
 _REACH, _FIRST_REACH = 6.0, 4.0
@@ -38,6 +38,7 @@ _A_PEAK = 3.0
 _NODES_APART = 2.5
 _AT_FIRST = 0.7
 _BEYOND = 1.0
+_SMOOTH = 0.6
 _FLANK = 4.5
 
 
@@ -68,13 +69,13 @@ class Scale:
         return _REACH * self.sigma
 
     @classmethod
-    def of(cls, images: list[Array], shape: tuple[int, int]) -> Scale:
-        """Sizes seen in parts of an image; `shape` is that of the whole scan."""
-        sign = 1 if sum(skewness(image) for image in images) >= 0 else -1
-        strengths = np.array([float(image.std()) for image in images])
-        strong = [image for image, strength in zip(images, strengths, strict=True) if 2 * strength >= strengths.max()]
-        sigma = float(np.median([core_width(image) for image in strong]))
-        apart = [nearest_distance(image_peaks(sign * image, 0.6 * sigma)) for image in strong]
+    def of(cls, pilots: list[Pilot], shape: tuple[int, int]) -> Scale:
+        """Sizes seen in images of parts of a scan; `shape` is that of the whole scan."""
+        sign = 1 if sum(pilot.skewness for pilot in pilots) >= 0 else -1
+        strengths = np.array([float(pilot.image.std()) for pilot in pilots])
+        strong = [pilot for pilot, strength in zip(pilots, strengths, strict=True) if 2 * strength >= strengths.max()]
+        sigma = float(np.median([pilot.core_width for pilot in strong]))
+        apart = [pilot.distance(sign, _SMOOTH * sigma) for pilot in strong]
         distance = min(float(np.median(apart)), 12 * sigma)
         spacing = float(np.clip(_NODES_APART * distance, 8 * sigma, max(shape)))
         return cls(sign, sigma, spacing, score_threshold(shape, sigma))
@@ -97,7 +98,7 @@ class Searched(NamedTuple):
     beyond: ColumnModel
 
 
-def searched(points: Observations, image: Array, scale: Scale, profiles: tuple[Profile, ...] | None = None) -> Searched:
+def searched(points: Observations, pilot: Pilot, scale: Scale, profiles: tuple[Profile, ...] | None = None) -> Searched:
     """Find and fit the columns that the counts call for, one by one or, in a lattice, all cells together.
 
     Columns whose centre lies outside of the frame, but whose flank is inside, are part of the model: those that the
@@ -106,14 +107,14 @@ def searched(points: Observations, image: Array, scale: Scale, profiles: tuple[P
     Parameters
     ----------
     points : Observations
-    image : ndarray, (H, W)
+    pilot : Pilot
         A reconstruction of the same counts; only the places of its peaks count.
     scale : Scale
     profiles : tuple of Profile, optional
         The columns' profiles, where they are known; the first is taken.
     """
     sign, held = scale.sign, profiles is not None
-    start = beginning(points, image, scale, profiles[0] if profiles else Profile(scale.sigma))
+    start = beginning(points, pilot, scale, profiles[0] if profiles else Profile(scale.sigma))
     start = replace(start, reach=_FIRST_REACH * scale.sigma)
     alone = _Support(np.empty((0, 3)), _A_PEAK, scale.strict)
     first = _settled(start, points, alone, sign, _TURNS[0], held=held)
@@ -251,14 +252,14 @@ def _beyond(settled: _Settled, shape: tuple[int, int]) -> ColumnModel:
     return nothing.extended(*_unoccupied(model, outside))
 
 
-def beginning(points: Observations, image: Array, scale: Scale, profile: Profile) -> ColumnModel:
+def beginning(points: Observations, pilot: Pilot, scale: Scale, profile: Profile) -> ColumnModel:
     """Columns of one class at the peaks of an image."""
-    image = scale.sign * (np.asarray(image, np.float32) + np.float32(points.raised))
-    places = image_peaks(image, 0.6 * scale.sigma)
+    image = scale.sign * (pilot.image + np.float32(points.raised))
+    places = pilot.peaks(scale.sign, _SMOOTH * scale.sigma)
     nodes = tuple(int(np.ceil(side / scale.spacing)) + 1 for side in points.shape)
-    low = float(np.quantile(image, 0.1))
+    low = float(np.quantile(image[::2, ::2], 0.1))
     rows, columns = np.clip(np.rint(places).astype(np.int64), 0, np.array(image.shape) - 1).T
-    heights = np.maximum(image[rows, columns] - low, 1e-3)
+    heights = np.maximum(image[rows, columns].astype(np.float64) - low, 1e-3)
     return ColumnModel(
         rows=places[:, 0],
         columns=places[:, 1],

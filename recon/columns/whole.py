@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
+from stemscan.recon.columns.candidates import Pilot
 from stemscan.recon.columns.classes import Classes, find_classes
 from stemscan.recon.columns.errors import Errors, amplitude_std, joint_errors, profile_information
 from stemscan.recon.columns.fitting import Fitted, fit, linearised
 from stemscan.recon.columns.links import ColumnModel
-from stemscan.recon.columns.normal import Normal
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import PARAMETERS, Profile
 from stemscan.recon.columns.search import Scale, Searched, searched
@@ -66,7 +66,7 @@ def search(scan: Scan, image_of: Callable[[Tile], Array]) -> Found | None:
         A reconstruction of the counts of a tile.
     """
     pilots = _spread(scan.tiles)
-    images = [image_of(tile) for tile in pilots]
+    images = [Pilot(image_of(tile)) for tile in pilots]
     scale = Scale.of(images, scan.shape)
     if len(scan.tiles) > 1:
         scale = replace(scale, spacing=float(max(8, 8 * math.floor(scale.spacing / 8))))
@@ -74,7 +74,7 @@ def search(scan: Scan, image_of: Callable[[Tile], Array]) -> Found | None:
     for tile in pilots + [tile for tile in scan.tiles if tile not in pilots]:
         if not images and sum(len(one.fitted.model.rows) for one in begun) >= _ENOUGH:
             break
-        one = searched(scan.points(tile), images.pop(0) if images else image_of(tile), scale)
+        one = searched(scan.points(tile), images.pop(0) if images else Pilot(image_of(tile)), scale)
         if len(one.fitted.model.rows):
             begun.append(one)
     if not begun:
@@ -83,7 +83,7 @@ def search(scan: Scan, image_of: Callable[[Tile], Array]) -> Found | None:
     if len(scan.tiles) == 1:
         return _found(scan, fits[0].model, joint_errors(fits[0]), begun[0].beyond)
     scan = scan.tiled(scale.spacing, scale.reach)
-    return _joined(scan, scale, [_tile(scan, tile, image_of(tile), scale, shared) for tile in scan.tiles])
+    return _joined(scan, scale, [_tile(scan, tile, Pilot(image_of(tile)), scale, shared) for tile in scan.tiles])
 
 
 def _found(scan: Scan, model: ColumnModel, errors: Errors, beyond: ColumnModel) -> Found:
@@ -155,9 +155,7 @@ def with_own_profiles(
     ]
     if count > 1:
         further = PARAMETERS * (count - 1)
-        apart = [fit(model, own, rounds=1) for model, own in zip(several, points, strict=True)]
-        if _gain(fits, apart) > 2 * further * len(fits):  # more than noise alone would give
-            apart = [fit(one.model, own, start=Normal.of(one.system)) for one, own in zip(apart, points, strict=True)]
+        apart = [fit(model, own) for model, own in zip(several, points, strict=True)]
         if _gain(fits, apart) >= further * math.log(sum(len(own.rows) for own in points)):
             return apart
     return [Fitted(model, fitted.system) for model, fitted in zip(several, fits, strict=True)]
@@ -192,9 +190,9 @@ class _Part(NamedTuple):
     beyond: ColumnModel
 
 
-def _tile(scan: Scan, tile: Tile, image: Array, scale: Scale, shared: _Shared) -> _Part:
+def _tile(scan: Scan, tile: Tile, pilot: Pilot, scale: Scale, shared: _Shared) -> _Part:
     """Fit a tile."""
-    fitted, points, beyond = searched(scan.points(tile), image, scale, shared.profiles)
+    fitted, points, beyond = searched(scan.points(tile), pilot, scale, shared.profiles)
     model = fitted.model
     labels = shared.classes.of(model.amplitudes, amplitude_std(fitted, points.shape))
     if shared.apart and len(labels):
