@@ -26,7 +26,7 @@ from stemscan.types import Floats
 
 __all__ = ["Scale", "Searched", "beginning", "searched"]
 
-_TURNS = (2, 6)
+_TURNS = (3, 6)
 """Rounds of dropping and adding, at most, before and after sites of lattices are known."""
 _ROUNDS, _ROUGH = 4, 1.0
 _REACH, _FIRST_REACH = 6.0, 4.0
