@@ -1,0 +1,133 @@
+"""Samples in time order, as the estimate of drift takes them: signal, commanded positions, slabs and knots of time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from stemscan.store.reader import Acquisition
+
+__all__ = ["Knots", "TimedSamples"]
+
+Floats = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int64]
+
+_FEWEST_SLABS: Final = 4
+_MOST_SLABS: Final = 8
+
+
+@dataclass(frozen=True, eq=False)
+class TimedSamples:
+    """Samples of a scan in the order of time.
+
+    Attributes
+    ----------
+    signal : ndarray of float64, (n,)
+        Electrons over dose per sample.
+    positions : ndarray of float64, (n, 2)
+        (row, column) in pixels as far as it is known without drift: commanded, or where the coils put the beam.
+    pass_starts : ndarray of int64, (T + 1,)
+        First sample of each pass and the end of the last.
+    shape : (int, int)
+        Rows and columns of the grid.
+    dose : float
+        Electrons per sample at signal 1.
+    """
+
+    signal: Floats
+    positions: Floats
+    pass_starts: Whole
+    shape: tuple[int, int]
+    dose: float
+
+    @classmethod
+    def of_acquisition(cls, acquisition: Acquisition) -> TimedSamples:
+        """The samples of an acquisition, as far as they are committed."""
+        detector, dose = acquisition.detector, acquisition.electrons_per_sample
+        electrons = acquisition.counts().astype(np.float64)
+        if detector.unit != "electron":
+            electrons = (electrons - detector.offset) / detector.gain
+        places = acquisition.actual()
+        positions = (acquisition.positions() if places is None else places).astype(np.float64)
+        starts = np.minimum(np.asarray(acquisition.layout.pass_starts, np.int64), len(electrons))
+        kept = np.concatenate([[True], np.diff(starts) > 0])
+        return cls(electrons / dose, positions, starts[kept], acquisition.shape, dose)
+
+    @property
+    def count(self) -> int:
+        """Number of samples."""
+        return len(self.signal)
+
+    @property
+    def passes(self) -> int:
+        """Number of passes with samples."""
+        return len(self.pass_starts) - 1
+
+    @cached_property
+    def mean(self) -> float:
+        """Mean signal."""
+        return float(self.signal.mean())
+
+    def parts(self, per_pass: int) -> Whole:
+        """Part of each sample, (n,), where each pass is cut into parts of equal time."""
+        number = np.searchsorted(self.pass_starts, np.arange(self.count), side="right") - 1
+        within = np.arange(self.count) - self.pass_starts[number]
+        return number * per_pass + within * per_pass // np.diff(self.pass_starts)[number]
+
+    @cached_property
+    def slabs(self) -> Whole:
+        """Slab of each sample, (n,): passes, some of them together where there are many, parts where there are few."""
+        if self.passes < _FEWEST_SLABS:
+            return self.parts(-(-_FEWEST_SLABS // self.passes))
+        number = self.parts(1)
+        return number if self.passes <= _MOST_SLABS else number * _MOST_SLABS // self.passes
+
+
+@dataclass(frozen=True, eq=False)
+class Knots:
+    """Piecewise-linear functions of a sample's number, with knots at even distances.
+
+    Attributes
+    ----------
+    count : int
+        Knots, K, at least 2.
+    first : ndarray of int64, (n,)
+        Knot before each sample.
+    share : ndarray of float64, (n,)
+        Weight of the knot after it.
+    """
+
+    count: int
+    first: Whole
+    share: Floats
+
+    @classmethod
+    def over(cls, samples: int, count: int) -> Knots:
+        """Knots over so many samples."""
+        at = (np.arange(samples) + 0.5) / samples * (count - 1)
+        first = np.minimum(at.astype(np.int64), count - 2)
+        return cls(count, first, at - first)
+
+    def samples(self) -> Floats:
+        """Sample numbers of the knots, (K,)."""
+        return np.linspace(-0.5, len(self.first) - 0.5, self.count)
+
+    def spread(self, values: Floats) -> Floats:
+        """Values of knots (K, m) at the samples, (n, m)."""
+        share = self.share[:, np.newaxis]
+        return np.asarray(values[self.first] * (1 - share) + values[self.first + 1] * share)
+
+    def gather(self, values: Floats) -> Floats:
+        """Sums of samples' values (n,) by the weights of the knots, (K,): the transpose of `spread`."""
+        before = np.bincount(self.first, values * (1 - self.share), self.count)
+        return np.asarray(before + np.bincount(self.first + 1, values * self.share, self.count))
+
+    @cached_property
+    def weights(self) -> Floats:
+        """Share of the scan's samples at each knot, (K,), of sum 1."""
+        return self.gather(np.ones(len(self.first))) / len(self.first)
