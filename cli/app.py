@@ -13,6 +13,7 @@ from stemscan.cli import (
     acquire,
     columns,
     demo,
+    drift,
     evaluate,
     importing,
     info,
@@ -75,6 +76,7 @@ app.command("acquire")(acquire.acquire)
 app.command("recon")(recon.recon)
 app.command("methods")(methods.methods)
 app.command("columns")(columns.columns)
+app.command("drift")(drift.drift)
 app.command("import")(importing.import_data)
 app.command("info")(info.info)
 app.command("verify")(verify.verify)

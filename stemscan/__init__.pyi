@@ -18,6 +18,7 @@ from .plan.patterns.uniform import Uniform
 from .plan.region import ImageRegion, PolygonRegion
 from .plan.scan_plan import ScanPlan
 from .recon.columns.find import find_columns
+from .recon.drift.find import Drift, find_drift, store_drift
 from .recon.inputs.inputs import Inputs
 from .recon.loading import load
 from .recon.metrics import compare
@@ -34,6 +35,7 @@ __all__ = [
     "BlockRandom",
     "BlueNoise",
     "Dose",
+    "Drift",
     "Hilbert",
     "ImageRegion",
     "Inputs",
@@ -60,7 +62,9 @@ __all__ = [
     "acquire",
     "compare",
     "find_columns",
+    "find_drift",
     "load",
     "reconstruct",
     "simulate",
+    "store_drift",
 ]

@@ -1,1 +1,1 @@
-"""Drift found from the samples alone: the motion of the specimen under the scan, its errors, and what cannot be known."""
+"""Drift found from the samples alone: motion of the beam over the specimen, its errors, and what cannot be known."""

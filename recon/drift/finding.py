@@ -18,7 +18,7 @@ import numpy.typing as npt
 from stemscan.recon.drift.leave_out import Readings, Scale, read_samples, weights
 from stemscan.recon.drift.linearised import linearise, sharpness
 from stemscan.recon.drift.passes import PassShifts, pass_shifts
-from stemscan.recon.drift.smoothness import Posterior, Smoothness, choose_smoothness, posterior
+from stemscan.recon.drift.smoothness import Posterior, choose_smoothness, posterior
 from stemscan.recon.drift.timed import Knots, TimedSamples
 from stemscan.store.trajectory import Trajectory
 
@@ -115,14 +115,15 @@ def find_trajectory(samples: TimedSamples, progress: Callable[[int, int], None] 
 
 def _through(shifts: PassShifts, knots: Knots) -> Floats:
     """The likeliest trajectory by the shifts of passes alone, (K, 2)."""
-    count, precision = knots.count, 1.0 / max(_COARSE, shifts.std if np.isfinite(shifts.std) else 0.0) ** 2
+    count, error = knots.count, max(_COARSE, shifts.std if np.isfinite(shifts.std) else 0.0)
+    precision = 1.0 / error**2
     force, block = np.zeros((2, count)), np.zeros((count, count))
     for part, shift in enumerate(shifts.shifts):
         mine = shifts.part == part
         share = knots.gather(mine.astype(np.float64)) / np.count_nonzero(mine)
         block += precision * np.outer(share, share)
         force += precision * shift[:, np.newaxis] * share
-    known = force.ravel(), np.kron(np.eye(2), block), np.zeros((count, 2)), knots.weights
+    known = force.ravel(), np.asarray(np.kron(np.eye(2), block), np.float64), np.zeros((count, 2)), knots.weights
     return posterior(*known, choose_smoothness(*known)).offsets
 
 
@@ -148,13 +149,14 @@ def _judged(samples: TimedSamples, knots: Knots, refined: Posterior, scale: Scal
     before = read_samples(samples, np.zeros((samples.count, 2)), scale)
     after = read_samples(samples, knots.spread(refined.offsets), scale)
     gain = _gain(samples, before, after)
-    found = {"trajectory": trajectory, "gain": gain, "freedom": refined.freedom, "width": scale.width}
+    verdict: Verdict = "drift"
+    reason = f"the beam moved by {trajectory.span:.3g} px over the specimen"
     if trajectory.rms_std > _FIRM:
         reason = f"its error would be {trajectory.rms_std:.2g} px: too few samples, or each place was visited once"
-        return Found("unknown", reason, **found)
-    if gain < 2 * refined.freedom + 5 or trajectory.rms < 2 * trajectory.rms_std:
-        return Found("still", f"motion of more than {2 * trajectory.rms_std:.2g} px would have shown", **found)
-    return Found("drift", f"the specimen moved by {trajectory.span:.3g} px", **found)
+        verdict = "unknown"
+    elif gain < 2 * refined.freedom + 5 or trajectory.rms < 2 * trajectory.rms_std:
+        verdict, reason = "still", f"motion of more than {2 * trajectory.rms_std:.2g} px would have shown"
+    return Found(verdict, reason, trajectory, gain, refined.freedom, scale.width)
 
 
 def _gain(samples: TimedSamples, before: Readings, after: Readings) -> float:
@@ -168,6 +170,6 @@ def _gain(samples: TimedSamples, before: Readings, after: Readings) -> float:
 def _unclear(peaks: tuple[float, float]) -> str:
     """A sentence on two peaks that are about as near."""
     return (
-        f"a motion of {peaks[0]:.3g} px from one pass to the next and one of {peaks[1]:.3g} px the other way, a unit cell "
-        "of the lattice apart, explain the samples alike"
+        f"a motion of {peaks[0]:.3g} px from one pass to the next and one of {peaks[1]:.3g} px the other way, a "
+        "unit cell of the lattice apart, explain the samples alike"
     )

@@ -57,7 +57,8 @@ def _between(image: Images, row: float, column: float) -> float:
     down, right = row - top, column - left
     upper = (1 - right) * image[top, left] + right * image[top, left + 1]
     lower = (1 - right) * image[top + 1, left] + right * image[top + 1, left + 1]
-    return (1 - down) * upper + down * lower
+    mixed: float = (1 - down) * upper + down * lower
+    return mixed
 
 
 @compiled()

@@ -76,18 +76,14 @@ class Readings:
     curvature: Floats
 
 
-def smoothed_slabs(
-    samples: TimedSamples, positions: Floats, slabs: Whole, scale: Scale
-) -> tuple[Images, Images]:
+def smoothed_slabs(samples: TimedSamples, positions: Floats, slabs: Whole, scale: Scale) -> tuple[Images, Images]:
     """Signal and visits of each slab, deposited and smoothed, (S, rows, columns) float32 each."""
     from scipy.ndimage import gaussian_filter
 
     from stemscan.recon.drift.kernels import deposit_slabs
 
     rows, columns = scale.shape(samples.shape)
-    sums, visits = deposit_slabs(
-        samples.signal, scale.places(positions), slabs, int(slabs.max()) + 1, rows, columns
-    )
+    sums, visits = deposit_slabs(samples.signal, scale.places(positions), slabs, int(slabs.max()) + 1, rows, columns)
     with ThreadPoolExecutor(workers()) as pool:
         jobs = [
             pool.submit(gaussian_filter, image, scale.width / scale.bin, output=image, mode="constant", truncate=3.0)

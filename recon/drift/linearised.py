@@ -23,7 +23,7 @@ from stemscan.recon.drift.leave_out import Readings, weights
 if TYPE_CHECKING:
     from stemscan.recon.drift.timed import Knots, TimedSamples
 
-__all__ = ["Sharpness", "Linearised", "linearise", "sharpness"]
+__all__ = ["Linearised", "Sharpness", "linearise", "sharpness"]
 
 Floats = npt.NDArray[np.float64]
 

@@ -98,9 +98,7 @@ def pass_shifts(samples: TimedSamples, scale: Scale) -> PassShifts:
         predicted = peak
     steps = np.array(consecutive)
     pairs = [(a, b) for a, b in combinations(range(count), 2) if b - a <= _MOST_APART]
-    found = [
-        steps[a] if b - a == 1 else spectra.peak(a, b, steps[a:b].sum(axis=0))[0] for a, b in pairs
-    ]
+    found = [steps[a] if b - a == 1 else spectra.peak(a, b, steps[a:b].sum(axis=0))[0] for a, b in pairs]
     shifts, std = _joined(pairs, np.array(found), count)
     return PassShifts(number, shifts, std, unclear)
 
@@ -111,7 +109,7 @@ def _joined(pairs: list[tuple[int, int]], found: Floats, count: int) -> tuple[Fl
     for row, (a, b) in enumerate(pairs):
         design[row, a], design[row, b] = -1.0, 1.0
     design[-1] = 1.0
-    shifts = np.linalg.lstsq(design, np.vstack([found, np.zeros((1, 2))]), rcond=None)[0]
+    shifts = np.asarray(np.linalg.lstsq(design, np.vstack([found, np.zeros((1, 2))]), rcond=None)[0], np.float64)
     left = found - design[:-1] @ shifts
     freedom = len(pairs) - count + 1
     std = float(np.sqrt((left**2).sum() / (2 * freedom) / count)) if freedom > 0 else np.inf
@@ -141,7 +139,7 @@ class _Spectra:
         self._independent = min(float(independent), samples.count / len(images))
 
     def peak(self, one: int, other: int, predicted: Floats) -> tuple[Floats, Floats | None]:
-        """Shift in pixels of a part against another, and of a rival peak where it is about as near to the prediction."""
+        """Shift in pixels between two parts, and that of a rival peak where it is about as near to the prediction."""
         from scipy.ndimage import maximum_filter
 
         near = self._lags(np.conj(self._spectra[one]) * self._spectra[other])
@@ -164,7 +162,7 @@ class _Spectra:
 
         reach = self._reach
         around = np.roll(irfft2(spectrum, self._padded), (reach, reach), (0, 1))
-        return around[: 2 * reach + 1, : 2 * reach + 1].astype(np.float64)
+        return np.asarray(around[: 2 * reach + 1, : 2 * reach + 1], np.float64)
 
 
 def _refined(values: npt.NDArray[Any], row: int, column: int) -> tuple[float, float]:

@@ -95,7 +95,7 @@ def posterior(force: Floats, information: Floats, now: Floats, mean: Floats, smo
     count = len(mean)
     firm = _held(information, mean)
     right = firm @ now.T.ravel() + force
-    root = np.kron(np.eye(2), _root(smooth, count))
+    root = np.asarray(np.kron(np.eye(2), _root(smooth, count)), np.float64)
     factor = _factor(firm, root)
     inner = cho_solve((factor, True), root.T)
     offsets = (root @ (inner @ right)).reshape(2, count).T
@@ -123,7 +123,9 @@ def choose_smoothness(
     if start is None:
         line = _lines(count, min(count, _COARSE))
         blocks, right = [line.T @ block @ line for block in blocks], right @ line
-        return _likeliest(blocks, right, sorted(_STARTS, key=lambda one: _unlikely(one, blocks, right))[:2], slice(0, 5))
+        return _likeliest(
+            blocks, right, sorted(_STARTS, key=lambda one: _unlikely(one, blocks, right))[:2], slice(0, 5)
+        )
     return _likeliest(blocks, right, [start], slice(3, 5))
 
 
@@ -182,7 +184,7 @@ def _unlikely(smooth: Smoothness, blocks: list[Floats], right: Floats) -> float:
 def _lines(count: int, few: int) -> Floats:
     """Values at `count` even times of functions that are straight between `few`, (count, few)."""
     at = np.linspace(0, few - 1, count)
-    return np.maximum(1 - np.abs(at[:, np.newaxis] - np.arange(few)), 0)
+    return np.asarray(np.maximum(1 - np.abs(at[:, np.newaxis] - np.arange(few)), 0))
 
 
 def _held(information: Floats, mean: Floats) -> Floats:

@@ -24,6 +24,7 @@ from stemscan.runtime.failpoints import failpoint
 from stemscan.runtime.locks import is_locked, lock, open_lock
 
 __all__ = [
+    "DRIFT",
     "ROOT",
     "FolderKind",
     "Json",
@@ -53,6 +54,8 @@ ARRAYS = (
     *("truth", "truth_columns", "digests"),
 )
 GROUPS = ("samples",)
+DRIFT = "drift"
+"""Group of a trajectory that was estimated, which may be there; see `stemscan.store.drift`."""
 
 REMOVED = "removed"
 """State of the record of a store that is being deleted."""
@@ -229,7 +232,7 @@ def refuse_links(folder: Path) -> None:
     StoreError
         Naming the link.
     """
-    for name in (*GROUPS, *ARRAYS):
+    for name in (*GROUPS, *ARRAYS, DRIFT):
         if (folder / name).is_symlink():
             raise _linked(folder / name)
         for where, folders, _ in os.walk(folder / name):
@@ -262,6 +265,7 @@ def remove_store(folder: Path) -> None:
             part = folder / name
             durable.remove_tree(part / "c")
             durable.remove(part / ROOT)
+        durable.remove_tree(folder / DRIFT)
         sweep_partials(folder)
         for name in (*ARRAYS, *GROUPS):
             with suppress(OSError):
@@ -273,8 +277,9 @@ def remove_store(folder: Path) -> None:
 
 
 def partials(folder: Path) -> list[Path]:
-    """Unfinished files that killed writers left."""
+    """Unfinished files, and folders of trajectories, that killed writers left."""
     found = [path for name in ("", *GROUPS) for path in (folder / name).glob(f"{ROOT}.*.partial")]
+    found += folder.glob(f"{DRIFT}.*.partial")
     return found + [path for name in ARRAYS for path in (folder / name).rglob("*.partial")]
 
 
@@ -282,7 +287,10 @@ def sweep_partials(folder: Path) -> None:
     """Delete what killed writers left of unfinished files."""
     with writing(folder):
         for partial in partials(folder):
-            durable.remove(partial)
+            if partial.is_dir():
+                durable.remove_tree(partial)
+            else:
+                durable.remove(partial)
 
 
 def size_on_disk(folder: Path) -> int:

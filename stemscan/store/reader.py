@@ -16,6 +16,7 @@ import numpy as np
 from stemscan.arguments import described
 from stemscan.display import Rows, as_html, as_text
 from stemscan.errors import StoreError, UsageError
+from stemscan.store.files import DRIFT
 from stemscan.store.opening import OpenStore
 from stemscan.store.root import RootFile, open_root
 from stemscan.units import counted, format_count
@@ -23,6 +24,7 @@ from stemscan.units import counted, format_count
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from stemscan.store.drift import StoredDrift
     from stemscan.store.files import Json
     from stemscan.store.reading import StoreArrays
     from stemscan.store.record_parts import RecordPart
@@ -172,6 +174,13 @@ class Acquisition:
         ]
 
     @property
+    def bound_to(self) -> str:
+        """SHA-256 of what the record says of its committed samples, by which a trajectory belongs to them."""
+        from stemscan.store.drift import bound_to
+
+        return bound_to(self._store.record)
+
+    @property
     def warnings(self) -> list[str]:
         """Warnings to a user of the data, one sentence each; empty for a complete store of this schema."""
         warnings = list[str]()
@@ -306,6 +315,24 @@ class Acquisition:
     def truth_columns(self) -> TrueColumns | None:
         """The specimen's atomic columns, vacancies among them; None where they are not known, as of measurements."""
         return self._arrays.truth_columns()
+
+    @property
+    def has_drift(self) -> bool:
+        """Tell whether there is a trajectory that ``stemscan drift`` wrote, sound or not."""
+        return (self.path / DRIFT).exists()
+
+    @cached_property
+    def drift(self) -> StoredDrift | None:
+        """The trajectory that ``stemscan drift`` wrote; None where there is none.
+
+        Raises
+        ------
+        StoreError
+            When it is damaged.
+        """
+        from stemscan.store.drift import read_drift
+
+        return read_drift(self.path, self._store.record)
 
     def digest(self) -> str:
         """SHA-256, 64 hexadecimal digits, of the data: plan, meaning of the counts, committed samples.

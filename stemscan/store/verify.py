@@ -21,12 +21,14 @@ from stemscan.path.scan_path import ScanPath
 from stemscan.store.arrays import ArrayReader, SampleReader, check_metadata
 from stemscan.store.digest_table import DigestWriter, read_checks
 from stemscan.store.digests import ChunkChecks, ChunkRows, unbound
-from stemscan.store.files import GROUPS, ROOT, read_json
+from stemscan.store.drift import read_drift
+from stemscan.store.files import DRIFT, GROUPS, ROOT, read_json
 from stemscan.store.opening import check_newest, check_progress, plan_and_layout, recorded_specs
 from stemscan.store.pictures import draw_pass
 from stemscan.store.report import StoreReport
 from stemscan.store.root import RootFile, open_root
 from stemscan.store.schema import PICTURES, SAMPLES, ome_attributes, spec_on_disk
+from stemscan.units import counted
 
 __all__ = ["verify_store"]
 
@@ -103,6 +105,7 @@ class _Check:
         self._groups()
         self._arrays()
         self._ome()
+        self._drift()
         try:
             check_newest(self._root.record, self._specs, self._folder)
         except StoreError as problem:
@@ -176,6 +179,17 @@ class _Check:
         if not isinstance(ome, dict) or ome.get("multiscales") != wanted:
             what = f"expected in {str(file)!r} the attribute 'ome' that follows from the record, got another"
             self._report.add(file, f"{what}; viewers may show another scale", repairable=True)
+
+    def _drift(self) -> None:
+        """The trajectory that was estimated, where there is one."""
+        try:
+            drift = read_drift(self._folder, self._root.record)
+        except StoreError as problem:
+            self._report.add(self._folder / DRIFT, problem)
+            return
+        if drift is not None and not drift.current:
+            had = counted(drift.samples, "sample")
+            self._report.unchecked.append(f"whether drift/ is that of these samples: it was estimated from {had}")
 
     def _digests(self) -> tuple[ChunkChecks | None, DigestWriter | None]:
         """The digests; where they are damaged, an empty table to be computed anew."""

@@ -1,0 +1,61 @@
+"""`stemscan drift`: how the specimen moved during a scan, found from its samples and kept in its store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk, table
+
+__all__ = ["drift"]
+
+
+def drift(
+    store: Annotated[Path, typer.Argument(metavar="ACQ.zarr", help="Acquisition store.", show_default=False)],
+    undo: Annotated[bool, typer.Option("--undo", help="Remove the drift that is in the store.")] = False,
+    picture: Annotated[
+        Path | None,
+        typer.Option("--png", metavar="FILE", help="Draw the trajectory with its errors as PNG.", show_default=False),
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads at most (all).", show_default=False)] = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Find how the specimen drifted in a scan; recon uses what is found. Samples stay as they are."""
+    from stemscan.errors import UsageError
+    from stemscan.files.writing import check_output, write_file
+    from stemscan.recon.drift.find import check_stored, find_drift, opened, store_drift
+    from stemscan.recon.threads import limit_threads
+    from stemscan.store.drift import remove_drift
+
+    talk = Talk(quiet, as_json)
+    if undo:
+        if picture is not None or overwrite:
+            raise UsageError("--undo: expected no other option beside it, got one; leave it out")
+        removed = remove_drift(store)
+        said = "removed; samples are as they were" if removed else "there was none"
+        talk.result({"store": str(store), "removed": removed}, [f"{store}: drift {said}"])
+        return
+    if picture is not None:
+        if picture.suffix.lower() != ".png":
+            raise UsageError(f"--png: expected a name that ends in .png, got {picture.name!r}; name it so")
+        check_output(picture, overwrite=overwrite)
+    acquisition = opened(store)
+    check_stored(acquisition, overwrite=overwrite)
+    for warning in acquisition.warnings:
+        talk.warn(warning)
+    with limit_threads(threads), talk.progress("finding drift") as progress:
+        found = find_drift(acquisition, progress)
+    stored = found.verdict == "drift"
+    if stored:
+        store_drift(acquisition, found, overwrite=overwrite)
+    if picture is not None and found.trajectory is not None:
+        from stemscan.recon.drift.picture import draw_trajectory
+
+        known = found.trajectory
+        write_file(picture, lambda place: draw_trajectory(acquisition, known, place), overwrite=overwrite)
+    rows = [*found.rows(), ("stored", "drift/ in the store" if stored else "nothing")]
+    talk.result({"store": str(store), **found.to_dict(), "stored": stored}, [f"{store}:", *table(rows)])
