@@ -41,6 +41,9 @@ _AS_NEAR: Final = 0.4
 
 _LOWER: Final = 0.02
 _NOISE: Final = 6.0
+_SEEN: Final = 6.0
+"""Standard deviations of a correlation of noise by which the highest peak rises above 0, and others may lie below it."""
+
 _MOST_APART: Final = 6
 """Parts between the two of a pair at most."""
 
@@ -145,6 +148,8 @@ class _Spectra:
         near = self._lags(np.conj(self._spectra[one]) * self._spectra[other])
         near /= self._overlap * max(self._norms[one] * self._norms[other], 1e-300)
         top = float(near.max())
+        if top < _SEEN / np.sqrt(self._independent):
+            return predicted, None
         lower = _LOWER + _NOISE * (1 - min(max(top, 0.0), 1.0)) * np.sqrt(2 / self._independent)
         peaks = np.argwhere((near == maximum_filter(near, 3)) & (near >= top - lower))
         # The beam that moves by d over a specimen sees it move by -d.
