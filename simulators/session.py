@@ -156,7 +156,7 @@ def virtual_microscope(
     controller = None if profile is None else load_profile(profile)
     rows, columns = plan.shape
     pixels = rows * columns
-    needed = _BYTES_A_PIXEL * pixels + min(_BUFFERS, _SMALL_GRID * pixels)
+    needed = (_BYTES_A_PIXEL + known.bytes_a_pixel) * pixels + min(_BUFFERS, _SMALL_GRID * pixels)
     require_memory(needed, f"to simulate a scan of {rows} x {columns} pixels")
     return VirtualMicroscope(
         _calibrated(_specimen(specimen, plan, reading), plan),

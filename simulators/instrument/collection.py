@@ -88,7 +88,8 @@ class Collection(Effect):
         outer = usual[1] if self.outer_mrad is None else self.outer_mrad
         if inner is None or outer is None or inner >= outer:
             raise UsageError(
-                f"instrument: collection: expected inner_mrad below outer_mrad, got {inner} and {outer}; state both"
+                f"detectors: expected a collection with inner_mrad below outer_mrad, got {inner} and {outer}; "
+                "state both"
             )
         return inner, outer
 

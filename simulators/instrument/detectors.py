@@ -60,6 +60,8 @@ class Detector(Part):
     @model_validator(mode="after")
     def _counts_or_reads(self) -> Self:
         where = "detectors"
+        if not self.collection.is_off:
+            self.collection.angles()  # refuses those that cannot be
         if self.digitiser.is_off:
             if not self.digitiser == Digitiser():
                 raise ValueError(f"{where}: expected bits beside the other keys of digitiser, got none; state them")

@@ -78,9 +78,16 @@ class ProbeSettings(Effect):
             whole = whole * np.where(x > 0, 2 * j1(safe) / safe, 1.0)
         return whole
 
+    @property
+    def _reach_nm(self) -> float:
+        """Distance beyond which next to nothing comes from."""
+        rays = 1e-3 * self.convergence_mrad * (abs(self.defocus_nm) + abs(self.astigmatism_nm))
+        return 2 * (self.fwhm_nm + self.source_nm + rays) + (20 * self.tail_nm if self.tail else 0)
+
     def blurred(self, signal: NDArray[np.float32], pixel_size_nm: float) -> NDArray[np.float32]:
         """A signal (H, W) in [0, 1] convolved with the probe; beyond its edges it goes on as its mirror image."""
-        margins = [min(size - 1, size // 2 + 8) for size in signal.shape]
+        reach = math.ceil(self._reach_nm / pixel_size_nm)
+        margins = [min(size - 1, reach) for size in signal.shape]
         padded = np.pad(signal.astype(np.float64), [(margin, margin) for margin in margins], mode="reflect")
         down = np.fft.fftfreq(padded.shape[0], pixel_size_nm).astype(np.float64)
         right = np.fft.rfftfreq(padded.shape[1], pixel_size_nm).astype(np.float64)

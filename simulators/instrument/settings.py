@@ -39,6 +39,8 @@ TEMPLATE: Final = "template"
 
 _WHAT: Final = "virtual instrument"
 
+_BYTES_OF_TRANSFORMS: Final = 60
+
 
 class Instrument(Part):
     """Effects of a virtual microscope; each is off unless it is given.
@@ -119,6 +121,12 @@ class Instrument(Part):
             "truth_contamination": not self.contamination.is_off,
         }
         return tuple(name for name, is_there in left.items() if is_there)
+
+    @property
+    def bytes_a_pixel(self) -> int:
+        """Memory for a pixel of the grid: maps of the specimen's history, and transforms for the probe."""
+        maps = [not self.damage.is_off, self.damage.threshold_e_per_A2 > 0, not self.contamination.is_off]
+        return 8 * sum(maps) + (0 if self.probe.is_off else _BYTES_OF_TRANSFORMS)
 
     @property
     def is_ideal(self) -> bool:

@@ -129,13 +129,14 @@ def test_angles_make_dark_columns_in_bright_field_and_bright_ones_in_haadf() -> 
         for low, high in ((0, 21), (21, 1000))
     ]
     np.testing.assert_allclose(np.sum(shares, axis=0), [1.0, 1.0 - 0.5 * 625 / (1e6 + 625)])  # all but beyond 1 rad
-    with pytest.raises(UsageError, match="collection: expected inner_mrad below outer_mrad"):
+    with pytest.raises(UsageError, match="expected a collection with inner_mrad below outer_mrad"):
         Collection(kind="annular", inner_mrad=30.0).angles()
 
 
 @pytest.mark.parametrize(
     ("detector", "message"),
     [
+        ({"collection": {"kind": "annular", "inner_mrad": 9.0}}, "expected a collection with inner_mrad below"),
         ({"afterglow": {"share": 0.1}}, "expected a digitiser beside afterglow"),
         ({"efficiency": {"pulse_spread": 0.1}}, "expected a digitiser beside pulse_spread"),
         ({"digitiser": {"gain": 3.0}}, "expected bits beside the other keys of digitiser"),
