@@ -13,6 +13,7 @@ import numpy as np
 
 from stemscan.recon.blend.weighting import weigh
 from stemscan.recon.columns.method import columns
+from stemscan.recon.fourier_eb.shared import shared_analyses
 from stemscan.recon.fshnet.method import fshnet
 from stemscan.recon.inputs.held_out import split_samples
 from stemscan.recon.inputs.inputs import Inputs
@@ -43,19 +44,22 @@ def blend(inputs: Inputs, *, device: str = "cpu", seed: int = 0) -> Estimate:
         On the scan grid; the standard deviation is the mean of the two, weighted like the image.
     """
     whole = inputs.whole
-    network = fshnet(whole, device=device, regression=True)
-    crystal = columns(whole, device=device)
+    with shared_analyses():
+        network = fshnet(whole, device=device, regression=True)
+        crystal = columns(whole, device=device)
     if not crystal.settings["columns"] or network.std is None or crystal.std is None:
         return network
     split = split_samples(whole, _HELD_OUT, seed)
     seen = _without_held_out(whole, split)
     if seen is None:
         return network
-    judged = columns(seen, device=device)
-    if not judged.settings["columns"]:
-        return network
+    with shared_analyses():
+        judged = columns(seen, device=device)
+        if not judged.settings["columns"]:
+            return network
+        plain = fshnet(seen, device=device).image
     weighed = weigh(
-        fshnet(seen, device=device).image,
+        plain,
         judged.image,
         split.held_sum,
         split.held_visits,

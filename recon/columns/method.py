@@ -17,6 +17,7 @@ from stemscan.recon.columns.finding import Finding
 from stemscan.recon.columns.image import paint
 from stemscan.recon.fourier_eb.analysis import analyse
 from stemscan.recon.fourier_eb.method import fourier_eb
+from stemscan.recon.fourier_eb.shared import analysed
 from stemscan.recon.inputs.grids import upsample, upsample_linear
 from stemscan.recon.reconstruction import Estimate
 
@@ -45,7 +46,7 @@ def columns(inputs: Inputs, *, device: str = "cpu") -> Estimate:
         and of the Gaussian process. Where no column is found, that of `fourier-eb`.
     """
     whole, dose = inputs.whole, inputs.electrons_per_sample
-    pilot = analyse(whole.S, whole.V, dose, noise=whole.noise, device=device)
+    pilot = analysed(whole.S, whole.V, dose, noise=whole.noise, device=device)
     unclipped = bool(whole.S.min() < 0)
     found = finding(whole, _on_plan(pilot.image, pilot, whole.shape))
     if isinstance(found, str):

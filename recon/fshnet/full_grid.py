@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stemscan.recon.fourier_eb.analysis import FourierAnalysis, analyse
+from stemscan.recon.fourier_eb.shared import analysed
 from stemscan.recon.fshnet.full_grid_features import CHANNELS, PHASES, Analyse, Features
 from stemscan.recon.inputs.grids import upsample_linear
 from stemscan.recon.networks.exact import exact_convolutions
@@ -94,7 +95,7 @@ class FullGridNet(nn.Module):
         Makes the initial reconstruction that it corrects.
     """
 
-    analyse: ClassVar[Analyse] = staticmethod(analyse)
+    analyse: ClassVar[Analyse] = staticmethod(analysed)
 
     def __init__(
         self,
