@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,8 @@ from stemscan.recon.registry import DEFAULT_METHOD, PLUGINS, default_method, met
 from stemscan.recon.weights import SHIPPED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from stemscan.recon.inputs.reading import Positions
 
 __all__ = ["recon"]
@@ -56,6 +58,15 @@ def recon(
             show_default=False,
         ),
     ] = None,
+    channel: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|N|all",
+            help="Which of several detectors (the first); abf+haadf: the image of the one with the counts of both; "
+            "all: the first with all others.",
+            show_default=False,
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -70,7 +81,8 @@ def recon(
     quiet: QuietOption = False,
 ) -> None:
     """Reconstruct the specimen from a store: .zarr, .tif, .ome.tif, .npy or .png, by the suffix."""
-    from stemscan.recon.inputs.reading import load_inputs
+    from stemscan.recon.devices import check_device
+    from stemscan.recon.joint.reading import load_channels
     from stemscan.recon.metrics import compare
     from stemscan.recon.needs import require_memory_for
     from stemscan.recon.output.record import record_of
@@ -85,7 +97,8 @@ def recon(
     asked = parse_settings(settings or [], chosen.settings(), "--set")
     talk.warn(PLUGINS.shadows(method))
     check_destination(output, overwrite=overwrite)
-    inputs = load_inputs(store, _positions(positions))
+    place = check_device(device) if chosen.uses_torch else "cpu"
+    inputs = load_channels(store, 0 if channel is None else channel, _positions(positions), device=place)
     for warning in inputs.source["warnings"]:
         talk.warn(warning)
     compared = inputs.truth is not None and grid == "plan"
@@ -98,6 +111,7 @@ def recon(
     rows = [("method", done.method)]
     if inputs.source["positions"] == "actual":
         rows.append(("positions", "actual"))
+    rows += _channel_rows(inputs.source)
     rows.append(("image", f"{done.image.shape[0]} x {done.image.shape[1]} pixels, float32"))
     if done.std is not None:
         rows.append(("standard deviation", f"{float(done.std.mean()):.3g} on average"))
@@ -108,6 +122,17 @@ def recon(
     rows.append(("time", f"{done.seconds:.2f} s"))
     report = {"output": str(output), **record_of(done, metrics), "seconds": round(done.seconds, 4)}
     talk.result(report, [f"{output}:", *table(rows)])
+
+
+def _channel_rows(source: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Which of several channels was reconstructed, and what the others gave."""
+    if "channel" not in source:
+        return []
+    rows = [("channel", str(source["channel"]))]
+    for name, relation in source.get("merged", {}).items():
+        share, slope = f"{100 * relation['weight']:.0f} % of the weight", f"{relation['slope']:.3g}"
+        rows.append((f"with {name}", f"{share}; slope {slope} +- {relation['slope_error']:.2g}"))
+    return rows
 
 
 def _positions(text: str | None) -> Positions | None:

@@ -16,6 +16,7 @@ from stemscan.recon.devices import check_device
 from stemscan.recon.inputs.grids import coarse_shape, upsample, upsample_linear
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.inputs.reading import load_inputs
+from stemscan.recon.joint.reading import load_channels
 from stemscan.recon.method import Method
 from stemscan.recon.reconstruction import Estimate, Reconstruction
 from stemscan.recon.registry import PLUGINS, AnyMethod, default_method, memory_remedy, method_of
@@ -37,6 +38,7 @@ def reconstruct(
     source: Inputs | Acquisition | str | Path,
     method: AnyMethod | None = None,
     *,
+    channel: int | str | None = None,
     weights: str | Path | None = None,
     device: str = "auto",
     threads: int | None = None,
@@ -54,6 +56,9 @@ def reconstruct(
         A name that ``stemscan methods`` lists, by default ``blend``, or ``fshnet`` where there are `weights`;
         ``file.py:function``; or a function ``method(inputs, *, device=..., **settings)`` that returns an `Estimate`, an
         image, or an image and its standard deviation.
+    channel : int or str, optional
+        Of a store of several detectors: number or name of the channel (the first), "abf+haadf" for the image of the one
+        with the counts of the other too, or "all" for the first with all others; see `load_channels`.
     weights : str or Path, optional
         File of trained weights, or the name of shipped ones, for a method that runs them.
     device : str
@@ -106,7 +111,12 @@ def reconstruct(
     check_settings(str(chosen), chosen.load(), settings)
     bound = _bound(chosen)
     where = _device(chosen, device)
-    inputs = source if isinstance(source, Inputs) else load_inputs(source)
+    if isinstance(source, Inputs):
+        if channel is not None:
+            raise UsageError(f"expected a store beside a channel, got Inputs and {channel!r}; load the channel instead")
+        inputs = source
+    else:
+        inputs = load_inputs(source) if channel is None else load_channels(source, channel, device=where)
     if where == "cpu":
         rows, columns = inputs.shape
         needed, what = chosen.bytes_needed(inputs.shape), f"to reconstruct {rows} x {columns} pixels by {chosen.name}"
@@ -117,7 +127,7 @@ def reconstruct(
         estimate = _estimate(chosen, inputs, passed, settings)
         shown = estimate if grid == "native" else _on_plan(estimate, inputs.shape)
         seconds = time.perf_counter() - start
-        checked = _checked(inputs, estimate, shown) if contradictions else None
+        checked = _checked(inputs.own or inputs, estimate, shown) if contradictions else None
     return Reconstruction(
         image=shown.image,
         std=shown.std,

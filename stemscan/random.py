@@ -49,6 +49,7 @@ class Stream:
     PULSE: Final = 23
     READ_NOISE: Final = 24
     DEAD_TIME: Final = 25
+    CHANNEL: Final = 31
     CROSS_VALIDATION: Final = 32
     GIBBS: Final = 33
     FOLDS: Final = 34

@@ -69,6 +69,8 @@ class Inputs:
         ``state``, ``positions`` ("actual" or "commanded"), ``warnings`` (list of str).
     placed : PlacedSamples or None
         The samples where the beam was, one by one, where they are shared among pixels.
+    own : Inputs or None
+        Counts of the channel alone, where those of others are merged into it; images are held against these.
     """
 
     frames: npt.NDArray[np.float32]
@@ -80,6 +82,7 @@ class Inputs:
     truth_columns: TrueColumns | None = None
     source: Mapping[str, Any] = field(default_factory=ReadOnlyMapping)
     placed: PlacedSamples | None = None
+    own: Inputs | None = None
     _nearest: Callable[[], Inputs] | None = None
 
     def __post_init__(self) -> None:
@@ -243,6 +246,7 @@ class Inputs:
             truth=None,
             truth_columns=None,
             placed=None if self.placed is None else self.placed.part(rows, columns),
+            own=None if self.own is None else self.own.part(rows, columns),
             _nearest=None if self._nearest is None else lambda: self.whole.part(rows, columns),
         )
 

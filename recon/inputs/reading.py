@@ -37,7 +37,9 @@ def input_bytes(shape: tuple[int, int], passes: int) -> float:
     return (_BYTES_A_FRAME_PIXEL * passes + _BYTES_A_PIXEL) * math.prod(shape)
 
 
-def load_inputs(source: str | Path | Acquisition, positions: Positions | None = None) -> Inputs:
+def load_inputs(
+    source: str | Path | Acquisition, positions: Positions | None = None, *, channel: int | str = 0
+) -> Inputs:
     """Read an acquisition.
 
     Raw values become electrons by the detector's gain and offset. A store that is incomplete is read as far as it was
@@ -50,6 +52,8 @@ def load_inputs(source: str | Path | Acquisition, positions: Positions | None = 
     positions : {"actual", "commanded"}, optional
         By which samples are put on the grid: where the beam was, shared among the pixels around it, or the pixels that
         were commanded. Actual ones where the store has them, unless given.
+    channel : int or str
+        Number or name of a channel; `stemscan.recon.joint.reading.load_channels` takes several together.
 
     Returns
     -------
@@ -80,14 +84,16 @@ def load_inputs(source: str | Path | Acquisition, positions: Positions | None = 
             f"expected a store with actual positions, got {str(acquisition.path)!r}, which has none; use the commanded"
         )
     rows, columns = acquisition.shape
+    number = acquisition.channel_number(channel)
+    detector, truths = acquisition.channels[number], acquisition.truths
     grid = f"{acquisition.passes} x {rows} x {columns} pixels"
     require_memory(input_bytes(acquisition.shape, acquisition.passes), f"to read a store of {grid}")
     known: dict[str, Any] = {
         "noise": acquisition.noise,
         "pixel_size_nm": acquisition.pixel_size_nm,
-        "truth": acquisition.truth,
+        "truth": None if truths is None else truths[number],
         "truth_columns": acquisition.truth_columns,
-        "analogue": acquisition.detector.unit != "electron",
+        "analogue": detector.unit != "electron",
     }
     warnings = list(acquisition.warnings)
     origin: dict[str, Any] = {
@@ -99,21 +105,23 @@ def load_inputs(source: str | Path | Acquisition, positions: Positions | None = 
         "warnings": warnings,
     }
     _warn_of_saturation(acquisition, warnings)
+    if len(acquisition.channels) > 1:
+        origin["channel"] = detector.name
     dose = acquisition.electrons_per_sample
     if places is not None:
         _warn_of_gaps(acquisition, places, warnings)
-        return Inputs.from_samples(_placed(acquisition, places), dose, source=origin, **known)
+        return Inputs.from_samples(_placed(acquisition, places, number), dose, source=origin, **known)
     visits = acquisition.visits()
-    frames = _electrons(acquisition.frames(), visits, acquisition.detector)
+    frames = _electrons(acquisition.frames(channel=number), visits, detector)
     return Inputs.from_arrays(frames, visits, dose, source=origin, **known)
 
 
-def _placed(acquisition: Acquisition, places: npt.NDArray[np.float32]) -> PlacedSamples:
+def _placed(acquisition: Acquisition, places: npt.NDArray[np.float32], channel: int) -> PlacedSamples:
     """A store's samples in electrons, where the beam was."""
     from stemscan.recon.inputs.gridding import PlacedSamples
 
-    detector = acquisition.detector
-    electrons = acquisition.counts().astype(np.float64)
+    detector = acquisition.channels[channel]
+    electrons = acquisition.counts(channel=channel).astype(np.float64)
     if detector.unit != "electron":
         electrons = (electrons - detector.offset) / detector.gain
     return PlacedSamples.of(electrons, places, tuple(acquisition.layout.pass_starts), acquisition.shape)

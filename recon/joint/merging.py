@@ -7,13 +7,14 @@ the signals is assumed
 
 a straight line and what it leaves, an image e of its own. Three steps make one channel of two:
 
-1. Line: s_t is estimated from y_t alone (Fourier empirical Bayes). Its noise is not that of y_c, and the regression of
-   a signal on its posterior mean has slope 1, so that the regression of y_c on it is that of s_c on s_t.
+1. Line: s_t is estimated twice, each time from the samples y_t at every other visited pixel (Fourier empirical Bayes).
+   At the pixels left out, neither y_t nor y_c shares noise with that pilot, so that the ratio of their covariances with
+   it is b, however much the pilot is shrunk (an instrumental variable).
 2. Rest: y_c - a - b y_t holds e and noise, but nothing of s_t; the same analysis makes of it the posterior mean of e
    and its variance. Where the line explains all, that is zero.
 3. Merging: (y_c - a - e) / b are samples of s_t with variance (v_c + var e) / b^2; means of them and of y_t, with the
    reciprocal variances as weights, are those of all that a sample knows of s_t (its Fisher information, where e is
-   known): v_c = s_c / lambda from the estimates of 1. and 2., place by place.
+   known). v_c = s_c / lambda place by place, from a pilot; that of merged samples then gives the weights once more.
 
 Merged samples are given as those of one channel of the dose at which counts alone would vary as much on the mean. A
 channel that has nothing to do with t has b = 0 within its error, and no weight.
@@ -37,6 +38,9 @@ __all__ = ["Merged", "Relation", "merged"]
 
 _DARKEST: Final = 0.03
 """Smallest signal for which a variance is told, in parts of the mean."""
+
+_INSTRUMENT: Final = 10.0
+"""Standard errors by which a pilot must foretell the samples that it has not seen for a line to be sought by it."""
 
 _SURE: Final = 3.0
 """Standard errors by which a slope must differ from zero for the channel to be heeded."""
@@ -100,25 +104,65 @@ def merged(wanted: Inputs, others: Sequence[Inputs], *, device: str = "cpu") -> 
     """
     if any(not np.array_equal(one.visits, wanted.visits) for one in others):
         raise ReconError("expected channels of the same samples, got other visits; take channels of one store")
-    pilot = _analysed(wanted.S, wanted.V, wanted.electrons_per_sample, wanted.noise, device)[0]
-    lines = [_line(one, pilot) for one in others]
-    rests = [_rest(one, wanted, pilot, line, device) for one, line in zip(others, lines, strict=True)]
-    own = 1.0 / _variance(wanted, pilot)
-    weights = [own]
-    for one, (offset, slope, error), (rest, unsure) in zip(others, lines, rests, strict=True):
-        variance = _variance(one, offset + slope * pilot + rest) + unsure
-        weights.append(slope**2 / variance if abs(slope) > _SURE * error else np.zeros_like(own))
+    folds = _folds(wanted.whole.V)
+    pilots = [_pilot(wanted.whole, device, fold) for fold in folds]
+    lines = [_line(one.whole, wanted.whole, pilots, folds) for one in others]
+    pilot = np.mean(pilots, axis=0)
+    rests = [_rest(one.whole, wanted.whole, pilot, line, device) for one, line in zip(others, lines, strict=True)]
+    parts = [_Part(*each) for each in zip(others, lines, rests, strict=True)]
+    first = _merge(wanted, parts, pilot)
+    return _merge(wanted, parts, _pilot(first.inputs.whole, device)) if any(part.counts for part in parts) else first
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A channel, its line, and the image and variance of the rest."""
+
+    channel: Inputs
+    line: tuple[float, float, float]
+    rest: tuple[npt.NDArray[np.float64], float]
+
+    @property
+    def counts(self) -> bool:
+        """Tell whether the channel has anything to do with the one that is wanted."""
+        return abs(self.line[1]) > _SURE * self.line[2]
+
+    def weight(self, signal: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Information of a sample on the wanted signal, where that is so large."""
+        offset, slope, error = self.line
+        if not self.counts:
+            return np.zeros_like(signal)
+        image, unsure = self.rest
+        unsure = unsure + (error * (signal - signal.mean())) ** 2
+        information: npt.NDArray[np.float64] = slope**2 / (
+            _variance(self.channel, offset + slope * signal + image) + unsure
+        )
+        return information
+
+
+def _merge(wanted: Inputs, parts: Sequence[_Part], pilot: npt.NDArray[np.float64]) -> Merged:
+    """All channels as one, with weights where the wanted signal is the pilot."""
+    weights = [1.0 / _variance(wanted, pilot), *(part.weight(pilot) for part in parts)]
     known = np.add.reduce(weights)
     shares = [weight / known for weight in weights]
-    offsets = [line[0] + rest[0] for line, rest in zip(lines, rests, strict=True)]
-    slopes = [line[1] for line in lines]
-    inputs = _joined(wanted, others, shares, offsets, slopes, _dose(wanted, pilot, 1 / known))
     visits = wanted.V
     relations = tuple(
-        Relation(*line, float(np.sqrt(np.mean(rest[0] ** 2))), float((share * visits).sum() / visits.sum()))
-        for line, rest, share in zip(lines, rests, shares[1:], strict=True)
+        Relation(*part.line, float(np.sqrt(np.mean(part.rest[0] ** 2))), float((share * visits).sum() / visits.sum()))
+        for part, share in zip(parts, shares[1:], strict=True)
     )
-    return Merged(inputs, relations)
+    return Merged(_joined(wanted, parts, shares, _dose(wanted, pilot, 1 / known)), relations)
+
+
+def _folds(visits: Image) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Every other visited pixel, and those between."""
+    order = np.cumsum(visits.ravel() > 0).reshape(visits.shape)
+    return order % 2 == 0, order % 2 == 1
+
+
+def _pilot(inputs: Inputs, device: str, left_out: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.float64]:
+    """Estimate of the signal from all samples, or from those that are not left out."""
+    keep = np.float32(1) if left_out is None else (~left_out).astype(np.float32)
+    return _analysed(inputs.S * keep, inputs.V * keep, inputs.electrons_per_sample, inputs.noise, device)[0]
 
 
 def _analysed(
@@ -134,19 +178,26 @@ def _analysed(
     return image.astype(np.float64), std.astype(np.float64)
 
 
-def _line(channel: Inputs, pilot: npt.NDArray[np.float64]) -> tuple[float, float, float]:
-    """Offset, slope and its standard error of the regression of a channel's samples on the pilot."""
-    seen = channel.V > 0
-    weight, x, summed = channel.V[seen].astype(np.float64), pilot[seen], channel.S[seen].astype(np.float64)
-    total = weight.sum()
-    mean_x, mean_y = (weight * x).sum() / total, summed.sum() / total
-    spread = (weight * (x - mean_x) ** 2).sum()
-    if spread <= 0:
-        return mean_y, 0.0, np.inf
-    slope = ((x - mean_x) * (summed - weight * mean_y)).sum() / spread
-    left = summed - weight * (mean_y + slope * (x - mean_x))
-    error = np.sqrt((left**2 / np.maximum(weight, 1e-6)).sum() / len(x) / spread)
-    return float(mean_y - slope * mean_x), float(slope), float(error)
+def _line(
+    channel: Inputs,
+    wanted: Inputs,
+    pilots: Sequence[npt.NDArray[np.float64]],
+    folds: Sequence[npt.NDArray[np.bool_]],
+) -> tuple[float, float, float]:
+    """Offset, slope and its standard error of a channel's signal on the wanted one, by pilots of the other samples."""
+    visits = wanted.V.astype(np.float64)
+    total = visits.sum()
+    means = [one.S.sum(dtype=np.float64) / total for one in (channel, wanted)]
+    pilot = np.where(folds[0], *pilots)
+    instrument = pilot - (visits * pilot).sum() / total
+    theirs, own = (one.S - visits * mean for one, mean in zip((channel, wanted), means, strict=True))
+    shared = float((instrument * own).sum())
+    noise = float(np.sqrt((instrument**2 * visits * _variance(wanted, pilot)).sum()))
+    if not shared > _INSTRUMENT * noise:
+        return means[0], 0.0, np.inf
+    slope = float((instrument * theirs).sum() / shared)
+    error = float(np.sqrt((instrument**2 * (theirs - slope * own) ** 2).sum()) / shared)
+    return means[0] - slope * means[1], slope, error
 
 
 def _rest(
@@ -181,38 +232,31 @@ def _dose(wanted: Inputs, pilot: npt.NDArray[np.float64], variance: npt.NDArray[
     return float((visits * spread).sum() / (visits * variance).sum())
 
 
-def _joined(
-    wanted: Inputs,
-    others: Sequence[Inputs],
-    shares: Sequence[npt.NDArray[np.float64]],
-    offsets: Sequence[npt.NDArray[np.float64]],
-    slopes: Sequence[float],
-    dose: float,
-) -> Inputs:
+def _joined(wanted: Inputs, parts: Sequence[_Part], shares: Sequence[npt.NDArray[np.float64]], dose: float) -> Inputs:
     """Merged counts of the wanted channel's passes, or of its samples where these lie between pixels."""
     known: dict[str, Any] = {
         "noise": wanted.noise, "pixel_size_nm": wanted.pixel_size_nm, "truth": wanted.truth,
         "truth_columns": wanted.truth_columns, "source": wanted.source, "analogue": True,
     }  # fmt: skip
+    heeded = [(part, share) for part, share in zip(parts, shares[1:], strict=True) if part.counts]
 
-    def together(values: Sequence[npt.NDArray[Any]], visits: Any, at: Any) -> npt.NDArray[Any]:
-        total = shares[0][at] * values[0] / wanted.electrons_per_sample
-        parts = zip(others, values[1:], shares[1:], offsets, slopes, strict=True)
-        for one, value, share, offset, slope in parts:
-            if slope:
-                total = total + share[at] * (value / one.electrons_per_sample - visits * offset[at]) / slope
+    def together(own: Any, theirs: Sequence[Any], visits: Any, at: Any = ...) -> npt.NDArray[Any]:
+        total = shares[0][at] * (own / wanted.electrons_per_sample)
+        for (part, share), counts in zip(heeded, theirs, strict=True):
+            offset, slope, _ = part.line
+            signal = counts / part.channel.electrons_per_sample - visits * (offset + part.rest[0][at])
+            total = total + share[at] * signal / slope
         joined: npt.NDArray[Any] = total * dose
         return joined
 
+    channels = [part.channel for part, _ in heeded]
     if wanted.placed is None:
-        frames = np.stack(
-            [
-                together([one.frames[index] for one in (wanted, *others)], wanted.visits[index], ...)
-                for index in range(wanted.T)
-            ]
-        )
-        return Inputs.from_arrays(frames, wanted.visits, dose, **known)
-    placed = [one.placed for one in (wanted, *others)]
-    rows, columns = (np.rint(wanted.placed.positions).astype(np.int64).clip(0, np.array(wanted.shape) - 1)).T
-    electrons = together([one.electrons for one in placed if one is not None], 1.0, (rows, columns))
+        frames = [
+            together(wanted.frames[index], [one.frames[index] for one in channels], wanted.visits[index])
+            for index in range(wanted.T)
+        ]
+        return Inputs.from_arrays(np.stack(frames), wanted.visits, dose, **known)
+    places = np.rint(wanted.placed.positions).astype(np.int64).clip(0, np.array(wanted.shape) - 1)
+    counts = [one.placed.electrons for one in channels if one.placed is not None]
+    electrons = together(wanted.placed.electrons, counts, 1.0, (places[:, 0], places[:, 1]))
     return Inputs.from_samples(replace(wanted.placed, electrons=electrons), dose, **known)
