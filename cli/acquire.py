@@ -63,14 +63,6 @@ def acquire(
     round_dwell: Annotated[
         bool, typer.Option("--round-dwell", help="obi: dwell a time of which the device averages every reading.")
     ] = False,
-    detector: Annotated[
-        str | None,
-        typer.Option(
-            metavar="GAIN,OFFSET",
-            help="obi: numbers per electron, and the number without electrons, of an analogue detector.",
-            show_default=False,
-        ),
-    ] = None,
     timeout: Annotated[str, typer.Option(metavar="TIME", help="Longest silence of the controller, like 12s.")] = "30s",
     stop_when: Annotated[
         list[str] | None,
@@ -109,7 +101,7 @@ def acquire(
     rules = [_rule(text) for text in stop_when or []]
     if rules and scan_plan.passes == 1:
         talk.warn("--stop-when: rules end a scan between passes, and the plan has one pass")
-    device = {"round_dwell": round_dwell or None, "detector": detector}
+    device = {"round_dwell": round_dwell or None}
     others = {"specimen": specimen, "settings": settings or None, **device}
     request = ControllerRequest(
         scan_plan,

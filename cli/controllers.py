@@ -159,15 +159,16 @@ def _obi(request: ControllerRequest) -> ScanController:
     return device if tau is None else LaggedController(device, program, tau)
 
 
-def _detector(text: str) -> DetectorInfo:
+def _detector(texts: list[str]) -> DetectorInfo:
     """A detector from GAIN,OFFSET."""
     from stemscan.errors import UsageError
     from stemscan.store.batch import DetectorInfo
 
     try:
+        (text,) = texts
         gain, offset = (float(part) for part in text.split(","))
     except ValueError:
-        raise UsageError(f"--detector: expected two numbers as GAIN,OFFSET, got {text!r}") from None
+        raise UsageError(f"--detector: expected two numbers as GAIN,OFFSET, got {' '.join(texts)!r}") from None
     return DetectorInfo(unit="adu", gain=gain, offset=offset)
 
 

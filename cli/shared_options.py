@@ -17,7 +17,7 @@ class Shared:
 
     def given(self) -> dict[str, Any]:
         """Options that were given, by name."""
-        return {part.name: value for part in fields(self) if (value := getattr(self, part.name)) is not None}
+        return {part.name: value for part in fields(self) if (value := getattr(self, part.name)) not in (None, [])}
 
 
 def takes(shared: type[Shared], parameter: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

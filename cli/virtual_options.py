@@ -47,6 +47,15 @@ class VirtualOptions(Shared):
             show_default=False,
         ),
     ] = None
+    detector: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Detector: haadf (default), laadf, abf, bf or a quarter of the ring, q1 to q4; given again for more "
+            "channels (obi: GAIN,OFFSET of an analogue one).",
+            show_default=False,
+        ),
+    ] = None
     fit: Annotated[
         str | None,
         typer.Option(
@@ -97,6 +106,7 @@ def virtual_settings(options: Mapping[str, Any]) -> dict[str, Any]:
         "coil_tau": ("coil_tau_ns", parse_time_constant_ns),
         "profile": ("profile", str),
         "instrument": ("instrument", str),
+        "detector": ("detectors", tuple),
         "fit": ("fit", lambda text: choice("--fit", text, ("error", "crop", "resample"))),
         "value_range": ("value_range", _range),
         "smooth": ("smooth", lambda text: choice("--smooth", text, ("paper",))),

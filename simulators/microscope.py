@@ -6,6 +6,9 @@ anywhere on a path, read in batches of any size, aborted and armed again, and al
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -18,12 +21,13 @@ from stemscan.errors import ControllerError, SpecimenError, UsageError
 from stemscan.hardware.coil_lag import CoilLag
 from stemscan.hardware.program import Program
 from stemscan.path.scan_path import ScanPath
-from stemscan.simulators.instrument.chain import Chain
+from stemscan.simulators.instrument.chain import Chain, channel_seed
 from stemscan.simulators.instrument.clock import Clock
 from stemscan.simulators.instrument.detector import check_means, check_settings, detect
 from stemscan.simulators.instrument.effect import Scan
 from stemscan.simulators.instrument.recent_path import RecentPath
 from stemscan.simulators.instrument.settings import IDEAL, Instrument
+from stemscan.simulators.specimens.detectors import check_detectors, detector_signal
 from stemscan.store.batch import DetectorInfo, SampleBatch
 from stemscan.store.ledger import BeamTimes
 from stemscan.store.provenance import Provenance
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["VirtualMicroscope", "expose"]
 
 _MAX_BATCH: Final = 1 << 20
+_USUAL: Final = ("haadf",)
 
 
 def expose(
@@ -83,9 +88,22 @@ def expose(
     return counts, pixels
 
 
-def _record_of(specimen: Specimen) -> SpecimenRecord:
-    """A specimen as stores record it."""
-    return SpecimenRecord(name=specimen.name, sha256=specimen.sha256, record=specimen.record)
+def _record_of(
+    specimen: Specimen, detectors: tuple[str, ...] = _USUAL, signals: Sequence[NDArray[np.float32]] = ()
+) -> SpecimenRecord:
+    """A specimen as stores record it; its digest is that of what other detectors see of it, too."""
+    if detectors == _USUAL:
+        return SpecimenRecord(name=specimen.name, sha256=specimen.sha256, record=specimen.record)
+    digest = hashlib.sha256(specimen.sha256.encode())
+    for signal in signals:
+        digest.update(np.ascontiguousarray(signal, np.dtype("<f4")).data)
+    record = {**specimen.record, "detectors": list(detectors)}
+    return SpecimenRecord(name=specimen.name, sha256=digest.hexdigest(), record=record)
+
+
+def _side_by_side(counts: list[NDArray[Any]]) -> NDArray[Any]:
+    """Counts of all channels: (n,) of one, (n, C) of several."""
+    return counts[0] if len(counts) == 1 else np.stack(counts, axis=1)
 
 
 class VirtualMicroscope:
@@ -112,6 +130,9 @@ class VirtualMicroscope:
         ledger counts it; it does not wait unless given.
     instrument : Instrument, optional
         Effects of the microscope (`stemscan.simulators.instrument.settings`); an ideal one unless given.
+    detectors : tuple of str
+        Names of its detectors (`stemscan.simulators.specimens.detectors.DETECTORS`), a channel each: they share the
+        beam and its faults and the kind of detector that the instrument has, each with noise of its own.
 
     Raises
     ------
@@ -135,6 +156,7 @@ class VirtualMicroscope:
         coil_tau_ns: float | None = None,
         profile: ControllerProfile | None = None,
         instrument: Instrument = IDEAL,
+        detectors: tuple[str, ...] = _USUAL,
     ) -> None:
         if specimen.shape != plan.shape:
             raise SpecimenError(
@@ -142,7 +164,13 @@ class VirtualMicroscope:
                 f"{specimen.shape[0]} x {specimen.shape[1]} ({specimen.name!r}), load it for that shape"
             )
         check_settings(noise, seed)
-        self.specimen = specimen
+        check_detectors(detectors)
+        if detectors != _USUAL and not instrument.detectors[0].collection.is_off:
+            raise UsageError(
+                f"expected detectors by name, or the angles of the instrument's, got {', '.join(detectors)} and "
+                f"{instrument.detectors[0].collection.kind}; leave one out"
+            )
+        self.specimen, self._names = specimen, detectors
         self.noise = noise
         self.seed = int(seed)
         check_means(specimen.signal.reshape(-1), plan.electrons_per_sample)
@@ -156,10 +184,10 @@ class VirtualMicroscope:
         self._digest = plan.digest()
         self._detector = self._meaning(plan)
         self._path: ScanPath | None = None
-        self._chain: Chain | None = None
+        self._chains: list[Chain] = []
         self._pixel_size = _record_of(specimen).pixel_size_nm if plan.pixel_size_nm is None else plan.pixel_size_nm
-        self._signal = self._under_probe()
-        self._make_chain(ScanPath(plan))  # refuses what cannot be
+        self._signals = [self._under_probe(detector_signal(specimen, name)) for name in detectors]
+        self._make_chains(ScanPath(plan))  # refuses what cannot be
         self._range = ArmedRange()
 
     @property
@@ -170,20 +198,29 @@ class VirtualMicroscope:
 
     @property
     def detector(self) -> DetectorInfo:
-        """Counted electrons, or what its instrument's detector makes of them."""
-        return self._detector
+        """Counted electrons, or what its instrument's detector makes of them, of the first channel."""
+        return self.channels[0]
+
+    @property
+    def channels(self) -> tuple[DetectorInfo, ...]:
+        """The same of each channel."""
+        if self._names == _USUAL:
+            return (self._detector,)
+        return tuple(replace(self._detector, name=name) for name in self._names)
 
     @property
     def provenance(self) -> Provenance:
         """Noise, seed, specimen, instrument, truth, and the lag of the coils where they lag."""
         specimen, lags = self.specimen, self.lag.tau_ns > 0
+        kind, scattering = self.instrument.detectors[0].collection, self.instrument.scattering
+        truths = [kind.signal(signal, scattering) for signal in self._signals]
         waits = None if self._program is None else self._program.profile.waits_digest()
         return Provenance(
             noise=self.noise,
             seed=self.seed,
-            specimen=_record_of(specimen),
+            specimen=_record_of(specimen, self._names, self._signals),
             instrument=self.instrument.record(),
-            truth=self.instrument.detectors[0].collection.signal(self._signal, self.instrument.scattering),
+            truth=truths[0] if len(truths) == 1 else np.stack(truths),
             truth_columns=specimen.columns,
             coil_tau_ns=self.lag.tau_ns if lags else None,
             coil_waits=waits if lags else None,
@@ -209,15 +246,22 @@ class VirtualMicroscope:
             )
         self._range.arm(path, start, stop)
         if path is not self._path:
-            self._chain, self._path = self._make_chain(path), path
+            self._chains, self._path = self._make_chains(path), path
 
-    def _make_chain(self, path: ScanPath) -> Chain | None:
-        """The chain of the instrument; None where nothing is between the specimen and its counts."""
+    def _make_chains(self, path: ScanPath) -> list[Chain]:
+        """The chain of each detector; none where nothing is between the specimen and its counts."""
         lags = self.lag.tau_ns > 0
         if self.instrument.is_ideal and not lags:
-            return None
-        scan = Scan(path.plan, RecentPath(path.plan), self.seed, self._pixel_size, self._clock)
-        return Chain(self.instrument, scan, self._signal, self.lag, noise=self.noise, threads=self._threads)
+            return []
+        chains = list[Chain]()
+        for number, signal in enumerate(self._signals):
+            scan = Scan(path.plan, RecentPath(path.plan), self.seed, self._pixel_size, self._clock)
+            chains.append(
+                Chain(
+                    self.instrument, scan, signal, self.lag, noise=self.noise, threads=self._threads, channel=number
+                )
+            )
+        return chains
 
     def _tau_ns(self, given: float | None) -> float:
         """Time constant of the coils: as given, or of the instrument."""
@@ -242,9 +286,9 @@ class VirtualMicroscope:
             return DetectorInfo("electron", dtype="float32")
         return self.instrument.detectors[0].info(self._clock.dwell_ns, plan.electrons_per_sample)
 
-    def _under_probe(self) -> NDArray[np.float32]:
-        """The specimen's signal under the instrument's probe."""
-        probe, signal = self.instrument.probe, self.specimen.signal
+    def _under_probe(self, signal: NDArray[np.float32]) -> NDArray[np.float32]:
+        """A signal under the instrument's probe."""
+        probe = self.instrument.probe
         if probe.is_off:
             return signal
         if self._pixel_size is None:
@@ -275,12 +319,15 @@ class VirtualMicroscope:
 
     def _exposed(self, path: ScanPath, start: int, stop: int) -> SampleBatch:
         """Samples start .. stop - 1."""
-        if self._chain is not None:
-            return self._chain.samples(start, stop)
-        counts, _ = expose(
-            self.specimen.signal, path, start, stop, noise=self.noise, seed=self.seed, threads=self._threads
-        )
-        return SampleBatch(start, counts)
+        if self._chains:
+            batches = [chain.samples(start, stop) for chain in self._chains]
+            return replace(batches[0], counts=_side_by_side([batch.counts for batch in batches]))
+        seeds = [channel_seed(self.seed, number) for number in range(len(self._signals))]
+        counts = [
+            expose(signal, path, start, stop, noise=self.noise, seed=seed, threads=self._threads)[0]
+            for signal, seed in zip(self._signals, seeds, strict=True)
+        ]
+        return SampleBatch(start, _side_by_side(counts))
 
     def abort(self) -> None:
         """Drop the armed range."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
@@ -60,6 +60,7 @@ def simulate(
     coil_tau_ns: float | str | None = None,
     profile: str | Path | None = None,
     instrument: Instrument | str | Path = "ideal",
+    detectors: Sequence[str] = ("haadf",),
     resume: bool = False,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -88,6 +89,8 @@ def simulate(
         before its dwells.
     instrument : Instrument, str or Path
         Effects of the microscope: an instrument, the name of one that comes with the package, or a file of one's own.
+    detectors : sequence of str
+        Names of its detectors, a channel each (`stemscan.simulators.specimens.detectors.DETECTORS`).
     resume : bool
         Go on with the store after its last committed sample, or begin it where there is none.
     overwrite : bool
@@ -120,6 +123,7 @@ def simulate(
         coil_tau_ns=coil_tau_ns,
         profile=profile,
         instrument=instrument,
+        detectors=detectors,
         **reading,
     )
     return acquire(plan, microscope, output, resume=resume, overwrite=overwrite, progress=progress)
@@ -134,13 +138,14 @@ def virtual_microscope(
     coil_tau_ns: float | str | None = None,
     profile: str | Path | None = None,
     instrument: Instrument | str | Path = "ideal",
+    detectors: Sequence[str] = ("haadf",),
     **reading: Unpack[SpecimenReading],
 ) -> VirtualMicroscope:
     """A virtual microscope with a specimen in it.
 
     Parameters
     ----------
-    plan, specimen, noise, seed, coil_tau_ns, profile, instrument, **reading
+    plan, specimen, noise, seed, coil_tau_ns, profile, instrument, detectors, **reading
         As for `simulate`.
 
     Returns
@@ -167,6 +172,7 @@ def virtual_microscope(
         coil_tau_ns=parse_time_constant_ns(coil_tau_ns) if isinstance(coil_tau_ns, str) else coil_tau_ns,
         profile=controller,
         instrument=known,
+        detectors=(detectors,) if isinstance(detectors, str) else tuple(detectors),
     )
 
 

@@ -111,7 +111,9 @@ def merged(wanted: Inputs, others: Sequence[Inputs], *, device: str = "cpu") -> 
     rests = [_rest(one.whole, wanted.whole, pilot, line, device) for one, line in zip(others, lines, strict=True)]
     parts = [_Part(*each) for each in zip(others, lines, rests, strict=True)]
     first = _merge(wanted, parts, pilot)
-    return _merge(wanted, parts, _pilot(first.inputs.whole, device)) if any(part.counts for part in parts) else first
+    if not any(part.counts for part in parts):
+        return Merged(wanted, first.relations)
+    return _merge(wanted, parts, _pilot(first.inputs.whole, device))
 
 
 @dataclass(frozen=True, eq=False)

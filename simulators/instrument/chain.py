@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.hardware.coil_lag import LaggedPath
+from stemscan.random import Stream, random_words
 from stemscan.simulators.instrument.detector import detect
 from stemscan.simulators.instrument.detectors import DetectorChain
 from stemscan.simulators.instrument.exposure import Exposure
@@ -30,9 +31,14 @@ if TYPE_CHECKING:
     from stemscan.simulators.instrument.settings import Instrument
     from stemscan.types import Noise
 
-__all__ = ["Chain"]
+__all__ = ["Chain", "channel_seed"]
 
 _BLOCK: Final = 1 << 16
+
+
+def channel_seed(seed: int, channel: int) -> int:
+    """Seed of the electrons of a channel: that of the first is the simulation's."""
+    return seed if not channel else int(random_words(np.uint64(seed), Stream.CHANNEL, np.uint64(channel), 0)[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +76,8 @@ class Chain:
     noise : {"poisson", "eq5"}
     threads : int
         The samples do not depend on it.
+    channel : int
+        Number of the first detector among those of the scan, which have noise of their own.
 
     Raises
     ------
@@ -86,7 +94,9 @@ class Chain:
         *,
         noise: Noise = "poisson",
         threads: int = 1,
+        channel: int = 0,
     ) -> None:
+        self._seed = channel_seed(scan.seed, channel)
         self._scan, self._signal, self._noise = scan, signal, noise
         clock = scan.clock
         self._lagged: LaggedPath | None = None
@@ -95,7 +105,7 @@ class Chain:
         self._moves = [effect.moves(scan) for effect in instrument.motions]
         self._exposure = Exposure(instrument, scan)
         self._detectors = [
-            DetectorChain(one, number, scan.seed, clock) for number, one in enumerate(instrument.detectors)
+            DetectorChain(one, number, scan.seed, clock) for number, one in enumerate(instrument.detectors, channel)
         ]
         self._shares = [one.collection.response(instrument.scattering) for one in instrument.detectors]
         self._tracks = instrument.tracks
@@ -159,7 +169,7 @@ class Chain:
         scan, detector = self._scan, self._detectors[channel]
         dose = scan.plan.electrons_per_sample
         if self._noise == "eq5" or (detector.detector.is_ideal and current is None):
-            return detect(signal, electrons_per_sample=dose, noise=self._noise, seed=scan.seed, start=start)
+            return detect(signal, electrons_per_sample=dose, noise=self._noise, seed=self._seed, start=start)
         constant, slope = self._shares[channel]
         means = (constant + slope * signal.astype(np.float64)) * dose
         return detector.light(means if current is None else means * current, start)

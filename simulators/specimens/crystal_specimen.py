@@ -36,6 +36,7 @@ def render_crystal(
     pixel_size_nm: float | None = None,
     probe: Probe | None = None,
     defects: Defects | None = None,
+    exponent: float = Z_EXPONENT,
 ) -> Specimen:
     """Z-contrast image of a crystal along a zone axis, perfect or with defects that are asked for.
 
@@ -56,6 +57,8 @@ def render_crystal(
         In place of the name's.
     defects : Defects, optional
         In place of the name's.
+    exponent : float
+        Of the atomic number in a column's weight.
 
     Returns
     -------
@@ -78,7 +81,7 @@ def render_crystal(
     if not 0 < pixel < math.inf:
         raise UsageError(f"expected a pixel size above 0 nm, got {pixel:g}")
     full_name = CRYSTAL.named(f"{name}[{_zone_text(zone)}]" + (f"?{options}" if options else ""))
-    projection = project(crystal_atoms(name), zone, Z_EXPONENT)
+    projection = project(crystal_atoms(name), zone, exponent)
     right = projection.right
     turned = replace(projection, cell=projection.cell @ _turn(picture.turn_deg))
     cell_image = render_cell(turned, picture.probe)
@@ -91,7 +94,7 @@ def render_crystal(
         "right": list(right),
         "pixel_size_nm": pixel,
         "pixel_size_from": "default" if pixel_size_nm is None else "plan",
-        "z_exponent": Z_EXPONENT,
+        "z_exponent": exponent,
         "probe": asdict(picture.probe),
         "defects": asdict(picture.defects) | {"shift_nm": list(picture.defects.shift_nm)},
         "background": picture.background,
