@@ -15,6 +15,8 @@ a straight line and what it leaves, an image e of its own. Three steps make one 
 3. Merging: (y_c - a - e) / b are samples of s_t with variance (v_c + var e) / b^2; means of them and of y_t, with the
    reciprocal variances as weights, are those of all that a sample knows of s_t (its Fisher information, where e is
    known). v_c = s_c / lambda place by place, from a pilot; that of merged samples then gives the weights once more.
+4. Trust: an error of e is no noise; it is the same for all samples around. So the weight is multiplied by 0 to 1: by
+   the factor at which what merging changes, from one half of the pixels, foretells y_t at the other half best.
 
 Merged samples are given as those of one channel of the dose at which counts alone would vary as much on the mean. A
 channel that has nothing to do with t has b = 0 within its error, and no weight.
@@ -55,6 +57,8 @@ class Relation:
     offset, slope, slope_error : float
     rest : float
         Standard deviation of the rest over the image, as far as it was found.
+    trust : float
+        Factor of its weight, 0 to 1, found on samples that were left out.
     weight : float
         Mean share of the channel in the merged samples, 0 to 1.
     """
@@ -63,6 +67,7 @@ class Relation:
     slope: float
     slope_error: float
     rest: float
+    trust: float
     weight: float
 
 
@@ -108,8 +113,11 @@ def merged(wanted: Inputs, others: Sequence[Inputs], *, device: str = "cpu") -> 
     pilots = [_pilot(wanted.whole, device, fold) for fold in folds]
     lines = [_line(one.whole, wanted.whole, pilots, folds) for one in others]
     pilot = np.mean(pilots, axis=0)
-    rests = [_rest(one.whole, wanted.whole, pilot, line, device) for one, line in zip(others, lines, strict=True)]
-    parts = [_Part(*each) for each in zip(others, lines, rests, strict=True)]
+    parts: list[_Part] = []
+    for one, line in zip(others, lines, strict=True):
+        rest = _rest(one.whole, wanted.whole, pilot, line, device)
+        trust = _trust(wanted.whole, one.whole, line, pilots, folds, device)
+        parts.append(_Part(one, line, rest, trust))
     first = _merge(wanted, parts, pilot)
     if not any(part.counts for part in parts):
         return Merged(wanted, first.relations)
@@ -118,41 +126,81 @@ def merged(wanted: Inputs, others: Sequence[Inputs], *, device: str = "cpu") -> 
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """A channel, its line, and the image and variance of the rest."""
+    """A channel, its line, the image and variance of the rest, and how far it is trusted."""
 
     channel: Inputs
     line: tuple[float, float, float]
     rest: tuple[npt.NDArray[np.float64], float]
+    trust: float = 1.0
 
     @property
     def counts(self) -> bool:
         """Tell whether the channel has anything to do with the one that is wanted."""
-        return abs(self.line[1]) > _SURE * self.line[2]
+        return _counts(self.line) and self.trust > 0
 
-    def weight(self, signal: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Information of a sample on the wanted signal, where that is so large."""
+    def variance(self, signal: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Variance of a sample of the wanted signal by this channel, where that is so large."""
         offset, slope, error = self.line
         if not self.counts:
-            return np.zeros_like(signal)
+            return np.full_like(signal, np.inf)
         image, unsure = self.rest
-        unsure = unsure + (error * (signal - signal.mean())) ** 2
-        information: npt.NDArray[np.float64] = slope**2 / (
-            _variance(self.channel, offset + slope * signal + image) + unsure
-        )
-        return information
+        line = (error * (signal - signal.mean())) ** 2
+        found: npt.NDArray[np.float64] = _variance(self.channel, offset + slope * signal + image) + unsure + line
+        return found / slope**2
+
+
+def _counts(line: tuple[float, float, float]) -> bool:
+    """Tell whether a slope differs from zero."""
+    return abs(line[1]) > _SURE * line[2]
 
 
 def _merge(wanted: Inputs, parts: Sequence[_Part], pilot: npt.NDArray[np.float64]) -> Merged:
     """All channels as one, with weights where the wanted signal is the pilot."""
-    weights = [1.0 / _variance(wanted, pilot), *(part.weight(pilot) for part in parts)]
-    known = np.add.reduce(weights)
-    shares = [weight / known for weight in weights]
+    variances = [_variance(wanted, pilot), *(part.variance(pilot) for part in parts)]
+    known = np.add.reduce([1.0 / one for one in variances])
+    theirs = [part.trust / (one * known) for part, one in zip(parts, variances[1:], strict=True)]
+    shares = [1.0 - np.add.reduce(theirs), *theirs]
+    spread = np.add.reduce(
+        [share**2 * np.where(share > 0, one, 0.0) for share, one in zip(shares, variances, strict=True)]
+    )
     visits = wanted.V
     relations = tuple(
-        Relation(*part.line, float(np.sqrt(np.mean(part.rest[0] ** 2))), float((share * visits).sum() / visits.sum()))
-        for part, share in zip(parts, shares[1:], strict=True)
+        Relation(
+            *part.line,
+            rest=float(np.sqrt(np.mean(part.rest[0] ** 2))),
+            trust=part.trust,
+            weight=float((share * visits).sum() / visits.sum()),
+        )
+        for part, share in zip(parts, theirs, strict=True)
     )
-    return Merged(_joined(wanted, parts, shares, _dose(wanted, pilot, 1 / known)), relations)
+    return Merged(_joined(wanted, parts, shares, _dose(wanted, pilot, spread)), relations)
+
+
+def _trust(
+    wanted: Inputs,
+    channel: Inputs,
+    line: tuple[float, float, float],
+    pilots: Sequence[npt.NDArray[np.float64]],
+    folds: Sequence[npt.NDArray[np.bool_]],
+    device: str,
+) -> float:
+    """Factor, 0 to 1, of what merging changes that foretells the wanted channel at pixels left out best."""
+    if not _counts(line):
+        return 0.0
+    gained = changed = 0.0
+    for pilot, fold in zip(pilots, folds, strict=True):
+        own, other = (_without(one, fold) for one in (wanted, channel))
+        part = _Part(other, line, _rest(other, own, pilot, line, device))
+        change = _pilot(_merge(own, [part], pilot).inputs, device) - pilot
+        gained += float((change * (wanted.S - wanted.V * pilot))[fold].sum())
+        changed += float((change**2 * wanted.V)[fold].sum())
+    return float(np.clip(gained / changed, 0.0, 1.0)) if changed else 1.0
+
+
+def _without(inputs: Inputs, fold: npt.NDArray[np.bool_]) -> Inputs:
+    """Whole samples, less those at some pixels."""
+    keep = ~fold
+    return replace(inputs, frames=inputs.frames * keep, visits=inputs.visits * keep, truth=None, truth_columns=None)
 
 
 def _folds(visits: Image) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
