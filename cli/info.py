@@ -138,7 +138,7 @@ def _store(path: Path, talk: Talk) -> Description:
         ("pixel size", pixel),
         ("dose per sample", f"{store.electrons_per_sample:g} e- detected at signal 1"),
         ("noise", store.noise),
-        *_detector_row(store.detector),
+        *_detector_rows(store.channels),
         ("specimen", specimen),
         ("plan digest", store.plan_digest or "none: imported data"),
     ]
@@ -174,11 +174,17 @@ def _doubt_row(store: Acquisition) -> list[tuple[str, str]]:
     return [("in doubt", f"all samples after the first {doubt['proven']}: {doubt['reason']}")]
 
 
-def _detector_row(detector: DetectorInfo) -> list[tuple[str, str]]:
-    """Meaning of an analogue detector's numbers; nothing of one that counts electrons."""
-    if detector.unit == "electron":
+def _detector_rows(channels: tuple[DetectorInfo, ...]) -> list[tuple[str, str]]:
+    """Meaning of each channel's numbers; nothing of a single one that counts electrons."""
+    if len(channels) == 1 and channels[0].unit == "electron":
         return []
-    return [("detector", f"adu, {detector.gain:g} per electron, {detector.offset:g} without electrons")]
+    rows = list[tuple[str, str]]()
+    for number, one in enumerate(channels):
+        words = f"adu, {one.gain:g} per electron, {one.offset:g} without electrons"
+        name = "detector" if len(channels) == 1 else f"channel {number}"
+        named = "" if len(channels) == 1 else f"{one.name}: "
+        rows.append((name, named + ("counted electrons" if one.unit == "electron" else words)))
+    return rows
 
 
 def _reconstruction(path: Path, record: dict[str, Any]) -> Description:

@@ -257,9 +257,7 @@ class VirtualMicroscope:
         for number, signal in enumerate(self._signals):
             scan = Scan(path.plan, RecentPath(path.plan), self.seed, self._pixel_size, self._clock)
             chains.append(
-                Chain(
-                    self.instrument, scan, signal, self.lag, noise=self.noise, threads=self._threads, channel=number
-                )
+                Chain(self.instrument, scan, signal, self.lag, noise=self.noise, threads=self._threads, channel=number)
             )
         return chains
 

@@ -5,18 +5,19 @@ the signals is assumed
 
     s_c = a + b s_t + e,
 
-a straight line and what it leaves, an image e of its own. Three steps make one channel of two:
+a straight line and what it leaves, an image e of its own. Four steps make one channel of two:
 
-1. Line: s_t is estimated twice, each time from the samples y_t at every other visited pixel (Fourier empirical Bayes).
-   At the pixels left out, neither y_t nor y_c shares noise with that pilot, so that the ratio of their covariances with
-   it is b, however much the pilot is shrunk (an instrumental variable).
+1. Line: s_t is estimated twice, each time from the samples y_t at half of the pixels (Fourier empirical Bayes). At the
+   pixels left out, neither y_t nor y_c shares noise with that pilot, so that the ratio of their covariances with it is
+   b, however much the pilot is shrunk (an instrumental variable).
 2. Rest: y_c - a - b y_t holds e and noise, but nothing of s_t; the same analysis makes of it the posterior mean of e
    and its variance. Where the line explains all, that is zero.
 3. Merging: (y_c - a - e) / b are samples of s_t with variance (v_c + var e) / b^2; means of them and of y_t, with the
    reciprocal variances as weights, are those of all that a sample knows of s_t (its Fisher information, where e is
    known). v_c = s_c / lambda place by place, from a pilot; that of merged samples then gives the weights once more.
 4. Trust: an error of e is no noise; it is the same for all samples around. So the weight is multiplied by 0 to 1: by
-   the factor at which what merging changes, from one half of the pixels, foretells y_t at the other half best.
+   the factor at which what merging changes, from one half of the pixels, foretells y_t at the other half best, and its
+   standard error.
 
 Merged samples are given as those of one channel of the dose at which counts alone would vary as much on the mean. A
 channel that has nothing to do with t has b = 0 within its error, and no weight.
@@ -41,7 +42,7 @@ __all__ = ["Merged", "Relation", "merged"]
 _DARKEST: Final = 0.03
 """Smallest signal for which a variance is told, in parts of the mean."""
 
-_INSTRUMENT: Final = 10.0
+_INSTRUMENT: Final = 4.0
 """Standard errors by which a pilot must foretell the samples that it has not seen for a line to be sought by it."""
 
 _SURE: Final = 3.0
@@ -109,7 +110,7 @@ def merged(wanted: Inputs, others: Sequence[Inputs], *, device: str = "cpu") -> 
     """
     if any(not np.array_equal(one.visits, wanted.visits) for one in others):
         raise ReconError("expected channels of the same samples, got other visits; take channels of one store")
-    folds = _folds(wanted.whole.V)
+    folds = _folds(wanted.shape)
     pilots = [_pilot(wanted.whole, device, fold) for fold in folds]
     lines = [_line(one.whole, wanted.whole, pilots, folds) for one in others]
     pilot = np.mean(pilots, axis=0)
@@ -184,17 +185,18 @@ def _trust(
     folds: Sequence[npt.NDArray[np.bool_]],
     device: str,
 ) -> float:
-    """Factor, 0 to 1, of what merging changes that foretells the wanted channel at pixels left out best."""
+    """Factor, 0 to 1, of what merging changes that foretells the wanted channel at pixels left out; with its error."""
     if not _counts(line):
         return 0.0
-    gained = changed = 0.0
+    gained = changed = noise = 0.0
     for pilot, fold in zip(pilots, folds, strict=True):
         own, other = (_without(one, fold) for one in (wanted, channel))
         part = _Part(other, line, _rest(other, own, pilot, line, device))
         change = _pilot(_merge(own, [part], pilot).inputs, device) - pilot
         gained += float((change * (wanted.S - wanted.V * pilot))[fold].sum())
         changed += float((change**2 * wanted.V)[fold].sum())
-    return float(np.clip(gained / changed, 0.0, 1.0)) if changed else 1.0
+        noise += float((change**2 * wanted.V * _variance(wanted, pilot))[fold].sum())
+    return float(np.clip((gained + np.sqrt(noise)) / changed, 0.0, 1.0)) if changed else 1.0
 
 
 def _without(inputs: Inputs, fold: npt.NDArray[np.bool_]) -> Inputs:
@@ -203,10 +205,12 @@ def _without(inputs: Inputs, fold: npt.NDArray[np.bool_]) -> Inputs:
     return replace(inputs, frames=inputs.frames * keep, visits=inputs.visits * keep, truth=None, truth_columns=None)
 
 
-def _folds(visits: Image) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Every other visited pixel, and those between."""
-    order = np.cumsum(visits.ravel() > 0).reshape(visits.shape)
-    return order % 2 == 0, order % 2 == 1
+def _folds(shape: tuple[int, int]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Half of the pixels, drawn by their places, and the others."""
+    from stemscan.recon.fourier_eb.folds import fold_labels
+
+    labels = fold_labels(shape, 2)
+    return labels == 0, labels == 1
 
 
 def _pilot(inputs: Inputs, device: str, left_out: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.float64]:

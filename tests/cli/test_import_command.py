@@ -236,3 +236,52 @@ def test_a_turned_picture_is_turned_and_reported(stemscan: Stemscan) -> None:
         done = stemscan("simulate", "p.yaml", "turned.tif", "-o", "b.zarr", "--overwrite")
         assert done.code == code
         assert "turned as the file says (orientation 6)" in done.out + done.err
+
+
+def test_several_detectors(stemscan: Stemscan, measured: None) -> None:
+    frames = np.load("frames.npy")
+    np.save("bf.npy", frames + 3)
+    np.save("stack.npy", np.stack([frames, frames + 3], axis=1))
+    rest = ("--mask", "mask.npy", "--dose", 10)
+    done = stemscan("import", "frames.npy", "bf.npy", *rest, "--gain", 1, "--gain", 2, "--offset", 3, "-o", "a.zarr")
+    assert done.code == 0
+    assert "frames, bf" in done.out
+    store = Acquisition.open("a.zarr")
+    assert [(one.name, one.gain, one.offset) for one in store.channels] == [("frames", 1, 3), ("bf", 2, 3)]
+    mask = np.load("mask.npy")
+    np.testing.assert_array_equal(store.frames(channel=1), (frames + 3) * mask)
+    named = ("--name", "haadf", "--name", "bf")
+    assert stemscan("import", "stack.npy", "--channel-axis", 1, *named, *rest, "-o", "b.zarr").code == 0
+    stacked = Acquisition.open("b.zarr")
+    assert [one.name for one in stacked.channels] == ["haadf", "bf"]
+    np.testing.assert_array_equal(stacked.frames(channel=0), frames)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["frames.npy", "frames.npy", "--gain", 1, "--gain", 2, "--gain", 3],
+            "--gain: expected one, or one for each of 2",
+        ),
+        (["frames.npy", "nan.npy", "--name", "x"], "--name: expected one for each of 2 channels"),
+        (["frames.npy", "--channel-axis", 5], "--channel-axis: expected an array"),
+        (["frames.npy", "frames.npy", "--channel-axis", 0], "--channel-axis: expected one array"),
+        (["frames.npy", "frames.npy", "--name", "x", "--name", "X"], "name of its own"),
+    ],
+)
+def test_detectors_that_do_not_go_together(
+    stemscan: Stemscan, measured: None, arguments: list[object], message: str
+) -> None:
+    done = stemscan("import", *arguments, "--mask", "mask.npy", "--dose", 10, "-o", "a.zarr")
+    assert done.code == 2
+    assert message in done.err
+
+
+def test_detectors_of_other_places(stemscan: Stemscan, measured: None) -> None:
+    frames = np.load("nan.npy")
+    frames[0, :, :] = np.roll(frames[0], 1, axis=1)
+    np.save("moved.npy", frames)
+    done = stemscan("import", "nan.npy", "moved.npy", "--dose", 10, "-o", "a.zarr")
+    assert done.code == 2
+    assert "all channels at the same places" in done.err

@@ -249,3 +249,25 @@ def test_frames_by_name(stemscan: Stemscan, plan: ScanPlan) -> None:
     assert "haadf, bf" in done.err
     done = stemscan("simulate", "plan.yaml", "two.npz", "-o", "a.zarr", "--frame", "bf", "--json")
     assert json.loads(done.out)["specimen_record"]["steps"][0]["signal"] == "bf"
+
+
+def test_detectors_are_channels(stemscan: Stemscan) -> None:
+    assert stemscan("plan", "-o", "plan.yaml", "--shape", "64x64", "--pixel-size", "0.02nm").code == 0
+    simulate = ("simulate", "plan.yaml", "crystal:SrTiO3", "--detector", "haadf", "--detector", "abf", "-o")
+    assert stemscan(*simulate, "a.zarr").code == 0
+    told = stemscan("info", "a.zarr").out
+    assert "haadf: counted electrons" in told
+    assert "abf: counted electrons" in told
+    haadf, abf = Acquisition.open("a.zarr").truths  # type: ignore[misc]
+    light = np.abs(abf - (1 - 0.6 * haadf)).max()
+    assert light > 0.1  # oxygen
+    assert stemscan(*simulate, "a.zarr", "--resume").code == 0
+    assert stemscan("simulate", "plan.yaml", "crystal:SrTiO3", "-o", "a.zarr", "--resume").code == 1
+    for options, message in ((("--detector", "eds"), "haadf, laadf"), (("--detector", "bf") * 2, "each detector once")):
+        done = stemscan("simulate", "plan.yaml", "crystal:SrTiO3", *options, "-o", "b.zarr")
+        assert done.code == 2
+        assert message in done.err
+    for channel, code in (("abf", 0), ("1", 0), ("all", 0), ("abf+haadf", 0), ("eds", 2)):
+        done = stemscan("recon", "a.zarr", "--method", "normconv", "--channel", channel, "-o", f"{channel}.npy")
+        assert done.code == code, done.err
+    assert "with abf" in stemscan("recon", "a.zarr", "--method", "normconv", "--channel", "all", "-o", "x.npy").out

@@ -68,6 +68,11 @@ class TestVirtualMicroscopeOfFloats(Conformance):
         return VirtualMicroscope(SPECIMEN, plan, noise="eq5", seed=3)
 
 
+class TestVirtualMicroscopeOfDetectors(Conformance):
+    def make_controller(self, plan: ScanPlan) -> ScanController:
+        return VirtualMicroscope(SPECIMEN, plan, seed=3, detectors=("abf", "haadf", "q1"))
+
+
 class TestFaultyWithoutFaults(Conformance):
     def make_controller(self, plan: ScanPlan) -> ScanController:
         return FaultyController(VirtualMicroscope(SPECIMEN, plan, seed=3), seed=1, faults=())

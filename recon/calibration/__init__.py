@@ -1,0 +1,1 @@
+"""What the numbers of a detector mean, from the counts themselves."""
