@@ -35,6 +35,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--method", default="fourier-eb")
+    parser.add_argument("--specimen", nargs="+", default=SPECIMENS)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--dose", type=float, nargs="+", default=[2.0, 10.0])
@@ -43,7 +44,7 @@ def main() -> None:
         "| specimen | detectors | dose | wanted alone, dB | other alone, dB | joint, dB | worst | allowed, dB | share |"
     )
     print("|---|---|---:|---:|---:|---:|---:|---:|---:|")
-    for specimen in SPECIMENS:
+    for specimen in options.specimen:
         for pair in PAIRS:
             for dose in options.dose:
                 print(row(specimen, pair, dose, options), flush=True)

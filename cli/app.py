@@ -11,6 +11,7 @@ import typer
 
 from stemscan.cli import (
     acquire,
+    calibrate,
     columns,
     demo,
     drift,
@@ -75,6 +76,7 @@ app.command("simulate")(simulate.simulate)
 app.command("acquire")(acquire.acquire)
 app.command("recon")(recon.recon)
 app.command("methods")(methods.methods)
+app.command("calibrate")(calibrate.calibrate)
 app.command("columns")(columns.columns)
 app.command("drift")(drift.drift)
 app.command("import")(importing.import_data)

@@ -18,6 +18,7 @@ from stemscan.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from stemscan.recon.calibration.calibration import Calibration
     from stemscan.store.batch import DetectorInfo
 
 __all__ = ["import_data"]
@@ -34,7 +35,18 @@ def import_data(
         ),
     ],
     output: OutputOption,
-    dose: Annotated[float, typer.Option(help="Dose per sample: detected electrons at signal 1.", show_default=False)],
+    dose: Annotated[
+        float | None,
+        typer.Option(
+            help="Dose per sample: detected electrons at signal 1. Without it gain and dose are found from pixels that "
+            "were visited again.",
+            show_default=False,
+        ),
+    ] = None,
+    dark: Annotated[
+        Path | None,
+        typer.Option(help="Without --dose: readings with the beam blanked, of any shape.", show_default=False),
+    ] = None,
     mask: Annotated[
         Path | None, typer.Option(help="Not zero where a frame was visited: npy, tif, png.", show_default=False)
     ] = None,
@@ -94,6 +106,7 @@ def import_data(
 ) -> None:
     """Bring sparse data measured elsewhere into an acquisition store."""
     from stemscan.errors import UsageError
+    from stemscan.files.arrays import read_array
     from stemscan.files.pixel_size import one_pixel_size
     from stemscan.store.importing.channels import channel_names, joined, read_channels
     from stemscan.store.importing.imported import import_samples
@@ -129,9 +142,18 @@ def import_data(
     if found.pixel_size_nm is not None:
         pixel_size_nm, warning = one_pixel_size(found.pixel_size_nm, pixel_size_nm)
         talk.warn(warning and f"{data[0]}: {warning}")
+    calibrations: list[Calibration] = []
+    if dose is None:
+        from stemscan.recon.calibration.importing import found_dose
+
+        with talk.progress("calibrating"):
+            readings = None if dark is None else read_array(dark)
+            detectors, dose, calibrations = found_dose(samples, detectors, dark=readings)
+    elif dark is not None:
+        raise UsageError(f"--dark: expected no --dose beside it, got {dose:g}; leave one out")
     if samples.left_out:
         talk.warn(f"left out {counted(samples.left_out, 'number')} other than zero where the mask says not visited")
-    if noise == "poisson" and not gain and not samples.whole:
+    if noise == "poisson" and not gain and not samples.whole and not calibrations:
         talk.warn("not all numbers are whole, as counted electrons are; if they are detector units, add --gain")
     with talk.progress("importing"):
         store = import_samples(
@@ -162,6 +184,15 @@ def import_data(
     if len(names) > 1:
         report["channels"] = list(names)
         rows.insert(0, ("channels", ", ".join(names)))
+    for label, made in zip(names, calibrations, strict=False):
+        for warning in made.warnings:
+            talk.warn(warning)
+        of = "" if len(names) == 1 else f" of {label}"
+        rows.append((f"gain{of}", f"{made.gain:.5g} +- {made.gain_error:.2g}, offset {made.offset:.4g}, found"))
+    if calibrations:
+        report["electrons_per_sample"] = dose
+        report["calibrations"] = [one.to_dict() for one in calibrations]
+        rows.append(("dose per sample", f"{dose:.4g} e-, found: signal 1 is where the image is brightest"))
     if found.notes:
         rows.append(("frames", ", ".join(found.notes)))
     if taken and pixel_size_nm is not None:

@@ -17,6 +17,7 @@ from .plan.patterns.spiral import Spiral
 from .plan.patterns.uniform import Uniform
 from .plan.region import ImageRegion, PolygonRegion
 from .plan.scan_plan import ScanPlan
+from .recon.calibration.calibration import calibrate
 from .recon.columns.find import find_columns
 from .recon.drift.find import Drift, find_drift, store_drift
 from .recon.inputs.inputs import Inputs
@@ -60,6 +61,7 @@ __all__ = [
     "StemscanError",
     "Uniform",
     "acquire",
+    "calibrate",
     "compare",
     "find_columns",
     "find_drift",

@@ -30,6 +30,7 @@ Floats = npt.NDArray[np.float64]
 
 _PARTS: Final = 32
 _SURE: Final = 4.0
+_LIKELY: Final = 3.0
 _ROUNDS: Final = 3
 
 
@@ -91,7 +92,7 @@ def photon_transfer(seen: Revisits, pilot: Floats, steepness: Floats, known: Kno
     """
     moving = True
     found, error = _jackknifed(seen, pilot, steepness, known, moving)
-    if found[3] < _SURE * error[3]:
+    if found[3] < _LIKELY * error[3]:
         moving = False
         found, error = _jackknifed(seen, pilot, steepness, known, moving)
     if not found[0] > _SURE * error[0]:

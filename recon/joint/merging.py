@@ -9,7 +9,7 @@ a straight line and what it leaves, an image e of its own. Four steps make one c
 
 1. Line: s_t is estimated twice, each time from the samples y_t at half of the pixels (Fourier empirical Bayes). At the
    pixels left out, neither y_t nor y_c shares noise with that pilot, so that the ratio of their covariances with it is
-   b, however much the pilot is shrunk (an instrumental variable).
+   b, however much the pilot is shrunk (an instrumental variable). Where that tells nothing, pilots of y_c serve.
 2. Rest: y_c - a - b y_t holds e and noise, but nothing of s_t; the same analysis makes of it the posterior mean of e
    and its variance. Where the line explains all, that is zero.
 3. Merging: (y_c - a - e) / b are samples of s_t with variance (v_c + var e) / b^2; means of them and of y_t, with the
@@ -113,6 +113,10 @@ def merged(wanted: Inputs, others: Sequence[Inputs], *, device: str = "cpu") -> 
     folds = _folds(wanted.shape)
     pilots = [_pilot(wanted.whole, device, fold) for fold in folds]
     lines = [_line(one.whole, wanted.whole, pilots, folds) for one in others]
+    for number, one in enumerate(others):
+        if not _counts(lines[number]):  # the other channel may show more
+            theirs = [_pilot(one.whole, device, fold) for fold in folds]
+            lines[number] = _line(one.whole, wanted.whole, theirs, folds)
     pilot = np.mean(pilots, axis=0)
     parts: list[_Part] = []
     for one, line in zip(others, lines, strict=True):
@@ -246,11 +250,11 @@ def _line(
     instrument = pilot - (visits * pilot).sum() / total
     theirs, own = (one.S - visits * mean for one, mean in zip((channel, wanted), means, strict=True))
     shared = float((instrument * own).sum())
-    noise = float(np.sqrt((instrument**2 * visits * _variance(wanted, pilot)).sum()))
-    if not shared > _INSTRUMENT * noise:
+    noise = float(np.sqrt((instrument**2 * visits * _variance(wanted, np.full_like(pilot, means[1]))).sum()))
+    if not abs(shared) > _INSTRUMENT * noise:
         return means[0], 0.0, np.inf
     slope = float((instrument * theirs).sum() / shared)
-    error = float(np.sqrt((instrument**2 * (theirs - slope * own) ** 2).sum()) / shared)
+    error = float(np.sqrt((instrument**2 * (theirs - slope * own) ** 2).sum()) / abs(shared))
     return means[0] - slope * means[1], slope, error
 
 
