@@ -2,7 +2,8 @@
 
     python -m benchmarks.calibration
 
-An analogue detector of gain 12, offset 100 and read noise 6 reads two full scans of each specimen at 10 electrons a sample.
+An analogue detector of gain 12, offset 100 and read noise 6 reads two full scans of each specimen at 10 electrons a
+sample.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ import stemscan as ss
 from stemscan.recon.calibration.calibration import calibrate_readings
 from stemscan.simulators.session import virtual_microscope
 
-SPECIMENS: Final = ("crystal:SrTiO3[001]", "synthetic:5/3", "synthetic:5/0")
+SPECIMENS: Final = ("crystal:SrTiO3[001]", "synthetic:5/3")
 SIDE: Final = 316
 GAIN, OFFSET, READ, DOSE = 12.0, 100.0, 6.0, 10.0
-SEEDS: Final = 8
+SEEDS: Final = 4
 
 
 def main() -> None:
@@ -27,7 +28,7 @@ def main() -> None:
     print("|---|---|---:|---:|---:|---:|---:|---:|---:|")
     plan = ss.ScanPlan(
         pattern=ss.Raster(), shape=(SIDE, SIDE), passes=2, dwell="1us", dose=ss.Dose(electrons_per_sample=DOSE),
-        pixel_size="0.02nm",
+        pixel_size="0.02nm", seed=1,
     )  # fmt: skip
     places = np.tile(np.argwhere(np.ones((SIDE, SIDE), bool)), (2, 1))
     for specimen in SPECIMENS:
