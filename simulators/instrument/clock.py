@@ -31,7 +31,7 @@ class Clock:
     """
 
     def __init__(self, plan: ScanPlan, program: Program | None = None) -> None:
-        self._program, self._samples = program, plan.total_samples
+        self._program = program
         self.dwell_ns = plan.dwell_ns if program is None else program.quantisation.dwell_ns
         self.ever_waits = program is not None
         self.lit = program is not None and program.profile.blanker != "inline"
@@ -56,8 +56,3 @@ class Clock:
     def middles(self, start: int, stop: int) -> NDArray[np.float64]:
         """Times in ns, (n,), of the middles of dwells."""
         return self.begins(start, stop).astype(np.float64) + 0.5 * self.dwell_ns
-
-    @property
-    def end_ns(self) -> int:
-        """Time at which the last dwell ends; reckons all waits."""
-        return int(self.begins(self._samples - 1, self._samples)[0]) + self.dwell_ns
