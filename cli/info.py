@@ -125,6 +125,7 @@ def _store(path: Path, talk: Talk) -> Description:
         "coil_waits": store.coil_waits,
         "ledger": store.ledger,
         "stopped": store.stopped,
+        "drift": _drift(store),
         "history": store.history,
     }
     specimen = "none recorded" if store.specimen is None else str(store.specimen["name"])
@@ -144,6 +145,8 @@ def _store(path: Path, talk: Talk) -> Description:
     ]
     if data["actual_positions"]:
         rows.insert(-1, ("positions", "commanded and actual"))
+    if data["drift"] is not None:
+        rows.insert(-1, ("drift", f"{data['drift']['reason']}{'' if data['drift']['current'] else '; out of date'}"))
     if store.coil_tau_ns is not None:
         waits = "" if store.coil_waits is None else ", after the waits of a profile"
         rows.insert(-1, ("coil lag", f"{store.coil_tau_ns:g} ns{waits}"))
@@ -156,6 +159,15 @@ def _store(path: Path, talk: Talk) -> Description:
 def _inline_effects(settings: dict[str, Any]) -> str:
     """Names of the effects of an instrument."""
     return ", ".join(name.replace("_", " ") for name in settings)
+
+
+def _drift(store: Acquisition) -> dict[str, Any] | None:
+    """Drift that was found and kept; None where there is none."""
+    if (stored := store.drift) is None:
+        return None
+    known = stored.trajectory
+    numbers = {"rms_px": known.rms, "span_px": known.span, "std_px": known.rms_std}
+    return {"samples": stored.samples, "current": stored.current, **numbers, **stored.provenance}
 
 
 def _columns_row(columns: dict[str, Any] | None) -> list[tuple[str, str]]:

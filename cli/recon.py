@@ -67,6 +67,9 @@ def recon(
             show_default=False,
         ),
     ] = None,
+    drift: Annotated[
+        str, typer.Option(help="auto (that of the store, or found where there is some), off, or stored.")
+    ] = "auto",
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -82,6 +85,7 @@ def recon(
 ) -> None:
     """Reconstruct the specimen from a store: .zarr, .tif, .ome.tif, .npy or .png, by the suffix."""
     from stemscan.recon.devices import check_device
+    from stemscan.recon.drift.using import DRIFT_USES
     from stemscan.recon.joint.reading import load_channels
     from stemscan.recon.metrics import compare
     from stemscan.recon.needs import require_memory_for
@@ -96,9 +100,11 @@ def recon(
     chosen = method_of(method)
     asked = parse_settings(settings or [], chosen.settings(), "--set")
     talk.warn(PLUGINS.shadows(method))
+    use = choice("--drift", drift, DRIFT_USES)
     check_destination(output, overwrite=overwrite)
     place = check_device(device) if chosen.uses_torch else "cpu"
-    inputs = load_channels(store, 0 if channel is None else channel, _positions(positions), device=place)
+    with talk.progress("reading"):
+        inputs = load_channels(store, 0 if channel is None else channel, _positions(positions), device=place, drift=use)
     for warning in inputs.source["warnings"]:
         talk.warn(warning)
     compared = inputs.truth is not None and grid == "plan"
@@ -112,6 +118,8 @@ def recon(
     if inputs.source["positions"] == "actual":
         rows.append(("positions", "actual"))
     rows += _channel_rows(inputs.source)
+    if (known := inputs.source.get("drift")) is not None:
+        rows.append(("drift", f"{known['rms_px']:.3g} px RMS undone, {known['origin']}"))
     rows.append(("image", f"{done.image.shape[0]} x {done.image.shape[1]} pixels, float32"))
     if done.std is not None:
         rows.append(("standard deviation", f"{float(done.std.mean()):.3g} on average"))

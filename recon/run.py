@@ -27,6 +27,7 @@ from stemscan.runtime.memory import require_memory
 if TYPE_CHECKING:
     from stemscan.plugins.plugin import Plugin
     from stemscan.recon.contradiction.contradiction import Contradiction
+    from stemscan.recon.drift.using import DriftUse
     from stemscan.store.reader import Acquisition
 
 __all__ = ["GRIDS", "reconstruct"]
@@ -44,6 +45,7 @@ def reconstruct(
     threads: int | None = None,
     grid: str = "plan",
     contradictions: bool = True,
+    drift: DriftUse = "auto",
     **settings: Any,
 ) -> Reconstruction:
     """Reconstruct the specimen's signal from counts and visits.
@@ -71,6 +73,8 @@ def reconstruct(
         coarser grid the image is interpolated without loss (band limited), its standard deviation linearly.
     contradictions : bool
         Hold the image against the counts (`Reconstruction.contradiction`); False saves its time.
+    drift : {"auto", "off", "stored"}
+        Undo drift as `load_inputs` does; of `Inputs` nothing is undone.
     **settings
         Of the method; ``stemscan methods NAME`` lists them.
 
@@ -116,7 +120,11 @@ def reconstruct(
             raise UsageError(f"expected a store beside a channel, got Inputs and {channel!r}; load the channel instead")
         inputs = source
     else:
-        inputs = load_inputs(source) if channel is None else load_channels(source, channel, device=where)
+        inputs = (
+            load_inputs(source, drift=drift)
+            if channel is None
+            else load_channels(source, channel, device=where, drift=drift)
+        )
     if where == "cpu":
         rows, columns = inputs.shape
         needed, what = chosen.bytes_needed(inputs.shape), f"to reconstruct {rows} x {columns} pixels by {chosen.name}"

@@ -13,7 +13,7 @@ from stemscan.errors import UsageError
 
 __all__ = ["RESERVED", "Setting", "check_settings", "parse_settings", "plain", "settings_of"]
 
-RESERVED: Final = frozenset({"source", "method", "threads", "grid"})
+RESERVED: Final = frozenset({"source", "method", "threads", "grid", "drift"})
 """Names that `reconstruct` takes itself, and that no setting can have."""
 
 _PASSED: Final = ("device", "weights")

@@ -40,9 +40,12 @@ _AS_NEAR: Final = 0.4
 """Share of the way between two peaks from which on it is not clear which of them is meant."""
 
 _LOWER: Final = 0.02
+_SMEARED: Final = 0.12
+"""Share of the highest peak by which the right one may lie below it, where a pass is distorted."""
+
 _NOISE: Final = 6.0
 _SEEN: Final = 6.0
-"""Standard deviations of a correlation of noise by which the highest peak rises above 0, and others may lie below it."""
+"""Standard deviations of a correlation of noise by which a peak is one, and others may lie below the highest."""
 
 _MOST_APART: Final = 6
 """Parts between the two of a pair at most."""
@@ -151,14 +154,18 @@ class _Spectra:
         if top < _SEEN / np.sqrt(self._independent):
             return predicted, None
         lower = _LOWER + _NOISE * (1 - min(max(top, 0.0), 1.0)) * np.sqrt(2 / self._independent)
-        peaks = np.argwhere((near == maximum_filter(near, 3)) & (near >= top - lower))
+        peaks = np.argwhere((near == maximum_filter(near, 3)) & (near >= top - lower - _SMEARED * top))
         # The beam that moves by d over a specimen sees it move by -d.
         places = -np.array([_refined(near, *peak) for peak in peaks]).reshape(-1, 2) + self._reach
         away = np.hypot(*(places * self._bin - predicted).T)
-        order = np.argsort(away)
-        best = places[order[0]] * self._bin
-        if len(order) > 1 and away[order[0]] > _AS_NEAR * (away[order[0]] + away[order[1]]):
-            return best, places[order[1]] * self._bin
+        first, *others = np.argsort(away)[:2]
+        best = places[first] * self._bin
+        if others and away[first] > _AS_NEAR * (away[first] + away[others[0]]):
+            rival = places[others[0]] * self._bin
+            heights = near[tuple(peaks[first])], near[tuple(peaks[others[0]])]
+            if abs(heights[0] - heights[1]) <= lower:
+                return best, rival
+            return (best if heights[0] > heights[1] else rival), None
         return best, None
 
     def _lags(self, spectrum: npt.NDArray[Any]) -> Floats:

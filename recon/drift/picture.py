@@ -8,26 +8,18 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from stemscan.recon.drift.truth import true_offsets
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from stemscan.store.reader import Acquisition
     from stemscan.store.trajectory import Trajectory
 
-__all__ = ["draw_trajectory", "true_offsets"]
+__all__ = ["draw_trajectory"]
 
 _POINTS: Final = 2000
 _COLOURS: Final = ("tab:blue", "tab:orange")
-
-
-def true_offsets(acquisition: Acquisition) -> npt.NDArray[np.float64] | None:
-    """Offsets of a simulation's beam on the specimen, (n, 2) in pixels of mean 0; None where they are not known."""
-    if "truth_trajectory" not in acquisition.tracks:
-        return None
-    places = acquisition.actual()
-    known = acquisition.positions() if places is None else places
-    offsets = acquisition.track("truth_trajectory").astype(np.float64) - known
-    return np.asarray(offsets - offsets.mean(axis=0))
 
 
 def draw_trajectory(acquisition: Acquisition, trajectory: Trajectory, path: Path) -> None:
@@ -46,6 +38,8 @@ def draw_trajectory(acquisition: Acquisition, trajectory: Trajectory, path: Path
     at = np.unique(np.linspace(0, max(acquisition.samples_committed - 1, 0), _POINTS).astype(np.int64))
     times, unit = _times(acquisition, at)
     offsets, std, truth = trajectory.at(at), trajectory.std_at(at), true_offsets(acquisition)
+    if truth is not None:
+        truth = truth - truth.mean(axis=0)
     figure = Figure(figsize=(7, 3.6), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()

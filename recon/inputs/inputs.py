@@ -68,7 +68,7 @@ class Inputs:
         Where the data come from: ``path``, ``store_digest``, ``plan_digest`` (None where measured elsewhere),
         ``state``, ``positions`` ("actual" or "commanded"), ``warnings`` (list of str).
     placed : PlacedSamples or None
-        The samples where the beam was, one by one, where they are shared among pixels.
+        The samples where the beam was, one by one, where that is not on pixels.
     own : Inputs or None
         Counts of the channel alone, where those of others are merged into it; images are held against these.
     """
@@ -162,8 +162,10 @@ class Inputs:
         )
 
     @classmethod
-    def from_samples(cls, samples: PlacedSamples, electrons_per_sample: float, **known: Any) -> Inputs:
-        """Make an `Inputs` of samples at any positions, by bilinear deposit of counts and visits.
+    def from_samples(
+        cls, samples: PlacedSamples, electrons_per_sample: float, *, shared: bool = True, **known: Any
+    ) -> Inputs:
+        """Make an `Inputs` of samples at any positions, by bilinear deposit of counts and visits, or whole.
 
         Samples that lie outside of the grid are left out; ``source["warnings"]`` says so.
 
@@ -172,13 +174,15 @@ class Inputs:
         samples : PlacedSamples
         electrons_per_sample : float
             Lambda, above 0.
+        shared : bool
+            Share each sample among the pixels around it; otherwise each counts whole at the pixel nearest to it.
         **known
             `noise`, `pixel_size_nm`, `truth`, `truth_columns`, `source` and `analogue` of `from_arrays`.
 
         Returns
         -------
         Inputs
-            Its visits are float32.
+            Its visits are float32 where samples are shared.
 
         Raises
         ------
@@ -197,8 +201,10 @@ class Inputs:
         if len(samples.electrons) < given:
             left_out = given - len(samples.electrons)
             warnings.append(f"{left_out} of {counted(given, 'sample')} left out, outside of the grid")
-        frames, shares = samples.bilinear()
         known["source"] = dict(known.get("source") or {}) | {"warnings": warnings}
+        if not shared:
+            return replace(cls._of_nearest(samples, electrons_per_sample, known), placed=samples)
+        frames, shares = samples.bilinear()
         whole = cls.from_arrays(frames, np.ceil(shares).astype(np.int64), electrons_per_sample, **known)
 
         return replace(

@@ -14,8 +14,10 @@ from stemscan.recon.inputs.inputs import Inputs
 from stemscan.runtime.memory import require_memory
 
 if TYPE_CHECKING:
+    from stemscan.recon.drift.using import DriftUse, Used
     from stemscan.recon.inputs.gridding import PlacedSamples
     from stemscan.store.reader import Acquisition
+    from stemscan.types import Image
 
 __all__ = ["Positions", "input_bytes", "load_inputs"]
 
@@ -38,7 +40,11 @@ def input_bytes(shape: tuple[int, int], passes: int) -> float:
 
 
 def load_inputs(
-    source: str | Path | Acquisition, positions: Positions | None = None, *, channel: int | str = 0
+    source: str | Path | Acquisition,
+    positions: Positions | None = None,
+    drift: DriftUse | Used = "auto",
+    *,
+    channel: int | str = 0,
 ) -> Inputs:
     """Read an acquisition.
 
@@ -52,6 +58,10 @@ def load_inputs(
     positions : {"actual", "commanded"}, optional
         By which samples are put on the grid: where the beam was, shared among the pixels around it, or the pixels that
         were commanded. Actual ones where the store has them, unless given.
+    drift : {"auto", "off", "stored"} or Used
+        Undo the specimen's drift: that which the store has, else what is found where a quick test shows some; or none;
+        or the stored one alone. Left as it is where commanded positions are asked for. The image is that of the
+        specimen at the mean position of the scan.
     channel : int or str
         Number or name of a channel; `stemscan.recon.joint.reading.load_channels` takes several together.
 
@@ -68,6 +78,7 @@ def load_inputs(
     ReconError
         Where the store holds nothing to reconstruct, or not the positions asked for.
     """
+    from stemscan.recon.drift.using import drift_to_use
     from stemscan.store.reader import Acquisition
 
     if positions not in (None, *get_args(Positions)):
@@ -91,11 +102,13 @@ def load_inputs(
     known: dict[str, Any] = {
         "noise": acquisition.noise,
         "pixel_size_nm": acquisition.pixel_size_nm,
-        "truth": None if truths is None else truths[number],
-        "truth_columns": acquisition.truth_columns,
+        **_truth(acquisition, None if truths is None else truths[number]),
         "analogue": detector.unit != "electron",
     }
-    warnings = list(acquisition.warnings)
+    if positions == "commanded":
+        drift = "off"
+    used = drift_to_use(acquisition, drift) if isinstance(drift, str) else drift
+    warnings = [*acquisition.warnings, *used.warnings]
     origin: dict[str, Any] = {
         "path": str(acquisition.path),
         "store_digest": acquisition.digest(),
@@ -104,16 +117,37 @@ def load_inputs(
         "positions": "commanded" if places is None else "actual",
         "warnings": warnings,
     }
+    if used.trajectory is not None:
+        rms, std = used.trajectory.rms, used.trajectory.rms_std
+        origin["drift"] = {"origin": used.origin, "rms_px": round(rms, 4), "std_px": round(std, 4)}
     _warn_of_saturation(acquisition, warnings)
     if len(acquisition.channels) > 1:
         origin["channel"] = detector.name
     dose = acquisition.electrons_per_sample
     if places is not None:
         _warn_of_gaps(acquisition, places, warnings)
-        return Inputs.from_samples(_placed(acquisition, places, number), dose, source=origin, **known)
+    if used.trajectory is not None:
+        commanded = acquisition.positions().astype(np.float32) if places is None else places
+        places = commanded + used.trajectory.at(np.arange(len(commanded))).astype(np.float32)
+    if places is not None:
+        shared = used.trajectory is None  # samples that drift spread over all places are better whole: docs/drift.md
+        return Inputs.from_samples(_placed(acquisition, places, number), dose, shared=shared, source=origin, **known)
     visits = acquisition.visits()
     frames = _electrons(acquisition.frames(channel=number), visits, detector)
     return Inputs.from_arrays(frames, visits, dose, source=origin, **known)
+
+
+def _truth(acquisition: Acquisition, truth: Image | None) -> dict[str, Any]:
+    """The specimen of a simulation and its columns, as they lie at the mean position of the scan."""
+    from stemscan.recon.drift.truth import mean_offset, moved_columns, moved_image
+
+    known = acquisition.truth_columns
+    if truth is None or not (offset := mean_offset(acquisition)).any():
+        return {"truth": truth, "truth_columns": known}
+    return {
+        "truth": moved_image(truth, offset),
+        "truth_columns": None if known is None else moved_columns(known, offset),
+    }
 
 
 def _placed(acquisition: Acquisition, places: npt.NDArray[np.float32], channel: int) -> PlacedSamples:

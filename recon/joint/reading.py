@@ -12,6 +12,7 @@ from stemscan.recon.inputs.reading import Positions, load_inputs
 from stemscan.types import ReadOnlyMapping
 
 if TYPE_CHECKING:
+    from stemscan.recon.drift.using import DriftUse
     from stemscan.store.reader import Acquisition
 
 __all__ = ["chosen_channels", "load_channels"]
@@ -39,6 +40,7 @@ def load_channels(
     positions: Positions | None = None,
     *,
     device: str = "cpu",
+    drift: DriftUse = "auto",
 ) -> Inputs:
     """Read one channel of an acquisition, or several as one.
 
@@ -53,6 +55,8 @@ def load_channels(
         As for `load_inputs`.
     device : str
         Of torch, on which channels are merged.
+    drift : {"auto", "off", "stored"}
+        As for `load_inputs`; that of the first channel is that of all.
 
     Returns
     -------
@@ -64,12 +68,14 @@ def load_channels(
     UsageError, StemscanError
         When there is no such channel, and as `load_inputs`.
     """
+    from stemscan.recon.drift.using import drift_to_use
     from stemscan.recon.joint.merging import merged
     from stemscan.store.reader import Acquisition
 
     acquisition = source if isinstance(source, Acquisition) else Acquisition.open(source)
     numbers = chosen_channels(acquisition, channel)
-    channels = [load_inputs(acquisition, positions, channel=number) for number in numbers]
+    used = drift_to_use(acquisition, "off" if positions == "commanded" else drift)
+    channels = [load_inputs(acquisition, positions, used, channel=number) for number in numbers]
     wanted = channels[0]
     if len(channels) == 1:
         return wanted
