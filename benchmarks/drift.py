@@ -1,0 +1,174 @@
+"""Drift found against drift that was made: residuals, seconds, and the image, with phase correlation of passes beside.
+
+    python -m benchmarks.drift [--size 1024] [--seeds 31 32] [--images FILE ...] [--method fourier-eb]
+
+Lattices are those of `benchmarks.columns` with seeds of their own; block-random n of 8 x 8, 4 passes. Samples are drawn
+at drifted positions by bilinear interpolation. `start`, `passes` and `found` are RMS errors a direction in px, of no
+correction, of phase correlation of whole passes (scikit-image, joined by a line through their middles) and of
+`find_drift`; `foretold` is the error that it states. With --method, PSNR without correction, found, and by the true
+positions. Seconds are processor time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import gaussian_filter, map_coordinates
+from skimage.registration import phase_cross_correlation
+
+from stemscan.files.read import read_picture
+from stemscan.path.scan_path import ScanPath
+from stemscan.plan.scan_plan import ScanPlan
+from stemscan.recon.drift.find import drift_of
+from stemscan.recon.drift.timed import TimedSamples
+from stemscan.recon.inputs.gridding import PlacedSamples
+from stemscan.recon.inputs.inputs import Inputs
+from stemscan.recon.metrics import compare
+from stemscan.recon.run import reconstruct
+from tests.recon.columns.columns_kit import crystal, render
+
+Floats = npt.NDArray[np.float64]
+
+
+class Case(NamedTuple):
+    """A scan: drift in pixels from its beginning to its end, and what is unusual about it."""
+
+    name: str
+    drift: str
+    size: float
+    specimen: str = "lattice"
+    per_block: int = 3
+    dose: float = 10.0
+    order: str = "serpentine-blocks"
+
+
+CASES = (
+    *(Case("", drift, size) for drift in ("linear", "quadratic", "exponential") for size in (2, 5, 20)),
+    Case("perfect lattice", "linear", 5, specimen="perfect"),
+    Case("half vacuum", "linear", 5, specimen="half"),
+    Case("n = 1", "linear", 5, per_block=1),
+    Case("dose 2.5", "linear", 5, dose=2.5),
+    Case("random walk", "walk", 2),
+    Case("delocalised", "quadratic", 5, order="delocalised"),
+    Case("still", "linear", 0),
+    Case("flat", "linear", 5, specimen="flat"),
+)
+
+
+def offsets(case: Case, count: int, random: np.random.Generator) -> Floats:
+    """A trajectory of mean 0, (count, 2)."""
+    angle, t = random.uniform(0, 2 * np.pi), ((np.arange(count) + 0.5) / count)[:, np.newaxis]
+    way = case.size * np.array([np.sin(angle), np.cos(angle)])
+    if case.drift == "walk":
+        steps = np.cumsum(random.normal(size=(2048, 2)), axis=0) * case.size / np.sqrt(2048)
+        moved = np.stack([np.interp(t[:, 0], np.linspace(0, 1, 2048), steps[:, axis]) for axis in (0, 1)], axis=1)
+    else:
+        moved = way * {"linear": t, "quadratic": t**2, "exponential": 1 - np.exp(-t / 0.2)}[case.drift]
+    return np.asarray(moved - moved.mean(axis=0))
+
+
+def specimen(kind: str, size: int, seed: int) -> Floats:
+    """The signal."""
+    if kind == "flat":
+        return np.full((size, size), 0.4)
+    perfect = {"displaced": 0.0, "vacancies": 0.0} if kind == "perfect" else {}
+    image = render(crystal(size=size, seed=seed, **perfect)) / 1.05
+    if kind == "half":
+        image[:, size // 2 :] = 0.02
+    return np.asarray(image)
+
+
+def scan(case: Case, image: Floats, seed: int) -> tuple[TimedSamples, Floats]:
+    """Samples and their true offsets."""
+    pattern = {"kind": "block-random", "block": 8, "samples_per_block": case.per_block}
+    plan = ScanPlan.from_dict(
+        {
+            "pattern": pattern, "shape": list(image.shape), "passes": 4, "order": {"kind": case.order},
+            "dwell_ns": 1000, "dose": {"electrons_per_sample": case.dose}, "seed": seed,
+        }
+    )  # fmt: skip
+    positions, random = ScanPath(plan).positions(0, plan.total_samples).astype(np.float64), np.random.default_rng(seed)
+    moved = offsets(case, len(positions), random)
+    signal = map_coordinates(image, (positions + moved).T, order=1, mode="nearest")
+    starts = np.arange(5) * plan.samples_per_pass
+    counts = random.poisson(case.dose * signal)
+    return TimedSamples(counts / case.dose, positions, starts, (len(image), image.shape[1]), case.dose), moved
+
+
+def by_phase(samples: TimedSamples) -> Floats:
+    """Offsets by phase correlation of whole passes with the first, straight between their middles."""
+    images, middles = [], []
+    for start, stop in zip(samples.pass_starts[:-1], samples.pass_starts[1:], strict=True):
+        sums, visits = np.zeros((2, *samples.shape))
+        where = tuple(samples.positions[start:stop].astype(int).T)
+        sums[where], visits[where] = samples.signal[start:stop], 1
+        images.append(gaussian_filter(sums, 3) / (gaussian_filter(visits, 3) + 1e-4))
+        middles.append((start + stop) / 2)
+    shifts = [phase_cross_correlation(image, images[0], upsample_factor=20)[0] for image in images]
+    line = [np.interp(np.arange(samples.count), middles, -np.array(shifts)[:, axis]) for axis in (0, 1)]
+    return np.stack(line, axis=1)
+
+
+def residual(found: Floats, truth: Floats) -> float:
+    """RMS a direction without the mean."""
+    off = found - truth
+    return float(np.sqrt(np.mean((off - off.mean(axis=0)) ** 2)))
+
+
+def psnr(samples: TimedSamples, moved: Floats, image: Floats, method: str) -> float:
+    """Of a reconstruction with samples at their positions plus offsets."""
+    starts = tuple(int(start) for start in samples.pass_starts)
+    places = (samples.positions + moved).astype(np.float32)
+    placed = PlacedSamples.of(samples.signal * samples.dose, places, starts, samples.shape)
+    made = reconstruct(Inputs.from_samples(placed, samples.dose, shared=False), method, contradictions=False)
+    return float(compare(made.image, image).psnr)
+
+
+def row(case: Case, samples: TimedSamples, moved: Floats, image: Floats, method: str | None) -> str:
+    """A line of the table."""
+    began = time.process_time()
+    drift = drift_of(samples)
+    seconds = time.process_time() - began
+    nothing, known = np.zeros_like(moved), drift.trajectory
+    at = nothing if known is None else known.at(np.arange(samples.count))
+    cells = [
+        f"{case.name} {case.drift} {case.size:g}".strip(), drift.verdict, f"{residual(nothing, moved):.3f}",
+        f"{residual(by_phase(samples), moved):.3f}", "-" if known is None else f"{residual(at, moved):.3f}",
+        "-" if known is None else f"{known.rms_std:.3f}", f"{seconds:.1f}",
+    ]  # fmt: skip
+    if method is not None:
+        used = at if drift.verdict == "drift" else nothing
+        cells += [f"{psnr(samples, one, image, method):.2f}" for one in (nothing, used, moved)]
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=1024)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[31, 32])
+    parser.add_argument("--images", type=Path, nargs="*", default=[])
+    parser.add_argument("--method")
+    asked = parser.parse_args()
+    more = "" if asked.method is None else " left, dB | found, dB | true, dB |"
+    print(f"| scan, drift px | verdict | start | passes | found | foretold | s |{more}")
+    print("|" + "---|" * (7 + 3 * (asked.method is not None)))
+    for seed in asked.seeds:
+        for case in CASES:
+            image = specimen(case.specimen, asked.size, seed)
+            print(row(case, *scan(case, image, seed), image, asked.method), flush=True)
+        for path in asked.images:
+            values = np.asarray(read_picture(path).values, np.float64)[: asked.size, : asked.size]
+            image = (values - values.min()) / max(float(np.ptp(values)), 1e-9)
+            for size in (0, 5):
+                case = Case(path.stem, "linear", size)
+                print(row(case, *scan(case, image, seed), image, asked.method), flush=True)
+
+
+if __name__ == "__main__":
+    main()
