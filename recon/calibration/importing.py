@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.errors import ReconError
+from stemscan.errors import ReconError, UsageError
 from stemscan.recon.calibration.calibration import Calibration, calibrate_readings
 from stemscan.store.batch import DetectorInfo
 
@@ -41,7 +41,7 @@ def found_dose(
 
     Raises
     ------
-    ReconError
+    UsageError
         As `calibrate`; it names the option that helps as well.
     """
     starts = (0, *accumulate(samples.samples_per_pass))
@@ -51,7 +51,7 @@ def found_dose(
         try:
             found = calibrate_readings(readings, samples.positions, starts, samples.shape, dark=dark)
         except ReconError as problem:
-            raise ReconError(f"without --dose: {problem}; or state --dose") from problem
+            raise UsageError(f"without --dose: {problem}; or state --dose") from problem
         if channel.unit == "electron":
             channel = replace(channel, unit="adu", gain=found.gain, offset=found.offset)
         level = found.brightest * found.gain + found.offset

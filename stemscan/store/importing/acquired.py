@@ -61,7 +61,7 @@ def acquired_frames(path: Path, frame: int | str | None = None) -> tuple[Picture
         values, visits = values[:1], visits[:1]
     first, warnings = chosen.start or 0, tuple(store.warnings)
     if len(store.channels) > 1:
-        warnings += (f"of its {len(store.channels)} channels the first, {store.channels[0].name}, was taken",)
+        warnings += (f"of {counted(len(store.channels), 'channel')} the first, {store.channels[0].name}, was taken",)
     return Picture(values, store.passes, first, "", size, (), warnings), visits
 
 

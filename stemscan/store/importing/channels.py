@@ -13,6 +13,7 @@ from stemscan.errors import UsageError
 from stemscan.files.arrays import read_array
 from stemscan.store.importing.measured import Samples, samples_from_frames
 from stemscan.store.importing.measured_files import Found, read_samples
+from stemscan.units import counted
 
 __all__ = ["channel_names", "joined", "read_channels"]
 
@@ -47,7 +48,7 @@ def read_channels(
         return _along(files, frames, axis, **how)
     if len(files) > 1 and len(frames) not in (0, 1, len(files)):
         raise UsageError(
-            f"expected --frame once, or once for each of {len(files)} files, got {len(frames)}; match them"
+            f"expected --frame once, or once for each of {counted(len(files), 'file')}, got {len(frames)}; match them"
         )
     pairs = max(len(files), len(frames))
     return [
@@ -65,7 +66,7 @@ def channel_names(files: Sequence[Path], frames: Sequence[str], number: int, giv
         When there are not as many names as channels.
     """
     if given and len(given) != number:
-        raise UsageError(f"--name: expected one for each of {number} channels, got {len(given)}; match them")
+        raise UsageError(f"--name: expected one for each of {counted(number, 'channel')}, got {len(given)}; match them")
     if given:
         return tuple(given)
     if number == 1:
