@@ -87,8 +87,8 @@ def covering_parts(samples: TimedSamples) -> int:
     return parts if min(covered) >= _COVERED * whole else 1
 
 
-def pass_shifts(samples: TimedSamples, scale: Scale) -> PassShifts:
-    """Shifts of passes, or of parts of them that cover the field, of a scan."""
+def pass_shifts(samples: TimedSamples, scale: Scale, apart: int = _MOST_APART) -> PassShifts:
+    """Shifts of passes, or of parts of them that cover the field; of pairs so many parts apart at most."""
     number = samples.parts(covering_parts(samples))
     count = int(number.max()) + 1
     if count == 1:
@@ -103,7 +103,7 @@ def pass_shifts(samples: TimedSamples, scale: Scale) -> PassShifts:
         consecutive.append(peak)
         predicted = peak
     steps = np.array(consecutive)
-    pairs = [(a, b) for a, b in combinations(range(count), 2) if b - a <= _MOST_APART]
+    pairs = [(a, b) for a, b in combinations(range(count), 2) if b - a <= apart]
     found = [steps[a] if b - a == 1 else spectra.peak(a, b, steps[a:b].sum(axis=0))[0] for a, b in pairs]
     shifts, std = _joined(pairs, np.array(found), count)
     return PassShifts(number, shifts, std, unclear)

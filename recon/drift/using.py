@@ -89,7 +89,7 @@ def moves(samples: TimedSamples) -> bool:
 
     Motion that is the same in each pass, and motion far quicker than a pass, is not seen.
     """
-    shifts = pass_shifts(samples, Scale.of(_TEST_WIDTH, samples.shape))
+    shifts = pass_shifts(samples, Scale.of(_TEST_WIDTH, samples.shape), apart=2)
     if shifts.unclear is not None:
         return True
     sure = shifts.std if shifts.std < float("inf") else 0.0
