@@ -24,7 +24,7 @@ __all__ = ["Drift", "find_drift", "opened", "store_drift"]
 
 _BYTES_A_SAMPLE = 400
 _BYTES_A_PIXEL = 160
-"""Memory by `benchmarks/drift.py --memory`."""
+"""Memory by the sizes of the arrays, of up to eight passes."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

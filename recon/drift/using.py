@@ -9,6 +9,7 @@ from stemscan.recon.drift.find import find_drift
 from stemscan.recon.drift.leave_out import Scale
 from stemscan.recon.drift.passes import pass_shifts
 from stemscan.recon.drift.timed import TimedSamples
+from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.store.reader import Acquisition
@@ -67,7 +68,7 @@ def drift_to_use(acquisition: Acquisition, use: DriftUse = "auto") -> Used:
     if stored is not None and stored.current:
         return Used(stored.trajectory, "stored")
     if use == "stored":
-        got = "none" if stored is None else f"one of the first {stored.samples} samples alone"
+        got = "none" if stored is None else f"one of the first {counted(stored.samples, 'sample')} alone"
         raise ReconError(f"expected a drift in {where}, got {got}; find it by stemscan drift")
     stale = (
         ()
