@@ -82,6 +82,7 @@ def assert_same(folder: Path, reference: Path) -> None:
     assert not list(folder.rglob("*.partial*"))
 
 
+@pytest.mark.usefixtures("usual_signals")
 @pytest.mark.parametrize(
     ("stop", "code"), [("0:acq.zarr/samples/counts", 137), ("0:acq.zarr/frames/c", 137), ("2:acq.zarr/visits/c", 130)]
 )

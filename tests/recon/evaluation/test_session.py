@@ -257,4 +257,4 @@ def test_another_evaluation_may_make_the_cache_meanwhile(tmp_path: Path, monkeyp
 
 def test_code_digest_follows_the_rooms_that_a_method_uses() -> None:
     rooms = [room.name for room in implementation._rooms_of_methods(Path(implementation.__file__).parents[1] / "blend")]
-    assert rooms == ["columns", "fshnet"]
+    assert rooms == ["columns", "fourier_eb", "fshnet"]
