@@ -18,7 +18,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("recon", "simulators", "cli")
-DATA = ("py.typed", "__init__.pyi", "hardware/profiles/*.yaml", "recon/weights/*.safetensors", "recon/weights/*.md")
+DATA = (
+    "py.typed", "__init__.pyi", "hardware/profiles/*.yaml", "simulators/instrument/presets/*.yaml",
+    "recon/weights/*.safetensors", "recon/weights/*.md",
+)  # fmt: skip
 BESIDE = {"CHANGELOG.md", "CITATION.cff", "LICENSE", "MANIFEST.in", "PKG-INFO", "README.md", "constraints.txt"}
 BESIDE |= {"pyproject.toml", "setup.cfg"}
 
@@ -77,7 +80,7 @@ def main() -> None:
         run(python, "-m", "stemscan", "--help", cwd=folder)
         run(command, "plan", "-o", "plan.yaml", "--shape", "64x64", "--pixel-size", "0.02nm", cwd=folder)
         run(command, "plan", "check", "plan.yaml", "--profile", "obi", cwd=folder)
-        run(command, "simulate", "plan.yaml", "crystal:SrTiO3", "-o", "acq.zarr", cwd=folder)
+        run(command, "simulate", "plan.yaml", "crystal:SrTiO3", "--instrument", "ideal", "-o", "acq.zarr", cwd=folder)
         run(command, "recon", "acq.zarr", "-o", "image.tif", cwd=folder)
         shutil.copytree(ROOT / "examples", folder / "examples")  # pip builds where the source is
         examples = [folder / "examples" / name for name in ("method", "controller")]
