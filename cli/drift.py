@@ -36,8 +36,8 @@ def drift(
         if picture is not None or overwrite:
             raise UsageError("--undo: expected no other option beside it, got one; leave it out")
         removed = remove_drift(store)
-        said = "removed; samples are as they were" if removed else "there was none"
-        talk.result({"store": str(store), "removed": removed}, [f"{store}: drift {said}"])
+        said = "its drift was removed; samples are as they were" if removed else "no drift is stored there"
+        talk.result({"store": str(store), "removed": removed}, [f"{store}: {said}"])
         return
     if picture is not None:
         if picture.suffix.lower() != ".png":
@@ -57,5 +57,7 @@ def drift(
 
         known = found.trajectory
         write_file(picture, lambda place: draw_trajectory(acquisition, known, place), overwrite=overwrite)
+    elif picture is not None:
+        talk.warn(f"{picture} was not drawn: no motion could be estimated")
     rows = [*found.rows(), ("stored", "drift/ in the store" if stored else "nothing")]
     talk.result({"store": str(store), **found.to_dict(), "stored": stored}, [f"{store}:", *table(rows)])

@@ -1,4 +1,4 @@
-"""What happens in time: the probe's current, and a specimen that fades, by the order of the scan at equal dose.
+"""Effects in time: the probe's current, and a specimen that fades, by the order of the scan at equal dose.
 
 In this folder:
 

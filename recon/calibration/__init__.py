@@ -1,1 +1,1 @@
-"""What the numbers of a detector mean, from the counts themselves."""
+"""Meaning of a detector's numbers, from the counts themselves."""

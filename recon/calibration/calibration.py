@@ -68,7 +68,7 @@ class Calibration:
     warnings: tuple[str, ...] = ()
 
     def rows(self) -> Rows:
-        """What was found, for people."""
+        """Rows of a summary: name and value."""
         where = "of one pass each" if self.same_pass else "of successive passes"
         electrons = f"{abs(self.read_noise / self.gain):.3g} e-"
         found = [

@@ -192,7 +192,7 @@ def opened(source: Acquisition | str | Path) -> Acquisition:
 
 
 def _notes(samples: TimedSamples, found: Found) -> tuple[str, ...]:
-    """What these samples cannot tell."""
+    """Notes on motion that these samples cannot tell."""
     notes = []
     if covering_parts(samples) == 1:
         if samples.passes == 1:

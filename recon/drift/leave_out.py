@@ -55,7 +55,7 @@ class Scale:
 
 @dataclass(frozen=True, eq=False)
 class Readings:
-    """What each sample says.
+    """Values of each sample in the fit of a trajectory.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ def smoothed_slabs(samples: TimedSamples, positions: Floats, slabs: Whole, scale
 
 
 def read_samples(samples: TimedSamples, offsets: Floats, scale: Scale) -> Readings:
-    """What each sample says of a trajectory.
+    """Work out what each sample says of a trajectory.
 
     Parameters
     ----------

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["draw_trajectory"]
 
 _POINTS: Final = 2000
-_COLOURS: Final = ("tab:blue", "tab:orange")
+_COLOURS: Final = (("tab:blue", "navy"), ("tab:orange", "saddlebrown"))
+"""Of the estimate and of the truth, in rows and columns."""
 
 
 def draw_trajectory(acquisition: Acquisition, trajectory: Trajectory, path: Path) -> None:
@@ -43,12 +44,12 @@ def draw_trajectory(acquisition: Acquisition, trajectory: Trajectory, path: Path
     figure = Figure(figsize=(7, 3.6), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for axis, (name, colour) in enumerate(zip(("row", "column"), _COLOURS, strict=True)):
+    for axis, (name, (colour, dark)) in enumerate(zip(("row", "column"), _COLOURS, strict=True)):
         line, error = offsets[:, axis], 2 * std[:, axis]
         axes.fill_between(times, line - error, line + error, color=colour, alpha=0.25, linewidth=0)
         axes.plot(times, line, color=colour, linewidth=1.5, label=f"{name}, with two standard deviations")
         if truth is not None:
-            axes.plot(times, truth[at, axis], color="black", linewidth=0.6, label="truth" if axis else None)
+            axes.plot(times, truth[at, axis], color=dark, linewidth=0.5, label=f"{name}, truth")
     starts = np.asarray(acquisition.layout.pass_starts[1:-1], np.int64)
     for start in _times(acquisition, starts[starts < acquisition.samples_committed])[0]:
         axes.axvline(start, color="0.8", linewidth=0.6, zorder=0)

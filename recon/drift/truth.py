@@ -1,4 +1,4 @@
-"""What a simulation knows of drift: the true trajectory, and the specimen as it lies at the mean position of the scan.
+"""Drift as a simulation knows it: the true trajectory, and the specimen as it lies at the mean position of the scan.
 
 A reconstruction shows the specimen where it lay on average; a simulated one lies where it was when the scan began.
 """

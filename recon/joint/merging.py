@@ -27,26 +27,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import ReconError
 from stemscan.recon.inputs.inputs import Inputs
-from stemscan.recon.inputs.read_noise import read_variance
-from stemscan.types import Image
+from stemscan.recon.joint.relating import Line, differs, folds_of, line_between, pilot_of, rest_of, variance_of
+from stemscan.types import Floats
 
 __all__ = ["Merged", "Relation", "merged"]
-
-_DARKEST: Final = 0.03
-"""Smallest signal for which a variance is told, in parts of the mean."""
-
-_INSTRUMENT: Final = 4.0
-"""Standard errors by which a pilot must foretell the samples that it has not seen for a line to be sought by it."""
-
-_SURE: Final = 3.0
-"""Standard errors by which a slope must differ from zero for the channel to be heeded."""
 
 
 @dataclass(frozen=True)
@@ -110,23 +101,23 @@ def merged(wanted: Inputs, others: Sequence[Inputs], *, device: str = "cpu") -> 
     """
     if any(not np.array_equal(one.visits, wanted.visits) for one in others):
         raise ReconError("expected channels of the same samples, got other visits; take channels of one store")
-    folds = _folds(wanted.shape)
-    pilots = [_pilot(wanted.whole, device, fold) for fold in folds]
-    lines = [_line(one.whole, wanted.whole, pilots, folds) for one in others]
+    folds = folds_of(wanted.shape)
+    pilots = [pilot_of(wanted.whole, device, fold) for fold in folds]
+    lines = [line_between(one.whole, wanted.whole, pilots, folds) for one in others]
     for number, one in enumerate(others):
-        if not _counts(lines[number]):  # the other channel may show more
-            theirs = [_pilot(one.whole, device, fold) for fold in folds]
-            lines[number] = _line(one.whole, wanted.whole, theirs, folds)
+        if not differs(lines[number]):  # the other channel may show more
+            theirs = [pilot_of(one.whole, device, fold) for fold in folds]
+            lines[number] = line_between(one.whole, wanted.whole, theirs, folds)
     pilot = np.mean(pilots, axis=0)
     parts: list[_Part] = []
     for one, line in zip(others, lines, strict=True):
-        rest = _rest(one.whole, wanted.whole, pilot, line, device)
+        rest = rest_of(one.whole, wanted.whole, pilot, line, device)
         trust = _trust(wanted.whole, one.whole, line, pilots, folds, device)
         parts.append(_Part(one, line, rest, trust))
     first = _merge(wanted, parts, pilot)
     if not any(part.counts for part in parts):
         return Merged(wanted, first.relations)
-    return _merge(wanted, parts, _pilot(first.inputs.whole, device))
+    return _merge(wanted, parts, pilot_of(first.inputs.whole, device))
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,34 +125,29 @@ class _Part:
     """A channel, its line, the image and variance of the rest, and how far it is trusted."""
 
     channel: Inputs
-    line: tuple[float, float, float]
-    rest: tuple[npt.NDArray[np.float64], float]
+    line: Line
+    rest: tuple[Floats, float]
     trust: float = 1.0
 
     @property
     def counts(self) -> bool:
         """Tell whether the channel has anything to do with the one that is wanted."""
-        return _counts(self.line) and self.trust > 0
+        return differs(self.line) and self.trust > 0
 
-    def variance(self, signal: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def variance(self, signal: Floats) -> Floats:
         """Variance of a sample of the wanted signal by this channel, where that is so large."""
         offset, slope, error = self.line
         if not self.counts:
             return np.full_like(signal, np.inf)
         image, unsure = self.rest
         line = (error * (signal - signal.mean())) ** 2
-        found: npt.NDArray[np.float64] = _variance(self.channel, offset + slope * signal + image) + unsure + line
+        found: Floats = variance_of(self.channel, offset + slope * signal + image) + unsure + line
         return found / slope**2
 
 
-def _counts(line: tuple[float, float, float]) -> bool:
-    """Tell whether a slope differs from zero."""
-    return abs(line[1]) > _SURE * line[2]
-
-
-def _merge(wanted: Inputs, parts: Sequence[_Part], pilot: npt.NDArray[np.float64]) -> Merged:
+def _merge(wanted: Inputs, parts: Sequence[_Part], pilot: Floats) -> Merged:
     """All channels as one, with weights where the wanted signal is the pilot."""
-    variances = [_variance(wanted, pilot), *(part.variance(pilot) for part in parts)]
+    variances = [variance_of(wanted, pilot), *(part.variance(pilot) for part in parts)]
     known = np.add.reduce([1.0 / one for one in variances])
     theirs = [part.trust / (one * known) for part, one in zip(parts, variances[1:], strict=True)]
     shares = [1.0 - np.add.reduce(theirs), *theirs]
@@ -184,22 +170,22 @@ def _merge(wanted: Inputs, parts: Sequence[_Part], pilot: npt.NDArray[np.float64
 def _trust(
     wanted: Inputs,
     channel: Inputs,
-    line: tuple[float, float, float],
-    pilots: Sequence[npt.NDArray[np.float64]],
+    line: Line,
+    pilots: Sequence[Floats],
     folds: Sequence[npt.NDArray[np.bool_]],
     device: str,
 ) -> float:
     """Factor, 0 to 1, of what merging changes that foretells the wanted channel at pixels left out; with its error."""
-    if not _counts(line):
+    if not differs(line):
         return 0.0
     gained = changed = noise = 0.0
     for pilot, fold in zip(pilots, folds, strict=True):
         own, other = (_without(one, fold) for one in (wanted, channel))
-        part = _Part(other, line, _rest(other, own, pilot, line, device))
-        change = _pilot(_merge(own, [part], pilot).inputs, device) - pilot
+        part = _Part(other, line, rest_of(other, own, pilot, line, device))
+        change = pilot_of(_merge(own, [part], pilot).inputs, device) - pilot
         gained += float((change * (wanted.S - wanted.V * pilot))[fold].sum())
         changed += float((change**2 * wanted.V)[fold].sum())
-        noise += float((change**2 * wanted.V * _variance(wanted, pilot))[fold].sum())
+        noise += float((change**2 * wanted.V * variance_of(wanted, pilot))[fold].sum())
     return float(np.clip((gained + np.sqrt(noise)) / changed, 0.0, 1.0)) if changed else 1.0
 
 
@@ -209,88 +195,14 @@ def _without(inputs: Inputs, fold: npt.NDArray[np.bool_]) -> Inputs:
     return replace(inputs, frames=inputs.frames * keep, visits=inputs.visits * keep, truth=None, truth_columns=None)
 
 
-def _folds(shape: tuple[int, int]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Half of the pixels, drawn by their places, and the others."""
-    from stemscan.recon.fourier_eb.folds import fold_labels
-
-    labels = fold_labels(shape, 2)
-    return labels == 0, labels == 1
-
-
-def _pilot(inputs: Inputs, device: str, left_out: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.float64]:
-    """Estimate of the signal from all samples, or from those that are not left out."""
-    keep = np.float32(1) if left_out is None else (~left_out).astype(np.float32)
-    return _analysed(inputs.S * keep, inputs.V * keep, inputs.electrons_per_sample, inputs.noise, device)[0]
-
-
-def _analysed(
-    summed: Image, visits: Image, dose: float, noise: str, device: str
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Posterior mean and standard deviation of a signal on the scan's grid, by Fourier empirical Bayes."""
-    from stemscan.recon.fourier_eb.analysis import analyse
-    from stemscan.recon.inputs.grids import upsample, upsample_linear
-
-    found = analyse(summed, visits, dose, noise=noise, device=device)
-    shape = (summed.shape[0], summed.shape[1])
-    image, std = upsample(found.image, found.factor, shape), upsample_linear(found.std, found.factor, shape)
-    return image.astype(np.float64), std.astype(np.float64)
-
-
-def _line(
-    channel: Inputs,
-    wanted: Inputs,
-    pilots: Sequence[npt.NDArray[np.float64]],
-    folds: Sequence[npt.NDArray[np.bool_]],
-) -> tuple[float, float, float]:
-    """Offset, slope and its standard error of a channel's signal on the wanted one, by pilots of the other samples."""
-    visits = wanted.V.astype(np.float64)
-    total = visits.sum()
-    means = [one.S.sum(dtype=np.float64) / total for one in (channel, wanted)]
-    pilot = np.where(folds[0], *pilots)
-    instrument = pilot - (visits * pilot).sum() / total
-    theirs, own = (one.S - visits * mean for one, mean in zip((channel, wanted), means, strict=True))
-    shared = float((instrument * own).sum())
-    noise = float(np.sqrt((instrument**2 * visits * _variance(wanted, np.full_like(pilot, means[1]))).sum()))
-    if not abs(shared) > _INSTRUMENT * noise:
-        return means[0], 0.0, np.inf
-    slope = float((instrument * theirs).sum() / shared)
-    error = float(np.sqrt((instrument**2 * (theirs - slope * own) ** 2).sum()) / abs(shared))
-    return means[0] - slope * means[1], slope, error
-
-
-def _rest(
-    channel: Inputs, wanted: Inputs, pilot: npt.NDArray[np.float64], line: tuple[float, float, float], device: str
-) -> tuple[npt.NDArray[np.float64], float]:
-    """Image of what the line leaves of a channel, and the variance of its error."""
-    offset, slope, _ = line
-    visits = channel.V.astype(np.float64)
-    left = channel.S - visits * offset - slope * wanted.S
-    noise = _variance(channel, offset + slope * pilot) + slope**2 * _variance(wanted, pilot)
-    variance = float((visits * noise).sum() / visits.sum())
-    seen = visits > 0
-    shift = max(-float((left[seen] / visits[seen]).min()), 0.0) + np.sqrt(variance)
-    shifted = (left + visits * shift).astype(np.float32)
-    mean = float(shifted.sum(dtype=np.float64) / visits.sum())
-    image, std = _analysed(shifted, channel.V, mean / variance, "poisson", device)
-    return image - mean, float((std**2).mean())
-
-
-def _variance(channel: Inputs, signal: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Variance of a sample of a channel where its signal is so large."""
-    read = read_variance(channel.S, channel.V) if channel.noise == "poisson" else 0.0
-    power = 1 if channel.noise == "poisson" else 2
-    least = _DARKEST * max(channel.mean, 1.0 / (channel.electrons_per_sample * channel.samples))
-    return np.maximum(signal, least) ** power / channel.electrons_per_sample + read
-
-
-def _dose(wanted: Inputs, pilot: npt.NDArray[np.float64], variance: npt.NDArray[np.float64]) -> float:
+def _dose(wanted: Inputs, pilot: Floats, variance: Floats) -> float:
     """Dose at which counts of the wanted signal vary on the mean as merged samples do."""
     visits = wanted.V.astype(np.float64)
     spread = np.maximum(pilot, 0) ** (1 if wanted.noise == "poisson" else 2)
     return float((visits * spread).sum() / (visits * variance).sum())
 
 
-def _joined(wanted: Inputs, parts: Sequence[_Part], shares: Sequence[npt.NDArray[np.float64]], dose: float) -> Inputs:
+def _joined(wanted: Inputs, parts: Sequence[_Part], shares: Sequence[Floats], dose: float) -> Inputs:
     """Merged counts of the wanted channel's passes, or of its samples where these lie between pixels."""
     known: dict[str, Any] = {
         "noise": wanted.noise, "pixel_size_nm": wanted.pixel_size_nm, "truth": wanted.truth,

@@ -125,7 +125,7 @@ class Chain:
     # ------------------------------------------------------------------ blocks, by their first sample
 
     def _read(self, start: int) -> SampleBatch:
-        """What is read in a block."""
+        """Readings of a block."""
         before = start - self._size
         late = start and any(one.run_in for one in self._detectors)
         if late and before not in self._lit:

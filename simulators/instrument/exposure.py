@@ -20,7 +20,7 @@ __all__ = ["Exposure", "Met"]
 
 @dataclass(frozen=True, eq=False)
 class Met:
-    """What samples met.
+    """Effects that samples met.
 
     Attributes
     ----------

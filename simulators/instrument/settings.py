@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
 
-from stemscan.arguments import described, file_path
-from stemscan.errors import InputNotFoundError, UsageError
-from stemscan.files.yaml_model import expectation, key_path, model_from_file, model_from_yaml, shortened
+from stemscan.arguments import described
+from stemscan.errors import UsageError
+from stemscan.files.shipped import ShippedFiles
+from stemscan.files.yaml_model import expectation, key_path, shortened
 from stemscan.hardware.profile_parts import Part, pairs
 from stemscan.plan.yaml_text import normalised
 from stemscan.simulators.instrument.beam_damage import BeamDamage
@@ -36,8 +36,6 @@ __all__ = ["IDEAL", "TEMPLATE", "Instrument", "instrument_names", "instrument_of
 
 TEMPLATE: Final = "template"
 """Name of the instrument whose every key is explained, to begin one's own with."""
-
-_WHAT: Final = "virtual instrument"
 
 _BYTES_OF_TRANSFORMS: Final = 60
 
@@ -113,7 +111,7 @@ class Instrument(Part):
 
     @property
     def tracks(self) -> tuple[str, ...]:
-        """What it leaves in a store for each sample, by array."""
+        """Arrays of a store that hold what it did to each sample."""
         left = {
             "truth_trajectory": bool(self.motions),
             "truth_current": not self.current.is_off,
@@ -136,11 +134,13 @@ class Instrument(Part):
     def settings(self) -> dict[str, Any]:
         """Plain data of all effects that are not off, numbers normalised."""
         data = self.model_dump(mode="json", exclude_defaults=True, exclude={"version", "name", "description"})
-        angles = not self.detectors[0].collection.is_off
-        off = {key for key in data if key not in ("detectors", "scattering") and getattr(self, key).is_off}
-        off |= {"scattering"} - ({"scattering"} if angles else set())
-        off |= {"detectors"} if self.counts_signal else set()
-        plain: dict[str, Any] = normalised({key: value for key, value in data.items() if key not in off})
+        effects = {key for key in data if key not in ("detectors", "scattering")}
+        on = {key for key in effects if not getattr(self, key).is_off}
+        if not self.counts_signal:
+            on.add("detectors")
+        if not self.detectors[0].collection.is_off:
+            on.add("scattering")
+        plain: dict[str, Any] = normalised({key: value for key, value in data.items() if key in on})
         return plain
 
     def record(self) -> InstrumentRecord | None:
@@ -157,26 +157,8 @@ IDEAL: Final = Instrument(name="ideal")
 """Still, and counts every electron."""
 
 
-def instrument_names() -> tuple[str, ...]:
-    """Names of the instruments that come with the package."""
-    found = (Path(entry.name) for entry in files(__package__).joinpath("presets").iterdir())
-    return tuple(sorted(path.stem for path in found if path.suffix == ".yaml"))
-
-
-def instrument_text(name: str) -> str:
-    """The file of an instrument that comes with the package.
-
-    Raises
-    ------
-    InputNotFoundError
-        When there is none of that name.
-    """
-    if name not in instrument_names():
-        raise InputNotFoundError(
-            f"expected an instrument of {', '.join(instrument_names())}, or a file, got {name!r}; correct the name or "
-            "the path"
-        )
-    return files(__package__).joinpath("presets", f"{name}.yaml").read_text(encoding="utf-8")
+_INSTRUMENTS: Final = ShippedFiles(__package__, "presets", "virtual instrument")
+instrument_names, instrument_text = _INSTRUMENTS.names, _INSTRUMENTS.text
 
 
 def instrument_of(instrument: Instrument | str | Path) -> Instrument:
@@ -195,13 +177,4 @@ def instrument_of(instrument: Instrument | str | Path) -> Instrument:
         raise UsageError(
             f"expected an instrument, its name or its file, got {described(instrument)}; give one such as 'drifting'"
         )
-    path = file_path(instrument, "an instrument, or its name")
-    if isinstance(instrument, str) and (instrument in instrument_names() or not _is_file(instrument)):
-        text = instrument_text(instrument)
-        return model_from_yaml(Instrument, text, what=_WHAT, source=instrument, error=UsageError)
-    return model_from_file(Instrument, path, what=_WHAT, error=UsageError)
-
-
-def _is_file(name: str) -> bool:
-    """Tell whether a name is that of a file, be it there or not."""
-    return name.endswith((".yaml", ".yml")) or Path(name).is_file()
+    return _INSTRUMENTS.model(Instrument, instrument, error=UsageError)

@@ -8,15 +8,13 @@ Those that come with the package are named; a file of the user's own is read fro
 from __future__ import annotations
 
 import hashlib
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from stemscan.arguments import file_path
-from stemscan.errors import InputNotFoundError, ProfileError
-from stemscan.files.yaml_model import model_from_file, model_from_yaml
+from stemscan.errors import ProfileError
+from stemscan.files.shipped import ShippedFiles
 from stemscan.hardware.profile_parts import DwellSteps, Grid, Link, Nanoseconds, Part, ProgramLimits, Settle, pairs
 
 __all__ = [
@@ -34,8 +32,6 @@ __all__ = [
 
 TEMPLATE: Final = "template"
 """Name of the profile whose every key is explained, to begin one's own with."""
-
-_WHAT: Final = "controller profile"
 
 
 class ControllerProfile(Part):
@@ -107,25 +103,8 @@ class ControllerProfile(Part):
         return hashlib.sha256(waits.encode()).hexdigest()
 
 
-def profile_names() -> tuple[str, ...]:
-    """Names of the profiles that come with the package."""
-    found = (Path(entry.name) for entry in files(__package__).joinpath("profiles").iterdir())
-    return tuple(sorted(path.stem for path in found if path.suffix == ".yaml"))
-
-
-def profile_text(name: str) -> str:
-    """The file of a profile that comes with the package.
-
-    Raises
-    ------
-    InputNotFoundError
-        When there is none of that name.
-    """
-    if name not in profile_names():
-        raise InputNotFoundError(
-            f"expected a profile of {', '.join(profile_names())}, or a file, got {name!r}; correct the name or the path"
-        )
-    return files(__package__).joinpath("profiles", f"{name}.yaml").read_text(encoding="utf-8")
+_PROFILES: Final = ShippedFiles(__package__, "profiles", "controller profile")
+profile_names, profile_text = _PROFILES.names, _PROFILES.text
 
 
 def load_profile(name: str | Path) -> ControllerProfile:
@@ -147,12 +126,4 @@ def load_profile(name: str | Path) -> ControllerProfile:
     ProfileError
         When the file is no profile.
     """
-    path = file_path(name, "a controller profile, or its name")
-    if isinstance(name, str) and (name in profile_names() or not _is_file(name)):
-        return model_from_yaml(ControllerProfile, profile_text(name), what=_WHAT, source=name, error=ProfileError)
-    return model_from_file(ControllerProfile, path, what=_WHAT, error=ProfileError)
-
-
-def _is_file(name: str) -> bool:
-    """Tell whether a name is that of a file, be it there or not."""
-    return name.endswith((".yaml", ".yml")) or Path(name).is_file()
+    return _PROFILES.model(ControllerProfile, name, error=ProfileError)

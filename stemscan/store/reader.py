@@ -240,7 +240,7 @@ class Acquisition:
         return self._arrays.samples("samples/actual", start, stop) if self.has_actual else None
 
     def track(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
-        """What a simulation knows of samples start .. stop - 1: (n, 2) positions or (n,) float32; raises as `counts`.
+        """Truth of a simulation for samples start .. stop - 1: (n, 2) positions or (n,) float32; raises as `counts`.
 
         Parameters
         ----------

@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import UsageError
+from stemscan.types import Floats
 
 __all__ = ["Trajectory"]
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

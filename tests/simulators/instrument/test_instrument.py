@@ -61,7 +61,7 @@ def test_mistakes_in_files_name_key_line_and_value(tmp_path: Path, text: str, me
 def test_mistakes_in_python() -> None:
     with pytest.raises(UsageError, match=r"instrument: jitter.sample_px.0: expected greater"):
         Instrument(jitter={"sample_px": (-1.0, 0.0)})
-    with pytest.raises(InputNotFoundError, match="expected an instrument of .*drifting.*, got 'wobbly'"):
+    with pytest.raises(InputNotFoundError, match="expected a virtual instrument of .*drifting.*, got 'wobbly'"):
         instrument_of("wobbly")
     with pytest.raises(UsageError, match="expected an instrument, its name or its file, got 3"):
         instrument_of(3)  # type: ignore[arg-type]
