@@ -176,7 +176,7 @@ BAD = [
     (["--specimen", SPECIMEN, "--stop-when", "psnr-gain=-1dB"], 2, "above 0"),
     (["--specimen", SPECIMEN, "--stop-when", "max-dose=0.001"], 2, "at least one pass"),
     (["--controller", "replay:x.zarr", "--profile", "obi"], 2, "--profile"),
-    (["--specimen", SPECIMEN, "--profile", "none"], 2, "expected a profile of"),
+    (["--specimen", SPECIMEN, "--profile", "none"], 2, "expected a controller profile of"),
     (["--specimen", SPECIMEN, "--round-dwell"], 2, "--round-dwell"),
     (["--controller", "replay:x.zarr", "--seed", "1"], 2, "--seed"),
     (["--controller", "obi://h:1", "--detector", "1"], 2, "GAIN,OFFSET"),

@@ -122,7 +122,7 @@ WRONG = [
     (["p.yaml", "--to", "csv", "-o", "p.yaml", "--overwrite"], ".csv or .txt", 2),
     (["p.yaml", "--to", "csv", "-o", "nowhere/a.csv"], "'nowhere', which does not exist", 2),
     (["p.yaml", "--to", "csv", "-o", "a.csv", "--profile", "obi"], "--profile: expected none for csv", 2),
-    (["p.yaml", "--to", "fei-stream", "-o", "a.str", "--profile", "none"], "expected a profile of", 2),
+    (["p.yaml", "--to", "fei-stream", "-o", "a.str", "--profile", "none"], "expected a controller profile of", 2),
     (["wide.yaml", "--to", "fei-stream-12", "-o", "a.str"], "4095 columns for fei-stream-12, got (0, 4095) at", 1),
     (["q.yaml", "--to", "csv", "-o", "a.csv"], "q.yaml", 2),
 ]
