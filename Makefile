@@ -6,7 +6,7 @@ PIP_ARGS ?=
 DEMO ?= demo
 BIN := $(VENV)/bin
 
-.PHONY: demo test setup lint types unit wheel clean
+.PHONY: demo test test-all setup lint types unit every-unit wheel clean
 
 # The main job: plan, simulate and reconstruct a crystal into the folder demo/.
 demo: $(VENV)/.installed
@@ -14,6 +14,9 @@ demo: $(VENV)/.installed
 
 # Lint, types, tests, and the built wheel in an environment of its own.
 test: lint types unit wheel
+
+# The same with the tests that take long, and how much of the code they cover.
+test-all: lint types every-unit wheel
 
 setup: $(VENV)/.installed-dev
 
@@ -26,6 +29,9 @@ types: $(VENV)/.installed-dev
 	$(BIN)/mypy tests benchmarks
 
 unit: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not long"
+
+every-unit: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered
 
 wheel: $(VENV)/.installed-dev

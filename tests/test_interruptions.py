@@ -156,6 +156,7 @@ def test_workers_do_not_hear_a_signal_before_they_are_ready() -> None:
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
+@pytest.mark.long
 def test_the_tests_of_signals_pass_where_signals_are_ignored() -> None:
     ours = Path(__file__).name
     files = [path for path in (ROOT / "tests").rglob("test_*.py") if '"usual_signals"' in path.read_text()]

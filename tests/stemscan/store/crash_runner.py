@@ -237,8 +237,21 @@ def hits_of(folder: Path, name: str, work: Callable[[Path, Path], None], path: P
     return names.read_text().split()
 
 
-def chosen(kind: str, names: list[str]) -> list[int]:
-    """Failpoints to kill at: all steps of a scan and every fourth file of it, and what only the other runs pass."""
+def chosen(kind: str, names: list[str], every: bool) -> list[int]:
+    """Failpoints to kill at: all steps of a scan and every fourth file of it, and what only the other runs pass.
+
+    Unless `every` one is asked for, the first and the last time that each of these is passed.
+    """
+    steps = steps_of(kind, names)
+    if every:
+        return steps
+    first = {names[at]: at for at in reversed(steps)}
+    last = {names[at]: at for at in steps}
+    return sorted({*first.values(), *last.values()})
+
+
+def steps_of(kind: str, names: list[str]) -> list[int]:
+    """Failpoints of a run that matter."""
     own = {
         "rescan": ("remove:", "create:"),
         "go-on": ("resume:",),
@@ -254,8 +267,8 @@ def chosen(kind: str, names: list[str]) -> list[int]:
     return [at for at, name in enumerate(names) if name.startswith(own[kind])]
 
 
-def at_every_failpoint(folder: Path) -> dict[str, object]:
-    """Kill at each failpoint of each kind of run."""
+def at_failpoints(folder: Path, every: bool) -> dict[str, object]:
+    """Kill at failpoints of each kind of run."""
     reference_path = folder / "reference.zarr"
     passed = {"scan": hits_of(folder, "scan", scan, reference_path)}
     reference = contents(reference_path)
@@ -282,7 +295,7 @@ def at_every_failpoint(folder: Path) -> dict[str, object]:
     runs = {"scan": (None, scan), **kinds}
     for kind, names in passed.items():
         first, run = runs[kind]
-        for at in chosen(kind, names):
+        for at in chosen(kind, names, every):
             name = names[at]
             trial = Trial(folder, f"{kind}-{at}-{name.replace(':', '-')}", reference)
             if first is not None:
@@ -328,6 +341,6 @@ def at_random_moments(folder: Path, rounds: int) -> dict[str, object]:
 
 if __name__ == "__main__":
     ScanPath(PLAN).positions(0, PLAN.total_samples)  # loads the compiled code once, before the forks
-    what, where = sys.argv[1], Path(sys.argv[2])
-    result = at_every_failpoint(where) if what == "failpoints" else at_random_moments(where, int(sys.argv[3]))
+    what, where, times = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+    result = at_failpoints(where, times == "every") if what == "failpoints" else at_random_moments(where, int(times))
     sys.stdout.write(json.dumps(result))

@@ -34,8 +34,9 @@ def run(*arguments: str) -> dict[str, Any]:
     return result
 
 
-def test_killed_at_every_failpoint(folder: Path) -> None:
-    assert set(run("failpoints", str(folder))["passed"]) == failpoints.NAMES
+@pytest.mark.parametrize("times", ["twice", pytest.param("every", marks=pytest.mark.long)])
+def test_killed_at_failpoints(folder: Path, times: str) -> None:
+    assert set(run("failpoints", str(folder), times)["passed"]) == failpoints.NAMES
 
 
 def test_killed_at_random_moments(folder: Path) -> None:
