@@ -30,7 +30,7 @@ __all__ = ["Found", "Verdict", "find_trajectory"]
 Floats = npt.NDArray[np.float64]
 Verdict = Literal["drift", "still", "unknown", "ambiguous"]
 
-WIDTHS: Final = (1.0, 1.5, 2.1, 3.0, 4.3)
+WIDTHS: Final = (1.0, 1.5, 2.1, 3.0, 4.3, 6.1, 8.7)
 """Smoothing widths in pixels among which is chosen."""
 
 _KNOTS_A_PASS: Final = 32
@@ -162,7 +162,7 @@ def _judged(samples: TimedSamples, knots: Knots, refined: Posterior, scale: Scal
 def _gain(samples: TimedSamples, before: Readings, after: Readings) -> float:
     """Logarithm of the likelihood ratio of left-out samples."""
     both = before.inside & after.inside
-    weight = np.where(both, weights(after, samples), 0.0)
+    weight = np.where(both, weights(after, samples).each, 0.0)
     variance = float(np.sum(weight * after.residual**2)) / max(float(weight.sum()), 1e-300)
     return float(np.sum(weight * (before.residual**2 - after.residual**2))) / (2 * max(variance, 1e-300))
 

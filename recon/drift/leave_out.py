@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,13 +19,16 @@ from stemscan.recon.threads import workers
 if TYPE_CHECKING:
     from stemscan.recon.drift.timed import TimedSamples
 
-__all__ = ["Readings", "Scale", "read_samples", "smoothed_slabs", "weights"]
+__all__ = ["Readings", "Scale", "Weights", "area_cells", "read_samples", "smoothed_slabs", "weights"]
 
 Floats = npt.NDArray[np.float64]
 Images = npt.NDArray[np.float32]
 Whole = npt.NDArray[np.int64]
 
 _BACKGROUND: Final = 1e-4
+_AREA: Final = 32
+"""Side in pixels of the cells in which residuals are alike."""
+
 _BRIGHTEST: Final = 0.02
 _LARGEST: Final = 1 << 21
 """Pixels of an image that is worked on; larger fields are binned."""
@@ -139,10 +142,45 @@ def _laplacian(image: Images, out: Images) -> None:
     out[1:-1, 1:-1] = image[:-2, 1:-1] + image[2:, 1:-1] + image[1:-1, :-2] + image[1:-1, 2:] - 4 * middle
 
 
-def weights(read: Readings, samples: TimedSamples) -> Floats:
-    """Inverse variance of each residual, (n,), relative to their mean: counting noise and what the images lack."""
+class Weights(NamedTuple):
+    """Weights of the residuals, and the signal about which samples are counted, (n,) each.
+
+    Attributes
+    ----------
+    each : ndarray of float64
+        Inverse variance of residuals near it, relative to the mean; 0 where a sample does not count.
+    mean : ndarray of float64
+        Mean signal near it.
+    """
+
+    each: Floats
+    mean: Floats
+
+
+def weights(read: Readings, samples: TimedSamples) -> Weights:
+    """Weights of residuals by their mean square near them: counting noise and what the images lack.
+
+    A weight by each sample's own expected counts would bend the images' slopes by its own slope.
+    """
+    from scipy.ndimage import gaussian_filter
+
     inside = read.inside
-    noise = np.maximum(read.expected, _BRIGHTEST * abs(samples.mean)) / samples.dose
-    lacking = max(float(np.mean(read.residual[inside] ** 2) - np.mean(noise[inside])), 0.0)
-    weight = np.where(inside, 1.0 / (noise + lacking + 1e-12), 0.0)
-    return np.asarray(weight / weight[inside].mean())
+    number, cells = area_cells(samples, _AREA)
+
+    def summed(values: Floats) -> Floats:
+        each = np.bincount(number, values * inside, math.prod(cells)).reshape(cells)
+        return np.asarray(gaussian_filter(each, 1.0, mode="constant").ravel())
+
+    counted = np.maximum(summed(np.ones(samples.count)), 1e-12)
+    squares = summed(read.residual**2) / counted
+    least = _BRIGHTEST * abs(samples.mean) / samples.dose + 1e-12
+    weight = np.where(inside, 1.0 / np.maximum(squares, least)[number], 0.0)
+    return Weights(np.asarray(weight / weight[inside].mean()), (summed(samples.signal) / counted)[number])
+
+
+def area_cells(samples: TimedSamples, side: int) -> tuple[Whole, tuple[int, int]]:
+    """Square cell of the field of each commanded position, (n,), and how many there are along rows and columns."""
+    shape = np.array(samples.shape)
+    corners = np.clip(samples.positions // side, 0, (shape - 1) // side).astype(np.int64)
+    down, across = (int(cells) for cells in -(-shape // side))
+    return corners[:, 0] * across + corners[:, 1], (down, across)

@@ -6,19 +6,21 @@ equations of all samples in a cell of the field are a graph Laplacian: of N samp
 slabs is joined with weight 1 / N. Motion that is the same whenever the beam comes by is in its null space: it is a
 distorted specimen. Forces that are the same in all visits of a cell are taken off for the same reason.
 
-Images are smoothed, so that their gradient is smaller than the signal's: E[residual] = F e with F from the signal
-times the image's curvature, and the variance Q s^2 from the image's squared gradient. The information is F^2 / (Q s^2).
+Images are smoothed, so that their gradient is smaller than the signal's: E[residual] = F e, and the variance Q s^2 is
+from the image's squared gradient. F, the gradient times that of the signal, is in parts less the signal times the
+image's curvature. The information is F^2 / (Q s^2).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.recon.drift.leave_out import Readings, weights
+from stemscan.recon.drift.leave_out import Readings, Weights, area_cells, weights
 
 if TYPE_CHECKING:
     from stemscan.recon.drift.timed import Knots, TimedSamples
@@ -74,14 +76,15 @@ class Linearised:
     sharpness: Sharpness
 
 
-def sharpness(samples: TimedSamples, read: Readings, weight: Floats) -> Sharpness:
+def sharpness(samples: TimedSamples, read: Readings, weighted: Weights) -> Sharpness:
     """How well these images tell a shift."""
+    weight = weighted.each
     squares = weight * (read.gradient**2).sum(axis=1)
     total = max(float(squares.sum()), 1e-300)
     variance = float(np.sum(squares * weight * read.residual**2)) / total
-    pull = -weight * (samples.signal - samples.mean) * read.curvature
-    strength = float(pull.sum())
-    noise = float(np.sqrt(np.sum((weight * read.curvature) ** 2 * read.residual**2)))
+    bend = weight * read.curvature
+    strength = float(np.sum((weighted.mean - samples.signal) * bend))
+    noise = float(np.sqrt(np.sum(bend**2 * read.residual**2)))
     slope = max(strength, 0.0) / total
     return Sharpness(
         slope=slope,
@@ -93,8 +96,8 @@ def sharpness(samples: TimedSamples, read: Readings, weight: Floats) -> Sharpnes
 
 def linearise(samples: TimedSamples, read: Readings, knots: Knots) -> Linearised:
     """Normal equations of the samples about the trajectory by which they were read."""
-    weight = weights(read, samples)
-    sharp = sharpness(samples, read, weight)
+    weighted = weights(read, samples)
+    weight, sharp = weighted.each, sharpness(samples, read, weighted)
     field = _Field(samples, read)
     scale = sharp.slope / max(sharp.variance, 1e-300)
     count = knots.count
@@ -117,13 +120,11 @@ class _Field:
     """Cells of the field, and the samples of each slab in them."""
 
     def __init__(self, samples: TimedSamples, read: Readings) -> None:
-        shape, inside = np.array(samples.shape), read.inside
-        side = max(_SMALLEST_CELL, int(np.ceil(np.sqrt(shape.prod() / _CELLS))))
-        across = -(-shape[1] // side)
+        inside = read.inside
+        side = max(_SMALLEST_CELL, int(np.ceil(np.sqrt(math.prod(samples.shape) / _CELLS))))
         self._samples, self._inside = samples, inside
-        corners = np.clip(samples.positions // side, 0, (shape - 1) // side).astype(np.int64)
-        self.cell = corners[:, 0] * across + corners[:, 1]
-        self._cells, self._slabs = int(-(-shape[0] // side) * across), int(samples.slabs.max()) + 1
+        self.cell, cells = area_cells(samples, side)
+        self._cells, self._slabs = math.prod(cells), int(samples.slabs.max()) + 1
         both = np.bincount(samples.slabs * self._cells + self.cell, inside, self._cells * self._slabs)
         by_slab = both.reshape(self._slabs, self._cells)
         self._total = np.maximum(by_slab.sum(axis=0), 1.0)

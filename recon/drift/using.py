@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
+import numpy as np
+
 from stemscan.errors import ReconError
-from stemscan.recon.drift.find import find_drift
-from stemscan.recon.drift.leave_out import Scale
+from stemscan.recon.drift.find import Drift, find_drift
+from stemscan.recon.drift.leave_out import Scale, read_samples, weights
+from stemscan.recon.drift.linearised import linearise, sharpness
 from stemscan.recon.drift.passes import pass_shifts
-from stemscan.recon.drift.timed import TimedSamples
+from stemscan.recon.drift.timed import Knots, TimedSamples
 from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.store.reader import Acquisition
     from stemscan.store.trajectory import Trajectory
 
-__all__ = ["DRIFT_USES", "DriftUse", "Used", "drift_to_use", "moves"]
+__all__ = ["DRIFT_USES", "DriftUse", "Used", "drift_to_use", "moves", "worth_undoing"]
 
 DriftUse = Literal["auto", "off", "stored"]
 DRIFT_USES: Final[tuple[DriftUse, ...]] = get_args(DriftUse)
@@ -25,6 +28,17 @@ _WORTH: Final = 0.2
 
 _TEST_WIDTH: Final = 4.3
 _UNSURE: Final = 0.1
+_FAR: Final = 1.0
+"""Detail of the test, and RMS motion in pixels that starts a search: by the samples' pull, and by correlation alone."""
+
+_KNOTS_A_PASS: Final = 4
+_MOST_KNOTS: Final = 65
+_CONTRAST: Final = 6.0
+_SURE: Final = 4.0
+"""Standard deviations of chi squared."""
+
+_TOLD: Final = 1e-3
+"""Least share of the largest information of a mode that the samples tell."""
 
 
 class Used(NamedTuple):
@@ -80,18 +94,40 @@ def drift_to_use(acquisition: Acquisition, use: DriftUse = "auto") -> Used:
     found = find_drift(acquisition)
     if found.verdict == "ambiguous":
         return Used(None, "none", (*stale, f"the specimen drifted, but {found.reason}: nothing was undone"))
-    if found.verdict != "drift" or found.trajectory is None or found.trajectory.rms < _WORTH:
-        return Used(None, "none", stale)
-    return Used(found.trajectory, "found", stale)
+    return Used(found.trajectory, "found", stale) if worth_undoing(found) else Used(None, "none", stale)
+
+
+def worth_undoing(found: Drift) -> bool:
+    """Tell whether a drift was found, and more of it than undoing it blurs."""
+    return found.verdict == "drift" and found.trajectory is not None and found.trajectory.rms >= _WORTH
 
 
 def moves(samples: TimedSamples) -> bool:
-    """Tell quickly whether passes, or parts of them that cover the field, lie beside one another.
+    """Tell quickly whether the samples of one time lie beside those of another.
 
-    Motion that is the same in each pass, and motion far quicker than a pass, is not seen.
+    Shifts of passes by correlation show motion that is large, and the pull of the samples on a coarse trajectory, by
+    its chi squared, that which is small. Motion that is the same in each pass, and motion far quicker than a pass, is
+    not seen.
     """
-    shifts = pass_shifts(samples, Scale.of(_TEST_WIDTH, samples.shape), apart=2)
+    scale = Scale.of(_TEST_WIDTH, samples.shape)
+    shifts = pass_shifts(samples, scale, apart=2)
     if shifts.unclear is not None:
         return True
     sure = shifts.std if shifts.std < float("inf") else 0.0
-    return len(shifts.shifts) > 1 and float((shifts.shifts**2).sum(axis=1).mean() ** 0.5) > max(_UNSURE, 2 * sure)
+    if float((shifts.shifts**2).sum(axis=1).mean() ** 0.5) > max(_FAR, 2 * sure):
+        return True
+    return _pulled(samples, scale)
+
+
+def _pulled(samples: TimedSamples, scale: Scale) -> bool:
+    """Tell whether the samples pull a still trajectory by more than their noise, and far enough to matter."""
+    knots = Knots.over(samples.count, min(_KNOTS_A_PASS * samples.passes + 1, _MOST_KNOTS))
+    read = read_samples(samples, np.zeros((samples.count, 2)), scale)
+    if not read.inside.any() or sharpness(samples, read, weights(read, samples)).score < _CONTRAST:
+        return False
+    known = linearise(samples, read, knots)
+    firm, modes = np.linalg.eigh(known.information)
+    told = firm > _TOLD * firm[-1]
+    excess = float(np.sum((modes.T @ known.force)[told] ** 2 / firm[told])) - told.sum()
+    size = excess / (float(firm[told].mean()) * knots.count)
+    return bool(excess > _SURE * np.sqrt(2 * told.sum()) and size > _UNSURE**2)

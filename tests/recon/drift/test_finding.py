@@ -8,6 +8,8 @@ import pytest
 
 from stemscan.recon.drift.find import drift_of
 from stemscan.recon.drift.finding import Found, find_trajectory
+from stemscan.recon.drift.using import moves
+from stemscan.simulators.api import synthetic_specimen
 from tests.recon.drift.drift_kit import flat, lattice, moving_scan
 
 Floats = npt.NDArray[np.float64]
@@ -41,6 +43,21 @@ def test_a_still_scan_is_still() -> None:
     found = find_trajectory(moving_scan(lattice(SIZE))[0])
     assert found.verdict == "still"
     assert "would have shown" in found.reason
+
+
+@pytest.mark.parametrize("index", [0, 1, 4])
+def test_uneven_specimens_are_still_where_nothing_moves_and_found_where_it_does(index: int) -> None:
+    # dark and bright areas: the samples' weights differ by more than ten
+    image = synthetic_specimen((512, 512), seed=1, index=index).signal.astype(np.float64)
+    still, _ = moving_scan(image, per_block=3, dose=10.0)
+    assert not moves(still)
+    assert find_trajectory(still).verdict == "still"
+    moved, truth = moving_scan(image, np.array([8.0, 4.0]), per_block=3, dose=10.0)
+    assert moves(moved)
+    found = find_trajectory(moved)
+    assert found.verdict == "drift"
+    assert found.trajectory is not None
+    assert error(found, truth) < max(0.06, 2 * found.trajectory.rms_std)
 
 
 def test_a_specimen_without_contrast_tells_nothing() -> None:
