@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from stemscan.recon.drift.kernels import deposit_slabs, readings
 from stemscan.recon.threads import workers
 
 if TYPE_CHECKING:
@@ -83,8 +84,6 @@ def smoothed_slabs(samples: TimedSamples, positions: Floats, slabs: Whole, scale
     """Signal and visits of each slab, deposited and smoothed, (S, rows, columns) float32 each."""
     from scipy.ndimage import gaussian_filter
 
-    from stemscan.recon.drift.kernels import deposit_slabs
-
     rows, columns = scale.shape(samples.shape)
     sums, visits = deposit_slabs(samples.signal, scale.places(positions), slabs, int(slabs.max()) + 1, rows, columns)
     with ThreadPoolExecutor(workers()) as pool:
@@ -111,8 +110,6 @@ def read_samples(samples: TimedSamples, offsets: Floats, scale: Scale) -> Readin
     -------
     Readings
     """
-    from stemscan.recon.drift.kernels import readings
-
     places = samples.positions + offsets
     sums, visits = smoothed_slabs(samples, places, samples.slabs, scale)
     summed, visited = sums.sum(axis=0), visits.sum(axis=0)

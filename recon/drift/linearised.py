@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
+from stemscan.recon.drift.kernels import knot_sums, products
 from stemscan.recon.drift.leave_out import Readings, Weights, area_cells, weights
 
 if TYPE_CHECKING:
@@ -136,16 +137,10 @@ class _Field:
 
     def sums(self, knots: Knots) -> npt.NDArray[np.float32]:
         """Weights of knots, summed in each slab and cell."""
-        from stemscan.recon.drift.kernels import knot_sums
-
-        shape = np.array([self._slabs, self._cells])
-        slabs, inside = self._samples.slabs, self._inside
-        return knot_sums(knots.first, knots.share, slabs, self.cell, inside, knots.count, shape)
+        return knot_sums(knots, self._samples.slabs, self.cell, self._inside, (self._slabs, self._cells))
 
     def laplacian(self, knots: Knots, sums: npt.NDArray[np.float32], firm: Floats) -> Floats:
         """Information of samples that are joined in cells, each cell with its firmness."""
-        from stemscan.recon.drift.kernels import products
-
         root = (firm / self._total).astype(np.float32)[:, np.newaxis]
         whole = sums.sum(axis=0)
         joined = (whole * root).T @ whole
@@ -154,5 +149,5 @@ class _Field:
             if len(used):
                 few = np.ascontiguousarray(part[:, used])
                 joined[np.ix_(used, used)] -= (few * root).T @ few
-        alone = products(knots.first, knots.share, self.apart * firm[self.cell], knots.count)
+        alone = products(knots, self.apart * firm[self.cell])
         return np.asarray(alone - 0.5 * (joined + joined.T).astype(np.float64))
