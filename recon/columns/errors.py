@@ -10,9 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.linalg import splu
+from scipy.spatial import cKDTree
 
 from stemscan.recon.columns.fitting import Fitted
-from stemscan.recon.columns.links import node_weights
+from stemscan.recon.columns.links import ColumnModel, node_weights
 from stemscan.recon.columns.local_kernels import local_covariances
 from stemscan.recon.columns.normal import Normal, Solver
 from stemscan.types import Floats
@@ -23,6 +26,8 @@ __all__ = ["Errors", "amplitude_std", "joint_errors", "profile_information"]
 _RESPONSE = 0.003
 """Accuracy of the response to the profiles, whose share of an error is small."""
 
+_CHUNK = 256
+
 
 @dataclass(frozen=True, eq=False)
 class Errors:
@@ -32,9 +37,12 @@ class Errors:
     ----------
     columns : ndarray of float64, (n, 4, 4)
         Of each column's row, column, amplitude, and the background at its place.
+    nodes : ndarray of float64, (p, q)
+        Variance of the background around its nodes: that at the column there, or where none is near in the cells.
     """
 
     columns: Floats
+    nodes: Floats
 
     @property
     def std(self) -> Floats:
@@ -69,7 +77,7 @@ def joint_errors(fitted: Fitted, known: Floats | None = None) -> Errors:
     """
     model = fitted.model
     if not len(model.rows):
-        return Errors(np.empty((0, 4, 4)))
+        return Errors(np.empty((0, 4, 4)), np.zeros(model.nodes.shape))
     normal = Normal.of(fitted.system)
     diagonal, pairs, count = normal.diagonal[: len(normal.border)], normal.system.links.overlaps, len(model.rows)
     least = 1e-6 * float(np.median(diagonal))
@@ -85,9 +93,36 @@ def joint_errors(fitted: Fitted, known: Floats | None = None) -> Errors:
     known = schur if known is None else known
     columns = solved[: 3 * count].reshape(count, 3, -1)
     response = np.concatenate([columns, (here @ solved[3 * count :])[:, None]], axis=1)
-    return Errors(
-        covariances + response @ np.linalg.pinv(known, rcond=1e-12, hermitian=True) @ response.transpose(0, 2, 1)
-    )
+    covariances += response @ np.linalg.pinv(known, rcond=1e-12, hermitian=True) @ response.transpose(0, 2, 1)
+    return Errors(covariances, _of_nodes(normal, model, covariances[:, 3, 3], least))
+
+
+def _of_nodes(normal: Normal, model: ColumnModel, at_columns: Floats, least: float) -> Floats:
+    """Variance of the background around each of its nodes, (p, q).
+
+    Without a column within their distance of each other it is the mean of those in the middles of the cells that meet
+    at the node, all nodes unknown and all columns known.
+    """
+    down, across = model.nodes.shape
+    distance, nearest = cKDTree(model.places).query(np.indices((down, across)).reshape(2, -1).T * model.spacing)
+    far = (distance > model.spacing).reshape(down, across)
+    around = far[:-1, :-1] | far[1:, :-1] | far[:-1, 1:] | far[1:, 1:]
+    cells = np.full(around.shape, np.nan)
+    corners = np.argwhere(around) @ [across, 1]
+    if len(corners):
+        variances, matrix = np.empty(len(corners)), normal.flat + least * sp.eye_array(normal.flat.shape[0])
+        solver, corner = splu(sp.csc_array(matrix)), corners[:, None] + [0, 1, across, across + 1]
+        for first in range(0, len(corners), _CHUNK):
+            part = corner[first : first + _CHUNK]
+            sides = np.zeros((down * across, len(part)))
+            sides[part.T, np.arange(len(part))] = 0.25
+            variances[first : first + _CHUNK] = (sides * solver.solve(sides)).sum(axis=0)
+        cells[around] = variances
+    meeting = np.pad(cells, 1, constant_values=np.nan)
+    four = np.stack([meeting[:-1, :-1], meeting[1:, :-1], meeting[:-1, 1:], meeting[1:, 1:]])
+    out = at_columns[nearest].reshape(down, across)
+    out[far] = np.nanmean(four[:, far], axis=0)
+    return np.asarray(out)
 
 
 def _of_all_nodes(normal: Normal, solver: Solver) -> float:

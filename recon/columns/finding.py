@@ -30,6 +30,9 @@ _OF_A_COLUMN = 0.05
 """Least spread of the amplitude at an empty site, over a column's: its neighbours' tails are no better known."""
 
 
+_OF_NONE = -1
+
+
 class Finding:
     """Fitted columns and all that follows from them.
 
@@ -125,11 +128,16 @@ class Finding:
         return gone, more
 
     def _shrink_amplitudes(self, rows: dict[str, npt.NDArray[Any]]) -> None:
-        """Empirical-Bayes amplitudes: about that of the class which is usual at a column's site, else of its own."""
-        usual = self.classes.best.copy()
+        """Empirical-Bayes amplitudes: about that of the class which is usual at a column's site.
+
+        A column at no site, where others have one, is an exception, and stays as it was fitted. Without any lattice
+        columns are drawn to their own class.
+        """
+        rows["eb_amplitude"], rows["eb_amplitude_std"] = rows["amplitude"].copy(), rows["amplitude_std"].copy()
+        usual = np.full(len(self.places), _OF_NONE) if self.lattices else self.classes.best
         for lattice in self.lattices:
             usual[lattice.members] = np.bincount(self.classes.best[lattice.members]).argmax()
-        for kind in np.unique(usual):
+        for kind in np.unique(usual[usual != _OF_NONE]):
             mine = usual == kind
             centre = float(self.classes.means[kind])
             variances = self.errors.columns[mine, 2:3, 2:3]

@@ -3,23 +3,42 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from stemscan.recon.columns.finding import Finding
+from stemscan.recon.columns.links import node_weights
 from stemscan.recon.columns.profile import shape_and_slopes
 from stemscan.runtime.compiled import compiled
 from stemscan.types import Floats
 
-__all__ = ["paint"]
+__all__ = ["Drawn", "drawn_columns", "paint"]
 
 _FIELDS = ("row", "col", "amplitude")
 
 
-def paint(finding: Finding) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+class Drawn(NamedTuple):
+    """Columns of an image: those that were found, empty sites, and columns beyond the frame.
+
+    Attributes
+    ----------
+    places : ndarray of float64, (n, 2)
+    amplitudes : ndarray of float64, (n,)
+    covariances : ndarray of float64, (n, 3, 3)
+        Of row, column and amplitude.
+    classes : ndarray of int64, (n,)
+    """
+
+    places: Floats
+    amplitudes: Floats
+    covariances: Floats
+    classes: npt.NDArray[np.int64]
+
+
+def paint(finding: Finding, drawn: Drawn) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Draw columns at their empirical-Bayes places and amplitudes over the fitted background.
 
     A column's share of the variance follows from the covariance of its fit, drawn together as the central 68.3 % of its
@@ -34,7 +53,7 @@ def paint(finding: Finding) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.flo
         On the absolute scale.
     """
     model, shape = finding.model, finding.scan.shape
-    places, amplitudes, covariances, classes = _drawn(finding)
+    places, amplitudes, covariances, classes = drawn
     image, variance = np.zeros(shape), np.zeros(shape)
     for kind, profile in enumerate(model.profiles):
         mine = classes == kind
@@ -43,24 +62,27 @@ def paint(finding: Finding) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.flo
             profile.array(), model.reach, image, variance,
         )  # fmt: skip
     down, across = (axis.ravel().astype(np.float64) for axis in np.indices(shape))
-    image += (model.background(down, across) - finding.scan.raised).reshape(shape)
-    nearest = cKDTree(finding.places).query(np.stack([down, across], axis=1))[1]
-    variance += finding.errors.columns[nearest, 3, 3].reshape(shape)
+    weights = node_weights(down, across, model.nodes.shape, model.spacing)
+    image += (weights @ model.nodes.ravel() - finding.scan.raised).reshape(shape)
+    distance, nearest = cKDTree(finding.places).query(np.stack([down, across], axis=1))
+    far = np.clip(2 * distance / model.spacing - 1, 0, 1)
+    near = finding.errors.columns[nearest, 3, 3]
+    variance += (near + far * (weights @ finding.errors.nodes.ravel() - near)).reshape(shape)
     return image.astype(np.float32), np.sqrt(variance).astype(np.float32)
 
 
-def _drawn(finding: Finding) -> tuple[Floats, Floats, Floats, npt.NDArray[np.int64]]:
-    """Places (n, 2), amplitudes, covariances (n, 3, 3) and classes of columns, empty sites, and columns beyond."""
+def drawn_columns(finding: Finding) -> Drawn:
+    """Everything that is drawn of what was found, at its empirical-Bayes place and amplitude."""
     fields, empty, beyond = finding.columns, finding.empty, finding.beyond
     fitted = np.maximum(finding.errors.std[:, :3], 1e-12)
     shrunk = finding.bars / fitted
     columns = finding.errors.columns[:, :3, :3] * shrunk[:, :, None] * shrunk[:, None, :]
     sites = np.stack([empty[f"eb_{name}_std"] for name in _FIELDS], axis=1)
     usual = np.diag([_usual(fields, "row"), _usual(fields, "col"), float(finding.classes.spreads.max() ** 2)])
-    drawn = [np.concatenate([fields[f"eb_{name}"], empty[f"eb_{name}"]]) for name in _FIELDS]
-    return (
-        np.concatenate([np.stack(drawn[:2], axis=1), np.stack([beyond.rows, beyond.columns], axis=1)]),
-        np.concatenate([drawn[2], beyond.amplitudes]),
+    values = [np.concatenate([fields[f"eb_{name}"], empty[f"eb_{name}"]]) for name in _FIELDS]
+    return Drawn(
+        np.concatenate([np.stack(values[:2], axis=1), np.stack([beyond.rows, beyond.columns], axis=1)]),
+        np.concatenate([values[2], beyond.amplitudes]),
         np.concatenate([columns, sites[:, :, None] ** 2 * np.eye(3), np.tile(usual, (len(beyond.rows), 1, 1))]),
         np.concatenate([finding.model.classes, empty["class"].astype(np.int64), beyond.classes]),
     )

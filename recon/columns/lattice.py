@@ -29,6 +29,8 @@ _AROUND = 100
 _INNER = 24
 _LONGEST = 0.7
 _UNEQUAL = 1.7
+_SMALLER = 0.8
+"""Area over another one's below which a cell is tried in its place."""
 _MEDIAN_OF_SQUARES = 0.455
 
 
@@ -91,6 +93,12 @@ def find_lattices(places: Floats, amplitudes: Floats, errors: Floats) -> list[La
         if len(members) < _FEWEST:
             tried[members] = True
             continue
+        for other in around[_INNER::_INNER]:
+            further = _translations(places, amplitudes, errors, tree.query(places[other], k=len(around))[1])
+            if further is not None and _area(further) < _SMALLER * _area(basis):
+                more = bins.grow(free, int(seed), further, apart)
+                if len(more[1]) > len(members):
+                    basis, (indices, members) = further, more
         free[members] = False
         basis = _robust_affine(indices, places[members])[1:]
         found.append(Lattice(members, indices, basis))
@@ -135,6 +143,11 @@ def _translations(places: Floats, amplitudes: Floats, errors: Floats, around: In
             return _reduced(np.stack([first, mean]))
         first = mean
     return None
+
+
+def _area(basis: Floats) -> float:
+    """Of a cell."""
+    return abs(_cross(basis[0], basis[1]))
 
 
 def _cross(a: Floats, b: Floats) -> float:

@@ -213,8 +213,10 @@ def _joined(scan: Scan, scale: Scale, parts: list[_Part]) -> Found:
     kept = once(model.places, number, own, scale.sigma)
     outside = [part.beyond.only(tile.owns(part.beyond.places)) for tile, part in zip(scan.tiles, parts, strict=True)]
     stiffness = float(np.median([part.model.stiffness for part in parts]))
-    model = replace(model.only(kept), nodes=_nodes(scan, scale.spacing, parts), stiffness=stiffness)
-    return _found(scan, model, Errors(errors[kept]), replace(_together(outside), nodes=model.nodes))
+    nodes = _nodes(scan, scale.spacing, [part.model.nodes for part in parts])
+    model = replace(model.only(kept), nodes=nodes, stiffness=stiffness)
+    variances = _nodes(scan, scale.spacing, [part.errors.nodes for part in parts])
+    return _found(scan, model, Errors(errors[kept], variances), replace(_together(outside), nodes=model.nodes))
 
 
 def _together(models: list[ColumnModel]) -> ColumnModel:
@@ -246,13 +248,12 @@ def once(places: Floats, number: Integers, own: npt.NDArray[np.bool_], sigma: fl
     return kept
 
 
-def _nodes(scan: Scan, spacing: float, parts: list[_Part]) -> Floats:
-    """Nodes of the background, each of the tile in whose core it lies."""
+def _nodes(scan: Scan, spacing: float, parts: list[Floats]) -> Floats:
+    """Values at the background's nodes, each of the tile in whose core it lies."""
     nodes = np.zeros([math.ceil(side / spacing) + 1 for side in scan.shape])
-    for tile, part in zip(scan.tiles, parts, strict=True):
-        model = part.model
+    for tile, own in zip(scan.tiles, parts, strict=True):
         first = np.rint(tile.corner / spacing).astype(int)
         low = [max(0, round(max(side[0], 0) / spacing)) for side in tile.core]
-        high = [first[axis] + model.nodes.shape[axis] for axis in (0, 1)]
-        nodes[low[0] : high[0], low[1] : high[1]] = model.nodes[low[0] - first[0] :, low[1] - first[1] :]
+        high = [first[axis] + own.shape[axis] for axis in (0, 1)]
+        nodes[low[0] : high[0], low[1] : high[1]] = own[low[0] - first[0] :, low[1] - first[1] :]
     return nodes

@@ -71,7 +71,7 @@ def found_in_table(known: Known, table: ColumnTable, *, posterior: bool = False)
         out[f"found_{name}_std"][true] = table[f"{prefix}{name}_std"][rows]
     for name in ("amplitude", "amplitude_std"):
         out[f"found_{name}"][true] = table[f"{prefix}{name}"][rows]
-    out["shift_score"][:] = 0.0
+    out["shift_score"][:] = 0.0 if posterior else -_CERTAIN
     out["shift_score"][true] = _shift_score(table, rows, posterior=posterior)
     _at_sites(out, known, table, prefix, radius)
     extra = np.setdiff1d(np.flatnonzero(columns), rows)
@@ -103,13 +103,18 @@ def _pairs(
 
 
 def _shift_score(table: ColumnTable, rows: npt.NDArray[np.int64], *, posterior: bool) -> Floats:
-    """Evidence that columns are displaced; a column at no site is as strange as can be."""
+    """Evidence that columns are displaced; a column at no site is as strange as can be.
+
+    Of fits: ln of the ratio of the likelihood's mean over all displacements, none likelier than others, to that of
+    none. Displacements in units of their own errors, which are larger where a column is weak, would not do.
+    """
     if posterior:
         return np.where(table["lattice"][rows] < 0, 2.0, np.nan_to_num(table["p_displaced"][rows]))
-    square = sum(
-        (table[f"displacement_{name}"][rows] / table[f"displacement_{name}_std"][rows]) ** 2 for name in ("row", "col")
-    )
-    return np.where(table["lattice"][rows] < 0, _CERTAIN, np.nan_to_num(square))
+    ratio = np.zeros(len(rows))
+    for name in ("row", "col"):
+        off, std = table[f"displacement_{name}"][rows], table[f"displacement_{name}_std"][rows]
+        ratio += 0.5 * (off / std) ** 2 + np.log(std)
+    return np.where(table["lattice"][rows] < 0, _CERTAIN, np.nan_to_num(ratio))
 
 
 def _at_sites(out: Found, known: Known, table: ColumnTable, prefix: str, radius: float) -> None:
