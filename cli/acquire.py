@@ -21,6 +21,7 @@ from stemscan.cli.common import (
     table,
 )
 from stemscan.cli.controllers import controller_usage, opened_controller, shadowed_controller
+from stemscan.cli.following import follow_rows, follower_of, tell_moves
 from stemscan.cli.scan_rows import specimen_rows
 from stemscan.cli.shared_options import takes
 from stemscan.cli.virtual_options import VirtualOptions
@@ -72,6 +73,18 @@ def acquire(
             show_default=False,
         ),
     ] = None,
+    follow_drift: Annotated[
+        bool,
+        typer.Option("--follow-drift", help="Between passes move the field by the drift that those before foretell."),
+    ] = False,
+    follow_limit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LENGTH",
+            help="Largest offset of the field, like 5nm or 100px (as far as the controller goes).",
+            show_default=False,
+        ),
+    ] = None,
     image: Annotated[
         Path | None,
         typer.Option(
@@ -101,6 +114,7 @@ def acquire(
     rules = [_rule(text) for text in stop_when or []]
     if rules and scan_plan.passes == 1:
         talk.warn("--stop-when: rules end a scan between passes, and the plan has one pass")
+    follower = follower_of(follow_drift, follow_limit, scan_plan, talk)
     device = {"round_dwell": round_dwell or None}
     others = {"specimen": specimen, "settings": settings or None, **device}
     request = ControllerRequest(
@@ -130,6 +144,7 @@ def acquire(
             progress=progress,
             stall_timeout=patience,
             stop_rules=rules,
+            follower=follower,
             session={"controller": controller},
         )
         scanned = provenance_of(opened).specimen
@@ -241,6 +256,7 @@ def _report(
         "pauses": result.pauses,
         "paused_seconds": result.paused_seconds,
         "stopped": store.stopped,
+        "follow": store.follow,
         "ledger": ledger,
         "seconds": result.seconds,
         "image": None if image is None else str(image),
@@ -258,6 +274,7 @@ def _report(
     if result.unproven:
         often = counted(result.unproven, "time")
         rows.append(("unproven", f"{often}, as readings were lost or added: exposed again, and right now"))
+    rows += follow_rows(store)
     rows += ledger_rows(ledger)
     if result.pauses:
         pauses = counted(result.pauses, "time")
@@ -267,3 +284,4 @@ def _report(
     if image_seconds is not None:
         rows.append(("image", f"{image}, {image_seconds:.2f} s after the scan"))
     talk.result(data, [f"{output}: complete", *table(rows)])
+    tell_moves(store, talk)

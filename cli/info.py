@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stemscan.cli.common import JsonOption, QuietOption, Talk, ledger_rows, stopped_rows, table
+from stemscan.cli.following import follow_rows
 from stemscan.units import counted
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ def _store(path: Path, talk: Talk) -> Description:
         "coil_waits": store.coil_waits,
         "ledger": store.ledger,
         "stopped": store.stopped,
+        "follow": store.follow,
         "drift": _drift(store),
         "history": store.history,
     }
@@ -145,6 +147,7 @@ def _store(path: Path, talk: Talk) -> Description:
     ]
     if data["actual_positions"]:
         rows.insert(-1, ("positions", "commanded and actual"))
+    rows[-1:-1] = follow_rows(store)
     if data["drift"] is not None:
         rows.insert(-1, ("drift", f"{data['drift']['reason']}{'' if data['drift']['current'] else '; out of date'}"))
     if store.coil_tau_ns is not None:

@@ -54,6 +54,14 @@ def export(
         bool,
         typer.Option("--corners"),
     ] = False,
+    offset: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROW,COLUMN",
+            help="Pixels by which the field is moved, as drift is followed: one for all passes, or again for each.",
+            show_default=False,
+        ),
+    ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -71,10 +79,22 @@ def export(
             output,
             profile=profile,
             corners=corners,
+            offsets=[_offset(text) for text in offset or []],
             overwrite=overwrite,
             progress=progress,
         )
     talk.result(report.to_dict(), [f"{output}: {to}", *_lines(report)])
+
+
+def _offset(text: str) -> tuple[float, float]:
+    """Two numbers, from ROW,COLUMN."""
+    from stemscan.errors import UsageError
+
+    try:
+        row, column = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--offset: expected pixels as ROW,COLUMN, such as 2.5,-1, got {text!r}") from None
+    return row, column
 
 
 def _lines(report: ExportReport) -> list[str]:

@@ -43,6 +43,8 @@ __all__ = ["VirtualMicroscope", "expose"]
 
 _MAX_BATCH: Final = 1 << 20
 _USUAL: Final = ("haadf",)
+_CODES_A_PIXEL: Final = 256
+"""Steps in which the field of a microscope without a profile is moved."""
 
 
 def expose(
@@ -184,6 +186,7 @@ class VirtualMicroscope:
         self._digest = plan.digest()
         self._detector = self._meaning(plan)
         self._path: ScanPath | None = None
+        self._moves: NDArray[np.float64] | None = None
         self._chains: list[Chain] = []
         self._pixel_size = _record_of(specimen).pixel_size_nm if plan.pixel_size_nm is None else plan.pixel_size_nm
         self._signals = [self._under_probe(detector_signal(specimen, name)) for name in detectors]
@@ -194,7 +197,13 @@ class VirtualMicroscope:
     def capabilities(self) -> Capabilities:
         """Its abilities: any range of any path on its grid; positions other than the commanded with a lag only."""
         lags = self.lag.tau_ns > 0
-        return Capabilities(name="the virtual microscope", max_batch=_MAX_BATCH, actual_positions=lags, resumable=True)
+        return Capabilities(
+            name="the virtual microscope",
+            max_batch=_MAX_BATCH,
+            actual_positions=lags,
+            resumable=True,
+            moves_field=True,
+        )
 
     @property
     def detector(self) -> DetectorInfo:
@@ -239,19 +248,49 @@ class VirtualMicroscope:
         ControllerError
             If the path is not that of its plan or the range is not inside it.
         """
+        self._check(path)
+        self._range.arm(path, start, stop)
+        self._take(path)
+
+    def move_field(self, path: ScanPath, number: int, offset: tuple[float, float]) -> tuple[float, float]:
+        """Move the field from pass `number` on: by codes of the profile's controller, or as far as half of it.
+
+        The beam has come to rest on its new origin before the pass begins, so that coil lag has no part in it.
+        """
+        self._check(path)
+        if self._program is None:
+            room = np.array(path.plan.shape) / 2
+            row, column = (float(one) for one in np.rint(np.clip(offset, -room, room) * _CODES_A_PIXEL))
+            done = row / _CODES_A_PIXEL, column / _CODES_A_PIXEL
+        else:
+            _, (done,) = self._program.moved([offset])
+        self._take(path)
+        if self._moves is None:
+            self._moves = np.zeros((path.plan.passes, 2))
+            self._chains = self._make_chains(path)
+        self._moves[number:] = done
+        for chain in self._chains:
+            chain.move_field(self._moves, number)
+        return done
+
+    def _check(self, path: ScanPath) -> None:
+        """Refuse a path of another plan."""
         if path.plan.digest() != self._digest:
             raise ControllerError(
                 f"expected a path of plan {self._digest[:12]}, got one of {path.plan.digest()[:12]}; make a virtual "
                 "microscope for each plan"
             )
-        self._range.arm(path, start, stop)
+
+    def _take(self, path: ScanPath) -> None:
+        """Get ready for a path of its plan."""
         if path is not self._path:
+            self._moves = None
             self._chains, self._path = self._make_chains(path), path
 
     def _make_chains(self, path: ScanPath) -> list[Chain]:
         """The chain of each detector; none where nothing is between the specimen and its counts."""
         lags = self.lag.tau_ns > 0
-        if self.instrument.is_ideal and not lags:
+        if self.instrument.is_ideal and not lags and self._moves is None:
             return []
         chains = list[Chain]()
         for number, signal in enumerate(self._signals):

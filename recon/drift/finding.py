@@ -91,15 +91,15 @@ def find_trajectory(samples: TimedSamples, progress: Callable[[int, int], None] 
         return Found("ambiguous", _unclear(shifts.unclear))
     told(1, _STEPS + 2)
     knots = Knots.over(samples.count, min(max(_KNOTS_A_PASS * samples.passes + 1, _FEWEST_KNOTS), _MOST_KNOTS))
-    now = _through(shifts, knots)
-    scale = best_scale(samples, knots.spread(now))
+    now = _through(shifts, samples, knots)
+    scale = best_scale(samples, samples.moves + knots.spread(now))
     if scale is None:
         return Found("unknown", "the samples have too little contrast to show motion")
     told(2, _STEPS + 2)
     refined, smooth, done = Posterior(now, np.full_like(now, np.inf), 0.0), None, False
     for step in range(_STEPS):
         before = refined.offsets
-        read = read_samples(samples, knots.spread(refined.offsets), scale)
+        read = read_samples(samples, samples.moves + knots.spread(refined.offsets), scale)
         pulled = linearise(samples, read, knots)
         known = pulled.force, pulled.information, refined.offsets, knots.weights
         smooth = choose_smoothness(*known) if smooth is None or step < _STEPS - 2 else smooth
@@ -113,8 +113,8 @@ def find_trajectory(samples: TimedSamples, progress: Callable[[int, int], None] 
     return _judged(samples, knots, refined, scale)
 
 
-def _through(shifts: PassShifts, knots: Knots) -> Floats:
-    """The likeliest trajectory by the shifts of passes alone, (K, 2)."""
+def _through(shifts: PassShifts, samples: TimedSamples, knots: Knots) -> Floats:
+    """The likeliest drift by the shifts of passes alone, (K, 2)."""
     count, error = knots.count, max(_COARSE, shifts.std if np.isfinite(shifts.std) else 0.0)
     precision = 1.0 / error**2
     force, block = np.zeros((2, count)), np.zeros((count, count))
@@ -122,7 +122,8 @@ def _through(shifts: PassShifts, knots: Knots) -> Floats:
         mine = shifts.part == part
         share = knots.gather(mine.astype(np.float64)) / np.count_nonzero(mine)
         block += precision * np.outer(share, share)
-        force += precision * shift[:, np.newaxis] * share
+        drifted = shift - samples.moves[mine].mean(axis=0)
+        force += precision * drifted[:, np.newaxis] * share
     known = force.ravel(), np.asarray(np.kron(np.eye(2), block), np.float64), np.zeros((count, 2)), knots.weights
     return posterior(*known, choose_smoothness(*known)).offsets
 
@@ -145,9 +146,9 @@ def best_scale(samples: TimedSamples, offsets: Floats) -> Scale | None:
 
 def _judged(samples: TimedSamples, knots: Knots, refined: Posterior, scale: Scale) -> Found:
     """Judgement of a trajectory."""
-    trajectory = Trajectory.of(np.clip(knots.samples(), 0, None), refined.offsets, refined.std)
+    trajectory = _with_moves(Trajectory.of(np.clip(knots.samples(), 0, None), refined.offsets, refined.std), samples)
     before = read_samples(samples, np.zeros((samples.count, 2)), scale)
-    after = read_samples(samples, knots.spread(refined.offsets), scale)
+    after = read_samples(samples, samples.moves + knots.spread(refined.offsets), scale)
     gain = _gain(samples, before, after)
     verdict: Verdict = "drift"
     reason = f"the beam moved by {trajectory.span:.3g} px over the specimen"
@@ -157,6 +158,16 @@ def _judged(samples: TimedSamples, knots: Knots, refined: Posterior, scale: Scal
     elif gain < 2 * refined.freedom + 5 or trajectory.rms < 2 * trajectory.rms_std:
         verdict, reason = "still", f"motion of more than {2 * trajectory.rms_std:.2g} px would have shown"
     return Found(verdict, reason, trajectory, gain, refined.freedom, scale.width)
+
+
+def _with_moves(drift: Trajectory, samples: TimedSamples) -> Trajectory:
+    """Offsets from the grid as it was moved: those of the drift, with a step where the field was moved."""
+    if samples.moved is None:
+        return drift
+    edges = samples.pass_starts[1:-1]
+    at = np.union1d(drift.samples, np.concatenate([edges - 1, edges]))
+    number = np.clip(np.searchsorted(samples.pass_starts, at, side="right") - 1, 0, samples.passes - 1)
+    return Trajectory.of(at, drift.at(at) + samples.moved[number], drift.std_at(at))
 
 
 def _gain(samples: TimedSamples, before: Readings, after: Readings) -> float:

@@ -9,9 +9,9 @@ guessed.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from itertools import combinations
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from stemscan.recon.drift.leave_out import Scale, smoothed_slabs
 if TYPE_CHECKING:
     from stemscan.recon.drift.timed import TimedSamples
 
-__all__ = ["PassShifts", "covering_parts", "pass_shifts"]
+__all__ = ["PassShifts", "Peak", "TrackedParts", "covering_parts", "pass_shifts"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -63,7 +63,7 @@ class PassShifts:
     part : ndarray of int64, (n,)
         Part of each sample.
     shifts : ndarray of float64, (M, 2)
-        (row, column) in pixels; their mean is 0.
+        (row, column) in pixels of the grid, as it was moved where drift was followed; their mean is 0.
     std : float
         Standard deviation of one, by how well pairs agree; infinite where that cannot be told.
     unclear : tuple of float or None
@@ -96,20 +96,69 @@ def pass_shifts(samples: TimedSamples, scale: Scale, apart: int = _MOST_APART) -
     count = int(number.max()) + 1
     if count == 1:
         return PassShifts(number, np.zeros((1, 2)), np.inf, None)
-    spectra = _Spectra(samples, number, scale)
-    consecutive, unclear = [], None
-    predicted = np.zeros(2)
-    for one in range(count - 1):
-        peak, rival = spectra.peak(one, one + 1, predicted)
-        if rival is not None and unclear is None:
-            unclear = float(np.hypot(*peak)), float(np.hypot(*rival))
-        consecutive.append(peak)
-        predicted = peak
-    steps = np.array(consecutive)
-    pairs = [(a, b) for a, b in combinations(range(count), 2) if b - a <= apart]
-    found = [steps[a] if b - a == 1 else spectra.peak(a, b, steps[a:b].sum(axis=0))[0] for a, b in pairs]
-    shifts, std = _joined(pairs, np.array(found), count)
-    return PassShifts(number, shifts, std, unclear)
+    tracked = TrackedParts(samples.shape, scale, apart)
+    tracked.add(samples, number, samples.mean)
+    shifts, std = _joined(list(tracked.pairs), np.array([one.shift for one in tracked.pairs.values()]), count)
+    return PassShifts(number, shifts, std, tracked.unclear)
+
+
+class TrackedParts:
+    """Parts of a scan, one after another, each held against those shortly before it.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns of the grid.
+    scale : Scale
+    apart : int
+        Parts between the two of a pair at most.
+
+    Attributes
+    ----------
+    pairs : dict
+        Peak of each pair of parts (earlier, later): how much farther the beam was on the specimen, in pixels of the
+        grid as it was moved.
+    unclear : tuple of float or None
+        As of `PassShifts`.
+    """
+
+    def __init__(self, shape: tuple[int, int], scale: Scale, apart: int = _MOST_APART) -> None:
+        self._spectra, self._apart = _Spectra(shape, scale), apart
+        self._moved: list[Floats] = []
+        self._steps: list[Floats] = []
+        self._velocity = np.zeros(2)
+        self.pairs: dict[tuple[int, int], Peak] = {}
+        self.unclear: tuple[float, float] | None = None
+
+    @property
+    def count(self) -> int:
+        """Number of parts."""
+        return len(self._moved)
+
+    def add(self, samples: TimedSamples, number: npt.NDArray[np.int64], mean: float) -> None:
+        """Add the next parts: of each sample the part, from 0 on, and the mean signal where none lies."""
+        before = self.count
+        self._spectra.add(samples, number, mean)
+        counts = np.maximum(np.bincount(number), 1)
+        moves = [np.bincount(number, samples.moves[:, axis]) / counts for axis in (0, 1)]
+        self._moved += list(np.stack(moves, axis=1))
+        for new in range(before, self.count):
+            self._pair(new)
+            self._spectra.forget(new - self._apart)
+
+    def _pair(self, new: int) -> None:
+        """Hold a part against those before it: the one just before, whose drift goes on, and then the others."""
+        if new == 0:
+            return
+        step = self._moved[new] - self._moved[new - 1]
+        peak = self._spectra.peak(new - 1, new, self._velocity + step)
+        if peak.rival is not None and self.unclear is None:
+            self.unclear = float(np.hypot(*peak.shift)), float(np.hypot(*peak.rival))
+        self._velocity = peak.shift - step
+        self._steps.append(peak.shift)
+        self.pairs[new - 1, new] = peak
+        for old in range(max(0, new - self._apart), new - 1):
+            self.pairs[old, new] = self._spectra.peak(old, new, np.sum(self._steps[old:new], axis=0))
 
 
 def _joined(pairs: list[tuple[int, int]], found: Floats, count: int) -> tuple[Floats, float]:
@@ -125,36 +174,59 @@ def _joined(pairs: list[tuple[int, int]], found: Floats, count: int) -> tuple[Fl
     return shifts, std
 
 
+class Peak(NamedTuple):
+    """Shift between two parts in pixels, a rival about as near to what was predicted, and the shift's error.
+
+    `std` is the standard deviation a direction; infinite where no peak was seen, and the shift is what was predicted.
+    """
+
+    shift: Floats
+    rival: Floats | None = None
+    std: float = math.inf
+
+
 class _Spectra:
     """Fourier transforms of the images of parts."""
 
-    def __init__(self, samples: TimedSamples, number: npt.NDArray[np.int64], scale: Scale) -> None:
+    def __init__(self, shape: tuple[int, int], scale: Scale) -> None:
         from scipy.fft import next_fast_len, rfft2
 
-        sums, visits = smoothed_slabs(samples, samples.positions, number, scale)
-        self._bin, self._shape = scale.bin, sums.shape[1:]
+        self._scale, self._bin, self._shape = scale, scale.bin, scale.shape(shape)
         self._reach = max(2, int(_REACH * min(self._shape)))
-        taper = np.outer(*(_taper(side) for side in self._shape)).astype(np.float32)
-        floor = np.float32(1e-2 * visits.mean())
-        images = (sums + floor * np.float32(samples.mean)) / (visits + floor)
-        images -= np.average(images, axis=(1, 2), weights=np.broadcast_to(taper, images.shape))[:, None, None]
-        images *= taper
-        self._norms = np.sqrt((images.astype(np.float64) ** 2).sum(axis=(1, 2)))
+        self._taper = taper = np.outer(*(_taper(side) for side in self._shape)).astype(np.float32)
         self._padded = tuple(next_fast_len(side + self._reach, real=True) for side in self._shape)
-        self._spectra = [rfft2(image, self._padded) for image in images]
         self._overlap = np.maximum(self._lags(np.abs(rfft2(taper, self._padded)) ** 2), 1e-3) / float((taper**2).sum())
-        independent = np.prod(self._shape) * scale.bin**2 / (4 * np.pi * scale.width**2)
-        self._independent = min(float(independent), samples.count / len(images))
+        self._independent = float(np.prod(self._shape) * scale.bin**2 / (4 * np.pi * scale.width**2))
+        self._spectra: dict[int, npt.NDArray[Any]] = {}
+        self._norms: list[float] = []
 
-    def peak(self, one: int, other: int, predicted: Floats) -> tuple[Floats, Floats | None]:
-        """Shift in pixels between two parts, and that of a rival peak where it is about as near to the prediction."""
+    def add(self, samples: TimedSamples, number: npt.NDArray[np.int64], mean: float) -> None:
+        """Transform the images of the next parts."""
+        from scipy.fft import rfft2
+
+        sums, visits = smoothed_slabs(samples, samples.positions, number, self._scale)
+        floor = np.float32(1e-2 * visits.mean())
+        images = (sums + floor * np.float32(mean)) / (visits + floor)
+        images -= np.average(images, axis=(1, 2), weights=np.broadcast_to(self._taper, images.shape))[:, None, None]
+        images *= self._taper
+        for image in images:
+            self._spectra[len(self._norms)] = rfft2(image, self._padded)
+            self._norms.append(math.sqrt(np.sum(image.astype(np.float64) ** 2)))
+        self._independent = min(self._independent, samples.count / len(images))
+
+    def forget(self, one: int) -> None:
+        """Drop a transform that is held against none any more."""
+        self._spectra.pop(one, None)
+
+    def peak(self, one: int, other: int, predicted: Floats) -> Peak:
+        """Shift between two parts: the peak nearest to the prediction."""
         from scipy.ndimage import maximum_filter
 
         near = self._lags(np.conj(self._spectra[one]) * self._spectra[other])
         near /= self._overlap * max(self._norms[one] * self._norms[other], 1e-300)
         top = float(near.max())
         if top < _SEEN / np.sqrt(self._independent):
-            return predicted, None
+            return Peak(predicted)
         lower = _LOWER + _NOISE * (1 - min(max(top, 0.0), 1.0)) * np.sqrt(2 / self._independent)
         peaks = np.argwhere((near == maximum_filter(near, 3)) & (near >= top - lower - _SMEARED * top))
         # The beam that moves by d over a specimen sees it move by -d.
@@ -166,9 +238,18 @@ class _Spectra:
             rival = places[others[0]] * self._bin
             heights = near[tuple(peaks[first])], near[tuple(peaks[others[0]])]
             if abs(heights[0] - heights[1]) <= lower:
-                return best, rival
-            return (best if heights[0] > heights[1] else rival), None
-        return best, None
+                return Peak(best, rival, self._std(near, peaks[first]))
+            if heights[1] > heights[0]:
+                return Peak(rival, None, self._std(near, peaks[others[0]]))
+        return Peak(best, None, self._std(near, peaks[first]))
+
+    def _std(self, values: Floats, peak: npt.NDArray[np.int64]) -> float:
+        """Standard deviation of a peak's place in pixels: by its height h and bend, that of noise being 1 - h^2."""
+        row, column = np.clip(peak, 1, np.array(values.shape) - 2)
+        here = values[row - 1 : row + 2, column - 1 : column + 2]
+        height = min(max(float(here[1, 1]), 1e-3), 1.0)
+        bend = 2 * height - 0.5 * float(here[0, 1] + here[2, 1] + here[1, 0] + here[1, 2])
+        return self._bin * math.sqrt((1 - height**2) / max(self._independent * height * bend, 1e-12))
 
     def _lags(self, spectrum: npt.NDArray[Any]) -> Floats:
         """A correlation of that spectrum, at lags up to the reach."""

@@ -37,6 +37,9 @@ class TimedSamples:
         Rows and columns of the grid.
     dose : float
         Electrons per sample at signal 1.
+    moved : ndarray of float64, (T, 2), optional
+        Where the field lay in each pass because drift was followed, less the mean over the samples; `positions` are on
+        the grid as it was moved.
     """
 
     signal: Floats
@@ -44,19 +47,26 @@ class TimedSamples:
     pass_starts: Whole
     shape: tuple[int, int]
     dose: float
+    moved: Floats | None = None
 
     @classmethod
     def of_acquisition(cls, acquisition: Acquisition) -> TimedSamples:
         """The samples of an acquisition, as far as they are committed."""
-        detector, dose = acquisition.detector, acquisition.electrons_per_sample
-        electrons = acquisition.counts().astype(np.float64)
-        if detector.unit != "electron":
-            electrons = (electrons - detector.offset) / detector.gain
-        places = acquisition.actual()
-        positions = (acquisition.positions() if places is None else places).astype(np.float64)
-        starts = np.minimum(np.asarray(acquisition.layout.pass_starts, np.int64), len(electrons))
-        kept = np.concatenate([[True], np.diff(starts) > 0])
-        return cls(electrons / dose, positions, starts[kept], acquisition.shape, dose)
+        signal, positions = _read(acquisition, 0, acquisition.samples_committed)
+        starts = np.minimum(np.asarray(acquisition.layout.pass_starts, np.int64), len(signal))
+        begun = np.diff(starts) > 0
+        offsets, sizes = acquisition.field_offsets[begun], np.diff(starts)[begun]
+        moved = offsets - np.average(offsets, axis=0, weights=sizes) if np.ptp(offsets, axis=0).any() else None
+        kept = np.concatenate([[True], begun])
+        return cls(signal, positions, starts[kept], acquisition.shape, acquisition.electrons_per_sample, moved)
+
+    @classmethod
+    def of_pass(cls, acquisition: Acquisition, number: int) -> TimedSamples:
+        """The samples of a pass that is whole; `moved` is the offset of its field."""
+        start, stop = acquisition.layout.pass_starts[number : number + 2]
+        signal, positions = _read(acquisition, start, stop)
+        dose, moved = acquisition.electrons_per_sample, acquisition.field_offsets[number : number + 1]
+        return cls(signal, positions, np.array([0, stop - start], np.int64), acquisition.shape, dose, moved)
 
     @property
     def count(self) -> int:
@@ -73,6 +83,13 @@ class TimedSamples:
         """Mean signal."""
         return float(self.signal.mean())
 
+    @cached_property
+    def moves(self) -> Floats:
+        """`moved` at each sample, (n, 2)."""
+        if self.moved is None:
+            return np.zeros((self.count, 2))
+        return np.repeat(self.moved, np.diff(self.pass_starts), axis=0)
+
     def parts(self, per_pass: int) -> Whole:
         """Part of each sample, (n,), where each pass is cut into parts of equal time."""
         number = np.searchsorted(self.pass_starts, np.arange(self.count), side="right") - 1
@@ -86,6 +103,17 @@ class TimedSamples:
             return self.parts(-(-_FEWEST_SLABS // self.passes))
         number = self.parts(1)
         return number if self.passes <= _MOST_SLABS else number * _MOST_SLABS // self.passes
+
+
+def _read(acquisition: Acquisition, start: int, stop: int) -> tuple[Floats, Floats]:
+    """Signal and positions of samples start .. stop - 1."""
+    detector = acquisition.detector
+    electrons = acquisition.counts(start, stop).astype(np.float64)
+    if detector.unit != "electron":
+        electrons = (electrons - detector.offset) / detector.gain
+    places = acquisition.actual(start, stop)
+    positions = acquisition.positions(start, stop) if places is None else places
+    return electrons / acquisition.electrons_per_sample, positions.astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -15,6 +16,7 @@ from stemscan.recon.drift.timed import Knots, TimedSamples
 from stemscan.units import counted
 
 if TYPE_CHECKING:
+    from stemscan.recon.drift.passes import PassShifts
     from stemscan.store.reader import Acquisition
     from stemscan.store.trajectory import Trajectory
 
@@ -114,6 +116,8 @@ def moves(samples: TimedSamples) -> bool:
     if shifts.unclear is not None:
         return True
     sure = shifts.std if shifts.std < float("inf") else 0.0
+    if samples.moved is not None and len(shifts.shifts) > 1 and _left(samples, shifts) > max(_UNSURE, 2 * sure):
+        return True
     if float((shifts.shifts**2).sum(axis=1).mean() ** 0.5) > max(_FAR, 2 * sure):
         return True
     return _pulled(samples, scale)
@@ -131,3 +135,18 @@ def _pulled(samples: TimedSamples, scale: Scale) -> bool:
     excess = float(np.sum((modes.T @ known.force)[told] ** 2 / firm[told])) - told.sum()
     size = excess / (float(firm[told].mean()) * knots.count)
     return bool(excess > _SURE * np.sqrt(2 * told.sum()) and size > _UNSURE**2)
+
+
+def _left(samples: TimedSamples, shifts: PassShifts) -> float:
+    """RMS motion in pixels that is left where drift was followed: a field that is moved between passes only lags."""
+    sizes = np.bincount(shifts.part)
+    middles = np.bincount(shifts.part, np.arange(samples.count)) / sizes
+    even = np.linspace(0, samples.count - 1, 1025).astype(np.int64)
+    moves, squares = samples.moves, 0.0
+    for axis in (0, 1):
+        drift = shifts.shifts[:, axis] - np.bincount(shifts.part, moves[:, axis]) / sizes
+        slopes = np.gradient(drift, middles)
+        line = np.interp(even, middles, drift)
+        line += slopes[0] * np.minimum(even - middles[0], 0) + slopes[-1] * np.maximum(even - middles[-1], 0)
+        squares += float(np.var(line + moves[even, axis]))
+    return math.sqrt(squares)

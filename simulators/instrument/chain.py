@@ -109,7 +109,10 @@ class Chain:
         ]
         self._shares = [one.collection.response(instrument.scattering) for one in instrument.detectors]
         self._tracks = instrument.tracks
-        self._size = max(_BLOCK, *(one.run_in for one in self._detectors))
+        self._run_in = max(one.run_in for one in self._detectors)
+        self._size = max(_BLOCK, self._run_in)
+        self._edges = np.arange(0, len(scan.path) + 1, self._size)
+        self._moves_of_passes: NDArray[np.float64] | None = None
         self._latest: SampleBatch | None = None
         self._lit: dict[int, _Lit] = {}
         self._pool = ThreadPoolExecutor(1) if threads > 1 else None
@@ -117,29 +120,60 @@ class Chain:
 
     def samples(self, start: int, stop: int) -> SampleBatch:
         """Samples from `start` to at most `stop`: those in one block."""
-        first = start // self._size * self._size
+        first = int(self._edges[np.searchsorted(self._edges, start, side="right") - 1])
         if self._latest is None or self._latest.start != first:
             self._latest = self._read(first)
         return self._latest[start - first : stop - first]
+
+    def move_field(self, offsets: NDArray[np.float64], number: int) -> None:
+        """Take the field to lie elsewhere from pass `number` on.
+
+        Blocks end with passes from now on, and what was made of samples of that pass is dropped.
+
+        Parameters
+        ----------
+        offsets : float64 (T, 2)
+            Of each pass, (row, column) in pixels.
+        number : int
+        """
+        self._moves_of_passes = offsets.copy()
+        each = self._scan.plan.samples_per_pass
+        self._edges = np.union1d(self._edges, np.arange(0, len(self._scan.path) + 1, each))
+        first = number * each
+        self._latest = None
+        self._lit = {start: lit for start, lit in self._lit.items() if start + len(lit.way.times) <= first}
+        if self._ahead is not None:
+            self._ahead[1].result()
+            self._ahead = None
+        if self._exposure.at > first:
+            self._exposure.begin_anew()
 
     # ------------------------------------------------------------------ blocks, by their first sample
 
     def _read(self, start: int) -> SampleBatch:
         """Readings of a block."""
-        before = start - self._size
-        late = start and any(one.run_in for one in self._detectors)
-        if late and before not in self._lit:
-            self._lit = {before: self._light(before)}
+        earlier = self._before(start)
+        for before in earlier:
+            if before not in self._lit:
+                self._lit[before] = self._light(before)
         lit = self._light(start)
-        counts = [self._reading(channel, lit, self._lit[before] if late else None) for channel in range(len(lit.light))]
-        self._lit = {start: lit}
+        late = [self._lit[before] for before in earlier]
+        counts = [self._reading(channel, lit, late) for channel in range(len(lit.light))]
+        self._lit = {one.start: one for one in (*late, lit)} if self._run_in else {}
         return SampleBatch(start, counts[0], lit.way.actual, lit.truths or None)
 
-    def _reading(self, channel: int, lit: _Lit, before: _Lit | None) -> NDArray[Any]:
+    def _before(self, start: int) -> list[int]:
+        """Blocks before one whose light is still seen in it."""
+        if not self._run_in:
+            return []
+        first = np.searchsorted(self._edges, max(start - self._run_in, 0), side="right") - 1
+        return [int(edge) for edge in self._edges[first:] if edge < start]
+
+    def _reading(self, channel: int, lit: _Lit, before: list[_Lit]) -> NDArray[Any]:
         """Numbers of one detector."""
         detector, light = self._detectors[channel], lit.light[channel]
         if detector.run_in:
-            earlier = light[:0] if before is None else before.light[channel][-detector.run_in :]
+            earlier = np.concatenate([light[:0], *(one.light[channel] for one in before)])[-detector.run_in :]
             joined = np.concatenate([earlier, light])
             light = detector.delayed(joined, lit.start - len(earlier))[len(earlier) :]
         return detector.read(light, lit.start)
@@ -187,19 +221,27 @@ class Chain:
             ahead[1].result()
             ahead = None
         way = self._follow(start) if ahead is None else ahead[1].result()
-        following = start + self._size
-        if self._pool is not None and following < len(self._scan.path):
+        following = self._end(start)
+        unknown = self._moves_of_passes is not None and following % self._scan.plan.samples_per_pass == 0
+        if self._pool is not None and following < len(self._scan.path) and not unknown:
             self._ahead = following, self._pool.submit(self._follow, following)
         return way
 
     def _follow(self, start: int) -> _Way:
         """Follow the beam through a block."""
-        scan, stop = self._scan, min(start + self._size, len(self._scan.path))
+        scan, stop = self._scan, self._end(start)
         commands = scan.path.positions(start, stop)
         times, offsets = scan.clock.middles(start, stop), np.zeros((stop - start, 2))
         for add in self._moves:
             add(start, times, offsets)
+        if self._moves_of_passes is not None:  # a block is of one pass
+            offsets += self._moves_of_passes[start // scan.plan.samples_per_pass]
         if self._lagged is None:
             return _Way(start, times, offsets + commands, None, None)
         begins, actual = self._lagged.ways(start, stop)
         return _Way(start, times, offsets + actual, actual, (offsets + begins, offsets + commands))
+
+    def _end(self, start: int) -> int:
+        """End of the block that begins with a sample."""
+        after = int(np.searchsorted(self._edges, start, side="right"))
+        return int(self._edges[after]) if after < len(self._edges) else len(self._scan.path)

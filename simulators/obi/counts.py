@@ -71,6 +71,7 @@ class PixelCounts:
         self._cookies: tuple[int, ...] = ()
         self._expected: Steps | None = None
         self._at = self._from = 0
+        self._moved: tuple[int, int] | None = None
         self.left_plan_at: int | None = None
         """Sample of the plan in whose place another pixel came first, though cookies had named where it is."""
 
@@ -116,9 +117,12 @@ class PixelCounts:
         while (steps := self._expected) is not None and done < len(x):
             n = min(len(x) - done, len(steps) - self._at)
             here, there = slice(done, done + n), slice(self._at, self._at + n)
+            if self._moved is None:
+                self._moved = self._field(steps, x[here], y[here], blanked[here])
+            across, down = (np.int32(codes) for codes in self._moved or (0, 0))
             same = (
-                (steps.x[there] == x[here])
-                & (steps.y[there] == y[here])
+                (steps.x[there] + across == x[here])
+                & (steps.y[there] + down == y[here])
                 & (steps.dwell[there] == dwell[here])
                 & (steps.blanked[there] == blanked[here])
             )
@@ -129,7 +133,8 @@ class PixelCounts:
             counts[part] = self._plan_counts(x[part], y[part], steps.sample[self._at :][:n], lit)
             done, self._at = done + n, self._at + n
             if broken and blanked[done]:
-                done += _passed_over(steps, self._at, x[done:], y[done:], dwell[done:], blanked[done:])
+                moved = x[done:] - across, y[done:] - down
+                done += _passed_over(steps, self._at, *moved, dwell[done:], blanked[done:])
             elif broken:
                 self._leave_plan(steps)
             elif self._at == len(steps):
@@ -145,9 +150,21 @@ class PixelCounts:
         if len(self._cookies) == COOKIES and not any(one & 1 for one in self._cookies):
             start = index_of(self._cookies)
             if start < self.plan.total_samples:
-                self._from = start
+                self._from, self._moved = start, None
                 self._expected, self._at = self._next_steps(), 0
         self._cookies = ()
+
+    def _field(
+        self, steps: Steps, x: NDArray[np.uint16], y: NDArray[np.uint16], blanked: NDArray[np.bool_]
+    ) -> tuple[int, int] | None:
+        """Codes by which a client moved the whole field: as far as two exposed pixels agree; None where none are."""
+        came = np.flatnonzero(~blanked)[:2]
+        meant = self._at + np.flatnonzero(steps.sample[self._at :] >= 0)[: len(came)]
+        if not came.size or len(meant) < len(came):
+            return None
+        across, down = x[came] - steps.x[meant], y[came] - steps.y[meant]
+        agree = (across == across[0]).all() and (down == down[0]).all()
+        return (int(across[0]), int(down[0])) if agree else (0, 0)
 
     def _leave_plan(self, steps: Steps) -> None:
         """Give the plan up at a step that did not come."""
@@ -209,8 +226,8 @@ class PixelCounts:
 def _passed_over(
     steps: Steps,
     at: int,
-    x: NDArray[np.uint16],
-    y: NDArray[np.uint16],
+    x: NDArray[Any],
+    y: NDArray[Any],
     dwell: NDArray[np.int64],
     blanked: NDArray[np.bool_],
 ) -> int:

@@ -214,6 +214,47 @@ class ControllerConformance(ControllerChecks):
             busy.close()
             self._refused("read after close", lambda: busy.read(1))
 
+    # ------------------------------------------------------------------ moves of its field
+
+    def test_moves_its_field_as_it_tells(self) -> None:
+        """If it says so: to the place that it tells of, which it finds again; the plan's own place is always there."""
+        with self._made() as (controller, path):
+            if not controller.capabilities.moves_field:
+                return
+            here = self._scan(controller)
+            for asked in ((0.0, 0.0), (1.3, -2.7), (1e9, -1e9)):
+                told = controller.move_field(path, 0, asked)
+                again = controller.move_field(path, 0, told)
+                assert np.allclose(again, told, atol=1e-9), f"expected {told} when asked for what it told, got {again}"
+                moved = self._scan(controller)
+                assert len(moved) == len(path), f"expected {counted(len(path), 'sample')} elsewhere, got {len(moved)}"
+                self._same(self._scan(controller), moved)
+            back = controller.move_field(path, 0, (0.0, 0.0))
+            assert back == (0.0, 0.0), f"expected (0, 0) to be where the plan has the field, got {back}"
+            self._same(self._scan(controller), here)
+
+    def test_follows_drift_into_a_store(self) -> None:
+        """If it moves its field: `acquire` records where it was in each pass, and a resumption moves it there again."""
+        with self._made() as (controller, path), tempfile.TemporaryDirectory() as folder:
+            able, each = controller.capabilities, path.plan.samples_per_pass
+            if not (able.moves_field and able.resumable and path.plan.passes > 1):
+                return
+            place, other = Path(folder) / "cut.zarr", Path(folder) / "whole.zarr"
+            cut = FaultyController(controller.controller, seed=0, faults=["disconnect"], every=len(path))
+            with self._store(place, controller, follows=True) as store:
+                self._refused("a lost connection", lambda: self._acquire(cut, store, follows=True))
+            with self._store(place, controller, resume=True, follows=True) as store:
+                self._acquire(controller, store, follows=True)
+            with self._store(other, controller, follows=True) as store:
+                self._acquire(controller, store, follows=True)
+            resumed, whole = Acquisition.open(place), Acquisition.open(other)
+            offsets = whole.field_offsets
+            assert not offsets[0].any(), f"expected the first pass where the plan has it, got {offsets[0]}"
+            np.testing.assert_array_equal(resumed.field_offsets, offsets)
+            for number in range(len(whole.channels)):
+                self._same(resumed.counts(0, each, channel=number), whole.counts(0, each, channel=number))
+                self._same(resumed.counts(channel=number), whole.counts(channel=number))
+
     # ------------------------------------------------------------------ what its beam does
 
     def test_beam_times_add_up(self) -> None:

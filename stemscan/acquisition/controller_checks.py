@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stemscan.acquisition.following import Prediction
 from stemscan.acquisition.reports import channels_of, provenance_of
 from stemscan.acquisition.scan import run_scan
 from stemscan.acquisition.scan_controller import ScanController
@@ -20,6 +22,7 @@ from stemscan.errors import ControllerError, UnprovenError
 from stemscan.path.scan_path import ScanPath
 from stemscan.plan.scan_plan import ScanPlan
 from stemscan.store.batch import SampleBatch, check_batch, head_of
+from stemscan.store.reader import Acquisition
 from stemscan.store.writer import AcquisitionWriter
 from stemscan.units import counted
 
@@ -30,6 +33,15 @@ _MOST_PASSES: Final = 256
 _LONG_NS: Final = 1_000_000_000
 _LARGE: Final = 4096
 _MOST_TRIES: Final = 10
+
+
+class _Steady:
+    """Foretells a drift of two pixels down and one to the left in each pass."""
+
+    record: ClassVar = {"name": "steady"}
+
+    def __call__(self, acquisition: Acquisition, passes: int) -> Prediction:
+        return Prediction((2.0 * passes, -1.0 * passes))
 
 
 class ControllerChecks:
@@ -171,13 +183,22 @@ class ControllerChecks:
         except Exception as error:  # noqa: BLE001 - it is the thread's result
             ends.append(repr(error))
 
-    def _store(self, place: Path, controller: TimedController, *, resume: bool = False) -> AcquisitionWriter:
+    def _store(
+        self, place: Path, controller: TimedController, *, resume: bool = False, follows: bool = False
+    ) -> AcquisitionWriter:
         """The writer of a store for what the controller delivers."""
         make = AcquisitionWriter.resume if resume else AcquisitionWriter.create
-        return make(place, self._path.plan, provenance_of(controller.controller))
+        rule = _Steady.record if follows else None
+        return make(place, self._path.plan, replace(provenance_of(controller.controller), follow=rule))
 
     def _acquire(
-        self, controller: ScanController, store: AcquisitionWriter, *, batch_samples: int, commit_samples: int
+        self,
+        controller: ScanController,
+        store: AcquisitionWriter,
+        *,
+        batch_samples: int = 5,
+        commit_samples: int = 20,
+        follows: bool = False,
     ) -> None:
         """Scan, with the controller itself, for one behind another cannot report the times of its beam."""
         itself = controller.controller if isinstance(controller, TimedController) else controller
@@ -188,6 +209,7 @@ class ControllerChecks:
             batch_samples=batch_samples,
             commit_samples=commit_samples,
             stall_timeout=self.patience_s,
+            follower=_Steady() if follows else None,
         )
 
     def _refused(self, what: str, call: Callable[[], object]) -> None:

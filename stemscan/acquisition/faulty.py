@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
 import numpy as np
 
+from stemscan.acquisition.following import Offset, move_field
 from stemscan.acquisition.moved_readings import MovedReadings, with_reading
 from stemscan.acquisition.reports import beam_times_of, channels_of, provenance_of, reach_of
 from stemscan.acquisition.scan_controller import Capabilities, ScanController
@@ -139,6 +140,10 @@ class FaultyController:
         self._moved = None
         self._aborted.clear()
         self._connected = True
+
+    def move_field(self, path: ScanPath, number: int, offset: Offset) -> Offset:
+        """Move the field of the controller that works."""
+        return move_field(self._inner, path, number, offset)
 
     def start(self) -> None:
         """Begin to expose the armed range."""

@@ -35,6 +35,7 @@ from stemscan.store.schema import counts_dtypes
 from stemscan.units import counted
 
 if TYPE_CHECKING:
+    from stemscan.acquisition.following import FieldMoves
     from stemscan.acquisition.scan_controller import ScanController
     from stemscan.acquisition.stopping import StopRule
     from stemscan.store.writer import AcquisitionWriter
@@ -56,6 +57,7 @@ class AcquireLoop:
     commit_samples: int
     stall_timeout: float | None
     stop_rules: Sequence[StopRule]
+    moves: FieldMoves | None = None
     pauses: int = 0
     paused_seconds: float = 0.0
     stopped: str | None = None
@@ -131,10 +133,12 @@ class AcquireLoop:
     def _expose(self, interrupts: Interrupts, committer: Committer) -> None:
         """Segment after segment."""
         total = self.writer.total_samples
+        self._restore_field(interrupts)
         while self._received < total:
             interrupts.check()
             if self._enough(interrupts, committer):
                 return
+            self._follow(interrupts, committer)
             committer.room()
             try:
                 self._segment(interrupts, committer)
@@ -152,6 +156,22 @@ class AcquireLoop:
             reasons = (rule(acquired, passes) for rule in self.stop_rules)
             self.stopped = next((reason for reason in reasons if reason is not None), None)
         return self.stopped is not None
+
+    def _follow(self, interrupts: Interrupts, committer: Committer) -> None:
+        """Before a pass, move the field by the drift that those before foretell; the beam is blanked meanwhile."""
+        starts, moves = self.writer.layout.pass_starts[:-1], self.moves
+        if moves is None or self._received not in starts or moves.known > (number := starts.index(self._received)):
+            return
+        committer.drain()
+        with interrupts.immediate():
+            acquired = Acquisition.open(self.writer.path) if number else None
+            moves.begin(self._calls, self._path, number, acquired)
+
+    def _restore_field(self, interrupts: Interrupts) -> None:
+        """Move the field to where the record has it."""
+        if self.moves is not None:
+            with interrupts.immediate():
+                self.moves.restore(self._calls, self._path)
 
     def _segment(self, interrupts: Interrupts, committer: Committer) -> None:
         """Arm and expose the next segment, and hand what is proven of it to the committer."""
@@ -202,6 +222,7 @@ class AcquireLoop:
             proven = min(proven, store.samples_committed)
             store.rewind(proven, str(problem))
         self._received = proven
+        self._restore_field(interrupts)
 
     def _end_doubt(self, problem: BaseException, committer: Committer) -> None:
         """Mark what was kept and is not proven, where an acquisition ends with it."""
@@ -225,7 +246,7 @@ class AcquireLoop:
         if not self.controller.capabilities.resumable:
             return total
         stop = min(total, (self._received // self.commit_samples + 1) * self.commit_samples)
-        if self.stop_rules:
+        if self.stop_rules or self.moves is not None:
             stop = min(stop, next(edge for edge in self.writer.layout.pass_starts if edge > self._received))
         return stop
 

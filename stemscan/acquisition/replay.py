@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from stemscan.acquisition.armed_range import ArmedRange
+from stemscan.acquisition.following import Offset, Prediction
 from stemscan.acquisition.scan_controller import Capabilities
 from stemscan.acquisition.stopping import AfterPasses
 from stemscan.errors import ControllerError
@@ -18,12 +21,27 @@ from stemscan.store.reader import Acquisition
 from stemscan.store.record_parts import InstrumentRecord, SpecimenRecord
 
 if TYPE_CHECKING:
+    from stemscan.acquisition.following import DriftFollower
     from stemscan.acquisition.stopping import StopRule
     from stemscan.path.scan_path import ScanPath
 
 __all__ = ["ReplayController"]
 
 _PIECE: Final = 1 << 18
+
+
+@dataclass(frozen=True)
+class _AsRecorded:
+    """Moves of the field that were made already."""
+
+    record: Mapping[str, object]
+    passes: Sequence[Mapping[str, Any]]
+
+    def __call__(self, acquisition: Acquisition, passes: int) -> Prediction:
+        """Offset that was asked for; the last one beyond the end, where there is no sample to be replayed."""
+        move = self.passes[min(passes, len(self.passes) - 1)]
+        row, column = move["wanted_px"]
+        return Prediction((row, column), std=move["std_px"], held=move["held"])
 
 
 class ReplayController:
@@ -86,6 +104,18 @@ class ReplayController:
         return () if stopped is None else (AfterPasses(stopped["passes"], stopped["reason"]),)
 
     @property
+    def follower(self) -> DriftFollower | None:
+        """Moves of the field as the source has them; None where it stayed."""
+        known = self._store.follow
+        return None if known is None else _AsRecorded(known["rule"], known["passes"])
+
+    def move_field(self, path: ScanPath, number: int, offset: Offset) -> Offset:
+        """Offset of a pass in the source, whatever is asked for."""
+        del path, offset
+        row, column = self._store.field_offsets[number]
+        return float(row), float(column)
+
+    @property
     def capabilities(self) -> Capabilities:
         """Any range of the store's plan."""
         return Capabilities(
@@ -93,6 +123,7 @@ class ReplayController:
             max_batch=_PIECE,
             actual_positions=self._actual,
             resumable=True,
+            moves_field=self._store.follow is not None,
         )
 
     @property

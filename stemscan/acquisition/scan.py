@@ -15,12 +15,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from stemscan.acquisition.following import FieldMoves, check_moves
 from stemscan.acquisition.reports import check_reports
 from stemscan.acquisition.scan_controller import BATCH_SAMPLES, ScanController
 from stemscan.acquisition.timed_controller import check_seconds
 from stemscan.errors import StoreMismatchError, UsageError
 
 if TYPE_CHECKING:
+    from stemscan.acquisition.following import DriftFollower
     from stemscan.acquisition.stopping import StopRule
     from stemscan.plan.scan_plan import ScanPlan
     from stemscan.store.writer import AcquisitionWriter
@@ -72,6 +74,7 @@ def run_scan(
     commit_samples: int = COMMIT_SAMPLES,
     stall_timeout: float | None = None,
     stop_rules: Sequence[StopRule] = (),
+    follower: DriftFollower | None = None,
 ) -> ScanReport:
     """Expose all samples of a plan that a store does not have yet, and complete the store.
 
@@ -96,6 +99,8 @@ def run_scan(
         Longest wait for the controller to get ready, to start, to deliver samples or to abort, in seconds.
     stop_rules : sequence of StopRule
         Asked after every pass but the last; the first reason to stop ends the acquisition, which is then complete.
+    follower : DriftFollower, optional
+        Moves the field between passes; the store must have been begun with it.
 
     Returns
     -------
@@ -121,7 +126,7 @@ def run_scan(
     """
     if batch_samples < 1 or commit_samples < 1:
         raise UsageError(f"expected batch and commit sizes of at least 1, got {batch_samples} and {commit_samples}")
-    check_request(controller, stall_timeout, stop_rules)
+    check_request(controller, stall_timeout, stop_rules, follower)
     begun = writer.plan.digest()
     if begun != plan.digest():
         raise StoreMismatchError(
@@ -136,7 +141,14 @@ def run_scan(
         from stemscan.acquisition.loop import AcquireLoop
 
         loop = AcquireLoop(
-            controller, writer, progress, batch_samples, commit_samples, stall_timeout, tuple(stop_rules)
+            controller,
+            writer,
+            progress,
+            batch_samples,
+            commit_samples,
+            stall_timeout,
+            tuple(stop_rules),
+            None if follower is None else FieldMoves(follower, writer),
         )
         loop.check()
         loop.run()
@@ -146,18 +158,24 @@ def run_scan(
     return ScanReport(samples, seconds, resumed_from, twice, pauses, paused, stopped, unproven)
 
 
-def check_request(controller: ScanController, stall_timeout: float | None, stop_rules: Sequence[StopRule]) -> None:
+def check_request(
+    controller: ScanController,
+    stall_timeout: float | None,
+    stop_rules: Sequence[StopRule],
+    follower: DriftFollower | None = None,
+) -> None:
     """Refuse what no acquisition with a controller can do, before there is a store.
 
     Parameters
     ----------
-    controller, stall_timeout, stop_rules
+    controller, stall_timeout, stop_rules, follower
         As for `run_scan`.
 
     Raises
     ------
     UsageError
-        On a timeout that is none, or rules for a controller that only runs whole scans.
+        On a timeout that is none, rules for a controller that only runs whole scans, or drift to be followed by one
+        that cannot move its field.
     ControllerError
         When the controller cannot deliver a sample; as `stemscan.acquisition.reports.check_reports`.
     """
@@ -170,3 +188,5 @@ def check_request(controller: ScanController, stall_timeout: float | None, stop_
             f"expected a controller that can stop between passes, got {able.name}, which only runs whole scans; leave "
             "out the rules"
         )
+    if follower is not None:
+        check_moves(controller)

@@ -28,12 +28,15 @@ class Capabilities:
         Whether batches carry the positions that the beam really had.
     resumable : bool
         Whether it can be armed at any sample of a path; else only with a whole path from its beginning.
+    moves_field : bool
+        Whether it can move its field between passes, see `stemscan.acquisition.following.MovesField`.
     """
 
     name: str
     max_batch: int = BATCH_SAMPLES
     actual_positions: bool = False
     resumable: bool = True
+    moves_field: bool = False
 
 
 @runtime_checkable

@@ -17,6 +17,7 @@ from stemscan.store.reader import Acquisition
 from stemscan.store.writer import AcquisitionWriter
 
 if TYPE_CHECKING:
+    from stemscan.acquisition.following import DriftFollower
     from stemscan.acquisition.scan_controller import ScanController
     from stemscan.acquisition.stopping import StopRule
     from stemscan.plan.scan_plan import ScanPlan
@@ -34,6 +35,7 @@ def acquire(
     progress: Callable[[int, int], None] | None = None,
     stall_timeout: float | None = None,
     stop_rules: Sequence[StopRule] = (),
+    follower: DriftFollower | None = None,
     session: Mapping[str, object] | None = None,
 ) -> Acquisition:
     """Acquire a plan into a store, or go on with it.
@@ -59,6 +61,9 @@ def acquire(
     stop_rules : sequence of StopRule
         Asked after every pass but the last; the first reason to stop ends the acquisition, which is then complete. A
         rule may refuse the plan (`ChecksPlan`).
+    follower : DriftFollower, optional
+        Foretells drift between passes, by which a controller that can moves its field; as
+        `stemscan.recon.drift.following.FollowDrift`. A replay follows as its source did.
     session : mapping, optional
         What the operator wants kept in the history.
 
@@ -85,6 +90,7 @@ def acquire(
         progress=progress,
         stall_timeout=stall_timeout,
         stop_rules=stop_rules,
+        follower=follower,
         session=session,
     )
     return Acquisition.open(output)
@@ -100,6 +106,7 @@ def run_session(
     progress: Callable[[int, int], None] | None = None,
     stall_timeout: float | None = None,
     stop_rules: Sequence[StopRule] = (),
+    follower: DriftFollower | None = None,
     session: Mapping[str, object] | None = None,
 ) -> ScanReport:
     """Acquire as `acquire` does, and report how it went."""
@@ -115,9 +122,16 @@ def run_session(
                 f"({plan.digest()[:12]}); give the plan it was acquired by"
             )
         rules += controller.stop_rules
+        if follower is not None:
+            raise UsageError(
+                "expected no drift to follow (--follow-drift) in a replay, whose passes lie where those of its source "
+                "do, got some; leave it out"
+            )
+        follower = controller.follower
     with controller_errors(controller):
-        check_request(controller, stall_timeout, rules)
-        provenance = replace(provenance_of(controller), session=session)
+        check_request(controller, stall_timeout, rules, follower)
+        followed = None if follower is None else follower.record
+        provenance = replace(provenance_of(controller), follow=followed, session=session)
     for rule in rules:
         if isinstance(rule, ChecksPlan):
             rule.check(plan, controller)
@@ -126,7 +140,15 @@ def run_session(
     else:
         writer = AcquisitionWriter.create(output, plan, provenance, overwrite=overwrite)
     with writer:
-        return run_scan(plan, controller, writer, progress=progress, stall_timeout=stall_timeout, stop_rules=rules)
+        return run_scan(
+            plan,
+            controller,
+            writer,
+            progress=progress,
+            stall_timeout=stall_timeout,
+            stop_rules=rules,
+            follower=follower,
+        )
 
 
 def _rules(given: Sequence[StopRule] | StopRule) -> tuple[StopRule, ...]:

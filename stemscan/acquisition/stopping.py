@@ -11,6 +11,7 @@ from stemscan.errors import UsageError
 from stemscan.path.scan_path import ScanPath
 
 if TYPE_CHECKING:
+    from stemscan.acquisition.following import DriftFollower
     from stemscan.acquisition.scan_controller import ScanController
     from stemscan.plan.scan_plan import ScanPlan
     from stemscan.store.reader import Acquisition
@@ -57,6 +58,11 @@ class PlaysStore(Protocol):
     @property
     def stop_rules(self) -> tuple[StopRule, ...]:
         """Rules that end an acquisition where the store ends."""
+        ...
+
+    @property
+    def follower(self) -> DriftFollower | None:
+        """Moves of the field as the store has them; None where it stayed."""
         ...
 
 

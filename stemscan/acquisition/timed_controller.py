@@ -11,10 +11,12 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from stemscan.acquisition.following import move_field
 from stemscan.acquisition.reports import channels_of
 from stemscan.errors import ControllerError, UsageError
 
 if TYPE_CHECKING:
+    from stemscan.acquisition.following import Offset
     from stemscan.acquisition.scan_controller import Capabilities, ScanController
     from stemscan.path.scan_path import ScanPath
     from stemscan.store.batch import DetectorInfo, SampleBatch
@@ -103,6 +105,10 @@ class TimedController:
     def arm(self, path: ScanPath, start: int, stop: int) -> None:
         """Get ready for samples start .. stop - 1."""
         self._in_turn(lambda: self.controller.arm(path, start, stop), "get ready")
+
+    def move_field(self, path: ScanPath, number: int, offset: Offset) -> Offset:
+        """Move the field, from pass `number` on."""
+        return self._in_turn(lambda: move_field(self.controller, path, number, offset), "move its field")
 
     def start(self) -> None:
         """Begin to expose the armed range."""

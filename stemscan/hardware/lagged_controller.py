@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from stemscan.acquisition.following import Offset, move_field
 from stemscan.acquisition.reports import beam_times_of, channels_of, provenance_of, reach_of
 from stemscan.errors import ControllerError, UsageError
 from stemscan.hardware.coil_lag import CoilLag
@@ -78,6 +79,10 @@ class LaggedController:
                 f"expected a path of plan {digest[:12]}, got one of {wanted[:12]}; make a controller for each plan"
             )
         self._controller.arm(path, start, stop)
+
+    def move_field(self, path: ScanPath, number: int, offset: Offset) -> Offset:
+        """Move the field of the controller; its coils have come to rest there before the pass begins."""
+        return move_field(self._controller, path, number, offset)
 
     def start(self) -> None:
         """Begin to expose the armed range."""

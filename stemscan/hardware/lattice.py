@@ -71,6 +71,48 @@ class Lattice:
         ]
         return min(max(spans), 1.0)
 
+    def shift(self, offset: tuple[float, float]) -> tuple[tuple[int, int], tuple[float, float]]:
+        """Codes by which the grid is moved, as near to an offset as the controller's codes allow.
+
+        Parameters
+        ----------
+        offset : (float, float)
+            (row, column) in pixels.
+
+        Returns
+        -------
+        codes : (int, int)
+            Of column and row, to be added to those of `codes`; the whole grid stays on the controller's.
+        offset : (float, float)
+            The offset that they make.
+
+        Examples
+        --------
+        >>> from stemscan.hardware.profile import Grid
+        >>> Lattice((2, 3), Grid(columns=30, rows=30, fit="pixels")).shift((0.7, -1.0))
+        ((0, 1), (1.0, 0.0))
+        """
+        row, column = self._signed(offset)
+        wanted = (column, row) if self._turned else (row, column)
+        sides = zip(wanted, self._first, self._extent, (self._grid.rows, self._grid.columns), strict=True)
+        down, across = (self._held(want, first, codes - 1 - self._used(pixels)) for want, first, pixels, codes in sides)
+        row, column = self._signed((across, down) if self._turned else (down, across))
+        return (across, down), (row / self.step + 0.0, column / self.step + 0.0)
+
+    def _held(self, pixels: float, first: int, room: int) -> int:
+        """Whole codes nearest to a number of pixels that leave the first code within 0 .. room."""
+        return round(float(np.clip(np.rint(pixels * self.step), -first, max(room - first, -first))))
+
+    def _used(self, pixels: int) -> int:
+        """Codes between the first pixel and the last of so many."""
+        return round((pixels - 1) * self.step)
+
+    def _signed(self, offset: tuple[float, float]) -> tuple[float, float]:
+        """An offset counted from the corner that has code (0, 0), and back."""
+        row, column = offset
+        origin = self._grid.origin
+        return (-row if "bottom" in origin else row), (-column if "right" in origin else column)
+
     def codes(self, positions: npt.NDArray[np.int32]) -> tuple[Codes, Codes]:
         """Codes of column and row, int32 (n,) each, of pixels (row, column), int32 (n, 2)."""
         down, across = self._along_codes(positions)
@@ -115,7 +157,7 @@ def _place(extent: tuple[int, int], grid: Grid) -> tuple[float, tuple[int, int]]
     """Codes a pixel, and the first code along rows and columns."""
     room = min(
         (
-            (codes - 1) / (pixels - 1)
+            (codes * (1 - 2 * grid.margin) - 1) / (pixels - 1)
             for codes, pixels in zip((grid.rows, grid.columns), extent, strict=True)
             if pixels > 1
         ),

@@ -44,6 +44,10 @@ class Grid(Part):
         How a plan's grid is laid on the codes. `integer`: the largest whole number of codes a pixel, centred, without
         rounding. `stretch`: over the whole field, positions rounded to the nearest code. `pixels`: a code a pixel,
         from 0 on.
+    margin : float
+        Share of the codes that `integer` and `stretch` leave free on each side, 0 to 0.45: as far as the field can be
+        moved, as by ``acquire --follow-drift``. The same plan then lies on fewer codes: the magnification of the
+        microscope says how large a pixel is.
     origin : {"top-left", "top-right", "bottom-left", "bottom-right"}
         Corner of the image that the plan's grid has in common with code (0, 0); from there codes run inward.
     transform : {"none", "transpose"}
@@ -55,6 +59,7 @@ class Grid(Part):
     columns: Annotated[int, Field(ge=1, le=_LARGEST_CODE)]
     rows: Annotated[int, Field(ge=1, le=_LARGEST_CODE)]
     fit: Literal["integer", "stretch", "pixels"] = "integer"
+    margin: Annotated[float, Field(ge=0, le=0.45)] = 0.0
     origin: Literal["top-left", "top-right", "bottom-left", "bottom-right"] = "top-left"
     transform: Literal["none", "transpose"] = "none"
 

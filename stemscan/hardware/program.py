@@ -8,9 +8,10 @@ controller's codes and quanta; `quantisation` says what that costs, and what can
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Program", "Steps", "Waits"]
 
+Codes = npt.NDArray[np.int32]
 Times = npt.NDArray[np.int64]
 
 _BATCH: Final = 1 << 16
@@ -103,6 +105,26 @@ class Program:
         self.lattice = Lattice(plan.shape, profile.grid)
         self.quantisation = quantise(plan, profile, self.lattice, round_dwell=round_dwell)
         _check_grid(self.path, profile, self.lattice)
+        self._moves: Codes | None = None
+
+    def moved(self, offsets: Sequence[tuple[float, float]]) -> tuple[Self, list[tuple[float, float]]]:
+        """The same program with the field of each pass moved, as near as the controller's codes allow.
+
+        Parameters
+        ----------
+        offsets : sequence of (float, float)
+            (row, column) in pixels of each pass; the last holds for those after it.
+
+        Returns
+        -------
+        Program
+        list of (float, float)
+            Offsets that its codes make.
+        """
+        shifts = [self.lattice.shift(offset) for offset in offsets]
+        program = copy.copy(self)
+        program._moves = np.array([codes for codes, _ in shifts], np.int32)
+        return program, [offset for _, offset in shifts]
 
     def waits(self, start: int, stop: int) -> Waits:
         """Costs of the moves to samples start .. stop - 1."""
@@ -140,6 +162,10 @@ class Program:
         positions = self._with_one_before(start, stop)
         waits = self._waits(positions, start)
         x, y = self.lattice.codes(positions[len(positions) - (stop - start) :])
+        if self._moves is not None:
+            number = np.arange(start, stop) // self.plan.samples_per_pass
+            moves = self._moves[np.minimum(number, len(self._moves) - 1)]
+            x, y = x + moves[:, 0], y + moves[:, 1]
         largest = self.profile.dwell.largest
         waited = waits.settle + waits.flyback
         pieces = -(-waited // largest)

@@ -27,6 +27,7 @@ NAMES: Final = frozenset(
         "resume:recorded",
         "arm:begin",
         "arm:recorded",
+        "move:recorded",
         "append:chunk",
         "commit:begin",
         "commit:chunks",

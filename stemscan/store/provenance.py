@@ -44,6 +44,8 @@ class Provenance:
         Time constant of the scan coils that these positions follow, where it is known.
     coil_waits : str, optional
         Digest of the waits before dwells that they follow too (`ControllerProfile.waits_digest`).
+    follow : mapping, optional
+        Rule by which drift is followed between passes, as plain data.
     session : mapping, optional
         What the operator wants kept in the history, such as operator or kV.
     """
@@ -58,4 +60,5 @@ class Provenance:
     actual_positions: bool = False
     coil_tau_ns: float | None = None
     coil_waits: str | None = None
+    follow: Mapping[str, object] | None = None
     session: Mapping[str, object] | None = None

@@ -87,6 +87,9 @@ class Acquisition:
         `proven`, the samples that are beyond doubt where not all committed are, and the `reason`.
     ledger : dict or None
         Times and electrons of the beam; None for data measured elsewhere and stores of early releases.
+    follow : dict or None
+        Rule by which drift was followed, and of each pass that was begun `offset_px`, `wanted_px`, `std_px` and `held`;
+        None where the field stayed. See `field_offsets`.
     stopped : dict or None
         Passes and samples after which a rule ended the acquisition, and the reason; None where all were made.
     history : list of dict
@@ -124,6 +127,7 @@ class Acquisition:
         self.known_columns = _plain(record.truth_columns)
         self.instrument, self.tracks = _plain(record.instrument), record.tracks
         self.doubt, self.ledger, self.stopped = _plain(record.doubt), _plain(record.ledger), _plain(record.stopped)
+        self.follow = _plain(record.follow)
         self.history = [dict(entry) for entry in record.history]
         self.arrays, self.has_actual = tuple(store.specs), "samples/actual" in store.specs
 
@@ -256,6 +260,20 @@ class Acquisition:
                 "with an instrument that has such an effect"
             )
         return self._arrays.samples(name, start, stop)
+
+    @cached_property
+    def field_offsets(self) -> NDArray[np.float64]:
+        """Offset of the field in each pass, (T, 2) float64: (row, column) in pixels from where the plan has it.
+
+        Positions, `frames` and `visits` are on the grid as it was moved. All are 0 where no drift was followed; those
+        of passes to come are that of the last one begun.
+        """
+        offsets = np.zeros((self.passes, 2))
+        begun = [] if self.follow is None else self.follow["passes"]
+        if begun:
+            known = np.array([one["offset_px"] for one in begun])
+            offsets[: len(known)], offsets[len(known) :] = known, known[-1]
+        return offsets
 
     def frames(self, *, channel: int = 0) -> NDArray[Any]:
         """Counts of a channel of each pass summed on the grid, (T, H, W), of the counts' type; zero where not visited.

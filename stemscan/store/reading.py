@@ -100,6 +100,8 @@ class StoreArrays:
         record, committed = store.record.to_json(), store.record.samples_committed
         meaning = "channels" if store.record.schema_version > 1 else "detector"
         named = {name: record[name] for name in ("schema", "plan_digest", "imported", meaning, "noise")}
+        if "follow" in record:
+            named["offsets"] = [one["offset_px"] for one in record["follow"]["passes"]]
         digest = hashlib.sha256(json.dumps([named, committed], sort_keys=True).encode())
         names = ["samples/counts", "samples/position" if store.plan is None else "", "samples/actual"]
         step = store.specs["samples/counts"].chunks[0]

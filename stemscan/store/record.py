@@ -24,6 +24,7 @@ from stemscan.store.record_parts import (
     Count,
     DigestsRecord,
     DoubtRecord,
+    FollowRecord,
     ImportedRecord,
     InstrumentRecord,
     LedgerRecord,
@@ -78,6 +79,7 @@ class StoreRecord(RecordPart):
     samples_armed: Count
     samples_committed: Count
     doubt: DoubtRecord | None = None
+    follow: FollowRecord | None = None
     ledger: LedgerRecord | None = None
     stopped: StoppedRecord | None = None
     history: list[Json]
@@ -95,10 +97,10 @@ class StoreRecord(RecordPart):
     def to_json(self) -> Json:
         """Plain data for the file, with its digest; without what early releases did not know, where there is none."""
         data: Json = self.model_dump(mode="json", by_alias=True)
-        for name in ("truth_columns", "instrument", "coil_tau_ns", "coil_waits", "doubt"):
+        for name in ("truth_columns", "instrument", "coil_tau_ns", "coil_waits", "doubt", "follow"):
             if data[name] is None:
                 del data[name]
-        for name in ("samples_taken_back", "times_exposed_again"):
+        for name in ("samples_taken_back", "times_exposed_again", "field_moves"):
             if data["ledger"] is not None and not data["ledger"][name]:
                 del data["ledger"][name]
         if self.schema_version == 1:
@@ -209,6 +211,7 @@ def new_record(
         truth_columns=_columns(provenance),
         coil_tau_ns=None if provenance.coil_tau_ns is None else float(provenance.coil_tau_ns),
         coil_waits=provenance.coil_waits,
+        follow=None if provenance.follow is None else FollowRecord(rule=plain_json(provenance.follow, "a follower")),
         samples_armed=0,
         samples_committed=0,
         ledger=LedgerRecord() if imported is None else None,
@@ -249,6 +252,7 @@ def check_same(begun: StoreRecord, now: StoreRecord, path: Path) -> None:
         "detector": (_detectors(begun.detectors), _detectors(now.detectors)),
         "coil lag in ns": (begun.coil_tau_ns or "none", now.coil_tau_ns or "none"),
         "waits of the beam before its dwells": (_short(begun.coil_waits), _short(now.coil_waits)),
+        "following of drift": (_follows(begun), _follows(now)),
         "actual positions": (begun.actual_positions, now.actual_positions),
         "truth": (begun.truth, now.truth),
     }
@@ -278,6 +282,14 @@ def _specimen(record: StoreRecord) -> str:
 def _instrument(record: StoreRecord) -> str:
     """The instrument's identity: its settings, not its name."""
     return "none" if record.instrument is None else _short(record.instrument.sha256)
+
+
+def _follows(record: StoreRecord) -> str:
+    """The rule by which drift is followed, in words."""
+    if record.follow is None:
+        return "none"
+    words = (f"{name.replace('_', ' ')} {value}" for name, value in record.follow.rule.items() if value is not None)
+    return ", ".join(words)
 
 
 def _short(digest: str | None) -> str:

@@ -20,9 +20,11 @@ __all__ = [
     "Count",
     "DigestsRecord",
     "DoubtRecord",
+    "FollowRecord",
     "ImportedRecord",
     "InstrumentRecord",
     "LedgerRecord",
+    "PassMoveRecord",
     "RecordPart",
     "SpecimenRecord",
     "State",
@@ -145,6 +147,7 @@ class LedgerRecord(RecordPart):
     samples_exposed_again_at_most: Count = 0
     times_exposed_again: Count = 0
     samples_taken_back: Count = 0
+    field_moves: Count = 0
 
     def counting(self, **numbers: int) -> LedgerRecord:
         """With more in some of its numbers of samples or times."""
@@ -171,6 +174,27 @@ class TrueColumnsRecord(RecordPart):
     def shape(self) -> tuple[int, int]:
         """Shape of the array `truth_columns`."""
         return self.count, len(self.fields)
+
+
+class PassMoveRecord(RecordPart):
+    """Move of the field before a pass: (row, column) in pixels from where the plan has it."""
+
+    offset_px: tuple[float, float]
+    wanted_px: tuple[float, float]
+    std_px: Annotated[float, Field(ge=0)] | None = None
+    held: str = ""
+
+    @property
+    def short_px(self) -> float:
+        """Distance between the offset that was wanted and the one that there is."""
+        return math.dist(self.offset_px, self.wanted_px)
+
+
+class FollowRecord(RecordPart):
+    """Drift that was followed: by what rule, and the offset of each pass that was begun."""
+
+    rule: Json
+    passes: list[PassMoveRecord] = []
 
 
 class StoppedRecord(RecordPart):

@@ -8,6 +8,7 @@ there.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -23,7 +24,14 @@ from stemscan.store.files import StoreLock, folder_kind
 from stemscan.store.ledger import BeamTimes, electrons_per_ns
 from stemscan.store.opening import OpenStore
 from stemscan.store.record import StoreRecord, check_same, event, new_record
-from stemscan.store.record_parts import DoubtRecord, LedgerRecord, State, StoppedRecord
+from stemscan.store.record_parts import (
+    DoubtRecord,
+    FollowRecord,
+    LedgerRecord,
+    PassMoveRecord,
+    State,
+    StoppedRecord,
+)
 from stemscan.store.root import RootFile, load_root
 from stemscan.store.schema import Layout, counts_dtypes, planned_specs
 from stemscan.units import counted
@@ -227,6 +235,30 @@ class AcquisitionWriter:
         if armed < self.samples_armed:
             self._store.root.save(samples_armed=armed)
 
+    def move(self, move: PassMoveRecord) -> None:
+        """Record, durably, the offset of the next pass's field, before it is exposed.
+
+        Raises
+        ------
+        UsageError
+            When the store was begun without following drift, or that pass is exposed already.
+        StoreError, DiskSpaceError
+            When the store cannot be written.
+        """
+        self._open_chunks()
+        known, starts = self.record.follow, self.layout.pass_starts[:-1]
+        if known is None or len(known.passes) >= len(starts) or starts[len(known.passes)] < self.samples_appended:
+            raise UsageError(f"expected a store that follows drift, and a pass to come, got neither in {self.path}")
+        before = known.passes[-1].offset_px if known.passes else move.offset_px
+        follow = known.model_copy(update={"passes": [*known.passes, move]})
+        self._store.root.update(
+            lambda record: {
+                "follow": follow,
+                "ledger": _ledger(record).counting(field_moves=int(move.offset_px != before)),
+            }
+        )
+        failpoint("move:recorded")
+
     def append(self, batch: SampleBatch) -> None:
         """Add the next samples in scan order; they last only after `commit`.
 
@@ -345,12 +377,20 @@ class AcquisitionWriter:
                 "samples_committed": samples,
                 "doubt": None if record.doubt is None or record.doubt.proven >= samples else record.doubt,
                 "ledger": _ledger(record).counting(samples_taken_back=back) if back else record.ledger,
+                "follow": self._moves_kept(record, samples),
                 "history": [*record.history, entry],
                 **bound,
             }
         )
         chunks.forget(samples)
         failpoint("rewind:recorded")
+
+    def _moves_kept(self, record: StoreRecord, samples: int) -> FollowRecord | None:
+        """Offsets of passes that were begun when so many samples were there; later ones follow from others."""
+        if record.follow is None:
+            return None
+        begun = bisect_right(self.layout.pass_starts[:-1], samples)
+        return record.follow.model_copy(update={"passes": record.follow.passes[:begun]})
 
     def mark_doubt(self, proven: int, reason: str) -> None:
         """Record, durably, that committed samples from `proven` on may belong to other positions than theirs.

@@ -253,3 +253,44 @@ def test_the_virtual_controller_takes_what_simulate_takes(stemscan: Stemscan) ->
     helps = [stemscan(command, "--help").out for command in ("simulate", "acquire")]
     flags = [option for option in options if option.startswith("--")]
     assert all(flag in text for flag in flags for text in helps)
+
+
+DRIFTS = """
+version: 1
+name: drifts
+stage_drift: {polynomial_nm: [[5.2, -2.6]]}
+"""
+
+
+def test_drift_is_followed(stemscan: Stemscan) -> None:
+    options = ["--shape", "192x192", "--per-block", "6", "--passes", "4", "--pixel-size", "0.01nm", "--dwell", "100us"]
+    assert stemscan("plan", "-o", "plan.yaml", *options, "-q").code == 0
+    Path("drifts.yaml").write_text(DRIFTS)
+    scan = ["acquire", "plan.yaml", "--specimen", SPECIMEN, "--instrument", "drifts.yaml"]
+    done = stemscan(*scan, "-o", "a.zarr", "--follow-drift")
+    assert done.code == 0, done.err
+    assert "field moved" in done.out
+    assert "1 time" in done.out or "2 times" in done.out
+    assert not done.err
+    store = Acquisition.open("a.zarr")
+    assert store.field_offsets[-1][0] < -5
+    assert store.field_offsets[-1][1] > 2
+    assert "field moved" in stemscan("info", "a.zarr").out
+    clamped = stemscan(*scan, "-o", "b.zarr", "--follow-drift", "--follow-limit", "0.03nm")
+    assert "was moved less than the drift asked for" in clamped.err
+    assert abs(Acquisition.open("b.zarr").field_offsets).max() == 3.0
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (("--follow-limit", "3nm"), "--follow-drift beside it"),
+        (("--follow-drift", "--follow-limit", "3"), "a length with a unit"),
+        (("--follow-drift", "--follow-limit", "xpx"), "such as 5nm or 100px"),
+        (("--follow-drift", "--follow-limit", "-3px"), "above 0 px"),
+    ],
+)
+def test_bad_uses_of_following(stemscan: Stemscan, plan: str, more: tuple[str, ...], says: str) -> None:
+    done = stemscan("acquire", plan, "-o", "a.zarr", "--specimen", SPECIMEN, *more)
+    assert (done.code, says in done.err) == (2, True), done.err
+    assert not Path("a.zarr").exists()

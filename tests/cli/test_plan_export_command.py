@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stemscan.hardware.exporters import FORMATS, read_csv, read_fei_stream, read_nexus
+from stemscan.hardware.exporters import FORMATS, read_csv, read_de_freescan, read_fei_stream, read_nexus
 from stemscan.hardware.profile import profile_text
 from stemscan.plan.scan_plan import ScanPlan
 from tests.cli.conftest import Stemscan
@@ -152,3 +152,46 @@ def test_without_pixel_size(stemscan: Stemscan) -> None:
     assert done.code == 1
     assert "pixel_size_nm" in done.err
     assert ScanPlan.load("p.yaml").pixel_size_nm is None
+
+
+def test_the_field_of_each_pass_moves(planned: Stemscan) -> None:
+    plan = ScanPlan.load(Path("p.yaml"))
+    corners = [[8, 8], [8, 32], [24, 32], [24, 8]]
+    plan.replace(region={"kind": "polygon", "points": corners}).save("p.yaml", overwrite=True)
+    places = {}
+    for name, more in (("here", ()), ("there", ("--offset", "2.4,-1.6")), ("each", EACH)):
+        done = planned("plan", "export", "p.yaml", "--to", "de-freescan", "-o", name, *more)
+        assert done.code == 0, done.err
+        places[name] = read_de_freescan(Path(name)).coordinates
+    assert {*map(tuple, (places["there"] - places["here"]).tolist())} == {(-2, 2)}  # (x, y), whole pixels
+    moved = (places["each"] - places["here"]).reshape(4, -1, 2)
+    assert moved[:, 0].tolist() == [[0, 0], [1, -1], [2, -2], [3, -3]]
+    for to, name in (("csv", "p.csv"), ("npy", "p.npy"), ("nexus", "p.nxs")):
+        refused = planned("plan", "export", "p.yaml", "--to", to, "-o", name, "--offset", "-9,0")
+        assert (refused.code, "for pass 1, of which it has (-8, 0)" in refused.err) == (2, True), refused.err
+        assert not Path(name).exists()
+    assert planned("plan", "export", "p.yaml", "--to", "odemis", "-o", "o.npy", "--offset", "-9,0").code == 0
+
+
+EACH = ("--offset", "0,0", "--offset", "-1,1", "--offset", "-2,2", "--offset", "-3,3")
+
+
+def test_codes_move_by_parts_of_pixels_where_the_profile_leaves_room(planned: Stemscan) -> None:
+    Path("own.yaml").write_text(profile_text("fei-stream").replace("fit: integer", "fit: integer, margin: 0.2"))
+    write = ("plan", "export", "p.yaml", "--to", "fei-stream", "--profile", "own.yaml")
+    assert planned(*write, "-o", "a.str").code == 0
+    assert planned(*write, "-o", "b.str", "--offset", "1.5,-0.25").code == 0
+    here, there = (read_fei_stream(Path(name)) for name in ("a.str", "b.str"))
+    step = 836  # codes a pixel: 0.6 * 65536 over 47 pixels, a whole number
+    assert {*(there.x - here.x).tolist()} - {0} == {-round(0.25 * step)}
+    assert {*(there.y - here.y).tolist()} - {0} == {round(1.5 * step)}
+    shipped = planned("plan", "export", "p.yaml", "--to", "fei-stream", "-o", "c.str", "--offset", "100,0")
+    assert (shipped.code, "grid.margin" in shipped.err) == (2, True), shipped.err
+
+
+@pytest.mark.parametrize("offset", ["3", "a,b", "nan,0"])
+def test_offsets_that_are_none(planned: Stemscan, offset: str) -> None:
+    done = planned("plan", "export", "p.yaml", "--to", "csv", "-o", "p.csv", "--offset", offset)
+    assert (done.code, "--offset: expected" in done.err) == (2, True), done.err
+    two = planned("plan", "export", "p.yaml", "--to", "csv", "-o", "p.csv", "--offset", "0,0", "--offset", "0,0")
+    assert "one for each of 4 passes, got 2" in two.err

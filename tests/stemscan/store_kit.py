@@ -8,16 +8,18 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stemscan.acquisition.following import Prediction
 from stemscan.acquisition.scan_controller import Capabilities
 from stemscan.path.scan_path import ScanPath
 from stemscan.plan.scan_plan import ScanPlan
 from stemscan.store.batch import DetectorInfo, SampleBatch
 from stemscan.store.provenance import Provenance
+from stemscan.store.reader import Acquisition
 from stemscan.store.record_parts import SpecimenRecord
 from stemscan.store.true_columns import TrueColumns
 from stemscan.store.writer import AcquisitionWriter
@@ -51,11 +53,26 @@ def expected_counts(start: int, stop: int, dtype: str = "uint16") -> NDArray[Any
     return ((index * 7919 + 3) % 23).astype(dtype)
 
 
-class ScriptedController:
-    """Counts that depend on the sample alone; remembers what it exposed."""
+class SumFollower:
+    """Foretells the sum of all counts so far, in quarters of a pixel, along rows."""
 
-    def __init__(self, *, max_batch: int = 1 << 18, resumable: bool = True, actual: bool = False) -> None:
-        self.capabilities = Capabilities("scripted", max_batch, actual_positions=actual, resumable=resumable)
+    record: ClassVar = {"name": "sum of counts"}
+
+    def __call__(self, acquisition: Acquisition, passes: int) -> Prediction:
+        stop = acquisition.layout.pass_starts[passes]
+        return Prediction((float(acquisition.counts(0, stop).sum()) / 4, -1.0), std=0.5)
+
+
+class ScriptedController:
+    """Counts that depend on the sample alone; remembers what it exposed, and where it moved its field."""
+
+    def __init__(
+        self, *, max_batch: int = 1 << 18, resumable: bool = True, actual: bool = False, moves_field: bool = False
+    ) -> None:
+        self.capabilities = Capabilities(
+            "scripted", max_batch, actual_positions=actual, resumable=resumable, moves_field=moves_field
+        )
+        self.moved: list[tuple[int, tuple[float, float]]] = []
         self.detector = DetectorInfo()
         self.armed: list[tuple[int, int]] = []
         self.exposed: list[tuple[int, int]] = []
@@ -66,6 +83,12 @@ class ScriptedController:
         """Get ready."""
         self.armed.append((start, stop))
         self._at, self._stop, self._path = start, stop, path
+
+    def move_field(self, path: ScanPath, number: int, offset: tuple[float, float]) -> tuple[float, float]:
+        """Whole pixels, 10 at most."""
+        done = min(float(np.rint(offset[0])), 10.0), min(float(np.rint(offset[1])), 10.0)
+        self.moved.append((number, done))
+        return done
 
     def start(self) -> None:
         """Nothing to do."""

@@ -64,6 +64,8 @@ class Format:
         Tells whether blanked points in the corners of the field can be written.
     dwell : {"points", "once", "none"}
         Place of the dwell time in the file: with each point, once, or none.
+    from_zero : bool
+        Tells whether its positions are pixels of the plan's grid from 0 on.
     begins : callable, optional
         Tells whether a file with this beginning, of up to 64 bytes, is of this format.
     describe : callable, optional
@@ -83,6 +85,7 @@ class Format:
     takes_profile: bool = False
     takes_corners: bool = False
     dwell: Literal["points", "once", "none"] = "none"
+    from_zero: bool = True
     begins: Callable[[bytes], bool] = lambda start: False
     describe: Callable[[Path], Contents] = lambda path: Contents({}, ())
     holds: Callable[[tuple[int, ...], np.dtype[Any]], bool] = lambda shape, dtype: False

@@ -41,12 +41,16 @@ class Source:
         Called with (samples done, samples in all).
     corners : bool
         Add blanked points in the corners of the field.
+    moved : tuple of (int, int)
+        Whole pixels (row, column) by which the field of each pass is moved, for formats in pixels; none unless given. A
+        program has moves of its own.
     """
 
     plan: ScanPlan
     program: Program | None = None
     progress: Progress = field(default=_silent, compare=False)
     corners: bool = False
+    moved: tuple[tuple[int, int], ...] = ()
 
     @property
     def profile(self) -> ControllerProfile | None:
@@ -66,8 +70,15 @@ class Source:
         stop = total if stop is None else stop
         for first in range(start, stop, BATCH):
             last = min(stop, first + BATCH)
-            yield path.positions(first, last)
+            yield self._moved(path.positions(first, last), first)
             self.progress(last, total)
+
+    def _moved(self, points: npt.NDArray[np.int32], first: int) -> npt.NDArray[np.int32]:
+        """Points from a sample on, where the fields of their passes are."""
+        if not self.moved:
+            return points
+        number = np.arange(first, first + len(points)) // self.plan.samples_per_pass
+        return points + np.array(self.moved, np.int32)[number]
 
     def steps(self, program: Program) -> Iterator[Steps]:
         """Steps of the controller for all samples, in batches."""

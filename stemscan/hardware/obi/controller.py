@@ -119,7 +119,9 @@ class ObiController:
     @property
     def capabilities(self) -> Capabilities:
         """Any range of any path that its profile can represent."""
-        return Capabilities(name=self._name, max_batch=_MAX_BATCH, actual_positions=False, resumable=True)
+        return Capabilities(
+            name=self._name, max_batch=_MAX_BATCH, actual_positions=False, resumable=True, moves_field=True
+        )
 
     @property
     def detector(self) -> DetectorInfo:
@@ -141,16 +143,26 @@ class ObiController:
         if not 0 <= start <= stop <= min(len(path), LARGEST_INDEX):
             raise ControllerError(f"expected a range inside samples 0 to {len(path)}, got {start} to {stop}")
         self.abort()
-        if self._program is None or self._program.plan != path.plan:
-            self._program = Program(path.plan, self._profile, round_dwell=self._round)
-            StepEncoder(blanked=True).encode(
-                self._program.steps(0, min(1, len(path)))
-            )  # compiled before the beam waits
+        self._program = self._program_of(path)
         if self._link is None:
             self._connect()
         if self._link is not None:
             self._link.reached = start
         self._range = (start, stop)
+
+    def move_field(self, path: ScanPath, number: int, offset: tuple[float, float]) -> tuple[float, float]:
+        """Move the origin of what is armed from now on; the offset in pixels that whole codes inside the field make."""
+        del number
+        self._program, (done,) = self._program_of(path).moved([offset])
+        return done
+
+    def _program_of(self, path: ScanPath) -> Program:
+        """The program of a path: the one that there is, with its field where it was moved, or a new one."""
+        if self._program is not None and self._program.plan == path.plan:
+            return self._program
+        program = Program(path.plan, self._profile, round_dwell=self._round)
+        StepEncoder(blanked=True).encode(program.steps(0, min(1, len(path))))  # compiled before the beam waits
+        return program
 
     def start(self) -> None:
         """Begin to expose the armed range."""

@@ -16,7 +16,7 @@ from stemscan.simulators.microscope import VirtualMicroscope
 from stemscan.simulators.specimens.specimen import Specimen
 from stemscan.store.batch import SampleBatch
 
-__all__ = ["make_plan", "make_scan", "make_specimen", "microscope", "scanned"]
+__all__ = ["joined", "make_plan", "make_scan", "make_specimen", "microscope", "scanned"]
 
 
 def make_plan(**changes: Any) -> ScanPlan:
@@ -57,19 +57,29 @@ def microscope(settings: dict[str, Any], plan: ScanPlan | None = None, **more: A
 
 
 def scanned(
-    device: VirtualMicroscope, plan: ScanPlan, start: int = 0, stop: int | None = None, size: int = 1 << 20
+    device: VirtualMicroscope,
+    plan: ScanPlan,
+    start: int = 0,
+    stop: int | None = None,
+    size: int = 1 << 20,
+    path: ScanPath | None = None,
 ) -> SampleBatch:
     """Samples start .. stop - 1, read in batches of a size, as one batch."""
-    path = ScanPath(plan)
+    path = path or ScanPath(plan)
     device.arm(path, start, len(path) if stop is None else stop)
     device.start()
     batches: list[SampleBatch] = []
     while (batch := device.read(size)) is not None:
         batches.append(batch)
+    return joined(batches)
+
+
+def joined(batches: list[SampleBatch]) -> SampleBatch:
+    """Batches that follow one another, as one."""
     truths = {
         name: np.concatenate([one.truths[name] for one in batches if one.truths]) for name in batches[0].truths or ()
     }
     actual = (
         None if batches[0].actual is None else np.concatenate([one.actual for one in batches if one.actual is not None])
     )
-    return SampleBatch(start, np.concatenate([one.counts for one in batches]), actual, truths or None)
+    return SampleBatch(batches[0].start, np.concatenate([one.counts for one in batches]), actual, truths or None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,13 @@ from stemscan.acquisition.faulty import FaultyController
 from stemscan.acquisition.reports import provenance_of
 from stemscan.acquisition.scan import run_scan
 from stemscan.errors import ControllerError
+from stemscan.path.scan_path import ScanPath
 from stemscan.simulators.instrument import chain
+from stemscan.simulators.microscope import VirtualMicroscope
 from stemscan.store.batch import SampleBatch
 from stemscan.store.reader import Acquisition
 from stemscan.store.writer import AcquisitionWriter
-from tests.simulators.instrument.instrument_kit import make_plan, microscope, scanned
+from tests.simulators.instrument.instrument_kit import joined, make_plan, microscope, scanned
 
 EVERYTHING: dict[str, Any] = {
     "jitter": {"sample_px": [0.2, 0.1], "row_px": [0.2, 0.3]},
@@ -102,3 +105,39 @@ def test_an_interrupted_and_resumed_store(
     store = Acquisition.open(place)
     truths = {name: store.track(name) for name in store.tracks}
     same(SampleBatch(0, store.counts(), store.actual(), truths), 0, PLAN.total_samples)
+
+
+OFFSETS = ((0.0, 0.0), (1.5, -2.0), (3.25, -4.5))
+
+
+def followed(device: VirtualMicroscope, path: ScanPath, passes: Sequence[int], size: int) -> SampleBatch:
+    """Passes of a scan whose field is moved before each; all those before are told first, as to a resumption."""
+    each = PLAN.samples_per_pass
+    for number in range(passes[0]):
+        device.move_field(path, number, OFFSETS[number])
+    batches = []
+    for number in passes:
+        device.move_field(path, number, OFFSETS[number])
+        batches.append(scanned(device, PLAN, number * each, (number + 1) * each, size, path))
+    return joined(batches)
+
+
+def test_a_field_that_is_moved_back_and_forth(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = ScanPath(PLAN)
+    device = microscope(EVERYTHING, PLAN, coil_tau_ns=700, threads=2)
+    reference = followed(device, path, (0, 1, 2), 1 << 20)
+    each = PLAN.samples_per_pass
+    for size, passes, threads in ((7, (0, 1, 2), 1), (50, (1, 2), 3), (1 << 20, (2,), 1)):
+        device = microscope(EVERYTHING, PLAN, coil_tau_ns=700, threads=threads)
+        again, expected = followed(device, path, passes, size), reference[passes[0] * each :]
+        np.testing.assert_array_equal(again.counts, expected.counts)
+        assert again.truths is not None
+        assert expected.truths is not None
+        for name, values in expected.truths.items():
+            np.testing.assert_array_equal(again.truths[name], values)
+    assert reference.truths is not None
+    moved = reference.truths["truth_trajectory"] - whole().truths["truth_trajectory"]  # type: ignore[index]
+    np.testing.assert_allclose(moved, np.repeat(OFFSETS, each, axis=0), atol=1e-4)
+    monkeypatch.setitem(globals(), "OFFSETS", ((0.0, 0.0),) * 3)
+    unmoved = followed(microscope(EVERYTHING, PLAN, coil_tau_ns=700), path, (0, 1, 2), 33)
+    same(unmoved, 0, PLAN.total_samples)

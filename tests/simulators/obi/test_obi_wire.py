@@ -28,6 +28,8 @@ from stemscan.hardware.program import Program, Steps
 from stemscan.path.scan_path import ScanPath
 from stemscan.plan.scan_plan import ScanPlan
 from stemscan.simulators.api import VirtualMicroscope
+from stemscan.simulators.instrument.detector import detect
+from stemscan.simulators.obi.device import VirtualObiDevice
 from stemscan.store.provenance import Provenance
 from stemscan.store.reader import Acquisition
 from stemscan.store.writer import AcquisitionWriter
@@ -305,3 +307,26 @@ def test_an_abort_does_not_wait_long_for_a_device_that_is_lost(monkeypatch: pyte
 def test_timeouts_that_are_none_are_refused(timeout: float) -> None:
     with pytest.raises(UsageError, match="timeout"):
         ObiController("127.0.0.1", 1, PROFILE, timeout=timeout)
+
+
+def test_a_moved_field_is_exposed_there(tmp_path: Path) -> None:
+    profile = PROFILE.model_copy(update={"grid": PROFILE.grid.model_copy(update={"margin": 0.2})})
+    device = VirtualObiDevice(PLAN, profile, SPECIMEN, seed=3)
+    served = Served(device=device)
+    controller = ObiController("127.0.0.1", served.port, profile)
+    each = PLAN.samples_per_pass
+    try:
+        assert controller.move_field(PATH, 0, (0.0, 0.0)) == (0.0, 0.0)
+        here = read_all(controller, 0, each)
+        told = controller.move_field(PATH, 1, (3.0, -2.0))
+        there = read_all(controller, each, 2 * each)
+        assert device.left_plan_at is None
+    finally:
+        controller.close()
+        served.stop()
+    assert told == (3.0, -2.0)
+    np.testing.assert_array_equal(here, expected(0, each))
+    places = np.clip(PATH.positions(each, 2 * each) + np.array([3, -2]), 0, 63)
+    signal = SPECIMEN.signal[places[:, 0], places[:, 1]]
+    counts = detect(signal, electrons_per_sample=PLAN.electrons_per_sample, seed=3, start=each)
+    np.testing.assert_array_equal(there, counts)

@@ -284,3 +284,40 @@ def test_ranges_outside_are_refused() -> None:
     with pytest.raises(UsageError, match="at least 1"):
         next(program.batches(0, 10, 0))
     assert len(program.steps(5, 5)) == 0
+
+
+@given(flights(), st.tuples(st.floats(-300, 300), st.floats(-300, 300)))
+def test_a_field_moves_as_a_whole_and_stays_on_the_codes(
+    flight: tuple[ScanPlan, ControllerProfile], offset: tuple[float, float]
+) -> None:
+    plan, profile = flight
+    try:
+        program = Program(plan, profile)
+    except (PlanError, UsageError):
+        event("impossible")
+        return
+    last = min(plan.total_samples, 500)
+    moved, (told,) = program.moved([offset])
+    here, there = program.steps(0, last), moved.steps(0, last)
+    for before, after, codes in ((here.x, there.x, profile.grid.columns), (here.y, there.y, profile.grid.rows)):
+        assert len({*(after - before).tolist()}) == 1
+        assert after.min() >= 0
+        assert after.max() < codes
+    assert program.moved([told])[1] == [told]
+    assert program.moved([(0.0, 0.0)])[1] == [(0.0, 0.0)]
+    assert all(abs(done) <= abs(asked) + 0.5 / program.lattice.step for done, asked in zip(told, offset, strict=True))
+    pixels = program.lattice.pixels(there.x - (there.x - here.x), there.y - (there.y - here.y))
+    np.testing.assert_array_equal(pixels, program.lattice.pixels(here.x, here.y))
+
+
+@pytest.mark.parametrize("origin", ["top-left", "top-right", "bottom-left", "bottom-right"])
+@pytest.mark.parametrize("transform", ["none", "transpose"])
+def test_an_offset_is_of_the_image_however_codes_run(origin: str, transform: str) -> None:
+    grid = Grid.model_validate({"columns": 1000, "rows": 900, "margin": 0.2, "origin": origin, "transform": transform})
+    lattice, middle = Lattice((32, 40), grid), np.array([[16, 20]], np.int32)
+    (across, down), told = lattice.shift((3.0, -2.0))
+    assert told == (3.0, -2.0)
+    x, y = lattice.codes(middle)
+    assert lattice.pixels(x + across, y + down).tolist() == [[19, 18]]
+    room = lattice.shift((1e9, 1e9))[1]
+    assert min(room) > 0.2 * 32

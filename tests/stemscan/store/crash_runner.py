@@ -29,20 +29,43 @@ from stemscan.store import schema
 from stemscan.store.batch import SampleBatch
 from stemscan.store.files import folder_kind
 from stemscan.store.reader import Acquisition
+from stemscan.store.record_parts import PassMoveRecord
 from stemscan.store.verify import verify_store
-from tests.stemscan.store_kit import ScriptedController, contents, create, expected_counts, make_plan, pictures, resume
+from stemscan.store.writer import AcquisitionWriter
+from tests.stemscan.store_kit import (
+    ScriptedController,
+    SumFollower,
+    contents,
+    create,
+    expected_counts,
+    make_plan,
+    pictures,
+    resume,
+)
 
 schema.SAMPLE_CHUNK = 10
 schema.FRAME_CHUNK = 8
 
-PLAN = make_plan()
+PLAN, FOLLOWER = make_plan(), SumFollower()
+
+
+def followed(path: Path, *, moves: int = 0) -> AcquisitionWriter:
+    """The writer of a store in which drift is followed, gone on with; of a new one, passes that were begun."""
+    writer = resume(path, PLAN, follow=FOLLOWER.record)
+    known = writer.record.follow
+    for number in range(0 if known is None else len(known.passes), moves):
+        counts = int(expected_counts(0, PLAN.samples_per_pass * number).sum())
+        asked = (counts / 4, -1.0 if number else 0.0)
+        done = (min(round(asked[0]), 10.0), asked[1])
+        writer.move(PassMoveRecord(offset_px=done, wanted_px=asked, std_px=0.5 if number else None))
+    return writer
 
 
 class LoggingController(ScriptedController):
     """Writes what it exposes to a file, before anyone can know of it."""
 
     def __init__(self, log: Path) -> None:
-        super().__init__()
+        super().__init__(moves_field=True)
         self.log = log
 
     def read(self, max_samples: int) -> SampleBatch | None:
@@ -56,19 +79,20 @@ class LoggingController(ScriptedController):
 
 def scan(path: Path, log: Path, *, batch: int = 5, commit: int = 16) -> None:
     """Acquire into a store that may or may not be there."""
-    with resume(path, PLAN) as acquisition:
-        run_scan(PLAN, LoggingController(log), acquisition, batch_samples=batch, commit_samples=commit)
+    with followed(path) as acquisition:
+        device = LoggingController(log)
+        run_scan(PLAN, device, acquisition, batch_samples=batch, commit_samples=commit, follower=FOLLOWER)
 
 
 def rescan(path: Path, log: Path) -> None:
     """Acquire over a store that is there."""
-    with create(path, PLAN, overwrite=True) as acquisition:
-        run_scan(PLAN, LoggingController(log), acquisition, batch_samples=5, commit_samples=16)
+    with create(path, PLAN, overwrite=True, follow=FOLLOWER.record) as acquisition:
+        run_scan(PLAN, LoggingController(log), acquisition, batch_samples=5, commit_samples=16, follower=FOLLOWER)
 
 
 def give_up(path: Path, log: Path) -> None:
     """Acquire a part and abort."""
-    with resume(path, PLAN) as acquisition:
+    with followed(path, moves=1) as acquisition:
         if acquisition.samples_appended < 7:
             acquisition.arm(7)
             acquisition.append(SampleBatch(acquisition.samples_appended, expected_counts(0, 7)))
@@ -77,15 +101,16 @@ def give_up(path: Path, log: Path) -> None:
 
 def take_back(path: Path, log: Path) -> None:
     """Commit samples of which the last are wrong, say so, resume, and go back further."""
-    with resume(path, PLAN) as acquisition:
+    with followed(path, moves=2) as acquisition:
         counts = expected_counts(0, 18)
         counts[13:] += 1
         acquisition.arm(18)
         acquisition.append(SampleBatch(0, counts))
         acquisition.commit()
         acquisition.mark_doubt(13, "they moved")
-    with resume(path, PLAN) as acquisition:
+    with followed(path) as acquisition:
         acquisition.rewind(4, "to be sure")
+    with followed(path, moves=2) as acquisition:
         acquisition.arm(15)
         acquisition.append(SampleBatch(4, expected_counts(4, 15)))
         acquisition.commit()
@@ -275,7 +300,7 @@ def at_failpoints(folder: Path, every: bool) -> dict[str, object]:
     problems, kills = list[str](), 0
 
     def half(path: Path, log: Path) -> None:
-        with create(path, PLAN) as store:
+        with followed(path, moves=1) as store:
             store.arm(8)
             store.append(SampleBatch(0, expected_counts(0, 8)))
             store.commit()

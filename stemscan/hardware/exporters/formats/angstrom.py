@@ -75,7 +75,15 @@ def _holds(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
 
 
 FORMATS = tuple(
-    Format(name, title, (".npy",), partial(write_angstrom, axes=axes, reader=reader), read_angstrom, holds=_holds)
+    Format(
+        name,
+        title,
+        (".npy",),
+        partial(write_angstrom, axes=axes, reader=reader),
+        read_angstrom,
+        from_zero=False,
+        holds=_holds,
+    )
     for name, title, axes, reader in (
         ("abtem", "(x, y) in angstrom, for abtem.CustomScan", (1, 0), "abTEM"),
         ("py4dstem", "(row, column) in angstrom, for py4DSTEM's ptychography", (0, 1), "py4DSTEM"),

@@ -60,6 +60,7 @@ FORMATS = (
         (".npy",),
         write_odemis,
         read_odemis,
+        from_zero=False,
         holds=lambda shape, dtype: dtype == np.float64 and len(shape) == 2 and shape[1] == 2,
     ),
 )
