@@ -37,7 +37,8 @@ def scan(folder: Path, passes: int, coil_tau_ns: float | None = None) -> Acquisi
 
 def true_psnr(store: Acquisition) -> float:
     assert store.truth is not None
-    image = reconstruct(load_inputs(store.path), "fourier-eb").image
+    inputs = load_inputs(store.path, drift="off")
+    image = reconstruct(inputs, "fourier-eb", regression=False, contradictions=False).image
     return float(-10 * np.log10(np.mean((image - store.truth) ** 2)))
 
 
