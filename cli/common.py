@@ -24,6 +24,7 @@ __all__ = [
     "OverwriteOption",
     "QuietOption",
     "Talk",
+    "check_picture",
     "choice",
     "ledger_rows",
     "one_sentence",
@@ -195,6 +196,22 @@ class Talk:
                 bar.update(task, completed=done, total=total, numbers=text)
 
             yield report
+
+
+def check_picture(path: Path, *, overwrite: bool) -> None:
+    """Refuse a file of --png that is none, before anything slow is done.
+
+    Raises
+    ------
+    UsageError, InputNotFoundError, OutputExistsError
+        When its name does not end in .png, its folder is missing, or it is there.
+    """
+    from stemscan.errors import UsageError
+    from stemscan.files.writing import check_output
+
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"--png: expected a name that ends in .png, got {path.name!r}; name it so")
+    check_output(path, overwrite=overwrite)
 
 
 def ledger_rows(ledger: Mapping[str, Any]) -> list[tuple[str, str]]:

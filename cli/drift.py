@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk, table
+from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk, check_picture, table
+
+if TYPE_CHECKING:
+    from stemscan.acquisition.following import Prediction
 
 __all__ = ["drift"]
 
@@ -26,8 +30,9 @@ def drift(
 ) -> None:
     """Find how the specimen drifted in a scan; recon uses what is found. Samples stay as they are."""
     from stemscan.errors import UsageError
-    from stemscan.files.writing import check_output, write_file
+    from stemscan.files.writing import write_file
     from stemscan.recon.drift.find import check_stored, find_drift, opened, store_drift
+    from stemscan.recon.drift.following import next_pass
     from stemscan.recon.threads import limit_threads
     from stemscan.store.drift import remove_drift
 
@@ -40,9 +45,7 @@ def drift(
         talk.result({"store": str(store), "removed": removed}, [f"{store}: {said}"])
         return
     if picture is not None:
-        if picture.suffix.lower() != ".png":
-            raise UsageError(f"--png: expected a name that ends in .png, got {picture.name!r}; name it so")
-        check_output(picture, overwrite=overwrite)
+        check_picture(picture, overwrite=overwrite)
     acquisition = opened(store)
     check_stored(acquisition, overwrite=overwrite)
     for warning in acquisition.warnings:
@@ -59,5 +62,15 @@ def drift(
         write_file(picture, lambda place: draw_trajectory(acquisition, known, place), overwrite=overwrite)
     elif picture is not None:
         talk.warn(f"{picture} was not drawn: no motion could be estimated")
-    rows = [*found.rows(), ("stored", "drift/ in the store" if stored else "nothing")]
-    talk.result({"store": str(store), **found.to_dict(), "stored": stored}, [f"{store}:", *table(rows)])
+    ahead = next_pass(acquisition)
+    rows = [*found.rows(), *_next_row(ahead), ("stored", "drift/ in the store" if stored else "nothing")]
+    data = {"store": str(store), **found.to_dict(), "next_pass": ahead and asdict(ahead), "stored": stored}
+    talk.result(data, [f"{store}:", *table(rows)])
+
+
+def _next_row(ahead: Prediction | None) -> list[tuple[str, str]]:
+    """Offset at which a next pass would lie over the first; nothing where that is not known."""
+    if ahead is None or ahead.held or ahead.std is None:
+        return []
+    row, column = ahead.offset
+    return [("a next pass", f"over the first at offset ({row:.1f}, {column:.1f}) px, known to {ahead.std:.2g} px")]

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stemscan.cli.common import JsonOption, QuietOption, Talk, ledger_rows, stopped_rows, table
+from stemscan.cli.common import (
+    JsonOption,
+    OverwriteOption,
+    QuietOption,
+    Talk,
+    check_picture,
+    ledger_rows,
+    stopped_rows,
+    table,
+)
 from stemscan.cli.following import follow_rows
 from stemscan.units import counted
 
@@ -29,6 +38,16 @@ _PLACES = 5
 
 def info(
     path: Annotated[Path, typer.Argument(help="Plan file, export, store or reconstruction.", show_default=False)],
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            "--png",
+            metavar="FILE",
+            help="Draw an acquisition: path, trajectory, counts, dose, damage, statistics.",
+            show_default=False,
+        ),
+    ] = None,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -37,6 +56,8 @@ def info(
     from stemscan.hardware.exporters.describe import describe_export
 
     talk = Talk(quiet, as_json)
+    if picture is not None:
+        check_picture(picture, overwrite=overwrite)
     if not path.is_dir():
         require_file(path, "a plan, an export, a store or a reconstruction")
     if path.is_dir():
@@ -56,7 +77,29 @@ def info(
     else:
         _refuse_numbers(path)
         data, lines = _plan(path, talk)
+    if picture is not None:
+        data["panels"] = _drawn(path, data, picture, talk, overwrite)
+        lines.append(f"{picture}: {', '.join(data['panels'])}")
     talk.result(data, lines)
+
+
+def _drawn(path: Path, data: dict[str, Any], picture: Path, talk: Talk, overwrite: bool) -> list[str]:
+    """Draw a store; what its panels show."""
+    from stemscan.errors import UsageError
+    from stemscan.files.writing import write_file
+    from stemscan.recon.pictures.scan import draw_scan
+    from stemscan.store.reader import Acquisition
+
+    if data["type"] != "acquisition":
+        raise UsageError(
+            f"--png: expected an acquisition store, got {str(path)!r}, a {data['type']}; plan check -o draws "
+            "plans, and recon -o image.png reconstructions"
+        )
+    panels = list[str]()
+    with talk.progress("drawing"):
+        store = Acquisition.open(path)
+        write_file(picture, lambda place: panels.extend(draw_scan(store, place)), overwrite=overwrite)
+    return panels
 
 
 def _refuse_numbers(path: Path) -> None:

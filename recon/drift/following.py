@@ -28,7 +28,7 @@ from stemscan.runtime.memory import require_memory
 if TYPE_CHECKING:
     from stemscan.store.reader import Acquisition
 
-__all__ = ["FollowDrift", "extrapolated"]
+__all__ = ["FollowDrift", "extrapolated", "next_pass"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -139,6 +139,12 @@ class FollowDrift:
             _add(state, acquisition, number)
         self._state = state
         return state
+
+
+def next_pass(acquisition: Acquisition) -> Prediction | None:
+    """Offset of a pass that would follow those of an acquisition; None where no pass is whole."""
+    whole = int(np.searchsorted(acquisition.layout.pass_starts, acquisition.samples_committed, side="right")) - 1
+    return FollowDrift()(acquisition, whole) if whole else None
 
 
 def _add(state: _State, acquisition: Acquisition, number: int) -> None:

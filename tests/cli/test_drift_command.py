@@ -21,12 +21,21 @@ def test_drift_is_found_kept_drawn_used_and_undone(stemscan: Stemscan) -> None:
     report = json.loads(done.out)
     assert report["verdict"] == "drift"
     assert report["stored"]
+    row, column = report["next_pass"]["offset"]
+    assert row < 0
+    assert column < 0
     assert Path("drift.png").read_bytes().startswith(b"\x89PNG")
     again = stemscan("drift", "acq.zarr")
     assert again.code == 2
     assert "--undo" in again.err
     assert stemscan("verify", "acq.zarr").code == 0
-    assert "drift" in stemscan("info", "acq.zarr").out
+    drawn = stemscan("info", "acq.zarr", "--png", "info.png")
+    assert (drawn.code, drawn.err) == (0, "")
+    assert "info.png: path, corner, trajectory, counts, dose, statistics" in drawn.out
+    assert Path("info.png").read_bytes().startswith(b"\x89PNG")
+    assert "which exists" in stemscan("info", "acq.zarr", "--png", "info.png").err
+    wrong = stemscan("info", "plan.yaml", "--png", "plan.png")
+    assert (wrong.code, "expected an acquisition store" in wrong.err, Path("plan.png").exists()) == (2, True, False)
     recon = ("recon", "acq.zarr", "-o", "image.npy", "--method", "normconv", "--drift", "stored")
     assert "undone, stored" in stemscan(*recon).out
     assert stemscan("drift", "acq.zarr", "--undo").code == 0

@@ -23,3 +23,13 @@ def test_a_picture_is_drawn(name: str, tmp_path: Path, monkeypatch: pytest.Monke
     with Image.open(output) as picture:
         assert picture.width > 1000
         assert len(picture.convert("L").getcolors() or []) > 50
+
+
+@pytest.mark.parametrize("which", ["drift", "damage"])
+def test_an_acquisition_is_drawn(which: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = tmp_path / "a.png"
+    monkeypatch.setattr(sys, "argv", ["acquisition", which, str(output), "--side", "64"])
+    monkeypatch.setattr(sys, "path", [str(FOLDER), *sys.path])
+    runpy.run_path(str(FOLDER / "acquisition.py"), run_name="__main__")
+    with Image.open(output) as picture:
+        assert picture.width > 1000
