@@ -26,7 +26,7 @@ __all__ = ["Finding", "empty_table"]
 _ALLOYED = 0.1
 """Least share of columns whose amplitude is an exception."""
 
-_OF_A_COLUMN = 0.05
+_OF_A_COLUMN = 0.03
 """Least spread of the amplitude at an empty site, over a column's: its neighbours' tails are no better known."""
 
 
@@ -38,7 +38,7 @@ class Finding:
 
     Attributes
     ----------
-    model, errors, beyond, scan
+    model, errors, beyond, uncertain, scan
         As of `Found`.
     inside : ndarray of bool, (n,)
         Columns whose centre lies in the frame.
@@ -52,7 +52,7 @@ class Finding:
 
     def __init__(self, inputs: Inputs, found: Found) -> None:
         self.inputs = inputs
-        model, errors, _, _ = self.model, self.errors, self.beyond, self.scan = found
+        model, errors, *_ = self.model, self.errors, self.beyond, self.uncertain, self.scan = found
         self.places = np.stack([model.rows, model.columns], axis=1)
         self.inside = ((self.places > -0.5) & (self.places < np.array(self.scan.shape) - 0.5)).all(axis=1)
         self.classes = find_classes(model.amplitudes, errors.std[:, 2])
@@ -90,8 +90,18 @@ class Finding:
             "lattices": [
                 {"columns": len(lattice.members), "basis": lattice.basis.tolist()} for lattice in self.lattices
             ],
+            "weak": self._weak(),
         }
         return _table(self.inputs, rows, "", settings)
+
+    def _weak(self) -> list[dict[str, Any]]:
+        """Number and amplitude of the columns in the frame that were not fitted one by one, by their amplitude."""
+        inside = ((self.beyond.places > 0) & (self.beyond.places < np.array(self.scan.shape) - 1)).all(axis=1)
+        amplitudes, counts = np.unique(self.beyond.amplitudes[inside], return_counts=True)
+        return [
+            {"columns": count, "amplitude": amplitude}
+            for amplitude, count in zip(amplitudes.tolist(), counts.tolist(), strict=True)
+        ]
 
     def _columns(self) -> dict[str, npt.NDArray[Any]]:
         """Rows of the columns that were found."""

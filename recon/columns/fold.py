@@ -27,6 +27,7 @@ def folded_sites(
     basis: Floats,
     sigma: float,
     least: float,
+    threshold: float | None = None,
 ) -> tuple[Floats, Floats]:
     """Offsets from a lattice's sites at which the counts, summed over all cells, call for a column.
 
@@ -42,6 +43,8 @@ def folded_sites(
         Width of a column in pixels.
     least : float
         Mean amplitude below which a column is none.
+    threshold : float, optional
+        Mean amplitude over its standard deviation that is called for; by default what noise alone hardly reaches.
 
     Returns
     -------
@@ -58,7 +61,8 @@ def folded_sites(
     total, known = (_sums(values, places, offsets / score.step) for values in (sign * score.slope, score.information))
     z = total / np.sqrt(np.maximum(known, 1e-12))
     amplitude = total / np.maximum(known, 1e-12)
-    threshold = float(-ndtri(_FALSE_ALARMS / z.size))
+    if threshold is None:
+        threshold = float(-ndtri(_FALSE_ALARMS / z.size))
     peaks = z == maximum_filter(z, 2 * int(_STEPS_PER_SIGMA) + 1, mode="wrap")
     chosen = np.argwhere(peaks & (z > threshold) & (amplitude > least))
     order = np.argsort(-(z[tuple(chosen.T)]), kind="stable")

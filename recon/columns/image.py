@@ -21,7 +21,7 @@ _FIELDS = ("row", "col", "amplitude")
 
 
 class Drawn(NamedTuple):
-    """Columns of an image: those that were found, empty sites, and columns beyond the frame.
+    """Columns of an image: those that were found, empty sites, columns beyond the frame, and weak ones.
 
     Attributes
     ----------
@@ -78,12 +78,15 @@ def drawn_columns(finding: Finding) -> Drawn:
     shrunk = finding.bars / fitted
     columns = finding.errors.columns[:, :3, :3] * shrunk[:, :, None] * shrunk[:, None, :]
     sites = np.stack([empty[f"eb_{name}_std"] for name in _FIELDS], axis=1)
-    usual = np.diag([_usual(fields, "row"), _usual(fields, "col"), float(finding.classes.spreads.max() ** 2)])
+    varied = float((finding.classes.spreads / np.abs(finding.classes.means)).max())
+    usual = np.zeros((len(beyond.rows), 3, 3))
+    usual[:, 0, 0], usual[:, 1, 1] = _usual(fields, "row"), _usual(fields, "col")
+    usual[:, 2, 2] = (varied * beyond.amplitudes) ** 2 + finding.uncertain**2
     values = [np.concatenate([fields[f"eb_{name}"], empty[f"eb_{name}"]]) for name in _FIELDS]
     return Drawn(
         np.concatenate([np.stack(values[:2], axis=1), np.stack([beyond.rows, beyond.columns], axis=1)]),
         np.concatenate([values[2], beyond.amplitudes]),
-        np.concatenate([columns, sites[:, :, None] ** 2 * np.eye(3), np.tile(usual, (len(beyond.rows), 1, 1))]),
+        np.concatenate([columns, sites[:, :, None] ** 2 * np.eye(3), usual]),
         np.concatenate([finding.model.classes, empty["class"].astype(np.int64), beyond.classes]),
     )
 

@@ -43,7 +43,7 @@ class Observations:
         What was added to the signal of every sample: dose times the variance of the detector's read noise, 0 where no
         reading is below zero. A signal of u + raised has Poisson's variance, (u + raised) / lambda.
     known : ndarray of float64, (n,), or 0
-        Signal that is known and no part of what is fitted: columns beyond the frame.
+        Signal that is known and no part of what is fitted: columns beyond the frame, and weak ones.
     kept : dict
         What `Links` works out of the positions alone.
     """

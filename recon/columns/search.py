@@ -21,6 +21,7 @@ from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import Profile
 from stemscan.recon.columns.score import Score
 from stemscan.recon.columns.sites import Surroundings, predict
+from stemscan.recon.columns.weak import with_weak
 from stemscan.recon.contradiction.scores import score_threshold
 from stemscan.types import Floats
 
@@ -90,12 +91,16 @@ class Searched(NamedTuple):
     points : Observations
         The samples, the signal of the columns beyond known.
     beyond : ColumnModel
-        Columns outside of the frame of which the samples tell too little: at their lattices' sites, of usual amplitude.
+        Columns of which the samples tell too little, outside of the frame or too weak to be seen one by one: at their
+        lattices' sites, of usual amplitude.
+    uncertain : ndarray of float64, (n,)
+        Standard deviation of the amplitude that weak columns have in common; 0 of those outside.
     """
 
     fitted: Fitted
     points: Observations
     beyond: ColumnModel
+    uncertain: Floats
 
 
 def searched(points: Observations, pilot: Pilot, scale: Scale, profiles: tuple[Profile, ...] | None = None) -> Searched:
@@ -128,7 +133,8 @@ def searched(points: Observations, pilot: Pilot, scale: Scale, profiles: tuple[P
     # of tails a search at a small reach tells nothing
     whole = settled.model.profiles if held else (replace(settled.model.profiles[0], near=0.0, far=0.0),)
     model = replace(settled.model, reach=scale.reach, profiles=whole)
-    return Searched(smoothed(model, points, profiles=not held), points, beyond)
+    fitted = smoothed(model, points, profiles=not held)
+    return Searched(*with_weak(fitted, points, beyond, sign, profiles=not held))
 
 
 @dataclass(frozen=True, eq=False)

@@ -63,7 +63,7 @@ class Scan:
     shape : (int, int)
     tiles : list of Tile
     beyond : ColumnModel or None
-        Columns outside of the frame whose signal is known.
+        Columns that are not fitted and whose signal is known.
     raised : float
         See `Observations`; of the first points that were asked for, and then of all.
     """

@@ -45,7 +45,10 @@ class Found(NamedTuple):
         All columns, those outside of the frame that the samples tell of, too.
     errors : Errors
     beyond : ColumnModel
-        Columns outside of the frame of which the samples tell too little: at their lattices' sites, of usual amplitude.
+        Columns of which the samples tell too little, outside of the frame or too weak to be seen one by one: at their
+        lattices' sites, of usual amplitude.
+    uncertain : ndarray of float64, (n,)
+        Standard deviation of the amplitude that weak columns have in common; 0 of those outside.
     scan : Scan
         In the tiles that were fitted.
     """
@@ -53,6 +56,7 @@ class Found(NamedTuple):
     model: ColumnModel
     errors: Errors
     beyond: ColumnModel
+    uncertain: Floats
     scan: Scan
 
 
@@ -81,16 +85,16 @@ def search(scan: Scan, image_of: Callable[[Tile], Array]) -> Found | None:
         return None
     shared, fits = _learned(begun)
     if len(scan.tiles) == 1:
-        return _found(scan, fits[0].model, joint_errors(fits[0]), begun[0].beyond)
+        return _found(scan, fits[0].model, joint_errors(fits[0]), begun[0].beyond, begun[0].uncertain)
     scan = scan.tiled(scale.spacing, scale.reach)
     return _joined(scan, scale, [_tile(scan, tile, Pilot(image_of(tile)), scale, shared) for tile in scan.tiles])
 
 
-def _found(scan: Scan, model: ColumnModel, errors: Errors, beyond: ColumnModel) -> Found:
+def _found(scan: Scan, model: ColumnModel, errors: Errors, beyond: ColumnModel, uncertain: Floats) -> Found:
     """Columns with those beyond in their classes."""
     beyond = replace(beyond, classes=_alike(model, beyond), profiles=model.profiles)
     scan.beyond = beyond
-    return Found(model, errors, beyond, scan)
+    return Found(model, errors, beyond, uncertain, scan)
 
 
 def _alike(model: ColumnModel, others: ColumnModel) -> Integers:
@@ -188,18 +192,19 @@ class _Part(NamedTuple):
     model: ColumnModel
     errors: Errors
     beyond: ColumnModel
+    uncertain: Floats
 
 
 def _tile(scan: Scan, tile: Tile, pilot: Pilot, scale: Scale, shared: _Shared) -> _Part:
     """Fit a tile."""
-    fitted, points, beyond = searched(scan.points(tile), pilot, scale, shared.profiles)
+    fitted, points, beyond, uncertain = searched(scan.points(tile), pilot, scale, shared.profiles)
     model = fitted.model
     labels = shared.classes.of(model.amplitudes, amplitude_std(fitted, points.shape))
     if shared.apart and len(labels):
         model = fit(replace(model, classes=labels, profiles=shared.profiles), points, profiles=False).model
     errors = joint_errors(linearised(model, points, profiles=True), shared.information)
     model = replace(model, classes=labels, profiles=shared.profiles)
-    return _Part(model.moved(tile.corner), errors, beyond.moved(tile.corner))
+    return _Part(model.moved(tile.corner), errors, beyond.moved(tile.corner), uncertain)
 
 
 def _joined(scan: Scan, scale: Scale, parts: list[_Part]) -> Found:
@@ -211,12 +216,16 @@ def _joined(scan: Scan, scale: Scale, parts: list[_Part]) -> Found:
     number = np.repeat(np.arange(len(parts)), [len(some) for some in chosen])
     own = np.concatenate([tile.owns(model.places[number == k]) for k, tile in enumerate(scan.tiles)])
     kept = once(model.places, number, own, scale.sigma)
-    outside = [part.beyond.only(tile.owns(part.beyond.places)) for tile, part in zip(scan.tiles, parts, strict=True)]
+    owned = [tile.owns(part.beyond.places) for tile, part in zip(scan.tiles, parts, strict=True)]
+    outside = [part.beyond.only(own) for part, own in zip(parts, owned, strict=True)]
+    uncertain = np.concatenate([part.uncertain[own] for part, own in zip(parts, owned, strict=True)])
     stiffness = float(np.median([part.model.stiffness for part in parts]))
     nodes = _nodes(scan, scale.spacing, [part.model.nodes for part in parts])
     model = replace(model.only(kept), nodes=nodes, stiffness=stiffness)
     variances = _nodes(scan, scale.spacing, [part.errors.nodes for part in parts])
-    return _found(scan, model, Errors(errors[kept], variances), replace(_together(outside), nodes=model.nodes))
+    return _found(
+        scan, model, Errors(errors[kept], variances), replace(_together(outside), nodes=model.nodes), uncertain
+    )
 
 
 def _together(models: list[ColumnModel]) -> ColumnModel:
