@@ -8,6 +8,7 @@ that knows less can tell the two better apart.
 from __future__ import annotations
 
 import math
+from itertools import product
 
 import numpy as np
 
@@ -20,10 +21,17 @@ __all__ = ["likelihood_ratios"]
 
 _LENGTHS, _ANGLES = 6, 12
 _LEAST = 1e-3
+_TURNS = (-2.0, -1.0, 0.0, 1.0, 2.0)
+"""Where the law of an unsure site is looked at, in its standard deviations."""
 
 
 def likelihood_ratios(
-    columns: TrueColumns, nominal: Floats, profile: TrueProfile, samples: Samples, shift: tuple[float, float]
+    columns: TrueColumns,
+    nominal: Floats,
+    profile: TrueProfile,
+    samples: Samples,
+    shift: tuple[float, float],
+    learned: tuple[Floats, Floats] | None = None,
 ) -> tuple[Floats, Floats]:
     """ln of the ratio for missing over present, and for displaced over at the site, of each column.
 
@@ -37,6 +45,9 @@ def likelihood_ratios(
         Counts are taken as Poisson's.
     shift : tuple of float
         Least and greatest displacement in pixels.
+    learned : float64 (n, 2) and (n,), optional
+        Each column's site as the oracle has it, row and column, and its standard deviation per axis; the true one by
+        default.
 
     Returns
     -------
@@ -44,6 +55,8 @@ def likelihood_ratios(
     """
     places = np.stack([columns["row"], columns["col"]], axis=1)
     moved = np.stack([columns["displacement_row"], columns["displacement_col"]], axis=1)
+    if learned is not None:
+        moved = places - learned[0]
     heights, count = columns["amplitude"], len(columns)
     pairs = Touched.of(places, samples, profile.reach + shift[1])
     own = heights[pairs.owners] * profile.at(pairs.down, pairs.right, 0)
@@ -64,4 +77,11 @@ def likelihood_ratios(
         for angle in 2 * math.pi * np.arange(_ANGLES) / _ANGLES:
             tried = likelihood(heights, length * np.array([math.sin(angle), math.cos(angle)]) - moved)
             total = np.logaddexp(total, tried)
-    return missing, total - math.log(_LENGTHS * _ANGLES) - likelihood(heights, -moved)
+    total -= math.log(_LENGTHS * _ANGLES)
+    if learned is None:
+        return missing, total - likelihood(heights, -moved)
+    here = np.full(count, -math.inf)
+    for turn in product(_TURNS, _TURNS):
+        weight = -0.5 * float(np.sum(np.square(turn)))
+        here = np.logaddexp(here, weight + likelihood(heights, learned[1][:, None] * np.array(turn) - moved))
+    return missing, total - here + 2 * math.log(float(np.exp(-0.5 * np.square(_TURNS)).sum()))

@@ -15,6 +15,7 @@ from stemscan.recon.evaluation.columns.bound import Samples, heights_alone, join
 from stemscan.recon.evaluation.columns.found import found_in_picture, found_in_table, known_arrays
 from stemscan.recon.evaluation.columns.known import Known, known_columns
 from stemscan.recon.evaluation.columns.measures import coverage_of_columns, coverage_of_pixels, figures
+from stemscan.recon.evaluation.columns.oracle import likelihood_ratios
 from stemscan.recon.evaluation.columns.profile import TrueProfile
 from stemscan.recon.evaluation.columns.specimens import MADE, column_images
 from stemscan.recon.evaluation.columns.strata import STRATA, pixel_coverage
@@ -47,6 +48,26 @@ def full(specimen: Specimen, dose: float) -> Inputs:
     """A raster of a specimen that counts what is expected, without noise."""
     counted = (dose * specimen.signal)[None]
     return Inputs.from_arrays(counted, np.ones(counted.shape, int), dose)
+
+
+def test_an_oracle_may_have_learned_its_sites(specimen: Specimen, known: Known) -> None:
+    """True and sure sites change nothing; wrong ones make regular columns look displaced, unsure ones less so."""
+    assert specimen.columns is not None
+    inputs = full(specimen, 40.0)
+    profile = TrueProfile.of(Probe(**specimen.record["steps"][0]["probe"]), PIXEL)
+    samples = Samples.of(inputs, specimen.signal)
+    columns, nominal = known.columns.where(known.seen), known.nominal[known.seen]
+    sites, none = known.sites[known.seen], columns.of_defect("none")
+
+    def displaced(learned: tuple[Floats, Floats] | None) -> Floats:
+        return likelihood_ratios(columns, nominal, profile, samples, (0.5, 4.0), learned)[1]
+
+    count = int(known.seen.sum())
+    np.testing.assert_allclose(displaced((sites, np.zeros(count))), displaced(None), atol=1e-9)
+    wrong = displaced((sites + 0.3, np.zeros(count)))[none]
+    unsure = displaced((sites + 0.3, np.full(count, 0.3)))[none]
+    assert (displaced(None)[none] < unsure).all()
+    assert (unsure < wrong).all()
 
 
 def test_slopes_of_the_profile_are_those_of_pictures() -> None:
