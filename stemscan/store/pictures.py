@@ -1,7 +1,7 @@
 """Frames and visits, drawn from the record of samples.
 
-Pictures are a function of the samples alone. They are summed in wide types, band of rows by band where a whole frame
-would take too much memory, and an error where a sum does not fit the picture's type: nothing wraps.
+Pictures are a function of the samples alone. They are summed band of rows by band where a whole frame would take too
+much memory, and an error where a sum does not fit the picture's type: nothing wraps.
 """
 
 from __future__ import annotations
@@ -64,24 +64,25 @@ def draw_pass(
     rows, columns = layout.shape
     counts, tile_rows = specs["frames"].dtype, math.lcm(*(specs[name].chunks[-2] for name in PICTURES))
     start, stop = layout.pass_starts[index], min(layout.pass_starts[index + 1], committed)
-    wide = np.dtype(np.float64 if counts.kind == "f" else np.uint32 if counts.itemsize <= 2 else np.uint64)
+    wide = np.dtype(np.float64) if counts.kind == "f" else counts
     channels = math.prod(specs["frames"].shape[1:-2])
-    height = max(1, BAND_BYTES // (columns * (wide.itemsize * channels + 4)) // tile_rows) * tile_rows
+    pixel_bytes = wide.itemsize * channels + specs["visits"].dtype.itemsize
+    height = max(1, BAND_BYTES // (columns * pixel_bytes) // tile_rows) * tile_rows
     chunk = samples.chunk
     pieces = [(first, min(first // chunk * chunk + chunk, stop)) for first in _starts(start, stop, chunk)]
     spans = {} if height >= rows else {part: _rows_of(samples, part) for part in pieces}
     for top in range(0, rows, height):
         bottom = min(top + height, rows)
-        size = (bottom - top) * columns
-        sums, hits = np.zeros((channels, size), wide), np.zeros(size, np.uint32)
+        sums = np.zeros((channels, bottom - top, columns), wide)
+        hits = np.zeros((bottom - top, columns), specs["visits"].dtype)
         for part in pieces:
             lowest, highest = spans.get(part, (top, top))
             if lowest < bottom and highest >= top:
-                _add(sums, hits, *samples(*part), (top, bottom), layout.shape)
+                _add(sums, hits, *samples(*part), top, layout.shape, index, counts)
         for name, channel, values in (*(("frames", *one) for one in enumerate(sums)), ("visits", 0, hits)):
             lot = (channel,)[: len(specs[name].shape) - 3]
-            narrow = _narrow(values, specs[name].dtype, index).reshape(1, *(1 for _ in lot), bottom - top, columns)
-            yield name, (index, *lot, top, 0), narrow
+            narrow = values.astype(specs[name].dtype, copy=False)
+            yield name, (index, *lot, top, 0), narrow.reshape(1, *(1 for _ in lot), bottom - top, columns)
 
 
 def draw_stack(
@@ -172,32 +173,32 @@ def _add(
     hits: NDArray[Any],
     counts: NDArray[Any],
     positions: NDArray[np.int32],
-    band: tuple[int, int],
+    top: int,
     shape: tuple[int, int],
+    index: int,
+    dtype: np.dtype[Any],
 ) -> None:
     """Add the samples that lie in a band of rows, in scan order."""
+    from stemscan.store.picture_kernels import add_samples
+
     row, column = positions[:, 0], positions[:, 1]
     if row.min() < 0 or column.min() < 0 or row.max() >= shape[0] or column.max() >= shape[1]:
         raise StoreError(
             f"expected positions inside the grid {shape}, got rows {row.min()}..{row.max()} and columns "
             f"{column.min()}..{column.max()}; restore samples/position from a copy"
         )
-    if band != (0, shape[0]):
-        inside = (row >= band[0]) & (row < band[1])
-        row, column, counts = row[inside], column[inside], counts[inside]
-    flat = (row - band[0]).astype(np.int64) * shape[1] + column
-    for channel, added in zip(sums, counts.T, strict=True):
-        np.add.at(channel, flat, added.astype(sums.dtype))
-    np.add.at(hits, flat, np.uint32(1))
-
-
-def _narrow(sums: NDArray[Any], dtype: np.dtype[Any], index: int) -> NDArray[Any]:
-    """Sums in the picture's type, or an error where one does not fit."""
-    highest = sums.max(initial=0)
-    limit = np.finfo(dtype).max if dtype.kind == "f" else np.iinfo(dtype).max
-    if highest > limit:
+    most = _largest(dtype), _largest(hits.dtype)
+    channel, sample = add_samples(
+        sums, hits, counts, positions, top, np.array(most, np.promote_types(sums.dtype, "u4"))
+    )
+    if sample >= 0:
+        of, kind, limit = ("visits", hits.dtype, most[1]) if channel == len(sums) else ("counts", dtype, most[0])
         raise StoreError(
-            f"expected sums of at most {limit} ({dtype}) in a pixel of pass {index}, got {highest}; the samples "
-            "themselves are kept"
+            f"expected {of} of at most {limit} ({kind}) in a pixel of pass {index}, got more at row {row[sample]}, "
+            f"column {column[sample]}; the samples themselves are kept"
         )
-    return sums.astype(dtype)
+
+
+def _largest(dtype: np.dtype[Any]) -> Any:
+    """Largest number of a type."""
+    return np.finfo(dtype).max if dtype.kind == "f" else np.iinfo(dtype).max
