@@ -35,7 +35,7 @@ class Committer:
     controller : ScanController
         Asked for the times of its beam.
     path : ScanPath
-        Of the store's plan, for this thread alone.
+        Of the store's plan.
     commit_samples : int
         Samples between two commits.
     """

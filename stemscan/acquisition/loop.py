@@ -27,7 +27,6 @@ from stemscan.errors import (
     StoreMismatchError,
     UnprovenError,
 )
-from stemscan.path.scan_path import ScanPath
 from stemscan.runtime.interrupts import Interrupted, Interrupts
 from stemscan.store.batch import SampleBatch
 from stemscan.store.reader import Acquisition
@@ -92,8 +91,8 @@ class AcquireLoop:
         store = self.writer
         self._received = store.samples_committed
         self._dtypes = counts_dtypes(store.record, store.layout)
-        self._path = ScanPath(store.plan)
-        committer = Committer(store, self.controller, ScanPath(store.plan), self.commit_samples)
+        self._path = store.scan_path
+        committer = Committer(store, self.controller, self._path, self.commit_samples)
         with Interrupts() as interrupts, self._timed() as self._calls:
             try:
                 self._expose(interrupts, committer)

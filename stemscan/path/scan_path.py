@@ -25,6 +25,9 @@ __all__ = ["DEFAULT_BATCH", "ScanPath"]
 DEFAULT_BATCH = 1_000_000
 """Samples of a batch unless asked otherwise."""
 
+_MOST_KEPT = 1 << 18
+"""Samples of a range that is kept for those who ask again."""
+
 
 class ScanPath:
     """The points of a plan in the order in which the beam visits them.
@@ -49,6 +52,7 @@ class ScanPath:
     def __init__(self, plan: ScanPlan | str | Path) -> None:
         self.plan = plan_of(plan)
         self._fill = expand(self.plan)
+        self._recent: dict[tuple[int, int], Points] = {}
 
     def __reduce__(self) -> tuple[type[ScanPath], tuple[ScanPlan]]:
         """Copies, and processes that it is sent to, expand the plan again."""
@@ -80,7 +84,7 @@ class ScanPath:
         Returns
         -------
         array of int32, (stop - start, 2)
-            (row, column) of each sample in pixels of the plan's grid.
+            (row, column) of each sample in pixels of the plan's grid; not writable.
 
         Raises
         ------
@@ -90,6 +94,16 @@ class ScanPath:
         start, stop = (whole_number(one, "whole numbers of samples") for one in (start, stop))
         if not 0 <= start <= stop <= len(self):
             raise UsageError(f"expected 0 <= start <= stop <= {len(self)}, got start {start} and stop {stop}")
+        if (recent := self._recent.get((start, stop))) is not None:
+            return recent
+        points = self._expanded(start, stop)
+        points.flags.writeable = False
+        if len(points) <= _MOST_KEPT:  # exposing, recording and drawing a segment ask for the same one after another
+            self._recent = {**dict([*self._recent.items()][-2:]), (start, stop): points}
+        return points
+
+    def _expanded(self, start: int, stop: int) -> Points:
+        """Points of a range."""
         pixels, at = np.empty(stop - start, np.uint32), start
         while at < stop:
             number, first = divmod(at, self.plan.samples_per_pass)

@@ -56,6 +56,8 @@ class AcquisitionWriter:
         Folder of the store.
     layout : Layout
         Grid, samples of each pass, dose per sample, pixel size.
+    scan_path : ScanPath
+        Of the plan.
     """
 
     def __init__(self, root: RootFile, plan: ScanPlan, lock: StoreLock | None) -> None:
@@ -63,7 +65,8 @@ class AcquisitionWriter:
         self.plan, self.path, self.layout = plan, root.folder, self._store.layout
         self._lock = lock
         self._armed = self._armed_before = 0
-        self._chunks = StoreChunks(self._store, ScanPath(plan))
+        self.scan_path = ScanPath(plan)
+        self._chunks = StoreChunks(self._store, self.scan_path)
 
     # ------------------------------------------------------------------ made
 
@@ -430,7 +433,7 @@ class AcquisitionWriter:
 
     def close(self) -> None:
         """Give the lock back; samples that are not committed are dropped. Harmless when closed already."""
-        self._chunks = StoreChunks(self._store, ScanPath(self.plan))
+        self._chunks = StoreChunks(self._store, self.scan_path)
         if self._lock is not None:
             self._lock.release()
             self._lock = None
