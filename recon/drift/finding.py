@@ -54,8 +54,8 @@ class Found:
     Attributes
     ----------
     verdict : {"drift", "still", "unknown", "ambiguous"}
-        "still" where the samples show no motion beyond errors; "unknown" where they cannot tell; "ambiguous" where two
-        motions, a lattice's unit cell apart, explain them alike.
+        "still" where the samples show no motion beyond errors, or none that could be followed; "unknown" where they
+        cannot tell; "ambiguous" where two motions, a lattice's unit cell apart, explain them alike.
     reason : str
         One sentence.
     trajectory : Trajectory or None
@@ -155,8 +155,14 @@ def _judged(samples: TimedSamples, knots: Knots, refined: Posterior, scale: Scal
     if trajectory.rms_std > _FIRM:
         reason = f"its error would be {trajectory.rms_std:.2g} px: too few samples, or each place was visited once"
         verdict = "unknown"
-    elif gain < 2 * refined.freedom + 5 or trajectory.rms < 2 * trajectory.rms_std:
+    elif gain < 2 * refined.freedom + 5:
         verdict, reason = "still", f"motion of more than {2 * trajectory.rms_std:.2g} px would have shown"
+    elif trajectory.rms < 2 * trajectory.rms_std:
+        shaken = float(np.hypot(trajectory.rms, np.sqrt(2) * trajectory.rms_std))
+        verdict, reason = (
+            "still",
+            f"the beam shakes by some {shaken:.1g} px, too fast to be followed",
+        )
     return Found(verdict, reason, trajectory, gain, refined.freedom, scale.width)
 
 

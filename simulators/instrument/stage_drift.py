@@ -2,12 +2,13 @@
 
 The offset of the beam on the specimen is, for a time t since the scan began, of which all lengths are (row, column),
 
-    d(t) = sum_k p_k t^k + s (1 - exp(-t / tau)) + w B(t)
+    d(t) = sum_k p_k t^k + s (1 - exp(-t / tau)) + w B(t) + g t / T
 
 a polynomial (thermal drift), an exponential approach (a stage that settles after a move), and a random walk: Brownian
 motion B of standard deviation sqrt(t) in each direction (Jones et al., Adv. Struct. Chem. Imaging 1 (2015) 8, find
-such motion between frames). It is 0 at the beginning, and does not go on with a sample's number but with time, so that
-waits of the controller count.
+such motion between frames); and, for trials that show as much whatever the scan's size and dwell time, a steady motion
+g in pixels over the time T of the whole scan. It is 0 at the beginning, and does not go on with a sample's number but
+with time, so that waits of the controller count.
 
 The walk is made by midpoints (Levy's construction of Brownian motion): the middle of a stretch is the mean of its ends
 and a normal number of variance (length / 4), keyed by the level and number of the stretch, from 2^50 ns (13 days)
@@ -51,17 +52,25 @@ class StageDrift(Effect):
         Time constant of that, in minutes.
     walk_nm : float
         Standard deviation, after one minute, of a random walk in each direction.
+    scan_px : (float, float)
+        How far it goes steadily from the beginning of a scan to its end, in pixels; needs no pixel size.
     """
 
     polynomial_nm: Annotated[tuple[Pair, ...], BeforeValidator(pairs), Field(max_length=8)] = ()
     settling_nm: Pair = (0.0, 0.0)
     settling_min: Positive = 1.0
     walk_nm: Size = 0.0
+    scan_px: Pair = (0.0, 0.0)
 
     @property
     def is_off(self) -> bool:
         """Tell whether it changes nothing."""
-        return not (any(map(any, self.polynomial_nm)) or any(self.settling_nm) or self.walk_nm)
+        return not (self._in_nm or any(self.scan_px))
+
+    @property
+    def _in_nm(self) -> bool:
+        """Tell whether something of it is a length in nm."""
+        return bool(any(map(any, self.polynomial_nm)) or any(self.settling_nm) or self.walk_nm)
 
     def moves(self, scan: Scan) -> Moves:
         """The motion in a scan, in pixels.
@@ -69,9 +78,11 @@ class StageDrift(Effect):
         Raises
         ------
         UsageError
-            When the pixel size is not known.
+            When a length is in nm and the pixel size is not known.
         """
-        pixel = scan.pixel("stage_drift")
+        pixel = scan.pixel("stage_drift") if self._in_nm else 1.0
+        lasting = float(scan.clock.middles(len(scan.path) - 1, len(scan.path))[0]) + 0.5 * scan.clock.dwell_ns
+        steadily = np.array(self.scan_px) / max(lasting, 1.0)
         polynomial, settling = np.array([*self.polynomial_nm, (0.0, 0.0)]) / pixel, np.array(self.settling_nm) / pixel
         walk, seed, per_minute = self.walk_nm / pixel, np.uint64(scan.seed), 1 / self.settling_min
 
@@ -79,6 +90,8 @@ class StageDrift(Effect):
             steady(times, polynomial, settling, per_minute, offsets)
             if walk:
                 random_walk(seed, times, walk / np.sqrt(_MINUTE_NS), offsets)
+            if steadily.any():
+                offsets += np.multiply.outer(times, steadily)
 
         return add
 

@@ -20,6 +20,9 @@ _LAG: Final = 0.5
 _OVERHEAD: Final = 1.0
 _LIT: Final = 0.1
 _FIELD: Final = 0.5
+_LEVELS: Final = ("error", "warning", "note")
+_SPREAD: Final = ("delocalised", "random")
+"""Orders in which samples of any time lie all over the field."""
 
 
 def findings(plan: ScanPlan, profile: ControllerProfile, report: Preflight) -> tuple[Finding, ...]:
@@ -35,10 +38,10 @@ def findings(plan: ScanPlan, profile: ControllerProfile, report: Preflight) -> t
     Returns
     -------
     tuple of Finding
-        Errors first.
+        Errors first, notes last.
     """
     found = [*_doses(plan, report), *dwell_findings(report.quantisation), *_positions(profile, report), *_times(report)]
-    return tuple(sorted(found, key=lambda finding: finding.level != "error"))
+    return tuple(sorted([*found, *_drift(plan)], key=lambda finding: _LEVELS.index(finding.level)))
 
 
 def _doses(plan: ScanPlan, report: Preflight) -> Iterator[Finding]:
@@ -130,3 +133,16 @@ def _times(report: Preflight) -> Iterator[Finding]:
             "warning",
             f"moves take {waiting / duration.dwell:.1f} times as long as the dwells: choose an order of shorter jumps",
         )
+
+
+def _drift(plan: ScanPlan) -> Iterator[Finding]:
+    """Motion of the specimen that the scan could not tell from the specimen."""
+    if plan.order.kind in _SPREAD:
+        return
+    when = "repeats in each pass" if plan.passes > 1 else "happens during the one pass"
+    order = f"order {plan.order.kind}" if plan.order.kind != "own" else f"pattern {plan.pattern.kind}"
+    yield Finding(
+        "note",
+        f"motion that {when} of this {order} cannot be told from a distorted specimen: the order delocalised, "
+        "where the pattern has it, removes that",
+    )

@@ -43,13 +43,13 @@ class Finding:
 
     Attributes
     ----------
-    level : {"warning", "error"}
-        An error is what must not be run.
+    level : {"note", "warning", "error"}
+        An error is what must not be run; a note does not change the verdict.
     text : str
         What, and what to do.
     """
 
-    level: Literal["warning", "error"]
+    level: Literal["note", "warning", "error"]
     text: str
 
 
@@ -154,9 +154,8 @@ class Preflight:
     @property
     def verdict(self) -> Literal["ok", "warnings", "cannot run"]:
         """Verdict on the findings."""
-        if any(finding.level == "error" for finding in self.findings):
-            return "cannot run"
-        return "warnings" if self.findings else "ok"
+        levels = {finding.level for finding in self.findings}
+        return "cannot run" if "error" in levels else "warnings" if "warning" in levels else "ok"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON, without the maps."""

@@ -60,6 +60,17 @@ def test_uneven_specimens_are_still_where_nothing_moves_and_found_where_it_does(
     assert error(found, truth) < max(0.06, 2 * found.trajectory.rms_std)
 
 
+def test_a_beam_that_shakes_too_fast_is_said_to() -> None:
+    image, row = lattice(512), 192
+    random = np.random.default_rng(5)
+    count = 4 * 64 * row
+    rows = np.repeat(random.normal(0, 0.6, (count // row, 2)), row, axis=0)
+    samples, _ = moving_scan(image, rows, per_block=3, dose=20.0)
+    found = find_trajectory(samples)
+    assert found.verdict == "still"
+    assert "shakes by some" in found.reason
+
+
 def test_a_specimen_without_contrast_tells_nothing() -> None:
     samples, _ = moving_scan(flat(SIZE), np.array([10.0, 0.0]))
     assert find_trajectory(samples).verdict in ("unknown", "still")

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from stemscan.errors import UsageError
+from stemscan.path.scan_path import ScanPath
+from stemscan.recon.drift.find import find_drift
 from stemscan.simulators.instrument.stage_drift import StageDrift, random_walk
+from stemscan.simulators.session import simulate
+from tests.recon.drift.drift_kit import lattice
 from tests.simulators.instrument.instrument_kit import make_plan, make_scan, microscope, scanned
 
 MINUTE = 6e10
@@ -25,6 +31,28 @@ def test_polynomial_and_settling() -> None:
     expected_row = minutes + 3 * (1 - np.exp(-minutes / 2))
     expected_column = -2 * minutes + 0.5 * minutes**2
     np.testing.assert_allclose(moved(drift, minutes) * 0.1, np.stack([expected_row, expected_column], 1), atol=1e-12)
+
+
+def test_pixels_a_scan_are_those_of_any_scan() -> None:
+    drift = StageDrift(scan_px=(4.0, -3.0))
+    for changes in ({}, {"passes": 5, "dwell_ns": 20_000}, {"pixel_size_nm": None}):
+        plan = make_plan(**changes)
+        device = microscope({"stage_drift": {"scan_px": [4.0, -3.0]}}, plan)
+        batch = scanned(device, plan)
+        assert batch.truths is not None
+        off = batch.truths["truth_trajectory"] - ScanPath(plan).positions(0, plan.total_samples)
+        np.testing.assert_allclose(off.mean(axis=0), [2.0, -1.5], rtol=1e-3)
+        np.testing.assert_allclose(off[-1] - off[0], [4.0, -3.0], rtol=0.01)
+    assert not drift.is_off
+    with pytest.raises(UsageError, match="pixel_size_nm"):
+        microscope({"stage_drift": {"walk_nm": 1.0}}, make_plan(pixel_size_nm=None))
+
+
+def test_the_preset_shows_at_any_size(tmp_path: Path) -> None:
+    image = lattice(128)
+    plan = make_plan(shape=[128, 128], passes=4, pattern={"kind": "block-random", "block": 8, "samples_per_block": 8})
+    store = simulate(plan, image.astype(np.float32), tmp_path / "a.zarr", instrument="drifting")
+    assert find_drift(store).verdict == "drift"
 
 
 def walks(times: np.ndarray, count: int) -> np.ndarray:

@@ -260,6 +260,24 @@ def test_findings(plan: dict[str, Any], profile: dict[str, Any], words: list[str
     assert report.verdict == verdict, said
 
 
+@pytest.mark.parametrize(
+    ("plan", "says"),
+    [
+        ({}, "repeats in each pass of this order serpentine-blocks"),
+        ({"passes": 1}, "during the one pass"),
+        ({"pattern": {"kind": "spiral", "pitch": 2, "spacing": 2}}, "of this pattern spiral"),
+        ({"order": {"kind": "delocalised"}}, None),
+        ({"order": {"kind": "random"}}, None),
+    ],
+)
+def test_motion_that_cannot_be_told_is_noted(plan: dict[str, Any], says: str | None) -> None:
+    report = check_flight(Program(plan_of(**plan), profile_of()))
+    notes = [finding.text for finding in report.findings if finding.level == "note"]
+    assert len(notes) == (says is not None)
+    assert says is None or (says in notes[0] and "delocalised" in notes[0])
+    assert report.verdict in ("ok", "warnings")
+
+
 def test_no_maps_of_a_grid_that_is_too_large(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(walk, "_LARGEST_MAP", 1000)
     program = Program(plan_of(), profile_of())
