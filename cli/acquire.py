@@ -21,7 +21,7 @@ from stemscan.cli.common import (
     table,
 )
 from stemscan.cli.controllers import controller_usage, opened_controller, shadowed_controller
-from stemscan.cli.following import follow_rows, follower_of, tell_moves
+from stemscan.cli.following import follow_rows, follower_of, tell_moves, tell_room
 from stemscan.cli.scan_rows import specimen_rows
 from stemscan.cli.shared_options import takes
 from stemscan.cli.virtual_options import VirtualOptions
@@ -135,6 +135,8 @@ def acquire(
         talk.progress("acquiring") as progress,
         _noted(talk),
     ):
+        if follower is not None and request.connect:
+            tell_room(opened, scan_plan, talk)
         result = run_session(
             scan_plan,
             opened,

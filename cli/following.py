@@ -6,12 +6,16 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from stemscan.acquisition.scan_controller import ScanController
     from stemscan.cli.common import Talk
     from stemscan.plan.scan_plan import ScanPlan
     from stemscan.recon.drift.following import FollowDrift
     from stemscan.store.reader import Acquisition
 
-__all__ = ["follow_rows", "follower_of", "tell_moves"]
+__all__ = ["follow_rows", "follower_of", "tell_moves", "tell_room"]
+
+_ROOM: Final = 0.01
+"""Share of the field below which a drift is hardly followed."""
 
 _SHORT_PX: Final = 1.0
 """From here on an offset is not the one that was wanted, beyond rounding to whole pixels."""
@@ -36,6 +40,22 @@ def follower_of(follow: bool, limit: str | None, plan: ScanPlan, talk: Talk) -> 
     if plan.passes == 1:
         talk.warn("--follow-drift: the field is moved between passes, and the plan has one pass")
     return FollowDrift(None if limit is None else _limit_px(limit, plan))
+
+
+def tell_room(controller: ScanController, plan: ScanPlan, talk: Talk) -> None:
+    """Warn before the scan of a controller whose scan field leaves next to no room."""
+    from stemscan.acquisition.following import room_of
+    from stemscan.acquisition.stopping import PlaysStore
+    from stemscan.path.scan_path import ScanPath
+
+    if not controller.capabilities.moves_field or isinstance(controller, PlaysStore):
+        return
+    room = room_of(controller, ScanPath(plan))
+    if any(one < _ROOM * side for one, side in zip(room, plan.shape, strict=True)):
+        talk.warn(
+            f"{controller.capabilities.name} can move its field by {room[0]:.3g} rows and {room[1]:.3g} columns of "
+            "pixels only, and follows drift no farther; leave room by grid.margin in its profile (--profile)"
+        )
 
 
 def _limit_px(text: str, plan: ScanPlan) -> float:

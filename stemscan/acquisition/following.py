@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from stemscan.store.reader import Acquisition
     from stemscan.store.writer import AcquisitionWriter
 
-__all__ = ["DriftFollower", "FieldMoves", "MovesField", "Offset", "Prediction", "check_moves", "move_field"]
+__all__ = ["DriftFollower", "FieldMoves", "MovesField", "Offset", "Prediction", "check_moves", "move_field", "room_of"]
 
 Offset = tuple[float, float]
 """(row, column) in pixels of the plan's grid."""
 
 _SAME_PX = 1e-9
+_FAR_PX = 1e6
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,20 @@ def check_moves(controller: ScanController) -> None:
             f"expected a controller that can move its field between passes to follow drift, got {able.name}, which "
             f"{what}; leave out following drift (--follow-drift)"
         )
+
+
+def room_of(controller: ScanController, path: ScanPath) -> tuple[float, float]:
+    """Least distance in pixels, along rows and columns, by which a controller can move its field either way.
+
+    Raises
+    ------
+    ControllerError
+        As `move_field`.
+    """
+    ends = [move_field(controller, path, 0, (far, far)) for far in (-_FAR_PX, _FAR_PX)]
+    move_field(controller, path, 0, (0.0, 0.0))
+    row, column = (min(abs(one[axis]) for one in ends) for axis in (0, 1))
+    return row, column
 
 
 class FieldMoves:

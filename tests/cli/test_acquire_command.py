@@ -14,6 +14,7 @@ from stemscan.hardware.profile import load_profile
 from stemscan.plan.scan_plan import ScanPlan
 from stemscan.recon.output.zarr_image import read_reconstruction
 from stemscan.simulators.api import load_specimen
+from stemscan.simulators.obi.device import VirtualObiDevice
 from stemscan.simulators.obi.faults import FaultyObiDevice, ReadingFault
 from stemscan.store.reader import Acquisition
 from tests.cli.conftest import Stemscan
@@ -279,6 +280,20 @@ def test_drift_is_followed(stemscan: Stemscan) -> None:
     clamped = stemscan(*scan, "-o", "b.zarr", "--follow-drift", "--follow-limit", "0.03nm")
     assert "was moved less than the drift asked for" in clamped.err
     assert abs(Acquisition.open("b.zarr").field_offsets).max() == 3.0
+
+
+def test_a_field_without_room_is_said_before_the_scan(stemscan: Stemscan, plan: str) -> None:
+    scan = ScanPlan.load(plan)
+    specimen = load_specimen(SPECIMEN, scan.shape, pixel_size_nm=scan.pixel_size_nm)
+    served = Served(device=VirtualObiDevice(scan, load_profile("obi"), specimen, seed=3))
+    try:
+        place = f"obi://127.0.0.1:{served.port}"
+        done = stemscan("acquire", plan, "-o", "a.zarr", "--controller", place, "--follow-drift")
+    finally:
+        served.stop()
+    assert done.code == 0, done.err
+    assert "can move its field by 0 rows and 0 columns" in done.err
+    assert "grid.margin" in done.err
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stemscan.acquisition.following import room_of
 from stemscan.acquisition.reports import provenance_of
 from stemscan.acquisition.scan import run_scan
 from stemscan.acquisition.scan_controller import ScanController
@@ -318,6 +319,7 @@ def test_a_moved_field_is_exposed_there(tmp_path: Path) -> None:
     try:
         assert controller.move_field(PATH, 0, (0.0, 0.0)) == (0.0, 0.0)
         here = read_all(controller, 0, each)
+        assert min(room_of(controller, PATH)) > 0.2 * 64
         told = controller.move_field(PATH, 1, (3.0, -2.0))
         there = read_all(controller, each, 2 * each)
         assert device.left_plan_at is None
