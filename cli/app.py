@@ -12,6 +12,7 @@ import typer
 from stemscan.cli import (
     acquire,
     calibrate,
+    campaign,
     columns,
     demo,
     drift,
@@ -86,6 +87,7 @@ app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("campaign")(campaign.campaign)
 app.add_typer(weights.app, name="weights")
 
 

@@ -114,9 +114,10 @@ def evaluate(
     from stemscan.errors import ReconError, UsageError
     from stemscan.recon.devices import check_device
     from stemscan.recon.evaluation.cases import Grid
+    from stemscan.recon.evaluation.clients import LOCAL
     from stemscan.recon.evaluation.contenders import columns_contenders
     from stemscan.recon.evaluation.report import means, overview, write_report
-    from stemscan.recon.evaluation.schedule import LOCAL, scheduler_for
+    from stemscan.recon.evaluation.schedule import scheduler_for
     from stemscan.recon.evaluation.session import Request, check_folder, prepare_folder
     from stemscan.recon.evaluation.session import evaluate as run
     from stemscan.recon.output.parquet import require_pyarrow

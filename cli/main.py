@@ -26,6 +26,7 @@ _GOING_ON = {
     "simulate": "; what was committed is kept, and --resume goes on from there",
     "train": "; the last checkpoint is kept, and --resume goes on from there",
     "evaluate": "; what was computed is kept, and the same command goes on from there",
+    "campaign": "; what was done is kept, and --resume goes on from there",
 }
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 from numpy.typing import NDArray
 
 from stemscan.acquisition.session import acquire
-from stemscan.arguments import check_beginning, described, file_path
+from stemscan.arguments import check_beginning, described, file_path, whole_number
 from stemscan.errors import UsageError
 from stemscan.hardware.profile import load_profile
 from stemscan.plan.given import plan_of
@@ -61,6 +61,7 @@ def simulate(
     profile: str | Path | None = None,
     instrument: Instrument | str | Path = "ideal",
     detectors: Sequence[str] = ("haadf",),
+    threads: int | None = None,
     resume: bool = False,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -91,6 +92,8 @@ def simulate(
         Effects of the microscope: an instrument, the name of one that comes with the package, or a file of one's own.
     detectors : sequence of str
         Names of its detectors, a channel each (`stemscan.simulators.specimens.detectors.DETECTORS`).
+    threads : int, optional
+        Threads of the detectors, at least 1; one a processor by default. Counts do not depend on it.
     resume : bool
         Go on with the store after its last committed sample, or begin it where there is none.
     overwrite : bool
@@ -124,6 +127,7 @@ def simulate(
         profile=profile,
         instrument=instrument,
         detectors=detectors,
+        threads=threads,
         **reading,
     )
     return acquire(plan, microscope, output, resume=resume, overwrite=overwrite, progress=progress)
@@ -139,13 +143,14 @@ def virtual_microscope(
     profile: str | Path | None = None,
     instrument: Instrument | str | Path = "ideal",
     detectors: Sequence[str] = ("haadf",),
+    threads: int | None = None,
     **reading: Unpack[SpecimenReading],
 ) -> VirtualMicroscope:
     """A virtual microscope with a specimen in it.
 
     Parameters
     ----------
-    plan, specimen, noise, seed, coil_tau_ns, profile, instrument, detectors, **reading
+    plan, specimen, noise, seed, coil_tau_ns, profile, instrument, detectors, threads, **reading
         As for `simulate`.
 
     Returns
@@ -168,7 +173,7 @@ def virtual_microscope(
         plan,
         noise=noise,
         seed=seed,
-        threads=os.cpu_count() or 1,
+        threads=whole_number(os.cpu_count() or 1 if threads is None else threads, "threads of at least 1", 1),
         coil_tau_ns=parse_time_constant_ns(coil_tau_ns) if isinstance(coil_tau_ns, str) else coil_tau_ns,
         profile=controller,
         instrument=known,

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("recon", "simulators", "cli")
 DATA = (
     "py.typed", "__init__.pyi", "hardware/profiles/*.yaml", "simulators/instrument/presets/*.yaml",
-    "recon/weights/*.safetensors", "recon/weights/*.md",
+    "recon/weights/*.safetensors", "recon/weights/*.md", "recon/evaluation/campaign/templates/*.yaml",
 )  # fmt: skip
 BESIDE = {"CHANGELOG.md", "CITATION.cff", "LICENSE", "MANIFEST.in", "PKG-INFO", "README.md", "constraints.txt"}
 BESIDE |= {"pyproject.toml", "setup.cfg"}

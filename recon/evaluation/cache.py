@@ -25,7 +25,7 @@ from stemscan.recon.evaluation.implementation import code_of
 from stemscan.recon.evaluation.rows import Measured
 from stemscan.recon.evaluation.run import Outcome
 
-__all__ = ["Cache", "CachedRow"]
+__all__ = ["Cache", "CachedRow", "decoded", "encoded"]
 
 _SCHEMA: Final = 1
 
@@ -72,7 +72,7 @@ class Cache:
             data = json.loads(self._path(case, "json").read_text(encoding="utf-8"))
             if data["schema"] != _SCHEMA or data["digest"] != case.digest:
                 return None
-            measured = {field.name: _decoded(field.type, data["measured"][field.name]) for field in fields(Measured)}
+            measured = {field.name: decoded(field.type, data["measured"][field.name]) for field in fields(Measured)}
             return CachedRow(Measured(**measured), int(data["threads"]), str(data["code"]))
         except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
@@ -84,7 +84,7 @@ class Cache:
         data = {
             "schema": _SCHEMA,
             "digest": case.digest,
-            "measured": {name: _encoded(value) for name, value in scores.items()},
+            "measured": {name: encoded(value) for name, value in scores.items()},
             "threads": row.threads,
             "code": row.code,
             "case": {
@@ -141,11 +141,11 @@ def _write_arrays(arrays: dict[str, npt.NDArray[np.float64]], path: Path) -> Non
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
-def _encoded(value: Any) -> Any:
+def encoded(value: Any) -> Any:
     """A value as JSON has it: infinity and NaN as text."""
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _decoded(kind: Any, value: Any) -> Any:
+def decoded(kind: Any, value: Any) -> Any:
     """The value of a field from JSON."""
     return {"float": float, "int": int, "str": str}[kind](value)

@@ -30,6 +30,8 @@ __all__ = [
     "Contender",
     "all_contenders",
     "columns_contenders",
+    "fitted_contenders",
+    "labelled_once",
     "parameter_count",
     "parse_contender",
     "with_those_beside",
@@ -51,6 +53,8 @@ ABLATION: Final = "ablation"
 
 BESIDE: Final = tuple(sorted(name for name, method in built_in().items() if method.beside))
 """Methods that every table shows beside the others, asked for or not."""
+
+_HERE: Final = Path()
 
 _BUFFERS: Final = ("running_mean", "running_var", "num_batches_tracked")
 
@@ -116,7 +120,7 @@ class Contender:
         return self.method != ORACLE
 
 
-def parse_contender(text: str, weights: Mapping[str, Path] | None = None) -> Contender:
+def parse_contender(text: str, weights: Mapping[str, Path] | None = None, folder: Path = _HERE) -> Contender:
     """Read a contender.
 
     Parameters
@@ -125,6 +129,8 @@ def parse_contender(text: str, weights: Mapping[str, Path] | None = None) -> Con
         ``METHOD`` or ``LABEL=METHOD[:WEIGHTS][,SETTING=VALUE...]``.
     weights : mapping of str to Path, optional
         Weights of methods for which the text names none.
+    folder : Path
+        From which files in the text are found.
 
     Returns
     -------
@@ -155,12 +161,13 @@ def parse_contender(text: str, weights: Mapping[str, Path] | None = None) -> Con
             f"expected a contender as METHOD or LABEL=METHOD[:WEIGHTS][,SETTING=VALUE...], got {text!r}; "
             "a label holds neither comma nor bar"
         )
-    method, label = method_of(name), label.strip()
+    method, label = method_of(str(folder / name) if ".py:" in name else name), label.strip()
     asked = parse_settings(settings, method.settings())
     if method.plugin is not None and equals and label in built_in():
         raise UsageError(f"expected a label for {method} that is no built-in method, got {text!r}; choose another")
     check_settings(str(method), method.load(), asked)
-    path = _checked_weights(method, Path(file) if file else (weights or {}).get(name))
+    given = folder / file if (folder / file).exists() else Path(file)  # which may name shipped ones
+    path = _checked_weights(method, given if file else (weights or {}).get(name))
     plugin = method.plugin
     return Contender(
         label if equals else method.name,
@@ -214,16 +221,29 @@ def with_those_beside(contenders: Sequence[Contender]) -> list[Contender]:
     UsageError
         When a label stands twice.
     """
+    contenders = labelled_once(contenders)
     labels = [contender.label for contender in contenders]
-    twice = next((label for label in labels if labels.count(label) > 1), None)
-    if twice is not None:
-        raise UsageError(f"expected each label once, got {twice!r} twice; name one of the contenders otherwise")
     plain = {contender.method for contender in contenders if not contender.settings}
     missing = [name for name in BESIDE if name not in plain]
     clash = next((name for name in missing if name in labels), None)
     if clash is not None:
         raise UsageError(f"expected the label {clash} for the method of that name, got another; choose another label")
     return [*contenders, *map(parse_contender, missing)]
+
+
+def labelled_once(contenders: Sequence[Contender]) -> list[Contender]:
+    """The contenders, if each label stands once.
+
+    Raises
+    ------
+    UsageError
+        When one stands twice.
+    """
+    labels = [contender.label for contender in contenders]
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if twice is not None:
+        raise UsageError(f"expected each label once, got {twice!r} twice; name one of the contenders otherwise")
+    return list(contenders)
 
 
 def columns_contenders(asked: Sequence[Contender] | None) -> list[Contender]:
@@ -240,15 +260,15 @@ def columns_contenders(asked: Sequence[Contender] | None) -> list[Contender]:
     """
     if asked is None:
         asked = with_those_beside([parse_contender(name) for name in ready_methods({}) if built_in()[name].gives_std])
-    return [*_fitted(), *(one for one in asked if one.competes)]
+    raster = Contender("fit to a full raster", "columns", judged="raster")
+    return [*fitted_contenders(), raster, *(one for one in asked if one.competes)]
 
 
-def _fitted() -> list[Contender]:
+def fitted_contenders() -> list[Contender]:
     """Columns fitted to counts, in place of a picture."""
     return [
         Contender("fit to counts", "columns", judged="counts"),
         Contender("fit, empirical Bayes", "columns", judged="posterior"),
-        Contender("fit to a full raster", "columns", judged="raster"),
     ]
 
 

@@ -17,7 +17,7 @@ from stemscan.recon.evaluation.scans import scans_of
 from stemscan.recon.inputs.reading import input_bytes
 from stemscan.recon.metrics import BYTES_A_PIXEL as COMPARED
 
-__all__ = ["Outcome", "case_bytes", "run_case"]
+__all__ = ["Outcome", "case_bytes", "failure_text", "run_case"]
 
 _PROCESS: Final = 2e8
 """Bytes of a process with torch loaded that it shares with no other."""
@@ -51,6 +51,12 @@ def case_bytes(case: Case) -> float:
     return _PROCESS + needed + input_bytes(shape, passes)
 
 
+def failure_text(problem: BaseException) -> str:
+    """Reason of a failure on one line; of an error that is not ours, with its class."""
+    kind = "" if isinstance(problem, StemscanError) else f"{type(problem).__name__}: "
+    return " ".join(f"{kind}{problem}".split())[:500]
+
+
 def run_case(case: Case, threads: int = 1, keep_image: bool = False) -> Outcome:
     """Run a case; a method that fails is a row, too.
 
@@ -81,7 +87,6 @@ def run_case(case: Case, threads: int = 1, keep_image: bool = False) -> Outcome:
             made, truth = scans_of(case.cell.noise).reconstructed(case, threads)
         measured = measure(made.image, truth, made.std, made.seconds, made.factor)
     except Exception as problem:  # noqa: BLE001 - whatever a method raises, the others go on
-        kind = "" if isinstance(problem, StemscanError) else f"{type(problem).__name__}: "
-        return Outcome(Measured(error=" ".join(f"{kind}{problem}".split())[:500]), None, threads)
+        return Outcome(Measured(error=failure_text(problem)), None, threads)
     image = made.image.clip(-100, 100).astype(np.float16) if keep_image else None
     return Outcome(measured, image, threads, found)

@@ -5,30 +5,25 @@ Each gives (case, outcome) as cases are done, in any order; what a case gives do
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import signal
 import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
-from stemscan.errors import MissingDependencyError, ReconError, UsageError
+from stemscan.errors import ReconError, UsageError
 from stemscan.recon.children import end_with_parent
 from stemscan.recon.evaluation.cases import Case
+from stemscan.recon.evaluation.clients import dask_client
 from stemscan.recon.evaluation.rows import Measured
-from stemscan.recon.evaluation.run import Outcome, case_bytes, run_case
+from stemscan.recon.evaluation.run import Outcome, case_bytes, failure_text, run_case
 from stemscan.recon.threads import workers
 from stemscan.runtime.interrupts import blocked, unblocked
 from stemscan.runtime.memory import require_memory
 from stemscan.units import counted
 
-__all__ = ["LOCAL", "Dask", "Here", "Processes", "Scheduler", "dask_cluster", "scheduler_for"]
-
-LOCAL: Final = "local"
-"""Instead of an address: a dask cluster of this machine."""
-
-_TIMEOUT_S: Final = 20
+__all__ = ["Dask", "Here", "Processes", "Scheduler", "dask_cluster", "scheduler_for"]
 
 Task = tuple[Case, bool]
 """A case, and whether its image is to be kept."""
@@ -126,8 +121,7 @@ class Dask:
             if problem is None:
                 yield case, future.result()
             else:  # a worker that died, or cannot import this package
-                words = " ".join(f"{type(problem).__name__}: {problem}".split())[:500]
-                yield case, Outcome(Measured(error=words), None, threads)
+                yield case, Outcome(Measured(error=failure_text(problem)), None, threads)
 
 
 @contextmanager
@@ -152,33 +146,7 @@ def dask_cluster(address: str, processes: int) -> Iterator[Dask]:
     UsageError
         When nothing answers at the address.
     """
-    try:
-        import distributed
-    except ImportError as problem:
-        raise MissingDependencyError(
-            "expected the package distributed for --scheduler, got none; install it: pip install 'stemscan[cluster]'"
-        ) from problem
-    if address == LOCAL:
-        with (
-            distributed.LocalCluster(
-                n_workers=processes,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address=None,
-                silence_logs=logging.ERROR,  # that a busy worker takes its time to end is nobody's concern
-            ) as cluster,
-            distributed.Client(cluster) as client,
-        ):
-            yield Dask(client)
-        return
-    try:
-        client = distributed.Client(address, timeout=_TIMEOUT_S)
-    except (OSError, ValueError, TypeError) as problem:
-        raise UsageError(
-            f"expected a dask scheduler at {address!r}, got no answer ({type(problem).__name__}); start "
-            "'dask scheduler' and give its address, or local"
-        ) from problem
-    with client:
+    with dask_client(address, processes) as client:
         yield Dask(client)
 
 

@@ -33,7 +33,7 @@ def require_pyarrow() -> None:
         import pyarrow  # noqa: F401
     except ImportError as problem:
         raise MissingDependencyError(
-            'expected pyarrow for --parquet, got none; pip install "stemscan[parquet]", or take rows.csv'
+            'expected pyarrow for Parquet files, got none; pip install "stemscan[parquet]"'
         ) from problem
 
 

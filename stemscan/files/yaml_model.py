@@ -7,9 +7,10 @@ profiles are read here.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from stemscan.errors import StemscanError
 from stemscan.files.opening import require_file
@@ -23,7 +24,9 @@ __all__ = [
     "key_path",
     "model_from_file",
     "model_from_yaml",
+    "remedy_for",
     "shortened",
+    "values_in",
     "with_line",
     "with_place",
     "yaml_hint",
@@ -69,7 +72,7 @@ def model_from_yaml(model: type[Model], text: str, *, what: str, source: str, er
     try:
         return model.model_validate(data)
     except ValidationError as problem:
-        raise error(f"{source}: {_sentence(problem, lines, what)}") from problem
+        raise error(f"{source}: {_sentence(problem, lines, what, model)}") from problem
 
 
 def model_from_file(model: type[Model], path: Path, *, what: str, error: type[StemscanError]) -> Model:
@@ -91,7 +94,9 @@ def model_from_file(model: type[Model], path: Path, *, what: str, error: type[St
     return model_from_yaml(model, text, what=what, source=str(path), error=error)
 
 
-def _sentence(problem: ValidationError, lines: Mapping[tuple[str | int, ...], int], what: str) -> str:
+def _sentence(
+    problem: ValidationError, lines: Mapping[tuple[str | int, ...], int], what: str, model: type[BaseModel]
+) -> str:
     """The first of pydantic's errors: key, line, what was expected, what was there."""
     error: Any = sorted(problem.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")[0]
     location = tuple(error["loc"])
@@ -100,10 +105,39 @@ def _sentence(problem: ValidationError, lines: Mapping[tuple[str | int, ...], in
     key = key_path(location) or what
     where = with_place(key, location, lines)
     if error["type"] == "extra_forbidden":
-        return f"{where}: expected a key that a {what} has, got {key!r}; remove or correct it"
+        name, known = str(location[-1]), _keys_at(model, location[:-1])
+        keys = f"one of {', '.join(known)}" if known else f"a key that a {what} has"
+        return f"{where}: expected {keys}, got {name!r}; {remedy_for(name, known, 'remove or correct it')}"
     if error["type"] == "missing":
         return f"{where}: expected this {'number' if isinstance(location[-1], int) else 'key'}, got none; add it"
     return f"{where}: expected {expectation(error)}, got {shortened(error['input'])}{yaml_hint(error)}"
+
+
+def _keys_at(model: type[BaseModel], location: tuple[str | int, ...]) -> tuple[str, ...]:
+    """Keys that are known at a place; none where several kinds of values may stand there."""
+    for part in location:
+        if not isinstance(part, int):
+            field = model.model_fields.get(part)
+            found = () if field is None else values_in(field.annotation)
+            if len(found) != 1:
+                return ()
+            model = found[0]
+    return tuple(model.model_fields)
+
+
+def values_in(annotation: Any) -> tuple[type[BaseModel], ...]:
+    """Classes of values that an annotation allows, wherever they stand in it."""
+    from pydantic import BaseModel
+
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return (annotation,)
+    return tuple(found for part in get_args(annotation) for found in values_in(part))
+
+
+def remedy_for(name: str, known: Iterable[str], otherwise: str) -> str:
+    """Question after the known name that a mistyped one resembles."""
+    matches = get_close_matches(name.strip("'"), known, n=1)
+    return f"did you mean {matches[0]!r}?" if matches else otherwise
 
 
 def key_path(location: tuple[str | int, ...]) -> str:
@@ -114,7 +148,8 @@ def key_path(location: tuple[str | int, ...]) -> str:
 def with_line(message: str, lines: Mapping[tuple[str | int, ...], int]) -> str:
     """Put the line into a message that begins with the key to blame, as those of rules over several keys do."""
     key, colon, rest = message.partition(": ")
-    return with_place(key, tuple(key.split(".")), lines) + colon + rest
+    location = tuple(int(part) if part.isdecimal() else part for part in key.split("."))
+    return with_place(key, location, lines) + colon + rest
 
 
 def with_place(key: str, location: tuple[str | int, ...], lines: Mapping[tuple[str | int, ...], int]) -> str:

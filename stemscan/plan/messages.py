@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
-from typing import Any, ClassVar, get_args
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from stemscan.errors import DoseLimitError, PlanError
-from stemscan.files.yaml_model import expectation, key_path, shortened, with_place, yaml_hint
+from stemscan.files.yaml_model import (
+    expectation,
+    key_path,
+    remedy_for,
+    shortened,
+    values_in,
+    with_place,
+    yaml_hint,
+)
 
-__all__ = ["BrokenLimit", "BrokenRule", "Lines", "kind_of", "plan_error", "remedy_for", "values_in"]
+__all__ = ["BrokenLimit", "BrokenRule", "Lines", "kind_of", "plan_error"]
 
 Location = tuple[str | int, ...]
 Lines = Mapping[Location, int]
@@ -65,13 +72,6 @@ def plan_error(problem: ValidationError, model: Value, lines: Lines | None = Non
     sentence, kind = _sentence(errors[0], model, lines)
     more = len(errors) - 1
     return kind(sentence + (f" (and {more} more)" if more else ""))
-
-
-def values_in(annotation: Any) -> tuple[Value, ...]:
-    """Classes of values that an annotation allows, wherever they stand in it."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return (annotation,)
-    return tuple(found for part in get_args(annotation) for found in values_in(part))
 
 
 def kind_of(value: Value) -> str:
@@ -145,12 +145,6 @@ def _unknown_key(key: str, value: Value, in_python: bool) -> str:
         known += _python_keys(value)
     names = f"{'one of ' if len(known) > 1 else ''}{', '.join(known) or 'no key'}"
     return f"expected {names}, got {key!r}; {remedy_for(key, known, 'remove or correct it')}"
-
-
-def remedy_for(name: str, known: Iterable[str], otherwise: str) -> str:
-    """Question after the known name that a mistyped one resembles."""
-    matches = get_close_matches(name.strip("'"), known, n=1)
-    return f"did you mean {matches[0]!r}?" if matches else otherwise
 
 
 def _python_keys(value: Value) -> Mapping[str, str]:

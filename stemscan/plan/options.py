@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stemscan.errors import UsageError
+from stemscan.files.yaml_model import remedy_for
 from stemscan.plan.declared import field_texts
-from stemscan.plan.messages import remedy_for
 from stemscan.plan.value import PlanValue
 
 __all__ = ["DeclaredOption", "Option", "declared_options", "pattern_from_options", "pattern_options"]

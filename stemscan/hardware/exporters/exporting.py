@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from stemscan.errors import UsageError
 from stemscan.files.writing import check_output, write_file, write_folder
+from stemscan.files.yaml_model import remedy_for
 from stemscan.hardware.exporters.format import Format
 from stemscan.hardware.exporters.formats import FORMATS
 from stemscan.hardware.exporters.report import ExportReport, report_on
 from stemscan.hardware.exporters.source import Progress, Source
 from stemscan.path.scan_path import ScanPath
-from stemscan.plan.messages import remedy_for
 from stemscan.units import counted
 
 if TYPE_CHECKING:

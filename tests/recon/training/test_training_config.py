@@ -58,7 +58,7 @@ def test_no_training_on_test_specimens() -> None:
         ("", "expected a mapping, the keys of a training configuration, got NoneType"),
         ("seed: 1", "network: expected this key, got none"),
         ("network: unet", r"network \(line 1\): expected one of .*fshnet, .* got 'unet'"),
-        ("network: csnet\nsteps: 3", r"steps \(line 2\): expected a key that a training configuration has"),
+        ("network: csnet\nepoch: 3", r"\(line 2\): expected one of .*, got 'epoch'; did you mean 'epochs'\?"),
         ("network: csnet\nbatch: many", r"batch \(line 2\): expected a valid integer, got 'many'"),
         ("network: csnet\ndata: {size: 100}", r"data.size \(line 2\): expected a multiple of 64, got 100"),
         ("network: csnet\ndata: {size: 64, crop: 128}", r"data.crop \(line 2\): expected at most the size 64, got 128"),

@@ -1,0 +1,110 @@
+"""Campaigns on a dask cluster: the same bytes as in this process, also when a worker is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from stemscan.errors import MissingDependencyError, ReconError
+from stemscan.recon.evaluation.campaign import runners
+from stemscan.recon.evaluation.campaign.runners import Cluster
+from stemscan.recon.evaluation.clients import dask_client
+from tests.recon.evaluation.campaign.kit import design, run, tables
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+ROOT = Path(__file__).resolve().parents[4]
+QUIET = {"DASK_LOGGING__DISTRIBUTED": "error", "NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+
+@contextmanager
+def process(*words: object) -> Iterator[subprocess.Popen[bytes]]:
+    """A part of a cluster, killed at the end."""
+    command = [sys.executable, "-m", *map(str, words)]
+    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, **QUIET}, stderr=subprocess.DEVNULL) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+def address_in(file: Path) -> str:
+    """Address of a scheduler, once it is there."""
+    import json
+
+    for _ in range(600):
+        if file.exists() and (text := file.read_text()):
+            return str(json.loads(text)["address"])
+        time.sleep(0.05)
+    raise AssertionError("expected a scheduler, got none")
+
+
+def test_a_worker_that_is_killed_changes_nothing(tmp_path: Path) -> None:
+    """A scheduler and two worker processes of their own, as on a cluster; one is killed in the middle of its job."""
+    asked, file = design(seeds="1..3"), tmp_path / "scheduler.json"
+    worker = ("distributed.cli.dask_worker", "--scheduler-file", file, "--no-nanny", "--nthreads", 1, "--no-dashboard")
+    with (
+        process("distributed.cli.dask_scheduler", "--port", 0, "--no-dashboard", "--scheduler-file", file),
+        process(*worker, "--local-directory", tmp_path / "one") as victim,
+        process(*worker, "--local-directory", tmp_path / "two"),
+        dask_client(address_in(file), 0) as client,
+    ):
+        client.wait_for_workers(2)
+        killed_after: list[int] = []
+
+        def kill(done: int, total: int, numbers: object) -> None:
+            if done == 3 and not killed_after:
+                killed_after.append(done)
+                victim.send_signal(signal.SIGKILL)
+                victim.wait()
+
+        report = run(asked, tmp_path / "cluster", Cluster(client), progress=kill)
+        assert killed_after == [3]
+        assert len(client.nthreads()) == 1
+    assert (report.computed, report.summary.failed) == (12, 0)
+    run(asked, tmp_path / "here")
+    assert tables(tmp_path / "cluster") == tables(tmp_path / "here")
+
+
+def test_a_million_jobs_are_not_sent_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(runners, "_LEAST_AHEAD", 2)
+    monkeypatch.setattr(runners, "_AHEAD_A_THREAD", 1)
+    with (
+        distributed.LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        runner, drawn = Cluster(client), [0]
+        asked = design()
+
+        def counted() -> Iterator[object]:
+            for job in asked.jobs():
+                drawn[0] += 1
+                yield job
+
+        done = 0
+        for one in runner.run(counted(), 0):  # type: ignore[arg-type]
+            done += 1
+            assert drawn[0] - done <= 2
+            assert not one.made.error
+        assert (done, drawn[0]) == (4, 4)
+        assert not runner.is_empty
+        monkeypatch.setattr(runners, "__version__", "9.9")
+        with pytest.raises(ReconError, match=r"in place of 9\.9; install the same version there"):
+            runner.check(None)
+        monkeypatch.undo()
+        with pytest.raises(ReconError, match="let workers see the same files"):
+            runner.check(tmp_path / "nowhere" / "campaign.json")
+
+
+def test_without_distributed_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'stemscan\[cluster\]'"), dask_client("local", 1):
+        pass
