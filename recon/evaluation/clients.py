@@ -6,9 +6,11 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import Any, Final
 
 from stemscan.errors import MissingDependencyError, UsageError
+from stemscan.runtime.interrupts import blocked
 
 __all__ = ["LOCAL", "dask_client", "require_distributed"]
 
@@ -63,7 +65,8 @@ def dask_client(address: str, processes: int, *, dashboard: bool = False) -> Ite
     import distributed
 
     if address == LOCAL:
-        with warnings.catch_warnings():
+        resource_tracker.ensure_running()  # which would let Ctrl-C through to the first worker if it began later
+        with warnings.catch_warnings(), blocked():  # this process alone tells of Ctrl-C
             warnings.filterwarnings("ignore", message="Port .* is already in use")  # another one is taken, and told
             cluster = distributed.LocalCluster(
                 n_workers=processes,

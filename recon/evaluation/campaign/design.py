@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from stemscan.errors import InputNotFoundError, StemscanError, UsageError
 from stemscan.plan.scan_plan import ScanPlan
@@ -12,7 +13,7 @@ from stemscan.recon.evaluation.campaign.entries import MOST, expanded, files_of
 from stemscan.recon.evaluation.campaign.jobs import Common, Job, Source, file_digest
 from stemscan.recon.evaluation.campaign.settings import Campaign
 from stemscan.recon.evaluation.contenders import Contender, fitted_contenders, labelled_once, parse_contender
-from stemscan.simulators.api import Instrument, instrument_of, kind_of, load_specimen, virtual_microscope
+from stemscan.simulators.api import Instrument, Specimen, instrument_of, kind_of, load_specimen, virtual_microscope
 from stemscan.units import counted
 
 __all__ = ["Design", "Planned", "design_of"]
@@ -27,6 +28,7 @@ class Planned:
     label: str
     plan: ScanPlan
     digest: str
+    folder: Path
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Design:
                             planned.plan,
                             planned.label,
                             planned.digest,
+                            planned.folder,
                             instrument,
                             label,
                             seed,
@@ -104,9 +107,16 @@ class Design:
         warnings: list[str] = []
         done, total = 0, len(self.firsts) * len(self.planned)
         for source in self.firsts:
+            seen: dict[tuple[Any, ...], Specimen] = {}
             for planned in self.planned:
+                grid = (planned.plan.shape, planned.plan.pixel_size_nm)
                 try:
-                    warnings += self._checked(source, planned.plan)
+                    if grid not in seen:
+                        seen[grid] = self._drawn(source, planned.plan)
+                        warnings += seen[grid].warnings
+                    for _, instrument in self.instruments:
+                        noise = self.common.noise
+                        virtual_microscope(planned.plan, seen[grid], noise=noise, instrument=instrument, threads=1)
                 except StemscanError as problem:
                     raise type(problem)(f"{source.label} by {planned.label}: {problem}") from problem
                 done += 1
@@ -114,13 +124,10 @@ class Design:
                     progress(done, total)
         return list(dict.fromkeys(warnings))
 
-    def _checked(self, source: Source, plan: ScanPlan) -> Sequence[str]:
-        """Warnings about a specimen that every microscope takes."""
+    def _drawn(self, source: Source, plan: ScanPlan) -> Specimen:
+        """A specimen on a plan's grid."""
         reading = self.common.reading if source.sha256 else {}
-        specimen = load_specimen(source.place, plan.shape, pixel_size_nm=plan.pixel_size_nm, **reading)
-        for _, instrument in self.instruments:
-            virtual_microscope(plan, specimen, noise=self.common.noise, instrument=instrument, threads=1)
-        return specimen.warnings
+        return load_specimen(source.place, plan.shape, pixel_size_nm=plan.pixel_size_nm, **reading)
 
 
 def design_of(campaign: Campaign, folder: Path) -> Design:
@@ -187,9 +194,11 @@ def _planned(campaign: Campaign, folder: Path) -> Iterator[Planned]:
     for number, given in enumerate(campaign.plans, 1):
         label = given if isinstance(given, str) else f"plan {number}"
         plan = ScanPlan.load(folder / given) if isinstance(given, str) else given
+        place = (folder / given).parent if isinstance(given, str) else folder
         try:
+            plan.check_files(place)
             for dosed in [plan.replace(dose=dose) for dose in campaign.doses] or [plan]:
-                yield Planned(label, dosed, dosed.digest())
+                yield Planned(label, dosed, dosed.digest(), place.resolve())
         except StemscanError as problem:
             raise type(problem)(f"{label}: {problem}") from problem
 

@@ -88,6 +88,8 @@ class Job:
     plan : ScanPlan
         With the campaign's dose.
     plan_label, plan_digest : str
+    plan_folder : Path
+        From which files that the plan names are found.
     instrument : Instrument
     instrument_label : str
     seed : int
@@ -101,6 +103,7 @@ class Job:
     plan: ScanPlan
     plan_label: str
     plan_digest: str
+    plan_folder: Path
     instrument: Instrument
     instrument_label: str
     seed: int

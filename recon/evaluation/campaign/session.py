@@ -6,19 +6,21 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
+from typing import Final
 
 from stemscan.errors import StoreMismatchError, UsageError
 from stemscan.recon.evaluation.campaign.design import Design
-from stemscan.recon.evaluation.campaign.folder import RESULTS, begin_folder
+from stemscan.recon.evaluation.campaign.folder import RESULTS, SUMMARY, begin_folder
 from stemscan.recon.evaluation.campaign.jobs import Job, contender_key
 from stemscan.recon.evaluation.campaign.results import Results
 from stemscan.recon.evaluation.campaign.runners import Runner
 from stemscan.recon.evaluation.campaign.summary import Summary, write_summary
 from stemscan.units import counted
 
-__all__ = ["Report", "run_campaign"]
+__all__ = ["Report", "failures_in_words", "run_campaign"]
+
+_TOLD: Final = 20
 
 Progress = Callable[[int, int, Mapping[str, float]], None]
 
@@ -132,7 +134,8 @@ def _refuse_another(design: Design, results: Results, folder: Path) -> None:
 
 
 def failures_in_words(summary: Summary) -> Iterator[str]:
-    """The failures that the summary lists, a line each."""
-    shown = (f"{one.job}: {one.contender or 'all'}: {one.error}" for one in summary.failures)
-    more = summary.failed - len(summary.failures)
-    return chain(shown, [f"and {more} more, in the column error of the summary"] if more else [])
+    """The first failures, a line each, and the number of others."""
+    for one in summary.failures[:_TOLD]:
+        yield f"{one.job}: {one.contender or 'all'}: {one.error}"
+    if summary.failed > _TOLD:
+        yield f"{counted(summary.failed - _TOLD, 'failure')} more, in the column error of {SUMMARY}"

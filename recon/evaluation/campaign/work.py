@@ -26,6 +26,7 @@ from stemscan.recon.threads import limit_threads
 from stemscan.simulators.api import Specimen, load_specimen, simulate
 
 if TYPE_CHECKING:
+    from stemscan.plan.scan_plan import ScanPlan
     from stemscan.recon.columns.table import ColumnTable
     from stemscan.recon.evaluation.columns.known import Known
     from stemscan.recon.inputs.inputs import Inputs
@@ -37,6 +38,7 @@ _ONE_AT_A_TIME: Final = threading.Lock()
 """Numbers of threads are set for a whole process, so a worker with several threads does one job after the other."""
 
 _KEPT: Final = 4
+_FOUND: Final[set[tuple[str, Path]]] = set()
 
 
 @dataclass(frozen=True)
@@ -168,10 +170,18 @@ def _place(job: Job) -> Iterator[Path]:
 def _acquired(job: Job, place: Path) -> tuple[Specimen, Acquisition]:
     """The specimen, and its scan; one that was begun is gone on with, one that is complete is read."""
     plan = job.scan_plan()
+    _find_files(job.plan, job.plan_digest, job.plan_folder)
     specimen = _specimen(job.source, plan.shape, plan.pixel_size_nm, tuple(job.common.reading.items()))
     noise, instrument = job.common.noise, job.instrument
     made = simulate(plan, specimen, place, noise=noise, seed=job.seed, instrument=instrument, threads=1, resume=True)
     return specimen, made
+
+
+def _find_files(plan: ScanPlan, digest: str, folder: Path) -> None:
+    """See that the files that a plan names are there, once in a process, which remembers their places."""
+    if (digest, folder) not in _FOUND:
+        plan.check_files(folder)
+        _FOUND.add((digest, folder))
 
 
 @lru_cache(maxsize=_KEPT)

@@ -10,6 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from stemscan.errors import InputNotFoundError, OutputExistsError, StoreMismatchError
+from stemscan.plan.dose import Dose
 from stemscan.recon.evaluation.campaign import folder as folders
 from stemscan.recon.evaluation.campaign import work
 from stemscan.recon.run import reconstruct
@@ -206,3 +207,21 @@ def test_results_are_no_business_of_names(tmp_path: Path) -> None:
     assert renamed.done == []
     assert rows(tmp_path / "d")[0]["plan"] == "plan.yaml"
     assert json.loads((tmp_path / "d" / "campaign.json").read_text())["format"] == "stemscan-campaign"
+
+
+def test_files_that_plans_name_are_found_by_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list of points beside its plan, the command in another folder, the worker in a process of its own."""
+    from stemscan.files import by_content
+    from stemscan.plan.patterns.point_list import PointList
+    from stemscan.plan.scan_plan import ScanPlan
+
+    (tmp_path / "plans").mkdir()
+    (tmp_path / "plans" / "p.csv").write_text("row,column\n3,4\n5,6\n7,60\n")
+    pattern = PointList.from_file(tmp_path / "plans" / "p.csv", (64, 64), folder=tmp_path / "plans")
+    plan = ScanPlan(pattern=pattern, shape=(64, 64), passes=2, dwell="1us", dose=Dose(electrons_per_sample=9), seed=1)
+    plan.save(tmp_path / "plans" / "p.yaml")
+    asked = design(tmp_path, plans="[plans/p.yaml]", doses="[]", specimens="['synthetic:5/0']")
+    monkeypatch.setattr(by_content, "_PLACES", {})
+    monkeypatch.setattr(by_content, "_HELD", {})
+    assert run(asked, tmp_path / "d", retries=0).summary.failures == []
+    assert rows(tmp_path / "d")[0]["samples"] == 6
