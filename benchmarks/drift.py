@@ -44,6 +44,9 @@ from tests.recon.columns.columns_kit import crystal, render
 
 Floats = npt.NDArray[np.float64]
 
+_LOST = 0.05
+"""Decibels below which no share of a loss is told."""
+
 
 class Case(NamedTuple):
     """A scan: drift in pixels from its beginning to its end, and what is unusual about it."""
@@ -234,7 +237,8 @@ def row(
     if method is not None:
         used = at if auto and worth_undoing(drift) else nothing
         left, undone, true = (psnr(samples, one, image, method) for one in (nothing, used, moved))
-        cells += [f"{left:.2f}", f"{undone:.2f}", f"{true:.2f}", f"{(undone - left) / (true - left):.0%}"]
+        share = f"{(undone - left) / (true - left):.0%}" if true - left > _LOST else "-"
+        cells += [f"{left:.2f}", f"{undone:.2f}", f"{true:.2f}", share]
     return f"| {' | '.join(cells)} |"
 
 
