@@ -29,6 +29,8 @@ _AROUND = 100
 _INNER = 24
 _LONGEST = 0.7
 _UNEQUAL = 1.7
+_HALF = 0.3
+"""Share of members with a column half a translation away from which on the cell is doubted."""
 _SMALLER = 0.8
 """Area over another one's below which a cell is tried in its place."""
 _MEDIAN_OF_SQUARES = 0.455
@@ -93,7 +95,8 @@ def find_lattices(places: Floats, amplitudes: Floats, errors: Floats) -> list[La
         if len(members) < _FEWEST:
             tried[members] = True
             continue
-        for other in around[_INNER::_INNER]:
+        doubted = _doubted(tree, amplitudes, errors, members, basis)
+        for other in around[_INNER::_INNER] if doubted else ():
             further = _translations(places, amplitudes, errors, tree.query(places[other], k=len(around))[1])
             if further is not None and _area(further) < _SMALLER * _area(basis):
                 more = bins.grow(free, int(seed), further, apart)
@@ -143,6 +146,16 @@ def _translations(places: Floats, amplitudes: Floats, errors: Floats, around: In
             return _reduced(np.stack([first, mean]))
         first = mean
     return None
+
+
+def _doubted(tree: cKDTree, amplitudes: Floats, errors: Floats, members: Integers, basis: Floats) -> bool:
+    """Tell whether columns as large as the members stand half a translation from them: a smaller cell is likely."""
+    for half in (basis[0] / 2, basis[1] / 2, (basis[0] + basis[1]) / 2):
+        off, nearest = tree.query(tree.data[members] + half)
+        met = off < _TOLERANCE * float(np.hypot(*half))
+        if met.mean() > _HALF and not _unequal(amplitudes, errors, members[met], nearest[met]):
+            return True
+    return False
 
 
 def _area(basis: Floats) -> float:
