@@ -140,16 +140,17 @@ class Finding:
     def _shrink_amplitudes(self, rows: dict[str, npt.NDArray[Any]]) -> None:
         """Empirical-Bayes amplitudes: about that of the class which is usual at a column's site.
 
-        A column at no site, where others have one, is an exception, and stays as it was fitted. Without any lattice
-        columns are drawn to their own class.
+        Columns at no site, where others have one, are exceptions, and of a kind of their own: they are drawn to their
+        own mean, as far as they are alike, and where they are few not at all. Without any lattice columns are drawn to
+        their own class.
         """
         rows["eb_amplitude"], rows["eb_amplitude_std"] = rows["amplitude"].copy(), rows["amplitude_std"].copy()
         usual = np.full(len(self.places), _OF_NONE) if self.lattices else self.classes.best
         for lattice in self.lattices:
             usual[lattice.members] = np.bincount(self.classes.best[lattice.members]).argmax()
-        for kind in np.unique(usual[usual != _OF_NONE]):
+        for kind in np.unique(usual):
             mine = usual == kind
-            centre = float(self.classes.means[kind])
+            centre = float(np.median(self.model.amplitudes[mine]) if kind == _OF_NONE else self.classes.means[kind])
             variances = self.errors.columns[mine, 2:3, 2:3]
             found = shrink(self.model.amplitudes[mine, None] - centre, variances, least=_ALLOYED)
             rows["eb_amplitude"][mine] = centre + found.mean[:, 0]

@@ -1,10 +1,11 @@
 """Reconstruction from fitted columns: their posterior mean, and a Gaussian process for all that is no column.
 
 The columns are those of `stemscan columns`, found from the peaks of the Fourier analysis and the counts themselves.
-Added is what they lack and the counts show in many places together: in all cells of a lattice
-(`stemscan.recon.columns.cell`), around all columns (`stemscan.recon.columns.halo`).
-What the counts say beyond that is analysed like a scan of its own (`stemscan.recon.fourier_eb.analysis`, with
-the columns' image as what is known already) and added. Where no column is found, the image is that of `fourier-eb`.
+What the counts say beyond the columns is analysed like a scan of its own (`stemscan.recon.fourier_eb.analysis`, with
+the columns' image as what is known already) and added. What is still left and the counts show in many places together
+comes last: in all cells of a lattice (`stemscan.recon.columns.cell`), around all columns of crystals
+(`stemscan.recon.columns.halo`). It is last because contrast that varies over a field is better told by the process,
+and what is the same everywhere too faint for it. Where no column is found, the image is that of `fourier-eb`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from stemscan.recon.columns.cell import repeated
 from stemscan.recon.columns.find import finding
 from stemscan.recon.columns.finding import Finding
 from stemscan.recon.columns.halo import halo
-from stemscan.recon.columns.image import drawn_columns, paint
+from stemscan.recon.columns.image import Drawn, drawn_columns, paint
 from stemscan.recon.fourier_eb.analysis import analyse
 from stemscan.recon.fourier_eb.method import fourier_eb
 from stemscan.recon.fourier_eb.shared import analysed
@@ -58,25 +59,29 @@ def columns(inputs: Inputs, *, device: str = "cpu") -> Estimate:
     found = finding(whole, _on_plan(pilot.image, pilot, whole.shape))
     if isinstance(found, str):
         return replace(fourier_eb(whole, device=device), settings=_settings(found))
-    drawn, spread = _with_common(found, whole)
+    shown = drawn_columns(found)
+    drawn, spread = paint(found, shown)
     rest = analyse(whole.S, whole.V, dose, noise=whole.noise, device=device, prior=drawn)
     image = drawn + _on_plan(rest.image, rest, whole.shape)
-    std = np.hypot(spread, _on_plan(rest.std, rest, whole.shape, linear=True))
+    common, uncertain = _common(found, shown, whole, image)
+    image = image + common
+    std = np.hypot(np.hypot(spread, _on_plan(rest.std, rest, whole.shape, linear=True)), uncertain)
     image = image if unclipped else np.maximum(image, np.float32(0))
     return Estimate(image=image, std=std, settings=_settings(found))
 
 
-def _with_common(found: Finding, inputs: Inputs) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Image and standard deviation of columns, and of what all cells of a lattice or all columns have in common."""
-    columns = drawn_columns(found)
-    image, spread = paint(found, columns)
+def _common(
+    found: Finding, shown: Drawn, inputs: Inputs, image: npt.NDArray[np.float32]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Signal that cells of lattices, and their columns, have in common beyond an image, and its standard deviation."""
+    if not found.lattices:  # what was taken for columns may be anything
+        return np.zeros_like(image), np.zeros_like(image)
     noisy = np.maximum(image + found.scan.raised, _LEAST_SIGNAL * max(inputs.mean, 1e-12)).astype(np.float64)
     a_visit = inputs.electrons_per_sample / noisy ** (2 if inputs.noise == "eq5" else 1)
     known, pull = a_visit * inputs.V, a_visit * (inputs.S - inputs.V * image)
-    cells, uncertain = repeated(found, pull, known)
-    around, further = halo(found.model, columns, pull - known * cells, known)
-    std = np.sqrt(spread.astype(np.float64) ** 2 + uncertain + further)
-    return (image + cells + around).astype(np.float32), std.astype(np.float32)
+    cells, of_cells = repeated(found, pull, known)
+    around, of_rings = halo(found.model, shown, pull - known * cells, known)
+    return (cells + around).astype(np.float32), np.sqrt(of_cells + of_rings).astype(np.float32)
 
 
 def _on_plan(

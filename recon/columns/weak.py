@@ -31,8 +31,8 @@ __all__ = ["with_weak"]
 _TURNS, _ROUNDS = 4, 5
 _PROMISING, _NEEDED = 3.0, 4.0
 """Mean amplitude over its standard deviation that weak columns must have, with all else held and with all else free."""
-_LEAST = 0.02
-"""Amplitude, over the usual one of fitted columns, below which a set is of no account."""
+_LEAST, _MOST = 0.02, 0.15
+"""Amplitudes, over the mean one of fitted columns, between which a set is of account, and weak."""
 _TRIED = 4
 _APART, _TAKEN = 2.2, 0.3
 """Widths from fitted columns at which weak ones stand, and the share of them that may be nearer."""
@@ -82,8 +82,8 @@ def with_weak(
         if not tried:
             break
         amplitudes, std = _amplitudes(fitted, points, tried)
-        usual = float(np.median(np.abs(fitted.model.amplitudes)))
-        kept = (sign * amplitudes > _NEEDED * std) & (sign * amplitudes > _LEAST * usual)
+        share = sign * amplitudes / float(np.abs(fitted.model.amplitudes).mean())
+        kept = (sign * amplitudes > _NEEDED * std) & (share > _LEAST) & (share < _MOST)
         before = np.array([one.amplitude for one in tried])
         sets = [
             _Set(one.places, float(a), float(error))
