@@ -14,6 +14,8 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,12 @@ import pyarrow.parquet
 from scipy.optimize import nnls
 
 from stemscan.plan.scan_plan import ScanPlan
+from stemscan.recon.evaluation.campaign import runners
 from stemscan.recon.evaluation.campaign.design import Design, design_of
 from stemscan.recon.evaluation.campaign.runners import Cluster
 from stemscan.recon.evaluation.campaign.session import run_campaign
 from stemscan.recon.evaluation.campaign.settings import Campaign
+from stemscan.recon.evaluation.campaign.work import Made
 from stemscan.recon.evaluation.clients import LOCAL, dask_client
 from stemscan.simulators.api import synthetic_specimen
 
@@ -36,6 +40,7 @@ FITTED = ((64, 2, 3), (64, 4, 12), (128, 4, 3), (256, 4, 3), (256, 2, 12))
 MEASURED = (96, 3, 6)
 WANTED = ((64, 2, 6), (256, 4, 3), (1024, 4, 3))
 _DRAWN = 5
+_IDLE_S = 10
 Coefficients = dict[str, np.ndarray]
 
 
@@ -177,6 +182,22 @@ def told(model: Coefficients) -> None:
         )
 
 
+def handing_out() -> None:
+    """Print what it takes to hand out jobs that do nothing, to one worker, and to wait."""
+    vars(runners)["run_job"] = partial(Made.failed, problem="nothing done")
+    design = campaign([plan_of(*MEASURED)], "synthetic:13/{1..20}", "1..20", keep=False)
+    with dask_client(LOCAL, 1) as client:
+        list(islice(Cluster(client).run(design.jobs(), 0), 50))
+        cpu = time.process_time()
+        time.sleep(_IDLE_S)
+        idle = (time.process_time() - cpu) / _IDLE_S
+        began, cpu = time.perf_counter(), time.process_time()
+        count = sum(1 for _ in Cluster(client).run(design.jobs(), 0))
+        cpu, wall = time.process_time() - cpu, time.perf_counter() - began
+    print(f"A job that does nothing: {cpu / count * 1e3:.1f} ms of processor, {wall / count * 1e3:.1f} ms in all.")
+    print(f"Waiting: {idle * 1e3:.0f} ms of processor a second.")
+
+
 def main() -> None:
     """Fit, run, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -195,8 +216,9 @@ def main() -> None:
     rows, wall, cpu = run(design, folder, options.processes)
     compared(model, design, rows)
     disk = sum(file.stat().st_size for file in folder.iterdir()) / len(design)
-    print(f"\nHanding out: {cpu / len(design) * 1e3:.2f} ms of processor an acquisition; {wall:.0f} s in this call.")
+    print(f"\nHanding out, waiting included: {cpu:.0f} s of processor in the {wall:.0f} s of this call.")
     print(f"Tables and results: {disk:.0f} bytes an acquisition of {len(METHODS)} methods.")
+    handing_out()
 
 
 if __name__ == "__main__":
