@@ -100,6 +100,14 @@ def import_data(
             show_default=False,
         ),
     ] = None,
+    dead_time: Annotated[
+        list[float] | None,
+        typer.Option(
+            help="Of a detector that counts pulses: its dead time over the dwell time, such as 0.05 for 50 ns of 1 us; "
+            "once, or for each detector.",
+            show_default=False,
+        ),
+    ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -131,7 +139,7 @@ def import_data(
         pixel_size_nm=pixel_size_nm,
     )
     names = channel_names(data, frame or [], len(channels), name or [])
-    detectors = _detectors(names, gain or [], offset or [])
+    detectors = _detectors(names, gain or [], offset or [], dead_time or [])
     found, samples = channels[0], joined(channels, names)
     for one, file in zip(channels, data, strict=False):
         for warning in one.warnings:
@@ -202,17 +210,25 @@ def import_data(
     talk.result(report, [f"{output}: complete", *table(rows)])
 
 
-def _detectors(names: tuple[str, ...], gains: list[float], offsets: list[float]) -> tuple[DetectorInfo, ...]:
-    """A detector for each channel, of one gain and offset for all or one each."""
+def _detectors(
+    names: tuple[str, ...], gains: list[float], offsets: list[float], dead_times: list[float]
+) -> tuple[DetectorInfo, ...]:
+    """A detector for each channel, of one gain, offset and dead time for all or one each."""
     from stemscan.errors import UsageError
     from stemscan.store.batch import DetectorInfo
 
     each = dict[str, list[float | None]]()
-    for option, given in (("--gain", gains), ("--offset", offsets)):
+    for option, given in (("--gain", gains), ("--offset", offsets), ("--dead-time", dead_times)):
         if len(given) not in (0, 1, len(names)):
             raise UsageError(f"{option}: expected one, or one for each of {len(names)} detectors, got {len(given)}")
         each[option] = [given[min(at, len(given) - 1)] if given else None for at in range(len(names))]
     return tuple(
-        DetectorInfo(name=name) if gain is None else DetectorInfo("adu", gain, offset or 0.0, name=name)
-        for name, gain, offset in zip(names, each["--gain"], each["--offset"], strict=True)
+        DetectorInfo(
+            "electron" if gain is None else "adu",
+            1.0 if gain is None else gain,
+            offset or 0.0,
+            name=name,
+            dead_share=blind or 0.0,
+        )
+        for name, gain, offset, blind in zip(names, *each.values(), strict=True)
     )

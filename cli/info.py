@@ -233,15 +233,16 @@ def _doubt_row(store: Acquisition) -> list[tuple[str, str]]:
 
 
 def _detector_rows(channels: tuple[DetectorInfo, ...]) -> list[tuple[str, str]]:
-    """Meaning of each channel's numbers; nothing of a single one that counts electrons."""
-    if len(channels) == 1 and channels[0].unit == "electron":
+    """Meaning of each channel's numbers; nothing of a single one that counts every electron."""
+    if len(channels) == 1 and channels[0].unit == "electron" and not channels[0].dead_share:
         return []
     rows = list[tuple[str, str]]()
     for number, one in enumerate(channels):
         words = f"adu, {one.gain:g} per electron, {one.offset:g} without electrons"
         name = "detector" if len(channels) == 1 else f"channel {number}"
         named = "" if len(channels) == 1 else f"{one.name}: "
-        rows.append((name, named + ("counted electrons" if one.unit == "electron" else words)))
+        blind = f", dead for {100 * one.dead_share:.3g} % of a dwell after each" if one.dead_share else ""
+        rows.append((name, named + ("counted electrons" if one.unit == "electron" else words) + blind))
     return rows
 
 

@@ -99,8 +99,7 @@ def expected_gain(acquisition: Acquisition, passes: int) -> float | None:
     if acquisition.plan_digest is None:
         raise UsageError("expected an acquisition that follows a plan to estimate a gain, got imported data")
     samples = acquisition.samples_committed
-    detector = acquisition.detector
-    values = (acquisition.counts(0, samples).astype(np.float64) - detector.offset) / detector.gain
+    values = acquisition.electrons(0, samples)
     actual = acquisition.actual(0, samples)
     places = acquisition.positions(0, samples) if actual is None else actual
     groups = _deal(samples)

@@ -107,10 +107,7 @@ class TimedSamples:
 
 def _read(acquisition: Acquisition, start: int, stop: int) -> tuple[Floats, Floats]:
     """Signal and positions of samples start .. stop - 1."""
-    detector = acquisition.detector
-    electrons = acquisition.counts(start, stop).astype(np.float64)
-    if detector.unit != "electron":
-        electrons = (electrons - detector.offset) / detector.gain
+    electrons = acquisition.electrons(start, stop)
     places = acquisition.actual(start, stop)
     positions = acquisition.positions(start, stop) if places is None else places
     return electrons / acquisition.electrons_per_sample, positions.astype(np.float64)

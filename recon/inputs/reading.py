@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from stemscan.errors import ReconError, UsageError
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.runtime.memory import require_memory
+from stemscan.store.dead_time import without_dead_time
 
 if TYPE_CHECKING:
     from stemscan.recon.drift.using import DriftUse, Used
@@ -28,6 +30,12 @@ _UNREACHED: Final = 0.02
 
 _SATURATED: Final = 1e-4
 """Share of saturated samples above which the user is warned."""
+
+_BRIGHT: Final = 99.0
+"""Percentile of samples that stands for bright ones."""
+
+_NOISIER: Final = 0.2
+"""Share by which dead time raises their variance above which the user is warned."""
 
 _BYTES_A_FRAME_PIXEL: Final = 10
 _BYTES_A_PIXEL: Final = 8
@@ -48,8 +56,8 @@ def load_inputs(
 ) -> Inputs:
     """Read an acquisition.
 
-    Raw values become electrons by the detector's gain and offset. A store that is incomplete is read as far as it was
-    committed, and says so in ``source["warnings"]``.
+    Raw values become electrons by the detector's gain, offset and dead time. A store that is incomplete is read as far
+    as it was committed, and says so in ``source["warnings"]``.
 
     Parameters
     ----------
@@ -120,7 +128,9 @@ def load_inputs(
     if used.trajectory is not None:
         rms, std = used.trajectory.rms, used.trajectory.rms_std
         origin["drift"] = {"origin": used.origin, "rms_px": round(rms, 4), "std_px": round(std, 4)}
-    _warn_of_saturation(acquisition, warnings)
+    _warn_of_saturation(acquisition, number, warnings)
+    if detector.dead_share:
+        origin["dead_time"] = _dead_time(acquisition, number, warnings)
     if len(acquisition.channels) > 1:
         origin["channel"] = detector.name
     dose = acquisition.electrons_per_sample
@@ -133,7 +143,7 @@ def load_inputs(
         shared = used.trajectory is None  # samples that drift spread over all places are better whole: docs/drift.md
         return Inputs.from_samples(_placed(acquisition, places, number), dose, shared=shared, source=origin, **known)
     visits = acquisition.visits()
-    frames = _electrons(acquisition.frames(channel=number), visits, detector)
+    frames = _frames(acquisition, visits, number)
     return Inputs.from_arrays(frames, visits, dose, source=origin, **known)
 
 
@@ -154,10 +164,7 @@ def _placed(acquisition: Acquisition, places: npt.NDArray[np.float32], channel: 
     """A store's samples in electrons, where the beam was."""
     from stemscan.recon.inputs.gridding import PlacedSamples
 
-    detector = acquisition.channels[channel]
-    electrons = acquisition.counts(channel=channel).astype(np.float64)
-    if detector.unit != "electron":
-        electrons = (electrons - detector.offset) / detector.gain
+    electrons = acquisition.electrons(channel=channel)
     return PlacedSamples.of(electrons, places, tuple(acquisition.layout.pass_starts), acquisition.shape)
 
 
@@ -173,21 +180,59 @@ def _warn_of_gaps(acquisition: Acquisition, places: npt.NDArray[np.float32], war
         )
 
 
-def _warn_of_saturation(acquisition: Acquisition, warnings: list[str]) -> None:
-    """Say so where samples have the converter's largest number."""
-    if acquisition.detector.largest is None:
+def _warn_of_saturation(acquisition: Acquisition, channel: int, warnings: list[str]) -> None:
+    """Say so where samples are saturated."""
+    detector = acquisition.channels[channel]
+    if detector.full == math.inf:
         return
-    share = float(np.mean(acquisition.saturated())) if acquisition.samples_committed else 0.0
-    if share > _SATURATED:
+    share = float(np.mean(acquisition.saturated(channel=channel))) if acquisition.samples_committed else 0.0
+    if share <= _SATURATED:
+        return
+    if detector.dead_share and detector.full != detector.largest:
+        why, cure = "as many pulses as dead time lets through in a dwell", "lower the current"
+    else:
+        why, cure = f"at the converter's largest number ({detector.largest})", "lower dose or gain"
+    warnings.append(
+        f"{100 * share:.2g} % of the samples are saturated, {why}; where they are the image is too dark: {cure}"
+    )
+
+
+def _dead_time(acquisition: Acquisition, channel: int, warnings: list[str]) -> dict[str, float]:
+    """Dead time and what it lost; says so where noise is well above that of counts."""
+    share = acquisition.channels[channel].dead_share
+    pulses = acquisition.counts(channel=channel).astype(np.float64)
+    made_up = without_dead_time(pulses, share)
+    bright = float(np.percentile(made_up, _BRIGHT)) * share if len(made_up) else 0.0
+    if bright > _NOISIER:
         warnings.append(
-            f"{100 * share:.2g} % of the samples are saturated, at the converter's largest number "
-            f"({acquisition.detector.largest}); where they are the image is too dark: lower dose or gain"
+            f"dead time lost {100 * bright / (1 + bright):.0f} % of the electrons of bright samples; they are made up "
+            f"for, but noise there is {math.sqrt(1 + bright):.2g} times that of counts, and standard deviations are "
+            "too small: lower the current"
         )
+    lost = 1 - pulses.sum() / made_up.sum() if pulses.any() else 0.0
+    return {"of_dwell": share, "lost": round(float(lost), 4)}
 
 
-def _electrons(raw: npt.NDArray[Any], visits: npt.NDArray[Any], detector: Any) -> npt.NDArray[Any]:
-    """Raw sums in electrons: every visit adds the detector's offset once."""
+def _frames(acquisition: Acquisition, visits: npt.NDArray[Any], channel: int) -> npt.NDArray[Any]:
+    """Frames in electrons: by the sums of raw numbers, to which each visit adds the detector's offset once; of a
+    detector with dead time by sums of samples, for what it lost in one is not known from sums."""
+    detector = acquisition.channels[channel]
+    if detector.dead_share:
+        return _summed(acquisition, channel)
+    raw = acquisition.frames(channel=channel)
     if detector.unit == "electron":
         return raw
     electrons: npt.NDArray[Any] = (raw - detector.offset * visits.astype(np.float32)) / detector.gain
     return electrons
+
+
+def _summed(acquisition: Acquisition, channel: int) -> npt.NDArray[np.float32]:
+    """Electrons of samples, summed per pass and pixel, (T, H, W)."""
+    rows, columns = acquisition.shape
+    frames = np.zeros((acquisition.passes, rows * columns), np.float32)
+    for number, (start, stop) in enumerate(pairwise(acquisition.layout.pass_starts)):
+        stop = min(stop, acquisition.samples_committed)
+        if start < stop:
+            pixels = acquisition.positions(start, stop).astype(np.int64) @ np.array([columns, 1])
+            frames[number] = np.bincount(pixels, acquisition.electrons(start, stop, channel=channel), rows * columns)
+    return frames.reshape(-1, rows, columns)

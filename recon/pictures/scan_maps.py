@@ -89,7 +89,7 @@ class ScanMaps:
         spread = _Gathered.of(acquisition)
         ends = {*acquisition.layout.pass_starts, *range(0, total, _STRETCH)}  # a pixel is paired in another pass
         for start, stop in pairwise(sorted({min(end, total) for end in ends} | {total})):
-            positions, counts = acquisition.positions(start, stop), _electrons(acquisition, start, stop)
+            positions, counts = acquisition.positions(start, stop), acquisition.electrons(start, stop)
             number = positions[:, 0] // cell * across + positions[:, 1] // cell
             visits += np.bincount(number, minlength=len(visits))
             electrons += np.bincount(number, counts, len(visits))
@@ -195,12 +195,6 @@ class _Gathered:
         number = np.clip(np.digitize(by, self._edges) - 1, 0, _BINS - 1)
         for row, one in enumerate((None, by, by**2, values, by * values, values**2)):
             self._sums[row] += np.bincount(number, one, _BINS)
-
-
-def _electrons(acquisition: Acquisition, start: int, stop: int) -> Floats:
-    """Counts of the first channel in electrons."""
-    detector, counts = acquisition.detector, acquisition.counts(start, stop).astype(np.float64)
-    return counts if detector.unit == "electron" else (counts - detector.offset) / detector.gain
 
 
 def _averaged(values: npt.NDArray[np.float32], cell: int) -> Floats:

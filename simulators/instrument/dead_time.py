@@ -8,7 +8,8 @@ process, for a detector that is awake when a dwell begins. More are counted as
     c = n / (1 + x) + (x / (1 + x))^2 / 2 + sqrt(n x / (1 + x)^4) z,    x = n t / T
 
 with a standard normal number z, which has the process's mean and, with the variance of n, its variance r T / (1 + r
-t)^3 (Muller, Nucl. Instrum. Methods 112 (1973) 47). Counts are not corrected: a store says which dead time they have.
+t)^3 (Muller, Nucl. Instrum. Methods 112 (1973) 47). Stores keep counts as they are and say which dead time they have;
+it is made up for where electrons are read (`stemscan.store.dead_time`).
 """
 
 from __future__ import annotations

@@ -82,13 +82,13 @@ class Detector(Part):
         return all(part.is_off for part in parts) and self.digitiser.is_off
 
     def info(self, dwell_ns: int, electrons_per_sample: float) -> DetectorInfo:
-        """Meaning of its numbers: electrons that reach it = (number - offset) / gain, on average."""
+        """Meaning of its numbers: electrons that reach it = (number - offset) / gain on average, dead time apart."""
         gain, dark, plain = self.efficiency.detected, self.dark.mean(dwell_ns), self.digitiser
         if plain.is_off:
-            wide = count_dtype("poisson", electrons_per_sample).itemsize > 2
-            if gain == 1 and dark == 0:
-                return DetectorInfo("electron", dtype="uint32" if wide else "uint16", name=self.name)
-            return DetectorInfo("adu", gain, dark, "uint32" if wide else "uint16", name=self.name)
+            unit: Literal["electron", "adu"] = "electron" if gain == 1 and dark == 0 else "adu"
+            wide = count_dtype("poisson", electrons_per_sample).itemsize > _TWO_BYTES
+            width: Literal["uint16", "uint32"] = "uint32" if wide else "uint16"
+            return DetectorInfo(unit, gain, dark, width, self.name, dead_share=self.dead_time.ns / dwell_ns)
         dtype: Literal["uint16", "uint32"] = "uint16" if plain.largest < 1 << 8 * _TWO_BYTES else "uint32"
         offset = plain.offset + plain.gain * dark
         return DetectorInfo("adu", plain.gain * gain, offset, dtype, name=self.name, largest=plain.largest)

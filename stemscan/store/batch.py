@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from stemscan.arguments import real_number
 from stemscan.errors import ControllerError, UnprovenError, UsageError
+from stemscan.store.dead_time import without_dead_time
 
 __all__ = ["DetectorInfo", "SampleBatch", "check_batch", "check_channels", "common_dtype", "head_of"]
 
@@ -27,7 +28,7 @@ _LARGEST: Final = 1e12
 
 @dataclass(frozen=True)
 class DetectorInfo:
-    """Meaning of a detector's numbers: electrons = (counts - offset) / gain for each sample.
+    """Meaning of a detector's numbers: electrons = (counts - offset) / gain for each sample, see `electrons`.
 
     Parameters
     ----------
@@ -43,6 +44,8 @@ class DetectorInfo:
         Largest number of its converter; a sample that has it is saturated.
     name : str
         Of the channel, such as "haadf"; two detectors that differ in it alone are equal.
+    dead_share : float
+        Of a detector that counts pulses: its dead time, not extended by pulses, over the dwell time; 0 to 1e12.
     """
 
     unit: Literal["electron", "adu"] = "electron"
@@ -51,18 +54,25 @@ class DetectorInfo:
     dtype: Literal["uint16", "uint32", "float32"] = "uint16"
     name: str = field(default="detector", compare=False)
     largest: int | None = None
+    dead_share: float = 0.0
 
     def __post_init__(self) -> None:
         if self.unit not in ("electron", "adu"):
             raise UsageError(f"expected the detector's unit to be 'electron' or 'adu', got {self.unit!r}")
         if self.dtype not in ("uint16", "uint32", "float32"):
             raise UsageError(f"expected the detector's dtype to be uint16, uint32 or float32, got {self.dtype!r}")
-        for name in ("gain", "offset"):
-            object.__setattr__(self, name, real_number(getattr(self, name), f"the detector's {name} as a number"))
+        for name in ("gain", "offset", "dead_share"):
+            object.__setattr__(
+                self, name, real_number(getattr(self, name), f"the detector's {name.replace('_', ' ')} as a number")
+            )
         if not (1 / _LARGEST <= self.gain <= _LARGEST and abs(self.offset) <= _LARGEST):
             raise UsageError(
                 f"expected a detector gain of {1 / _LARGEST:g} to {_LARGEST:g} numbers per electron and an offset of "
                 f"at most as much, got {self.gain!r} and {self.offset!r}"
+            )
+        if not 0 <= self.dead_share <= _LARGEST:
+            raise UsageError(
+                f"expected a dead time of 0 to {_LARGEST:g} dwell times, got {self.dead_share!r}; correct it"
             )
         if self.largest is not None and self.largest < 1:
             raise UsageError(f"expected a largest number of at least 1, got {self.largest!r}")
@@ -71,6 +81,17 @@ class DetectorInfo:
                 f"expected gain 1 and offset 0 for a detector that counts electrons, got {self.gain!r} and "
                 f"{self.offset!r}; say unit 'adu'"
             )
+
+    def electrons(self, counts: NDArray[Any]) -> NDArray[np.float64]:
+        """Electrons of single samples from their numbers: without bias, dead time made up for."""
+        pulses = without_dead_time(counts, self.dead_share) if self.dead_share else counts.astype(np.float64)
+        return pulses if self.unit == "electron" else (pulses - self.offset) / self.gain
+
+    @property
+    def full(self) -> float:
+        """Least number of a saturated sample: the converter's largest, or pulses that leave no time for another."""
+        blind = 1 / self.dead_share if self.dead_share else np.inf
+        return min(blind, np.inf if self.largest is None else self.largest)
 
 
 @dataclass(frozen=True)

@@ -227,13 +227,17 @@ class Acquisition:
         return self._arrays.counts(start, stop, channel)
 
     def saturated(self, start: int = 0, stop: int | None = None, *, channel: int = 0) -> NDArray[np.bool_]:
-        """Tell which of samples start .. stop - 1 have the converter's largest number, (n,); raises as `counts`.
+        """Tell which of samples start .. stop - 1 are saturated, (n,); raises as `counts`.
 
-        None has where the detector has no converter, or its largest number is not known.
+        They have the converter's largest number, or as many pulses as dead time lets through in a dwell. None is where
+        neither is known.
         """
-        counts, largest = self.counts(start, stop, channel=channel), self.channels[channel].largest
-        found: NDArray[np.bool_] = counts >= (np.inf if largest is None else largest)
+        found: NDArray[np.bool_] = self.counts(start, stop, channel=channel) >= self.channels[channel].full
         return found
+
+    def electrons(self, start: int = 0, stop: int | None = None, *, channel: int = 0) -> NDArray[np.float64]:
+        """Electrons of samples start .. stop - 1, (n,): counts by gain, offset and dead time; raises as `counts`."""
+        return self.channels[channel].electrons(self.counts(start, stop, channel=channel))
 
     def positions(self, start: int = 0, stop: int | None = None) -> NDArray[np.int32]:
         """Pixels (row, column) of samples start .. stop - 1 as commanded, (n, 2) int32; raises as `counts`."""

@@ -199,6 +199,7 @@ def new_record(
                 offset=float(channel.offset),
                 dtype=channel.dtype,
                 largest=channel.largest,
+                dead_share=channel.dead_share,
             )
             for channel in provenance.channels
         ],
@@ -270,7 +271,8 @@ def _detectors(channels: tuple[DetectorInfo, ...]) -> str:
     for one in channels:
         meaning = "electrons" if one.unit == "electron" else f"gain {one.gain!r}, offset {one.offset!r}"
         most = "" if one.largest is None else f" up to {one.largest}"
-        words.append(f"{f'{one.name}: ' if len(channels) > 1 else ''}{meaning}, {one.dtype}{most}")
+        blind = f", dead for {one.dead_share!r} of a dwell" if one.dead_share else ""
+        words.append(f"{f'{one.name}: ' if len(channels) > 1 else ''}{meaning}, {one.dtype}{most}{blind}")
     return "; ".join(words)
 
 

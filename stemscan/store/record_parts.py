@@ -87,18 +87,21 @@ class ChannelRecord(RecordPart):
     offset: float
     dtype: Literal["uint16", "uint32", "float32"]
     largest: Annotated[int, Field(ge=1)] | None = None
+    dead_share: Annotated[float, Field(ge=0)] = 0.0
 
     @model_serializer(mode="wrap")
-    def _without_none(self, handler: SerializerFunctionWrapHandler) -> Json:
-        """Plain data; without the largest number where there is none, as in early releases."""
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> Json:
+        """Plain data; without largest number and dead time where there are none, as in early releases."""
         data: Json = handler(self)
         if self.largest is None:
             del data["largest"]
+        if not self.dead_share:
+            del data["dead_share"]
         return data
 
     def info(self) -> DetectorInfo:
         """The public form."""
-        return DetectorInfo(self.unit, self.gain, self.offset, self.dtype, self.name, self.largest)
+        return DetectorInfo(self.unit, self.gain, self.offset, self.dtype, self.name, self.largest, self.dead_share)
 
 
 class ArrayRecord(RecordPart):

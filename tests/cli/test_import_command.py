@@ -285,3 +285,14 @@ def test_detectors_of_other_places(stemscan: Stemscan, measured: None) -> None:
     done = stemscan("import", "nan.npy", "moved.npy", "--dose", 10, "-o", "a.zarr")
     assert done.code == 2
     assert "all channels at the same places" in done.err
+
+
+def test_dead_time_is_kept_and_made_up_for(stemscan: Stemscan, measured: None) -> None:
+    scan = ("frames.npy", "--mask", "mask.npy", "--dose", 10)
+    assert stemscan("import", *scan, "--dead-time", 0.01, "-o", "a.zarr").code == 0
+    store = Acquisition.open("a.zarr")
+    assert store.detector.dead_share == 0.01
+    np.testing.assert_array_equal(store.electrons() > store.counts(), store.counts() > 1)
+    assert "dead for 1 % of a dwell" in stemscan("info", "a.zarr").out
+    refused = stemscan("import", *scan, "--dead-time", -1, "-o", "b.zarr")
+    assert (refused.code, "dead time of 0 to" in refused.err, Path("b.zarr").exists()) == (2, True, False)
