@@ -5,8 +5,9 @@ estimate from the others, and so are residuals from which the error of such an e
 measures phi (`stemscan.recon.fourier_eb.measures`), beta minimises the sum of V (S / V - m - beta^T phi)^2 under a
 prior (`stemscan.recon.fourier_eb.evidence`). The estimate from all samples is corrected by beta^T phi of its own.
 
-What it finds: how far shrinkage went, which part was to be trusted more, and how the estimate errs at columns, edges
-and the frame.
+A measure that is zero but at a few samples would be fitted to these alone, and where it is larger than there, what it
+says is a guess that can exceed the image. So measures of which fewer than `_FEWEST_TELL` samples tell are left out,
+and all are held within the values that held-out samples had.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ FOLDS: Final = 4
 
 _MOST_GAIN: Final = 0.5  # of the error's variance
 _FEWEST: Final = 2000  # samples from which there is something to learn
+_FEWEST_TELL: Final = 50.0  # samples, by (sum w phi^2)^2 / sum w phi^4
 _LEAST_SPREAD: Final = 1e-6  # of an estimate that is not flat, over a sample's standard deviation
 
 
@@ -89,7 +91,8 @@ def correction(seen: Seen, noise: float, error: float, fold: Callable[[int], Fol
         return Correction(np.zeros_like(seen.image), 0.0)
     measures = Measures(seen, noise / error)
     size = len(measures.groups)
-    gram, moments = np.zeros((size, size)), np.zeros(size)
+    gram, moments, fourth = np.zeros((size, size)), np.zeros(size), np.zeros(size)
+    low, high = torch.full((size, 1), torch.inf), torch.full((size, 1), -torch.inf)
     for one in map(fold, range(FOLDS)):
         there = one.visits > 0
         visits = torch.from_numpy(one.visits[there])
@@ -97,8 +100,12 @@ def correction(seen: Seen, noise: float, error: float, fold: Callable[[int], Fol
         for where, phi in measures.stretches(one.seen, there):
             gram += ((phi * visits[where]) @ phi.T).double().numpy()
             moments += (phi @ residual[where]).double().numpy()
+            fourth += (phi.double() ** 4 @ visits[where].double()).numpy()
+            low, high = torch.minimum(low, phi.amin(1, True)), torch.maximum(high, phi.amax(1, True))
+    rare = np.diag(gram) ** 2 < _FEWEST_TELL * fourth
+    gram[rare], gram[:, rare], moments[rare] = 0.0, 0.0, 0.0
     beta = ridge(gram, moments, noise, measures.groups)
     along = torch.from_numpy(beta.astype(np.float32))
-    drawn = torch.cat([along @ phi for _, phi in measures.stretches(seen)])
+    drawn = torch.cat([along @ phi.clamp(low, high) for _, phi in measures.stretches(seen)])
     gain = float(2 * beta @ moments - beta @ gram @ beta) / number
     return Correction(drawn.reshape(seen.image.shape).numpy(), max(gain, 0.0))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 
+from stemscan.recon.fourier_eb import regression
 from stemscan.recon.fourier_eb.evidence import ridge
 from stemscan.recon.fourier_eb.folds import fold_labels
 from stemscan.recon.fourier_eb.measures import Measures, Seen
@@ -85,6 +87,36 @@ def test_an_estimate_without_error_stays_nearly_as_it_is() -> None:
 def test_few_samples_change_nothing() -> None:
     _, seen, folds = seen_and_folds(0.05, 0.8)
     assert not correction(seen, NOISE, 1e-3, folds.__getitem__).image.any()
+
+
+@pytest.mark.parametrize("rare", [1, 20_000])
+def test_a_measure_that_few_samples_tell_of_says_nothing_of_other_pixels(
+    rare: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is 0.01 at one held-out sample, or at every second one, and 10 at a pixel without samples."""
+    _, seen, folds = seen_and_folds(1.0, 1.0)
+    never = np.argwhere(seen.visits == 0)[0]
+    marked = np.argwhere(seen.visits > 0)[::2][:rare]
+    extra = np.zeros(seen.image.shape, np.float32)
+    extra[tuple(marked.T)] = 0.01
+    extra[tuple(never)] = 10.0
+    push = (extra * 100 * (seen.visits > 0)).astype(np.float32)
+    for fold in folds:
+        fold.summed[:] += push * fold.visits
+
+    class WithExtra(Measures):
+        def __init__(self, *given: float) -> None:
+            super().__init__(*given)  # type: ignore[arg-type]
+            self.groups = np.r_[self.groups, 2]
+
+        def stretches(self, seen, where=None):  # type: ignore[no-untyped-def]
+            values = torch.from_numpy(extra.reshape(-1) if where is None else extra[where])
+            for part, phi in super().stretches(seen, where):
+                yield part, torch.cat([phi, values[None, part]])
+
+    monkeypatch.setattr(regression, "Measures", WithExtra)
+    made = correction(seen, NOISE, 1e-4, folds.__getitem__)
+    assert abs(made.image[tuple(never)]) < 1.5
 
 
 def test_measures_of_some_pixels_are_those_of_the_whole_image() -> None:
