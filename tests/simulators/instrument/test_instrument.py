@@ -39,7 +39,7 @@ def test_the_template_names_every_key() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("jiter: {}\n", r"jiter \(line 1\): expected a key"),
+        ("jiter: {}\n", r"jiter \(line 1\): expected one of version, .*got 'jiter'; did you mean 'jitter'"),
         (
             "version: 1\njitter: {sample_px: [0.1, -1]}\n",
             r"jitter.sample_px.1 \(line 2\): expected greater than or equal",
