@@ -268,7 +268,7 @@ def draw(found: dict[Scan, Cell], scenario: str, groups: list[str], file: Path) 
         ax.grid(alpha=0.3)
     axes[0].axhline(0, color="0.5", linewidth=0.8)
     axes[0].legend(fontsize=7)
-    figure.suptitle(scenario, fontsize=11)
+    figure.suptitle(f"{scenario}   (rings: raster x 4, open at equal time, half full at equal dwell)", fontsize=10)
     figure.savefig(file, dpi=90)
 
 
@@ -308,7 +308,7 @@ def main() -> None:
         for way in WAYS:
             print_table(found, way, scenario, list(specimens))
         if asked.plots:
-            draw(found, scenario, list(specimens), asked.plots / f"sparse-or-full-{scenario.replace(' ', '-')}.png")
+            draw(found, scenario, list(specimens), asked.plots / f"sparse-or-full-{scenario.replace(' ', '-')}.jpg")
 
 
 if __name__ == "__main__":
