@@ -6,9 +6,6 @@ anywhere on a path, read in batches of any size, aborted and armed again, and al
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -21,13 +18,13 @@ from stemscan.errors import ControllerError, SpecimenError, UsageError
 from stemscan.hardware.coil_lag import CoilLag
 from stemscan.hardware.program import Program
 from stemscan.path.scan_path import ScanPath
-from stemscan.simulators.instrument.chain import Chain, channel_seed
+from stemscan.simulators.instrument.chain import Chain
 from stemscan.simulators.instrument.clock import Clock
 from stemscan.simulators.instrument.detector import check_means, check_settings, detect
 from stemscan.simulators.instrument.effect import Scan
 from stemscan.simulators.instrument.recent_path import RecentPath
 from stemscan.simulators.instrument.settings import IDEAL, Instrument
-from stemscan.simulators.specimens.detectors import check_detectors, detector_signal
+from stemscan.simulators.specimens.crystal_specimen import reweighted
 from stemscan.store.batch import DetectorInfo, SampleBatch
 from stemscan.store.ledger import BeamTimes
 from stemscan.store.provenance import Provenance
@@ -90,24 +87,6 @@ def expose(
     return counts, pixels
 
 
-def _record_of(
-    specimen: Specimen, detectors: tuple[str, ...] = _USUAL, signals: Sequence[NDArray[np.float32]] = ()
-) -> SpecimenRecord:
-    """A specimen as stores record it; its digest is that of what other detectors see of it, too."""
-    if detectors == _USUAL:
-        return SpecimenRecord(name=specimen.name, sha256=specimen.sha256, record=specimen.record)
-    digest = hashlib.sha256(specimen.sha256.encode())
-    for signal in signals:
-        digest.update(np.ascontiguousarray(signal, np.dtype("<f4")).data)
-    record = {**specimen.record, "detectors": list(detectors)}
-    return SpecimenRecord(name=specimen.name, sha256=digest.hexdigest(), record=record)
-
-
-def _side_by_side(counts: list[NDArray[Any]]) -> NDArray[Any]:
-    """Counts of all channels: (n,) of one, (n, C) of several."""
-    return counts[0] if len(counts) == 1 else np.stack(counts, axis=1)
-
-
 class VirtualMicroscope:
     """A scan controller that counts electrons from a specimen.
 
@@ -133,8 +112,8 @@ class VirtualMicroscope:
     instrument : Instrument, optional
         Effects of the microscope (`stemscan.simulators.instrument.settings`); an ideal one unless given.
     detectors : tuple of str
-        Names of its detectors (`stemscan.simulators.specimens.detectors.DETECTORS`), a channel each: they share the
-        beam and its faults and the kind of detector that the instrument has, each with noise of its own.
+        Names of its detectors (`stemscan.simulators.instrument.collection.KINDS`), a channel each, in place of the
+        instrument's: see `Instrument.seen_by`. They share the beam and its faults, each with noise of its own.
 
     Raises
     ------
@@ -166,17 +145,11 @@ class VirtualMicroscope:
                 f"{specimen.shape[0]} x {specimen.shape[1]} ({specimen.name!r}), load it for that shape"
             )
         check_settings(noise, seed)
-        check_detectors(detectors)
-        if detectors != _USUAL and not instrument.detectors[0].collection.is_off:
-            raise UsageError(
-                f"expected detectors by name, or the angles of the instrument's, got {', '.join(detectors)} and "
-                f"{instrument.detectors[0].collection.kind}; leave one out"
-            )
-        self.specimen, self._names = specimen, detectors
+        self.specimen = specimen
         self.noise = noise
         self.seed = int(seed)
         check_means(specimen.signal.reshape(-1), plan.electrons_per_sample)
-        self.instrument = instrument
+        self.instrument = instrument if detectors == _USUAL else instrument.seen_by(detectors)
         self.lag = CoilLag(self._tau_ns(coil_tau_ns))
         self._program = None if profile is None else Program(plan, profile)
         dwell = plan.dwell_ns if self._program is None else self._program.quantisation.dwell_ns
@@ -184,13 +157,19 @@ class VirtualMicroscope:
         self._clock = Clock(plan, self._program)
         self._threads = threads
         self._digest = plan.digest()
-        self._detector = self._meaning(plan)
+        self._channels = self._meanings(plan)
         self._path: ScanPath | None = None
         self._moves: NDArray[np.float64] | None = None
-        self._chains: list[Chain] = []
-        self._pixel_size = _record_of(specimen).pixel_size_nm if plan.pixel_size_nm is None else plan.pixel_size_nm
-        self._signals = [self._under_probe(detector_signal(specimen, name)) for name in detectors]
-        self._make_chains(ScanPath(plan))  # refuses what cannot be
+        self._chain: Chain | None = None
+        self._record = SpecimenRecord(name=specimen.name, sha256=specimen.sha256, record=specimen.record)
+        self._pixel_size = self._record.pixel_size_nm if plan.pixel_size_nm is None else plan.pixel_size_nm
+        seen: dict[float, NDArray[np.float32]] = {}
+        for one in self.instrument.detectors:
+            weight = one.collection.exponent
+            if weight not in seen:
+                seen[weight] = self._under_probe(reweighted(specimen, weight))
+        self._signals = [seen[one.collection.exponent] for one in self.instrument.detectors]
+        self._make_chain(ScanPath(plan))  # refuses what cannot be
         self._range = ArmedRange()
 
     @property
@@ -213,21 +192,19 @@ class VirtualMicroscope:
     @property
     def channels(self) -> tuple[DetectorInfo, ...]:
         """The same of each channel."""
-        if self._names == _USUAL:
-            return (self._detector,)
-        return tuple(replace(self._detector, name=name) for name in self._names)
+        return self._channels
 
     @property
     def provenance(self) -> Provenance:
         """Noise, seed, specimen, instrument, truth, and the lag of the coils where they lag."""
         specimen, lags = self.specimen, self.lag.tau_ns > 0
-        kind, scattering = self.instrument.detectors[0].collection, self.instrument.scattering
-        truths = [kind.signal(signal, scattering) for signal in self._signals]
+        kinds, scattering = [one.collection for one in self.instrument.detectors], self.instrument.scattering
+        truths = [kind.signal(signal, scattering) for kind, signal in zip(kinds, self._signals, strict=True)]
         waits = None if self._program is None else self._program.profile.waits_digest()
         return Provenance(
             noise=self.noise,
             seed=self.seed,
-            specimen=_record_of(specimen, self._names, self._signals),
+            specimen=self._record,
             instrument=self.instrument.record(),
             truth=truths[0] if len(truths) == 1 else np.stack(truths),
             truth_columns=specimen.columns,
@@ -267,10 +244,10 @@ class VirtualMicroscope:
         self._take(path)
         if self._moves is None:
             self._moves = np.zeros((path.plan.passes, 2))
-            self._chains = self._make_chains(path)
+            self._chain = self._make_chain(path)
         self._moves[number:] = done
-        for chain in self._chains:
-            chain.move_field(self._moves, number)
+        assert self._chain is not None, "expected a chain of a field that moves"
+        self._chain.move_field(self._moves, number)
         return done
 
     def _check(self, path: ScanPath) -> None:
@@ -285,20 +262,14 @@ class VirtualMicroscope:
         """Get ready for a path of its plan."""
         if path is not self._path:
             self._moves = None
-            self._chains, self._path = self._make_chains(path), path
+            self._chain, self._path = self._make_chain(path), path
 
-    def _make_chains(self, path: ScanPath) -> list[Chain]:
-        """The chain of each detector; none where nothing is between the specimen and its counts."""
-        lags = self.lag.tau_ns > 0
-        if self.instrument.is_ideal and not lags and self._moves is None:
-            return []
-        chains = list[Chain]()
-        for number, signal in enumerate(self._signals):
-            scan = Scan(path.plan, RecentPath(path.plan), self.seed, self._pixel_size, self._clock)
-            chains.append(
-                Chain(self.instrument, scan, signal, self.lag, noise=self.noise, threads=self._threads, channel=number)
-            )
-        return chains
+    def _make_chain(self, path: ScanPath) -> Chain | None:
+        """The chain of its samples; none where nothing is between the specimen and its counts."""
+        if self.instrument.is_ideal and self.lag.tau_ns == 0 and self._moves is None:
+            return None
+        scan = Scan(path.plan, RecentPath(path.plan), self.seed, self._pixel_size, self._clock)
+        return Chain(self.instrument, scan, self._signals, self.lag, noise=self.noise, threads=self._threads)
 
     def _tau_ns(self, given: float | None) -> float:
         """Time constant of the coils: as given, or of the instrument."""
@@ -312,16 +283,17 @@ class VirtualMicroscope:
             )
         return real_number(given, "a coil time constant in ns")
 
-    def _meaning(self, plan: ScanPlan) -> DetectorInfo:
-        """Meaning of the counts."""
+    def _meanings(self, plan: ScanPlan) -> tuple[DetectorInfo, ...]:
+        """Meaning of each channel's counts."""
+        instrument = self.instrument
         if self.noise == "eq5":
-            if not (self.instrument.counts_signal and self.instrument.current.is_off):
+            if not (all(one.counts_all for one in instrument.detectors) and instrument.current.is_off):
                 raise UsageError(
                     "expected noise 'poisson' for an instrument with a detector or current of its own, got 'eq5'; "
                     "leave the noise out"
                 )
-            return DetectorInfo("electron", dtype="float32")
-        return self.instrument.detectors[0].info(self._clock.dwell_ns, plan.electrons_per_sample)
+            return tuple(DetectorInfo("electron", dtype="float32", name=one.name) for one in instrument.detectors)
+        return tuple(one.info(self._clock.dwell_ns, plan.electrons_per_sample) for one in instrument.detectors)
 
     def _under_probe(self, signal: NDArray[np.float32]) -> NDArray[np.float32]:
         """A signal under the instrument's probe."""
@@ -356,15 +328,11 @@ class VirtualMicroscope:
 
     def _exposed(self, path: ScanPath, start: int, stop: int) -> SampleBatch:
         """Samples start .. stop - 1."""
-        if self._chains:
-            batches = [chain.samples(start, stop) for chain in self._chains]
-            return replace(batches[0], counts=_side_by_side([batch.counts for batch in batches]))
-        seeds = [channel_seed(self.seed, number) for number in range(len(self._signals))]
-        counts = [
-            expose(signal, path, start, stop, noise=self.noise, seed=seed, threads=self._threads)[0]
-            for signal, seed in zip(self._signals, seeds, strict=True)
-        ]
-        return SampleBatch(start, _side_by_side(counts))
+        if self._chain is not None:
+            return self._chain.samples(start, stop)
+        signal, noise, threads = self._signals[0], self.noise, self._threads
+        counts, _ = expose(signal, path, start, stop, noise=noise, seed=self.seed, threads=threads)
+        return SampleBatch(start, counts)
 
     def abort(self) -> None:
         """Drop the armed range."""

@@ -91,7 +91,7 @@ def simulate(
     instrument : Instrument, str or Path
         Effects of the microscope: an instrument, the name of one that comes with the package, or a file of one's own.
     detectors : sequence of str
-        Names of its detectors, a channel each (`stemscan.simulators.specimens.detectors.DETECTORS`).
+        Names of its detectors, a channel each (`stemscan.simulators.instrument.collection.KINDS`).
     threads : int, optional
         Threads of the detectors, at least 1; one a processor by default. Counts do not depend on it.
     resume : bool

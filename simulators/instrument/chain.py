@@ -9,6 +9,7 @@ block is followed while this one is detected.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -70,14 +71,12 @@ class Chain:
     instrument : Instrument
     scan : Scan
         Its path is for the chain alone.
-    signal : float32 (H, W)
-        Of the specimen, under the probe.
+    signals : sequence of float32 (H, W)
+        Of the specimen for each detector, under the probe; one and the same array where they see the same.
     lag : CoilLag
     noise : {"poisson", "eq5"}
     threads : int
         The samples do not depend on it.
-    channel : int
-        Number of the first detector among those of the scan, which have noise of their own.
 
     Raises
     ------
@@ -89,15 +88,13 @@ class Chain:
         self,
         instrument: Instrument,
         scan: Scan,
-        signal: NDArray[np.float32],
+        signals: Sequence[NDArray[np.float32]],
         lag: CoilLag,
         *,
         noise: Noise = "poisson",
         threads: int = 1,
-        channel: int = 0,
     ) -> None:
-        self._seed = channel_seed(scan.seed, channel)
-        self._scan, self._signal, self._noise = scan, signal, noise
+        self._scan, self._signals, self._noise = scan, tuple(signals), noise
         clock = scan.clock
         self._lagged: LaggedPath | None = None
         if lag.tau_ns > 0:
@@ -105,7 +102,7 @@ class Chain:
         self._moves = [effect.moves(scan) for effect in instrument.motions]
         self._exposure = Exposure(instrument, scan)
         self._detectors = [
-            DetectorChain(one, number, scan.seed, clock) for number, one in enumerate(instrument.detectors, channel)
+            DetectorChain(one, number, scan.seed, clock) for number, one in enumerate(instrument.detectors)
         ]
         self._shares = [one.collection.response(instrument.scattering) for one in instrument.detectors]
         self._tracks = instrument.tracks
@@ -160,7 +157,8 @@ class Chain:
         late = [self._lit[before] for before in earlier]
         counts = [self._reading(channel, lit, late) for channel in range(len(lit.light))]
         self._lit = {one.start: one for one in (*late, lit)} if self._run_in else {}
-        return SampleBatch(start, counts[0], lit.way.actual, lit.truths or None)
+        read = counts[0] if len(counts) == 1 else np.stack(counts, axis=1)
+        return SampleBatch(start, read, lit.way.actual, lit.truths or None)
 
     def _before(self, start: int) -> list[int]:
         """Blocks before one whose light is still seen in it."""
@@ -192,8 +190,13 @@ class Chain:
         truths = dict(met.truths)
         if "truth_trajectory" in self._tracks:
             truths["truth_trajectory"] = way.places.astype(np.float32)
-        signal = met.changed(self._under(way))
-        light = [self._electrons(number, signal, met.current, start) for number in range(len(self._shares))]
+        met_by: dict[int, NDArray[np.float32]] = {}
+        for one in self._signals:
+            if id(one) not in met_by:
+                met_by[id(one)] = met.changed(self._under(one, way))
+        light = [
+            self._electrons(number, met_by[id(one)], met.current, start) for number, one in enumerate(self._signals)
+        ]
         return _Lit(start, way, light, truths)
 
     def _electrons(
@@ -202,17 +205,19 @@ class Chain:
         """Light in one detector."""
         scan, detector = self._scan, self._detectors[channel]
         dose = scan.plan.electrons_per_sample
-        if self._noise == "eq5" or (detector.detector.is_ideal and current is None):
-            return detect(signal, electrons_per_sample=dose, noise=self._noise, seed=self._seed, start=start)
         constant, slope = self._shares[channel]
+        ideal = detector.detector.counts_all and current is None and (constant, slope) == (0.0, 1.0)
+        if self._noise == "eq5" or ideal:
+            seen, seed = np.float32(constant) + np.float32(slope) * signal, channel_seed(scan.seed, channel)
+            return detect(seen, electrons_per_sample=dose, noise=self._noise, seed=seed, start=start)
         means = (constant + slope * signal.astype(np.float64)) * dose
         return detector.light(means if current is None else means * current, start)
 
-    def _under(self, way: _Way) -> NDArray[np.float32]:
-        """The specimen's signal under the beam, (n,)."""
+    def _under(self, signal: NDArray[np.float32], way: _Way) -> NDArray[np.float32]:
+        """The signal under the beam, (n,)."""
         if way.ways is None or self._lagged is None:
-            return signal_at(self._signal, way.places)
-        return mean_signal(self._signal, *way.ways, self._lagged.lasting)
+            return signal_at(signal, way.places)
+        return mean_signal(signal, *way.ways, self._lagged.lasting)
 
     def _way(self, start: int) -> _Way:
         """Way through a block, which may have been followed ahead; the next one is."""

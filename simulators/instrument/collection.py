@@ -13,13 +13,14 @@ strontium at 200 kV). A detector from t1 to t2 catches, of all incident electron
 
 with the share s that is scattered at u = 1, and the share A of the disc between t1 and t2. This is linear in u: dark
 columns in bright field, bright ones in HAADF. A detector's own signal is f over its largest value, so that the dose per
-sample, lambda, is what it counts where it is brightest; `truth` is that signal. Coherent contrast (phase, defocus) is
-not in it.
+sample, lambda, is what it counts where it is brightest; of a quarter of a ring, a quarter of the ring's. `truth` is
+that signal. Atoms weigh by their number to the power of the detector's exponent, where the specimen knows its atoms (a
+crystal): light columns show in ABF. Coherent contrast (phase, defocus) is not in it (take abTEM for that).
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +28,42 @@ from pydantic import Field
 
 from stemscan.errors import UsageError
 from stemscan.simulators.instrument.effect import Effect
+from stemscan.simulators.specimens.projection import Z_EXPONENT
 
-__all__ = ["Collection", "Scattering"]
+__all__ = ["KINDS", "Collection", "Kind", "Scattering"]
 
 Angle = Annotated[float, Field(ge=0, le=1000)]
 
-ANGLES: Final = {"haadf": (70.0, 200.0), "abf": (11.0, 22.0), "bf": (0.0, 11.0)}
-"""Inner and outer semi-angle in mrad of usual detectors at 200 kV, for a convergence of 21 mrad."""
+Name = Literal["haadf", "laadf", "abf", "bf", "q1", "q2", "q3", "q4"]
+
+
+class Kind(NamedTuple):
+    """A usual detector.
+
+    Attributes
+    ----------
+    inner, outer : float
+        Semi-angles in mrad.
+    exponent : float
+        Of the atomic number in the weight of a crystal's columns.
+    share : float
+        Of the ring.
+    """
+
+    inner: float
+    outer: float
+    exponent: float = Z_EXPONENT
+    share: float = 1.0
+
+
+KINDS: Final[dict[str, Kind]] = {
+    "haadf": Kind(70.0, 200.0),
+    "laadf": Kind(25.0, 70.0, 1.2),
+    "abf": Kind(11.0, 22.0, 0.6),
+    "bf": Kind(0.0, 11.0),
+    **{f"q{number}": Kind(70.0, 200.0, share=0.25) for number in range(1, 5)},
+}
+"""Every detector by name, for 200 kV and a convergence of 21 mrad; q1 to q4 are the quarters of the dark-field ring."""
 
 
 class Scattering(Effect):
@@ -59,14 +89,14 @@ class Collection(Effect):
 
     Parameters
     ----------
-    kind : {"signal", "haadf", "abf", "bf", "annular"}
-        `signal`: the specimen's signal as it is, of no angles. `haadf` 70 to 200 mrad, `abf` 11 to 22, `bf` 0 to 11;
-        `annular`: those that are given.
+    kind : {"signal", "haadf", "laadf", "abf", "bf", "q1", "q2", "q3", "q4", "annular"}
+        `signal`: the specimen's signal as it is, of no angles. `haadf` 70 to 200 mrad, `laadf` 25 to 70, `abf` 11 to
+        22, `bf` 0 to 11, `q1` to `q4` the quarters of the ring of `haadf`; `annular`: those that are given.
     inner_mrad, outer_mrad : float, optional
         Of another detector.
     """
 
-    kind: Literal["signal", "haadf", "abf", "bf", "annular"] = "signal"
+    kind: Literal["signal", "annular"] | Name = "signal"
     inner_mrad: Angle | None = None
     outer_mrad: Angle | None = None
 
@@ -74,6 +104,11 @@ class Collection(Effect):
     def is_off(self) -> bool:
         """Tell whether it changes nothing."""
         return self.kind == "signal"
+
+    @property
+    def exponent(self) -> float:
+        """Exponent of the atomic number in the weight of a crystal's columns."""
+        return KINDS[self.kind].exponent if self.kind in KINDS else Z_EXPONENT
 
     def angles(self) -> tuple[float, float]:
         """Inner and outer semi-angle in mrad.
@@ -83,9 +118,9 @@ class Collection(Effect):
         UsageError
             When one is missing, or they are not in order.
         """
-        usual = ANGLES.get(self.kind, (None, None))
-        inner = usual[0] if self.inner_mrad is None else self.inner_mrad
-        outer = usual[1] if self.outer_mrad is None else self.outer_mrad
+        usual = KINDS.get(self.kind)
+        inner = usual.inner if usual and self.inner_mrad is None else self.inner_mrad
+        outer = usual.outer if usual and self.outer_mrad is None else self.outer_mrad
         if inner is None or outer is None or inner >= outer:
             raise UsageError(
                 f"detectors: expected a collection with inner_mrad below outer_mrad, got {inner} and {outer}; "
@@ -106,12 +141,13 @@ class Collection(Effect):
     def response(self, scattering: Scattering) -> tuple[float, float]:
         """Constant and slope of the detector's own signal over the specimen's."""
         dark, bright = self.shares(scattering)
-        most = max(dark, bright)
-        return dark / most, (bright - dark) / most
+        ring = KINDS[self.kind].share if self.kind in KINDS else 1.0
+        scale = ring / max(dark, bright)
+        return dark * scale, (bright - dark) * scale
 
     def signal(self, specimen: NDArray[np.float32], scattering: Scattering) -> NDArray[np.float32]:
         """The detector's own signal of a specimen's, in [0, 1]."""
         constant, slope = self.response(scattering)
-        if constant == 0.0:
+        if (constant, slope) == (0.0, 1.0):
             return specimen
         return np.ascontiguousarray((constant + slope * specimen).clip(0, 1), np.float32)

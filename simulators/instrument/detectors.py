@@ -76,10 +76,15 @@ class Detector(Part):
         return self
 
     @property
+    def counts_all(self) -> bool:
+        """Tell whether it counts every electron that its angles catch."""
+        parts: tuple[Any, ...] = (self.efficiency, self.dark, self.dead_time, self.afterglow, self.digitiser)
+        return all(part.is_off for part in parts)
+
+    @property
     def is_ideal(self) -> bool:
         """Tell whether it counts every electron of the specimen's signal."""
-        parts: tuple[Any, ...] = (self.collection, self.efficiency, self.dark, self.dead_time, self.afterglow)
-        return all(part.is_off for part in parts) and self.digitiser.is_off
+        return self.collection.is_off and self.counts_all
 
     def info(self, dwell_ns: int, electrons_per_sample: float) -> DetectorInfo:
         """Meaning of its numbers: electrons that reach it = (number - offset) / gain on average, dead time apart."""

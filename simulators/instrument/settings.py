@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from stemscan.arguments import described
 from stemscan.errors import UsageError
@@ -21,7 +22,7 @@ from stemscan.hardware.profile_parts import Part, pairs
 from stemscan.plan.yaml_text import normalised
 from stemscan.simulators.instrument.beam_damage import BeamDamage
 from stemscan.simulators.instrument.coils import Coils, Flyback
-from stemscan.simulators.instrument.collection import Scattering
+from stemscan.simulators.instrument.collection import KINDS, Scattering
 from stemscan.simulators.instrument.contamination import Contamination
 from stemscan.simulators.instrument.current import CurrentNoise
 from stemscan.simulators.instrument.detectors import Detector
@@ -61,7 +62,7 @@ class Instrument(Part):
     scattering : Scattering
         For the angles of detectors.
     detectors : tuple of Detector
-        One at present.
+        A channel each.
 
     Raises
     ------
@@ -82,9 +83,16 @@ class Instrument(Part):
     damage: BeamDamage = BeamDamage()
     contamination: Contamination = Contamination()
     scattering: Scattering = Scattering()
-    detectors: Annotated[tuple[Detector, ...], BeforeValidator(pairs), Field(min_length=1, max_length=1)] = (
+    detectors: Annotated[tuple[Detector, ...], BeforeValidator(pairs), Field(min_length=1, max_length=16)] = (
         Detector(),
     )
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        names = [one.name for one in self.detectors]
+        if len(set(map(str.lower, names))) < len(names):
+            raise ValueError(f"detectors: expected a name of its own for each, got {', '.join(names)}; name them apart")
+        return self
 
     def __init__(self, /, **settings: Any) -> None:
         try:
@@ -106,8 +114,31 @@ class Instrument(Part):
 
     @property
     def counts_signal(self) -> bool:
-        """Tell whether its detector counts every electron of the specimen's signal."""
-        return self.detectors[0].is_ideal
+        """Tell whether its one detector counts every electron of the specimen's signal."""
+        return len(self.detectors) == 1 and self.detectors[0].is_ideal
+
+    def seen_by(self, names: Sequence[str]) -> Instrument:
+        """The same with detectors of those names, each with the faults that its one detector has.
+
+        Raises
+        ------
+        UsageError
+            When a name is unknown or given twice, or it has several detectors, or one with angles of its own.
+        """
+        unknown = next((name for name in names if name not in KINDS), None)
+        if unknown is not None:
+            raise UsageError(f"expected a detector of {', '.join(KINDS)}, got {unknown!r}; correct it")
+        if not names or len(set(names)) < len(names):
+            raise UsageError(f"expected each detector once, got {', '.join(names) or 'none'}; correct the list")
+        if len(self.detectors) > 1 or not self.detectors[0].collection.is_off:
+            own = ", ".join(one.name for one in self.detectors)
+            raise UsageError(
+                f"expected detectors by name, or an instrument with its own, got {', '.join(names)} and {own}; "
+                "leave one out"
+            )
+        fields = self.detectors[0].model_dump(exclude_unset=True)
+        seen = [Detector(**{**fields, "name": name, "collection": {"kind": name}}) for name in names]
+        return self.model_copy(update={"detectors": tuple(seen)})
 
     @property
     def tracks(self) -> tuple[str, ...]:
@@ -138,7 +169,7 @@ class Instrument(Part):
         on = {key for key in effects if not getattr(self, key).is_off}
         if not self.counts_signal:
             on.add("detectors")
-        if not self.detectors[0].collection.is_off:
+        if any(not one.collection.is_off for one in self.detectors):
             on.add("scattering")
         plain: dict[str, Any] = normalised({key: value for key, value in data.items() if key in on})
         return plain

@@ -16,16 +16,13 @@ from stemscan.simulators.specimens.crystal_options import Crystalline, parse_opt
 from stemscan.simulators.specimens.crystals import crystal_atoms
 from stemscan.simulators.specimens.defects import Defects, place_columns
 from stemscan.simulators.specimens.kinds import CRYSTAL
-from stemscan.simulators.specimens.projection import Projection, project
+from stemscan.simulators.specimens.projection import Z_EXPONENT, Projection, project
 from stemscan.simulators.specimens.specimen import Specimen
 from stemscan.store.true_columns import TrueColumns
 
-__all__ = ["DEFAULT_PIXEL_NM", "Z_EXPONENT", "render_crystal"]
+__all__ = ["DEFAULT_PIXEL_NM", "render_crystal", "reweighted"]
 
 DEFAULT_PIXEL_NM: Final = 0.01
-Z_EXPONENT: Final = 1.7
-"""Exponent of the atomic number in the high-angle annular dark-field signal."""
-
 _MARGIN_NM: Final = 1.5
 
 
@@ -104,6 +101,15 @@ def render_crystal(
     warnings = _warnings(full_name, pixel, picture.probe, stated=pixel_size_nm is not None)
     record = {"source": "crystal", "steps": [step], "warnings": warnings}
     return Specimen(signal, full_name, pixel, record, columns)
+
+
+def reweighted(specimen: Specimen, exponent: float) -> NDArray[np.float32]:
+    """Signal of a specimen whose atoms weigh by another power of their number; as it is where atoms are not known."""
+    steps = specimen.record.get("steps", ())
+    if specimen.record.get("source") != "crystal" or len(steps) != 1 or steps[0]["z_exponent"] == exponent:
+        return specimen.signal
+    size = steps[0]["pixel_size_nm"]
+    return render_crystal(specimen.name, specimen.shape, pixel_size_nm=size, exponent=exponent).signal
 
 
 def _turn(degrees: float) -> NDArray[np.float64]:

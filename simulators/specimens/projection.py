@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
     from stemscan.simulators.specimens.crystals import Zone
 
-__all__ = ["Projection", "project"]
+__all__ = ["Z_EXPONENT", "Projection", "project"]
+
+Z_EXPONENT: Final = 1.7
+"""Exponent of the atomic number in the high-angle annular dark-field signal."""
 
 _SAME_NM = 1e-5
 

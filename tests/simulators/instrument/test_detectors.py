@@ -12,7 +12,7 @@ from scipy.stats import kstest, norm
 from stemscan.errors import UsageError
 from stemscan.recon.inputs.reading import load_inputs
 from stemscan.simulators.instrument.afterglow import glow
-from stemscan.simulators.instrument.collection import Collection, Scattering
+from stemscan.simulators.instrument.collection import KINDS, Collection, Scattering
 from stemscan.simulators.instrument.dead_time import lose
 from stemscan.simulators.instrument.settings import Instrument
 from stemscan.simulators.session import simulate
@@ -131,6 +131,49 @@ def test_angles_make_dark_columns_in_bright_field_and_bright_ones_in_haadf() -> 
     np.testing.assert_allclose(np.sum(shares, axis=0), [1.0, 1.0 - 0.5 * 625 / (1e6 + 625)])  # all but beyond 1 rad
     with pytest.raises(UsageError, match="expected a collection with inner_mrad below outer_mrad"):
         Collection(kind="annular", inner_mrad=30.0).angles()
+
+
+def test_a_named_detector_is_one_of_the_angles_that_the_name_stands_for() -> None:
+    signal, scattering = np.linspace(0, 1, 11, dtype=np.float32), Scattering()
+    for name, kind in KINDS.items():
+        ring = Collection(kind="annular", inner_mrad=kind.inner, outer_mrad=kind.outer).signal(signal, scattering)
+        own = Collection.model_validate({"kind": name})
+        np.testing.assert_allclose(own.signal(signal, scattering), kind.share * ring, rtol=1e-6)
+        assert own.exponent == kind.exponent
+    narrow = Scattering(convergence_mrad=30.0)
+    assert Collection(kind="laadf").response(narrow)[0] > 0  # the disc reaches it
+
+
+def test_detectors_of_an_instrument_are_channels_each_with_its_own_faults() -> None:
+    parts = [
+        {"name": "counter", "dead_time": {"ns": 30.0}},
+        {"name": "light", "collection": {"kind": "bf"}, "digitiser": {"gain": 40.0, "offset": 100.0, "bits": 16}},
+    ]
+    device = microscope({"detectors": parts}, PLAN, specimen=FLAT)
+    assert [(one.name, one.unit) for one in device.channels] == [("counter", "electron"), ("light", "adu")]
+    both = scanned(device, PLAN).counts
+    alone = scanned(microscope({"detectors": parts[:1]}, PLAN, specimen=FLAT), PLAN).counts
+    np.testing.assert_array_equal(both[:, 0], alone)  # another detector beside it changes nothing
+    dark, bright = Collection(kind="bf").response(Scattering())
+    signals = [0.5, dark + 0.5 * bright]
+    for number, (info, signal) in enumerate(zip(device.channels, signals, strict=True)):
+        assert info.electrons(both[:, number]).mean() == pytest.approx(10 * signal, rel=0.02)
+    assert abs(np.corrcoef(both.T)[0, 1]) < 0.05
+
+
+def test_named_detectors_take_the_faults_of_the_instrument() -> None:
+    instrument = Instrument(detectors=[{"efficiency": {"detected": 0.5}}])
+    seen = instrument.seen_by(("haadf", "abf"))
+    assert [one.name for one in seen.detectors] == ["haadf", "abf"]
+    assert all(one.efficiency.detected == 0.5 for one in seen.detectors)
+    assert seen.settings() != instrument.settings()
+    for names, message in ((("eds",), "haadf, laadf"), (("bf", "bf"), "each detector once"), ((), "got none")):
+        with pytest.raises(UsageError, match=message):
+            instrument.seen_by(names)
+    with pytest.raises(UsageError, match="leave one out"):
+        seen.seen_by(("bf",))
+    with pytest.raises(UsageError, match="a name of its own"):
+        Instrument(detectors=[{}, {}])
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,8 @@ EVERYTHING: dict[str, Any] = {
             "dark": {"per_second": 1e5},
             "afterglow": {"share": 0.2, "tau_us": 3.0},
             "digitiser": {"gain": 20.0, "offset": 100.0, "read_noise": 5.0, "bits": 12},
-        }
+        },
+        {"name": "counter", "collection": {"kind": "q1"}, "dead_time": {"ns": 20.0}},
     ],
     "stage_drift": {"polynomial_nm": [[3e4, -2e4]], "settling_nm": [0.2, 0.1], "settling_min": 1e-6, "walk_nm": 30.0},
 }
@@ -104,7 +105,8 @@ def test_an_interrupted_and_resumed_store(
                 cut += 1
     store = Acquisition.open(place)
     truths = {name: store.track(name) for name in store.tracks}
-    same(SampleBatch(0, store.counts(), store.actual(), truths), 0, PLAN.total_samples)
+    counts = np.stack([store.counts(channel=number) for number in range(len(store.channels))], axis=1)
+    same(SampleBatch(0, counts, store.actual(), truths), 0, PLAN.total_samples)
 
 
 OFFSETS = ((0.0, 0.0), (1.5, -2.0), (3.25, -4.5))

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from stemscan.errors import SpecimenError, UsageError
 from stemscan.simulators.instrument.probe import Probe
 from stemscan.simulators.specimens.crystal_names import parse_crystal
-from stemscan.simulators.specimens.crystal_specimen import DEFAULT_PIXEL_NM, Z_EXPONENT, render_crystal
+from stemscan.simulators.specimens.crystal_specimen import DEFAULT_PIXEL_NM, render_crystal
 from stemscan.simulators.specimens.crystals import CRYSTALS, Zone, crystal_atoms
-from stemscan.simulators.specimens.projection import Projection, project
+from stemscan.simulators.specimens.projection import Z_EXPONENT, Projection, project
 
 if TYPE_CHECKING:
     from ase import Atoms
