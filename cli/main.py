@@ -5,6 +5,7 @@ It imports next to nothing, so that Ctrl-C is answered as it should be while all
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import signal
@@ -14,6 +15,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from stemscan.errors import StemscanWarning
+from stemscan.runtime.imports import loading, without_collector
 from stemscan.runtime.interrupts import begin, end_at_signals, raise_interrupts, received
 
 __all__ = ["run"]
@@ -41,9 +43,10 @@ def run(arguments: list[str] | None = None) -> NoReturn:
         code = _run(given)
     except KeyboardInterrupt:  # before or after all that `_run` guards
         code = _interrupted(given)
-    if code > _SIGNALLED:
+    if code > _SIGNALLED or loading():
         _leave_at_once(code)
     end_at_signals()
+    gc.freeze()  # else the collector goes through all libraries once more: half a second after torch
     sys.exit(code)
 
 
@@ -72,8 +75,8 @@ def _run(arguments: list[str]) -> int:
     """Run the command line and return the exit code."""
     begin()
     try:
-        from stemscan.cli.app import run_command
-
+        with without_collector():
+            from stemscan.cli.app import run_command
         code = run_command(arguments)
     except KeyboardInterrupt:
         return _interrupted(arguments)

@@ -84,32 +84,41 @@ def recon(
     quiet: QuietOption = False,
 ) -> None:
     """Reconstruct the specimen from a store: .zarr, .tif, .ome.tif, .npy or .png, by the suffix."""
-    from stemscan.recon.devices import check_device
-    from stemscan.recon.drift.using import DRIFT_USES
-    from stemscan.recon.joint.reading import load_channels
-    from stemscan.recon.metrics import compare
-    from stemscan.recon.needs import require_memory_for
-    from stemscan.recon.output.record import record_of
+    from stemscan.recon.joint.reading import chosen_channels, load_channels
     from stemscan.recon.output.writing import check_destination, write_reconstruction
-    from stemscan.recon.run import reconstruct
     from stemscan.recon.settings import parse_settings
+    from stemscan.runtime.imports import load_torch_ahead, without_collector
+    from stemscan.store.reader import Acquisition
 
     talk = Talk(quiet, as_json)
     method = method or default_method(with_weights=weights is not None or variant is not None)
     weights = _weights_of(variant, method, weights)
     chosen = method_of(method)
-    asked = parse_settings(settings or [], chosen.settings(), "--set")
+    asked = parse_settings(settings, chosen.settings(), "--set") if settings else {}
     talk.warn(PLUGINS.shadows(method))
-    use = choice("--drift", drift, DRIFT_USES)
     check_destination(output, overwrite=overwrite)
-    place = check_device(device) if chosen.uses_torch else "cpu"
+    if chosen.uses_torch:
+        load_torch_ahead()
+    acquisition, wanted = Acquisition.open(store), 0 if channel is None else channel
+    chosen_channels(acquisition, wanted)
+    with without_collector():
+        from stemscan.recon.drift.using import DRIFT_USES
+        from stemscan.recon.needs import require_memory_for
+    use, where = choice("--drift", drift, DRIFT_USES), _positions(positions)
+    place = _device(device) if chosen.uses_torch else "cpu"
     with talk.progress("reading"):
-        inputs = load_channels(store, 0 if channel is None else channel, _positions(positions), device=place, drift=use)
+        inputs = load_channels(acquisition, wanted, where, device=place, drift=use)
     for warning in inputs.source["warnings"]:
         talk.warn(warning)
     compared = inputs.truth is not None and grid == "plan"
     require_memory_for(chosen, inputs.shape, output, compared=compared, device=device)
     with talk.progress(f"reconstructing by {chosen.name}"):
+        with without_collector():
+            from stemscan.recon.metrics import compare
+            from stemscan.recon.output.record import record_of
+            from stemscan.recon.run import reconstruct
+
+            chosen.load()
         done = reconstruct(inputs, chosen, weights=weights, device=device, threads=threads, grid=grid, **asked)
     on_plan = done.factor == 1 and inputs.truth is not None
     metrics = compare(done.image, inputs.truth) if on_plan and inputs.truth is not None else None
@@ -141,6 +150,13 @@ def _channel_rows(source: Mapping[str, Any]) -> list[tuple[str, str]]:
         share, slope = f"{100 * relation['weight']:.0f} % of the weight", f"{relation['slope']:.3g}"
         rows.append((f"with {name}", f"{share}; slope {slope} +- {relation['slope_error']:.2g}"))
     return rows
+
+
+def _device(name: str) -> str:
+    """The device; one that is named is looked at at once, which imports torch."""
+    from stemscan.recon.devices import check_device
+
+    return name if name in ("auto", "cpu") else check_device(name)
 
 
 def _positions(text: str | None) -> Positions | None:

@@ -11,6 +11,7 @@ SSIM (scikit-image's, 7 x 7 windows) is given as it is with data range 1, and af
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -20,6 +21,7 @@ import numpy.typing as npt
 from stemscan.display import as_text
 from stemscan.errors import ReconError
 from stemscan.recon.inputs.checks import real_array
+from stemscan.recon.threads import workers
 from stemscan.types import Floats
 from stemscan.units import counted
 
@@ -100,12 +102,14 @@ def compare(image: npt.ArrayLike, truth: npt.ArrayLike) -> Metrics:
     low, span = float(reference.min()), float(np.ptp(reference))
     gain, offset = affine_fit(estimate, reference)
     scaled, scaled_truth = _minmax(estimate, low, span), _minmax(reference, low, span)
+    with ThreadPoolExecutor(min(2, workers())) as pool:
+        ssim, ssim_minmax = pool.map(_ssim, (estimate, scaled), (reference, scaled_truth))
     return Metrics(
         psnr=_psnr(estimate, reference, 1.0),
         psnr_affine=_psnr(gain * estimate + offset, reference, span),
         psnr_minmax=_psnr(scaled, scaled_truth, 1.0),
-        ssim=_ssim(estimate, reference),
-        ssim_minmax=_ssim(scaled, scaled_truth),
+        ssim=ssim,
+        ssim_minmax=ssim_minmax,
     )
 
 

@@ -69,7 +69,6 @@ def load_channels(
         When there is no such channel, and as `load_inputs`.
     """
     from stemscan.recon.drift.using import drift_to_use
-    from stemscan.recon.joint.merging import merged
     from stemscan.store.reader import Acquisition
 
     acquisition = source if isinstance(source, Acquisition) else Acquisition.open(source)
@@ -79,7 +78,10 @@ def load_channels(
     wanted = channels[0]
     if len(channels) == 1:
         return wanted
-    made = merged(wanted, channels[1:], device=device)
+    from stemscan.recon.devices import check_device
+    from stemscan.recon.joint.merging import merged
+
+    made = merged(wanted, channels[1:], device=check_device(device))
     names = [acquisition.channels[number].name for number in numbers[1:]]
     relations = {name: asdict(relation) for name, relation in zip(names, made.relations, strict=True)}
     return replace(made.inputs, source=ReadOnlyMapping({**wanted.source, "merged": relations}), own=wanted)
