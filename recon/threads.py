@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 
 from stemscan.arguments import whole_number
 from stemscan.runtime.process_limits import processors
 
-__all__ = ["limit_threads", "workers"]
+__all__ = ["in_stretches", "limit_threads", "workers"]
 
 _limit: ContextVar[int | None] = ContextVar("stemscan_threads", default=None)
 
@@ -24,6 +25,27 @@ def workers() -> int:
     if limit is not None:
         return limit
     return processors()
+
+
+def in_stretches(task: Callable[[int, int], object], count: int, least: int) -> None:
+    """Run a task that releases the interpreter's lock on a range, or on stretches of it side by side.
+
+    Parameters
+    ----------
+    task : callable
+        Of the first number and that before which to stop; what it does for one does not depend on the others.
+    count : int
+        Of numbers.
+    least : int
+        So many numbers are worth a thread.
+    """
+    number = max(1, min(workers(), count // least))
+    if number == 1:
+        task(0, count)
+        return
+    edges = [count * k // number for k in range(number + 1)]
+    with ThreadPoolExecutor(number) as pool:
+        list(pool.map(task, edges[:-1], edges[1:]))
 
 
 @contextmanager

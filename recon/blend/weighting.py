@@ -24,9 +24,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.fft import dctn, idctn
 
-from stemscan.types import Image
+from stemscan.recon.threads import workers
+from stemscan.types import Floats, Image
 
 __all__ = ["SCALE", "Weights", "weigh"]
 
@@ -96,7 +97,7 @@ def weigh(
     if total <= _NEVER_DIFFERENT:
         return Weights(np.zeros_like(first), 0.0, 0.0, 0.0)
     whole, whole_variance = float(gain.sum()) / total, float(variance.sum()) / total**2
-    gain, norm, variance = (gaussian_filter(one, scale, mode="reflect") for one in (gain, norm, variance))
+    gain, norm, variance = (_smoothed(one, scale) for one in (gain, norm, variance))
     norm = np.maximum(norm, _NEVER_DIFFERENT)
     local = gain / norm
     uncertain = variance / norm**2 / (4 * np.pi * scale**2)  # the sum of the squares of a Gaussian's weights
@@ -106,3 +107,23 @@ def weigh(
         drawn /= 1 + float(((of_all - second) ** 2).sum(dtype=np.float64)) / float((apart**2).sum())
     settled = np.clip(np.maximum(drawn, 3 * drawn - 0.8), 0, 1)
     return Weights(settled.astype(np.float32), whole, whole_variance**0.5, spread**0.5)
+
+
+def _smoothed(values: Floats, scale: float) -> Floats:
+    """A Gaussian filter, cut off at four of its widths and mirrored at the edges, as `scipy.ndimage.gaussian_filter`.
+
+    By cosine transforms, in which it is a product: a wide one takes a fifth of the time.
+    """
+    spectrum = dctn(values, workers=workers())
+    for axis in (0, 1):
+        spectrum *= np.expand_dims(_transfer(values.shape[axis], scale), 1 - axis)
+    return np.asarray(idctn(spectrum, workers=workers(), overwrite_x=True))
+
+
+def _transfer(size: int, scale: float) -> Floats:
+    """Factors by which the filter multiplies the cosine transform along an axis of so many pixels, (size,)."""
+    offsets = np.arange(int(4 * scale + 0.5) + 1)
+    weights = np.exp(-0.5 * (offsets / scale) ** 2)
+    weights[1:] *= 2
+    weights /= weights.sum()
+    return np.asarray(np.cos(np.pi / size * np.arange(size)[:, None] * offsets) @ weights)

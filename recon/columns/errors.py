@@ -18,6 +18,7 @@ from stemscan.recon.columns.fitting import Fitted
 from stemscan.recon.columns.links import ColumnModel, node_weights
 from stemscan.recon.columns.local_kernels import local_covariances
 from stemscan.recon.columns.normal import Normal, Solver
+from stemscan.recon.threads import in_stretches
 from stemscan.types import Floats
 
 __all__ = ["Errors", "amplitude_std", "joint_errors", "profile_information"]
@@ -27,6 +28,9 @@ _RESPONSE = 0.003
 """Accuracy of the response to the profiles, whose share of an error is small."""
 
 _CHUNK = 256
+
+_A_THREAD = 200
+"""Columns that are worth a thread."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,10 +87,10 @@ def joint_errors(fitted: Fitted, known: Floats | None = None) -> Errors:
     least = 1e-6 * float(np.median(diagonal))
     here = node_weights(model.rows, model.columns, model.nodes.shape, model.spacing)
     covariances = np.empty((count, 4, 4))
-    local_covariances(
-        pairs.first, pairs.found, normal.blocks, pairs.node_first, pairs.node_found, normal.mixed,
+    in_stretches(lambda begin, end: local_covariances(
+        begin, end, pairs.first, pairs.found, normal.blocks, pairs.node_first, pairs.node_found, normal.mixed,
         normal.flat.indptr, normal.flat.indices, normal.flat.data, here.indices, here.data, least, covariances,
-    )  # fmt: skip
+    ), count, _A_THREAD)  # fmt: skip
     solver = Solver(_alone(normal), 1e-9 * diagonal + least)
     covariances[:, 3, 3] += _of_all_nodes(normal, solver)
     solved, schur = _profiles(normal, solver)

@@ -10,12 +10,13 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from stemscan.recon.columns.finding import Finding
-from stemscan.recon.columns.links import node_weights
+from stemscan.recon.columns.links import bilinear
 from stemscan.recon.columns.profile import shape_and_slopes
+from stemscan.recon.threads import workers
 from stemscan.runtime.compiled import compiled
 from stemscan.types import Floats
 
-__all__ = ["Drawn", "drawn_columns", "paint"]
+__all__ = ["Drawn", "drawn_columns", "paint", "spread"]
 
 _FIELDS = ("row", "col", "amplitude")
 
@@ -38,19 +39,20 @@ class Drawn(NamedTuple):
     classes: npt.NDArray[np.int64]
 
 
-def paint(finding: Finding, drawn: Drawn) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+def paint(finding: Finding, drawn: Drawn) -> tuple[npt.NDArray[np.float32], Floats]:
     """Draw columns at their empirical-Bayes places and amplitudes over the fitted background.
 
     A column's share of the variance follows from the covariance of its fit, drawn together as the central 68.3 % of its
     empirical-Bayes posterior are: a third of the errors are to be larger than the standard deviation, although most
-    columns are regular and a few, unknown ones are not. The background's share is that at the nearest column. Columns
-    that overlap are taken as independent. A site that stands empty has the amplitude that a column may have there,
-    times its probability.
+    columns are regular and a few, unknown ones are not. Columns that overlap are taken as independent. A site that
+    stands empty has the amplitude that a column may have there, times its probability.
 
     Returns
     -------
-    image, std : ndarray of float32, (H, W)
+    image : ndarray of float32, (H, W)
         On the absolute scale.
+    variance : ndarray of float64, (H, W)
+        That of the columns; `spread` adds the background's.
     """
     model, shape = finding.model, finding.scan.shape
     places, amplitudes, covariances, classes = drawn
@@ -61,14 +63,23 @@ def paint(finding: Finding, drawn: Drawn) -> tuple[npt.NDArray[np.float32], npt.
             places[mine, 0], places[mine, 1], amplitudes[mine], np.ascontiguousarray(covariances[mine]),
             profile.array(), model.reach, image, variance,
         )  # fmt: skip
-    down, across = (axis.ravel().astype(np.float64) for axis in np.indices(shape))
-    weights = node_weights(down, across, model.nodes.shape, model.spacing)
-    image += (weights @ model.nodes.ravel() - finding.scan.raised).reshape(shape)
-    distance, nearest = cKDTree(finding.places).query(np.stack([down, across], axis=1))
+    image += bilinear(model.nodes, shape, model.spacing) - finding.scan.raised
+    return image.astype(np.float32), variance
+
+
+def spread(finding: Finding, variance: Floats) -> npt.NDArray[np.float32]:
+    """Standard deviation of an image, (H, W), from its columns' variance, (H, W), and that of the background.
+
+    The background's share is that at the nearest column, far from any that at the nodes.
+    """
+    model, shape = finding.model, finding.scan.shape
+    places = np.indices(shape).reshape(2, -1).T.astype(np.float64)
+    distance, nearest = cKDTree(finding.places).query(places, workers=workers())
     far = np.clip(2 * distance / model.spacing - 1, 0, 1)
     near = finding.errors.columns[nearest, 3, 3]
-    variance += (near + far * (weights @ finding.errors.nodes.ravel() - near)).reshape(shape)
-    return image.astype(np.float32), np.sqrt(variance).astype(np.float32)
+    nodes = bilinear(finding.errors.nodes, shape, model.spacing).ravel()
+    std: npt.NDArray[np.float32] = np.sqrt(variance + (near + far * (nodes - near)).reshape(shape)).astype(np.float32)
+    return std
 
 
 def drawn_columns(finding: Finding) -> Drawn:

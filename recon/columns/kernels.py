@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -97,8 +96,10 @@ def _profiles_at(off: Floats, each: Floats, closed: float, out: Floats) -> None:
         )
 
 
-@compiled(parallel=True)
+@compiled()
 def evaluate(
+    begin: int,
+    end: int,
     rows: Floats,
     columns: Floats,
     amplitudes: Floats,
@@ -125,10 +126,12 @@ def evaluate(
     residual: Floats,
     sums: Floats,
 ) -> None:
-    """Evaluate the model and its slopes at every point.
+    """Evaluate the model and its slopes at the points of some batches.
 
     Parameters
     ----------
+    begin, end : int
+        The first batch, and that before which to stop.
     rows, columns, amplitudes : ndarray of float64, (columns,)
     classes : ndarray of int64, (columns,)
     profiles : ndarray of float64, (classes, 5)
@@ -149,10 +152,12 @@ def evaluate(
     sums : ndarray of float64, (batches,)
         Filled with -ln L over the dose, up to a constant, of each `BATCH` points.
     """
-    parameters = profiles.copy()
-    parameters[:, 0] = 1.0 / profiles[:, 0] ** 2
+    parameters = np.empty(profiles.shape)
+    for n in range(len(profiles)):
+        for m in range(5):
+            parameters[n, m] = profiles[n, m] if m else 1.0 / profiles[n, m] ** 2
     closed = 1.0 / reach**2
-    for batch in numba.prange(sums.size):
+    for batch in range(begin, end):
         first, last = batch * BATCH, min(signal.size, (batch + 1) * BATCH)
         start, size = point_starts[first], point_starts[last] - point_starts[first]
         off, each, out = np.empty((2, size)), np.empty((5, size)), np.empty((8, size))
@@ -192,13 +197,12 @@ def evaluate(
         sums[batch] = total
 
 
-@compiled(parallel=True)
+@compiled()
 def own_blocks(
     starts: Integers, points: Integers, positions: Integers, own: Floats, weights: Floats, blocks: Floats
 ) -> None:
-    """Fill each column's block of the normal matrix, (n, 3, 3)."""
-    for k in numba.prange(blocks.shape[0]):
-        blocks[k] = 0.0
+    """Fill each column's block of the normal matrix, (n, 3, 3), which is zero before."""
+    for k in range(blocks.shape[0]):
         for n in range(starts[k], starts[k + 1]):
             weight, p = weights[points[n]], positions[n]
             for a in range(3):
@@ -206,7 +210,7 @@ def own_blocks(
                     blocks[k, a, b] += weight * own[p, a] * own[p, b]
 
 
-@compiled(parallel=True)
+@compiled()
 def without_each(
     amplitudes: Floats,
     starts: Integers,
@@ -231,7 +235,7 @@ def without_each(
     by_gain : bool
         Take equation 5's likelihood in place of Poisson's.
     """
-    for k in numba.prange(amplitudes.size):
+    for k in range(amplitudes.size):
         total = 0.0
         for n in range(starts[k], starts[k + 1]):
             i = points[n]

@@ -16,24 +16,21 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from stemscan.recon.columns.lattice_kernels import grow
+from stemscan.recon.columns.lattice_kernels import MEDIAN_OF_SQUARES, UNEQUAL, grow, translations
 from stemscan.types import Floats, Integers
 
 __all__ = ["Lattice", "find_lattices"]
 
 
 _FEWEST = 12
-_SUPPORT = 0.65
 _TOLERANCE = 0.22
 _AROUND = 100
 _INNER = 24
 _LONGEST = 0.7
-_UNEQUAL = 1.7
 _HALF = 0.3
 """Share of members with a column half a translation away from which on the cell is doubted."""
 _SMALLER = 0.8
 """Area over another one's below which a cell is tried in its place."""
-_MEDIAN_OF_SQUARES = 0.455
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,37 +112,16 @@ def _translations(places: Floats, amplitudes: Floats, errors: Floats, around: In
     lengths = np.hypot(differences[:, 0], differences[:, 1])
     distance = float(np.median(np.sort(lengths[lengths > 1e-9])[: len(inner)]))
     reach = _LONGEST * float(np.hypot(*(own - inner[0]).T).max())
-    half = differences[(lengths > 0.5 * distance) & (lengths < reach)]
-    half = half[(half[:, 0] > 0) | ((half[:, 0] == 0) & (half[:, 1] > 0))]
-    if not len(half):
-        return None
-    cloud, tree = cKDTree(half), cKDTree(own)
+    wanted = (lengths > 0.5 * distance) & (lengths < reach)
+    wanted &= (differences[:, 0] > 0) | ((differences[:, 0] == 0) & (differences[:, 1] > 0))
+    order = np.flatnonzero(wanted)[np.argsort(lengths[wanted], kind="stable")]
+    found = np.empty((2, 2))
     tolerance = _TOLERANCE * distance
-    low, high = own.min(axis=0) - tolerance, own.max(axis=0) + tolerance
-    first: Floats | None = None
-    refused = np.zeros(len(half), bool)
-    order = np.argsort(np.hypot(half[:, 0], half[:, 1]), kind="stable")
-    for number in order:
-        if refused[number]:
-            continue
-        group = cloud.query_ball_point(half[number], tolerance)
-        if len(group) < 0.3 * len(inner):
-            continue
-        mean = np.median(half[group], axis=0)
-        if first is not None and abs(_cross(first, mean)) < 0.35 * np.hypot(*first) * np.hypot(*mean):
-            continue
-        targets = np.concatenate([inner + mean, inner - mean])
-        off, nearest = tree.query(targets)
-        expected = ((targets > low) & (targets < high)).all(axis=1)
-        met = expected & (off < tolerance)
-        pairs = np.tile(around[: len(inner)], 2)[met], around[nearest[met]]
-        if met.sum() < max(_SUPPORT * expected.sum(), 4) or _unequal(amplitudes, errors, *pairs):
-            refused[cloud.query_ball_point(mean, 0.5 * tolerance)] = True
-            continue
-        if first is not None:
-            return _reduced(np.stack([first, mean]))
-        first = mean
-    return None
+    if not translations(
+        own, len(inner), amplitudes[around], errors[around], differences[order], lengths[order], tolerance, found
+    ):
+        return None
+    return _reduced(found)
 
 
 def _doubted(tree: cKDTree, amplitudes: Floats, errors: Floats, members: Integers, basis: Floats) -> bool:
@@ -172,7 +148,7 @@ def _unequal(amplitudes: Floats, errors: Floats, one: Integers, other: Integers)
     """Tell whether the amplitudes of pairs of columns differ by more than their errors and a tenth."""
     variance = errors[one] ** 2 + errors[other] ** 2 + (0.1 * amplitudes[one]) ** 2
     squares = (amplitudes[one] - amplitudes[other]) ** 2 / variance
-    return bool(np.median(squares) > _UNEQUAL * _MEDIAN_OF_SQUARES)
+    return bool(np.median(squares) > UNEQUAL * MEDIAN_OF_SQUARES)
 
 
 def _reduced(basis: Floats) -> Floats:

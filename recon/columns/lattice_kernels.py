@@ -4,17 +4,106 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from stemscan.runtime.compiled import compiled
 from stemscan.types import Floats, Integers
 
-__all__ = ["grow", "local_fits"]
+__all__ = ["MEDIAN_OF_SQUARES", "UNEQUAL", "grow", "local_fits", "translations"]
 
-_SHARES = 16
+MEDIAN_OF_SQUARES = 0.455
+UNEQUAL = 1.7
+"""Median of squared differences, over that of a normal law, beyond which amplitudes are not equal."""
+
 _TOWARDS = 0.15
+_SUPPORT = 0.65
+_FEWEST = 4
+_PROMISING = 0.3
+_INDEPENDENT = 0.35
+
+
+@compiled()
+def translations(
+    own: Floats,
+    inner: int,
+    amplitudes: Floats,
+    errors: Floats,
+    steps: Floats,
+    lengths: Floats,
+    tolerance: float,
+    found: Floats,
+) -> bool:
+    """Two shortest independent steps that take most of the first columns to others of equal size; False without two.
+
+    Parameters
+    ----------
+    own : ndarray of float64, (n, 2)
+        Columns, the `inner` first of which are to have a partner.
+    amplitudes, errors : ndarray of float64, (n,)
+        With their standard deviations.
+    steps : ndarray of float64, (m, 2)
+        Differences of columns to choose from, the shortest first, of one of two opposite ones.
+    lengths : ndarray of float64, (m,)
+    tolerance : float
+        Distance within which two places are the same.
+    found : ndarray of float64, (2, 2)
+        Filled.
+    """
+    group, squares, refused = np.empty(len(steps)), np.empty(2 * inner), np.zeros(len(steps), np.bool_)
+    low, high = np.empty(2), np.empty(2)
+    for a in range(2):
+        low[a], high[a] = own[:, a].min() - tolerance, own[:, a].max() + tolerance
+    mean, number_found, first = np.empty(2), 0, 0
+    for number in range(len(steps)):
+        while lengths[first] < lengths[number] - tolerance:
+            first += 1
+        if refused[number]:
+            continue
+        for a in range(2):
+            count, n = 0, first
+            while n < len(steps) and lengths[n] <= lengths[number] + tolerance:
+                y, x = steps[n, 0] - steps[number, 0], steps[n, 1] - steps[number, 1]
+                if y * y + x * x <= tolerance * tolerance:
+                    group[count] = steps[n, a]
+                    count += 1
+                n += 1
+            if count < _PROMISING * inner:
+                break
+            mean[a] = np.median(group[:count])
+        if count < _PROMISING * inner:
+            continue
+        if number_found:
+            turned = found[0, 0] * mean[1] - found[0, 1] * mean[0]
+            sizes = math.hypot(found[0, 0], found[0, 1]) * math.hypot(mean[0], mean[1])
+            if abs(turned) < _INDEPENDENT * sizes:
+                continue
+        expected, met = 0, 0
+        for sign in (1, -1):
+            for k in range(inner):
+                y, x = own[k, 0] + sign * mean[0], own[k, 1] + sign * mean[1]
+                if not (low[0] < y < high[0] and low[1] < x < high[1]):
+                    continue
+                expected += 1
+                near, least = -1, tolerance * tolerance
+                for n in range(len(own)):
+                    off = (own[n, 0] - y) ** 2 + (own[n, 1] - x) ** 2
+                    if off < least:
+                        near, least = n, off
+                if near >= 0:
+                    variance = errors[k] ** 2 + errors[near] ** 2 + (0.1 * amplitudes[k]) ** 2
+                    squares[met] = (amplitudes[k] - amplitudes[near]) ** 2 / variance
+                    met += 1
+        if met < max(_SUPPORT * expected, _FEWEST) or np.median(squares[:met]) > UNEQUAL * MEDIAN_OF_SQUARES:
+            for n in range(len(steps)):
+                if math.hypot(steps[n, 0] - mean[0], steps[n, 1] - mean[1]) <= 0.5 * tolerance:
+                    refused[n] = True
+            continue
+        found[number_found, 0], found[number_found, 1] = mean[0], mean[1]
+        number_found += 1
+        if number_found == 2:
+            return True
+    return False
 
 
 @compiled()
@@ -76,8 +165,9 @@ def grow(
     """
     members, slots = np.empty(len(places), np.int64), np.empty(len(places), np.int64)
     indices, local = np.empty((len(places), 2), np.int64), np.empty((len(places), 2, 2))
-    members[0], local[0], count, done = seed, basis, 1, 0
-    indices[0] = 0
+    members[0], count, done = seed, 1, 0
+    for a in range(2):
+        indices[0, a], local[0, a, 0], local[0, a, 1] = 0, basis[a, 0], basis[a, 1]
     slots[0] = _slot(table, 0, 0)
     table[slots[0], 0], table[slots[0], 1], table[slots[0], 2] = 0, 0, 0
     free[seed] = False
@@ -102,7 +192,9 @@ def grow(
                 if found < 0 or not free[found]:
                     continue
                 free[found] = False
-                members[count], slots[count], local[count] = found, step, mine
+                members[count], slots[count] = found, step
+                for a in range(2):
+                    local[count, a, 0], local[count, a, 1] = mine[a, 0], mine[a, 1]
                 indices[count, 0], indices[count, 1] = to_i, to_j
                 table[step, 0], table[step, 1], table[step, 2] = to_i, to_j, count
                 count += 1
@@ -113,14 +205,24 @@ def grow(
     return indices[:count].copy(), members[:count].copy()
 
 
-@compiled(parallel=True)
+@compiled()
 def local_fits(
-    indices: Integers, own: Floats, asked: Integers, near: Integers, rounds: int, places: Floats, variances: Floats
+    begin: int,
+    end: int,
+    indices: Integers,
+    own: Floats,
+    asked: Integers,
+    near: Integers,
+    rounds: int,
+    places: Floats,
+    variances: Floats,
 ) -> None:
-    """Values of robust affine fits to members around indices, and their variances per axis.
+    """Values of robust affine fits to members around some indices, and their variances per axis.
 
     Parameters
     ----------
+    begin, end : int
+        The first of `asked`, and that before which to stop.
     indices, own : ndarray, (members, 2)
         Their indices and places.
     asked : ndarray of int64, (n, 2)
@@ -134,37 +236,36 @@ def local_fits(
         Filled.
     """
     count = near.shape[1]
-    for share in numba.prange(_SHARES):
-        offsets, values = np.empty((count, 2), np.int64), np.empty((count, 2))
-        taper, weights, off, inverse = np.empty(count), np.empty(count), np.empty(count), np.empty((3, 3))
-        fitted = np.empty((3, 2))
-        for k in range(share * len(asked) // _SHARES, (share + 1) * len(asked) // _SHARES):
-            for n in range(count):
-                for a in range(2):
-                    offsets[n, a], values[n, a] = indices[near[k, n], a] - asked[k, a], own[near[k, n], a]
-                off[n] = offsets[n, 0] ** 2 + offsets[n, 1] ** 2
-            usual = max(np.median(off), 1.0)
-            for n in range(count):
-                taper[n] = 1.0 / (1.0 + off[n] / usual) if off[n] > 0 else 0.0
-                weights[n] = taper[n]
-            scale = 0.0
-            for _ in range(rounds):
-                _affine(offsets, values, weights, inverse, fitted)
-                for n in range(count):
-                    i, j = offsets[n, 0], offsets[n, 1]
-                    y = values[n, 0] - fitted[0, 0] - i * fitted[1, 0] - j * fitted[2, 0]
-                    x = values[n, 1] - fitted[0, 1] - i * fitted[1, 1] - j * fitted[2, 1]
-                    off[n] = math.sqrt(y * y + x * x)
-                scale = np.median(off) / 1.1774
-                for n in range(count):
-                    ratio = off[n] / max(4.0 * scale, 1e-9)
-                    weights[n] = taper[n] * (1.0 - ratio * ratio) ** 2 if ratio < 1.0 else 0.0
-            places[k, 0], places[k, 1] = fitted[0, 0], fitted[0, 1]
-            total = 0.0
+    offsets, values = np.empty((count, 2), np.int64), np.empty((count, 2))
+    taper, weights, off, inverse = np.empty(count), np.empty(count), np.empty(count), np.empty((3, 3))
+    fitted = np.empty((3, 2))
+    for k in range(begin, end):
+        for n in range(count):
+            for a in range(2):
+                offsets[n, a], values[n, a] = indices[near[k, n], a] - asked[k, a], own[near[k, n], a]
+            off[n] = offsets[n, 0] ** 2 + offsets[n, 1] ** 2
+        usual = max(np.median(off), 1.0)
+        for n in range(count):
+            taper[n] = 1.0 / (1.0 + off[n] / usual) if off[n] > 0 else 0.0
+            weights[n] = taper[n]
+        scale = 0.0
+        for _ in range(rounds):
+            _affine(offsets, values, weights, inverse, fitted)
             for n in range(count):
                 i, j = offsets[n, 0], offsets[n, 1]
-                total += (weights[n] * (inverse[0, 0] + i * inverse[1, 0] + j * inverse[2, 0])) ** 2
-            variances[k] = total * scale**2
+                y = values[n, 0] - fitted[0, 0] - i * fitted[1, 0] - j * fitted[2, 0]
+                x = values[n, 1] - fitted[0, 1] - i * fitted[1, 1] - j * fitted[2, 1]
+                off[n] = math.sqrt(y * y + x * x)
+            scale = np.median(off) / 1.1774
+            for n in range(count):
+                ratio = off[n] / max(4.0 * scale, 1e-9)
+                weights[n] = taper[n] * (1.0 - ratio * ratio) ** 2 if ratio < 1.0 else 0.0
+        places[k, 0], places[k, 1] = fitted[0, 0], fitted[0, 1]
+        total = 0.0
+        for n in range(count):
+            i, j = offsets[n, 0], offsets[n, 1]
+            total += (weights[n] * (inverse[0, 0] + i * inverse[1, 0] + j * inverse[2, 0])) ** 2
+        variances[k] = total * scale**2
 
 
 @compiled()

@@ -17,7 +17,7 @@ from stemscan.recon.columns.observations import BIN, Observations
 from stemscan.recon.columns.profile import Profile
 from stemscan.types import Floats, Integers
 
-__all__ = ["ColumnModel", "Floats", "Links", "Overlaps", "differences", "node_weights"]
+__all__ = ["ColumnModel", "Floats", "Links", "Overlaps", "bilinear", "differences", "node_weights"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +91,21 @@ def node_weights(rows: Floats, columns: Floats, shape: tuple[int, int], spacing:
     values = np.stack([(1 - y) * (1 - x), (1 - y) * x, y * (1 - x), y * x], axis=1)
     starts = np.arange(0, 4 * len(rows) + 1, 4)
     return sp.csr_array((values.ravel(), indices.ravel(), starts), (len(rows), shape[0] * shape[1]))
+
+
+def bilinear(nodes: Floats, shape: tuple[int, int], spacing: float) -> Floats:
+    """Values between nodes at every pixel of a grid, (H, W)."""
+    down, across = (_between(size, count, spacing) for size, count in zip(shape, nodes.shape, strict=True))
+    return np.asarray(down @ nodes @ across.T)
+
+
+def _between(size: int, count: int, spacing: float) -> Floats:
+    """Weights of nodes along an axis at its pixels, (size, count)."""
+    y = np.arange(size) / spacing
+    i = np.clip(np.floor(y).astype(np.int64), 0, count - 2)
+    weights = np.zeros((size, count))
+    weights[np.arange(size), i], weights[np.arange(size), i + 1] = 1 - (y - i), y - i
+    return weights
 
 
 def differences(shape: tuple[int, int]) -> sp.csr_array:

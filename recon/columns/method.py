@@ -19,7 +19,7 @@ from stemscan.recon.columns.cell import repeated
 from stemscan.recon.columns.find import finding
 from stemscan.recon.columns.finding import Finding
 from stemscan.recon.columns.halo import halo
-from stemscan.recon.columns.image import Drawn, drawn_columns, paint
+from stemscan.recon.columns.image import Drawn, drawn_columns, paint, spread
 from stemscan.recon.fourier_eb.analysis import analyse
 from stemscan.recon.fourier_eb.method import fourier_eb
 from stemscan.recon.fourier_eb.shared import analysed
@@ -60,12 +60,12 @@ def columns(inputs: Inputs, *, device: str = "cpu") -> Estimate:
     if isinstance(found, str):
         return replace(fourier_eb(whole, device=device), settings=_settings(found))
     shown = drawn_columns(found)
-    drawn, spread = paint(found, shown)
+    drawn, variance = paint(found, shown)
     rest = analyse(whole.S, whole.V, dose, noise=whole.noise, device=device, prior=drawn)
     image = drawn + _on_plan(rest.image, rest, whole.shape)
     common, uncertain = _common(found, shown, whole, image)
     image = image + common
-    std = np.hypot(np.hypot(spread, _on_plan(rest.std, rest, whole.shape, linear=True)), uncertain)
+    std = np.hypot(np.hypot(spread(found, variance), _on_plan(rest.std, rest, whole.shape, linear=True)), uncertain)
     image = image if unclipped else np.maximum(image, np.float32(0))
     return Estimate(image=image, std=std, settings=_settings(found))
 

@@ -17,11 +17,14 @@ from stemscan.recon.columns.kernels import BATCH, evaluate, own_blocks
 from stemscan.recon.columns.links import ColumnModel, Links
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import PARAMETERS
+from stemscan.recon.threads import in_stretches
 from stemscan.types import Floats
 
 __all__ = ["System", "columns_at", "least_signal", "linearise", "without"]
 
 _FLOOR = 0.02
+_BATCHES = 200
+"""Batches of points that are worth a thread."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +71,7 @@ class System:
     def blocks(self) -> Floats:
         """Each column's block of the normal matrix, (n, 3, 3)."""
         links = self.links
-        blocks = np.empty((len(links.starts) - 1, 3, 3))
+        blocks = np.zeros((len(links.starts) - 1, 3, 3))
         own_blocks(links.starts, links.points, links.positions, self.own, self.weights, blocks)
         return blocks
 
@@ -80,12 +83,12 @@ def linearise(model: ColumnModel, points: Observations, links: Links, *, profile
     known = np.broadcast_to(points.known, count).astype(np.float64)
     own, shared = np.empty((len(links.owners), 3)), np.empty((count, PARAMETERS * len(parameters) * profiles))
     signal, weights, residual, sums = np.empty(count), np.empty(count), np.empty(count), np.empty(-(-count // BATCH))
-    evaluate(
-        model.rows, model.columns, model.amplitudes, model.classes, parameters, model.reach,
+    in_stretches(lambda begin, end: evaluate(
+        begin, end, model.rows, model.columns, model.amplitudes, model.classes, parameters, model.reach,
         links.point_starts, links.owners, points.rows, points.columns, points.signal, points.visits, known,
         links.nodes.indices, links.nodes.data, nodes, points.electrons_per_sample, least_signal(points),
         points.noise == "eq5", own, shared, signal, weights, residual, sums,
-    )  # fmt: skip
+    ), len(sums), _BATCHES)  # fmt: skip
     drawn = -model.stiffness * (links.roughness @ nodes)
     deviance = 2 * points.electrons_per_sample * float(sums.sum()) - float(nodes @ drawn)
     return System(links, signal, weights, own, shared, residual, model.stiffness, drawn, deviance)

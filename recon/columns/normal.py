@@ -19,11 +19,15 @@ from scipy.sparse.linalg import splu
 from stemscan.recon.columns.model import System
 from stemscan.recon.columns.normal_kernels import SHARES, of_background, of_columns, slopes
 from stemscan.recon.columns.product_kernels import invert, product, substitute
+from stemscan.recon.threads import in_stretches
 from stemscan.types import Floats
 
 __all__ = ["Normal", "Preconditioner", "Solver"]
 
 _LEAST_SHARE = 0.01
+
+_COLUMNS, _POINTS = 500, 50000
+"""Columns and points that are worth a thread."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,17 +60,19 @@ class Normal:
         links = system.links
         pairs, nodes, kinds = links.overlaps, links.nodes.shape[1], system.shared.shape[1]
         count = len(links.starts) - 1
-        blocks, mixed = np.empty((len(pairs.found), 3, 3)), np.empty((len(pairs.node_found), 3))
-        border, pull = np.empty((count, 3, kinds)), np.empty((count, 3))
-        of_columns(
-            links.starts, links.points, links.positions, links.point_starts, links.owners, *pairs[:5],
+        blocks, mixed = np.zeros((len(pairs.found), 3, 3)), np.zeros((len(pairs.node_found), 3))
+        border, pull = np.zeros((count, 3, kinds)), np.empty((count, 3))
+        in_stretches(lambda begin, end: of_columns(
+            begin, end, links.starts, links.points, links.positions, links.point_starts, links.owners, *pairs[:5],
             links.nodes.indices, links.nodes.data, system.own, system.shared, system.weights, system.residual,
             nodes, blocks, mixed, border, pull,
-        )  # fmt: skip
+        ), count, _COLUMNS)  # fmt: skip
         sums = [
             np.zeros((SHARES, *shape)) for shape in ((nodes, 4, 4), (nodes, kinds), (nodes + kinds,), (kinds, kinds))
         ]
-        of_background(links.nodes.indices, links.nodes.data, system.shared, system.weights, system.residual, *sums)
+        in_stretches(lambda begin, end: of_background(
+            begin, end, links.nodes.indices, links.nodes.data, system.shared, system.weights, system.residual, *sums
+        ), SHARES, 1 + SHARES * _POINTS // (1 + len(system.weights)))  # fmt: skip
         cells, side, pulls, corner = (part.sum(axis=0) for part in sums)
         pulls[:nodes] += system.drawn
         return cls(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from stemscan.runtime.compiled import compiled
@@ -24,8 +23,10 @@ def mirrored(first: Integers, found: Integers) -> Integers:
     return places
 
 
-@compiled(parallel=True)
+@compiled()
 def of_columns(
+    begin: int,
+    end: int,
     starts: Integers,
     points: Integers,
     positions: Integers,
@@ -48,83 +49,78 @@ def of_columns(
     border: Floats,
     gradient: Floats,
 ) -> None:
-    """Rows of the normal matrix that belong to columns, and the slopes of ln L.
+    """Rows of the normal matrix that belong to some columns, and the slopes of ln L.
 
     Parameters
     ----------
+    begin, end : int
+        The first column, and that before which to stop.
     nodes : int
         Number of nodes.
     blocks : ndarray of float64, (pairs, 3, 3)
-        Filled, for the pairs of columns that `first`, `found` list.
+        Zero before; filled for the pairs of columns that `first`, `found` list.
     mixed : ndarray of float64, (pairs, 3)
-        Filled, for the pairs of a column and a node that `node_first`, `node_found` list.
+        Zero before; filled for the pairs of a column and a node that `node_first`, `node_found` list.
     border : ndarray of float64, (columns, 3, profile parameters)
+        Zero before; filled.
     gradient : ndarray of float64, (columns, 3)
         Filled.
     """
     count, kinds = starts.size - 1, shared.shape[1]
-    for share in numba.prange(SHARES):
-        slot = np.empty(count, np.int64)
-        node_slot = np.empty(nodes, np.int64)
-        side = np.empty((3, kinds))
-        for k in range(share * count // SHARES, (share + 1) * count // SHARES):
-            for m in range(first[k], first[k + 1]):
-                slot[found[m]] = m
-                if found[m] >= k:
-                    blocks[m] = 0.0
-            for m in range(node_first[k], node_first[k + 1]):
-                node_slot[node_found[m]] = m
-                mixed[m] = 0.0
-            side[:] = 0.0
-            one, two, three = 0.0, 0.0, 0.0
-            yy, yx, yh, xx, xh, hh = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-            for n in range(starts[k], starts[k + 1]):
-                i, p = points[n], positions[n]
-                down, across, height = own[p, 0], own[p, 1], own[p, 2]
-                y, x, h = weights[i] * down, weights[i] * across, weights[i] * height
-                one += y * residual[i]
-                two += x * residual[i]
-                three += h * residual[i]
-                yy += y * down
-                yx += y * across
-                yh += y * height
-                xx += x * across
-                xh += x * height
-                hh += h * height
-                for other in range(p + 1, point_starts[i + 1]):
-                    m = slot[owners[other]]
+    slot, node_slot = np.empty(count, np.int64), np.empty(nodes, np.int64)
+    for k in range(begin, end):
+        for m in range(first[k], first[k + 1]):
+            slot[found[m]] = m
+        for m in range(node_first[k], node_first[k + 1]):
+            node_slot[node_found[m]] = m
+        one, two, three = 0.0, 0.0, 0.0
+        yy, yx, yh, xx, xh, hh = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        for n in range(starts[k], starts[k + 1]):
+            i, p = points[n], positions[n]
+            down, across, height = own[p, 0], own[p, 1], own[p, 2]
+            y, x, h = weights[i] * down, weights[i] * across, weights[i] * height
+            one += y * residual[i]
+            two += x * residual[i]
+            three += h * residual[i]
+            yy += y * down
+            yx += y * across
+            yh += y * height
+            xx += x * across
+            xh += x * height
+            hh += h * height
+            for other in range(p + 1, point_starts[i + 1]):
+                m = slot[owners[other]]
+                for b in range(3):
+                    blocks[m, 0, b] += y * own[other, b]
+                    blocks[m, 1, b] += x * own[other, b]
+                    blocks[m, 2, b] += h * own[other, b]
+            for c in range(4 * i, 4 * i + 4):
+                m = node_slot[node_indices[c]]
+                mixed[m, 0] += y * node_weights[c]
+                mixed[m, 1] += x * node_weights[c]
+                mixed[m, 2] += h * node_weights[c]
+            for c in range(kinds):
+                border[k, 0, c] += y * shared[i, c]
+                border[k, 1, c] += x * shared[i, c]
+                border[k, 2, c] += h * shared[i, c]
+        m = slot[k]
+        blocks[m, 0, 0], blocks[m, 0, 1], blocks[m, 0, 2] = yy, yx, yh
+        blocks[m, 1, 0], blocks[m, 1, 1], blocks[m, 1, 2] = yx, xx, xh
+        blocks[m, 2, 0], blocks[m, 2, 1], blocks[m, 2, 2] = yh, xh, hh
+        gradient[k, 0], gradient[k, 1], gradient[k, 2] = one, two, three
+        for m in range(first[k], first[k + 1]):
+            if found[m] > k:
+                for a in range(3):
                     for b in range(3):
-                        blocks[m, 0, b] += y * own[other, b]
-                        blocks[m, 1, b] += x * own[other, b]
-                        blocks[m, 2, b] += h * own[other, b]
-                for c in range(4 * i, 4 * i + 4):
-                    m = node_slot[node_indices[c]]
-                    mixed[m, 0] += y * node_weights[c]
-                    mixed[m, 1] += x * node_weights[c]
-                    mixed[m, 2] += h * node_weights[c]
-                for c in range(kinds):
-                    side[0, c] += y * shared[i, c]
-                    side[1, c] += x * shared[i, c]
-                    side[2, c] += h * shared[i, c]
-            m = slot[k]
-            blocks[m, 0, 0], blocks[m, 0, 1], blocks[m, 0, 2] = yy, yx, yh
-            blocks[m, 1, 0], blocks[m, 1, 1], blocks[m, 1, 2] = yx, xx, xh
-            blocks[m, 2, 0], blocks[m, 2, 1], blocks[m, 2, 2] = yh, xh, hh
-            gradient[k, 0], gradient[k, 1], gradient[k, 2] = one, two, three
-            border[k] = side
-            for m in range(first[k], first[k + 1]):
-                if found[m] > k:
-                    for a in range(3):
-                        for b in range(3):
-                            blocks[mirror[m], b, a] = blocks[m, a, b]
+                        blocks[mirror[m], b, a] = blocks[m, a, b]
 
 
-@compiled(parallel=True)
+@compiled()
 def slopes(
     starts: Integers, points: Integers, positions: Integers, own: Floats, pull: Floats, gradient: Floats
 ) -> None:
     """Fill the slopes of ln L by each column's parameters, (n, 3); `pull`, (points,), has those by the signal."""
-    for k in numba.prange(gradient.shape[0]):
+    for k in range(gradient.shape[0]):
         down, across, height = 0.0, 0.0, 0.0
         for n in range(starts[k], starts[k + 1]):
             pulled, p = pull[points[n]], positions[n]
@@ -134,8 +130,10 @@ def slopes(
         gradient[k, 0], gradient[k, 1], gradient[k, 2] = down, across, height
 
 
-@compiled(parallel=True)
+@compiled()
 def of_background(
+    begin: int,
+    end: int,
     node_indices: Integers,
     node_weights: Floats,
     shared: Floats,
@@ -150,6 +148,8 @@ def of_background(
 
     Parameters
     ----------
+    begin, end : int
+        The first part, and that before which to stop.
     cells : ndarray of float64, (parts, nodes, 4, 4)
         For the four nodes around a cell, by the number of the first of them.
     border : ndarray of float64, (parts, nodes, profile parameters)
@@ -157,7 +157,7 @@ def of_background(
     corner : ndarray of float64, (parts, profile parameters, profile parameters)
     """
     count, nodes, kinds = weights.size, border.shape[1], shared.shape[1]
-    for share in numba.prange(SHARES):
+    for share in range(begin, end):
         cell, side, pull, inner = cells[share], border[share], gradient[share], corner[share]
         for i in range(share * count // SHARES, (share + 1) * count // SHARES):
             place = node_indices[4 * i]

@@ -15,9 +15,13 @@ from stemscan.recon.columns.normal import Normal
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.score import Score
 from stemscan.recon.columns.tiles import Scan
+from stemscan.recon.threads import in_stretches
 from stemscan.types import Floats, Integers
 
 __all__ = ["absent", "added", "at_sites"]
+
+_A_THREAD = 200
+"""Sites that are worth a thread."""
 
 
 def absent(fitted: Fitted, variances: Floats, points: Observations) -> Floats:
@@ -85,9 +89,9 @@ def _in_tile(points: Observations, model: ColumnModel, sites: Floats, kinds: Int
     pairs, own = normal.system.links.overlaps, 3 * len(wider.rows)
     least = 1e-9 * float(np.median(normal.diagonal))
     amplitudes, variances = np.empty(len(sites)), np.empty(len(sites))
-    held_in_place(
-        count + np.arange(len(sites)), pairs.first, pairs.found, normal.blocks, pairs.node_first, pairs.node_found,
-        normal.mixed, normal.flat.indptr, normal.flat.indices, normal.flat.data,
+    in_stretches(lambda begin, end: held_in_place(
+        begin, end, count + np.arange(len(sites)), pairs.first, pairs.found, normal.blocks, pairs.node_first,
+        pairs.node_found, normal.mixed, normal.flat.indptr, normal.flat.indices, normal.flat.data,
         normal.gradient[:own].reshape(-1, 3), normal.gradient[own:], least, amplitudes, variances,
-    )  # fmt: skip
+    ), len(sites), _A_THREAD)  # fmt: skip
     return amplitudes, np.sqrt(variances)

@@ -86,7 +86,7 @@ class Score:
     def peaks(self, distance: float, threshold: float, sign: int) -> Floats:
         """Places, best first, whose score of a sign is above a threshold and the largest within a distance."""
         score = sign * self.z
-        high = np.argwhere(score >= threshold)
+        high = np.ascontiguousarray(np.argwhere(score >= threshold))
         values = score[high[:, 0], high[:, 1]]
         found = values == _largest_around(score, high, distance / self.step)
         best = high[found][np.argsort(-values[found], kind="stable")]

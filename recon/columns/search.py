@@ -267,8 +267,8 @@ def beginning(points: Observations, pilot: Pilot, scale: Scale, profile: Profile
     rows, columns = np.clip(np.rint(places).astype(np.int64), 0, np.array(image.shape) - 1).T
     heights = np.maximum(image[rows, columns].astype(np.float64) - low, 1e-3)
     return ColumnModel(
-        rows=places[:, 0],
-        columns=places[:, 1],
+        rows=places[:, 0].copy(),
+        columns=places[:, 1].copy(),
         amplitudes=scale.sign * heights,
         classes=np.zeros(len(places), np.int64),
         profiles=(profile,),

@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 
 from stemscan.recon.columns.lattice import Lattice
 from stemscan.recon.columns.lattice_kernels import local_fits
+from stemscan.recon.threads import in_stretches
 from stemscan.types import Floats, Integers
 
 __all__ = ["Sites", "Surroundings", "adopted", "predict"]
@@ -21,6 +22,8 @@ __all__ = ["Sites", "Surroundings", "adopted", "predict"]
 _NEIGHBOURS = 72
 _ROUNDS = 6
 _CHUNK = 20000
+_A_THREAD = 2000
+"""Sites that are worth a thread."""
 _ADOPTIONS = 3
 _FILLINGS = 4
 _AROUND = 2 + _FILLINGS
@@ -63,8 +66,17 @@ def predict(lattice: Lattice, places: Floats, indices: Integers) -> Sites:
     for first in range(0, len(indices), _CHUNK):
         part = indices[first : first + _CHUNK]
         near, chunk = tree.query(part @ metric, k=count)[1], slice(first, first + _CHUNK)
-        local_fits(lattice.indices, own, part, near, _ROUNDS, out[chunk], variances[chunk])
+        _fitted(lattice.indices, own, part, near, out[chunk], variances[chunk])
     return Sites(out, variances)
+
+
+def _fitted(indices: Integers, own: Floats, asked: Integers, near: Integers, out: Floats, variances: Floats) -> None:
+    """Fill the values of the fits around some indices."""
+
+    def fit(begin: int, end: int) -> None:
+        local_fits(begin, end, indices, own, asked, near, _ROUNDS, out, variances)
+
+    in_stretches(fit, len(asked), _A_THREAD)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from stemscan.recon.columns.evidence import shrunk
 from stemscan.recon.columns.find import finding, pilot_image
 from stemscan.recon.columns.finding import Finding
 from stemscan.recon.columns.halo import halo
-from stemscan.recon.columns.image import drawn_columns, paint
+from stemscan.recon.columns.image import drawn_columns, paint, spread
 from stemscan.recon.columns.lattice import find_lattices
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.types import Floats
@@ -153,7 +153,8 @@ def test_the_background_is_known_better_where_no_column_is() -> None:
         inputs: Inputs = sparse_scan(render(half), seed=seed)
         found = finding(inputs, pilot_image(inputs))
         assert isinstance(found, Finding)
-        image, std = paint(found, drawn_columns(found))
+        image, variance = paint(found, drawn_columns(found))
+        std = spread(found, variance)
         empty = (slice(40, -40), slice(280, 350))
         off.append(rms((image - 0.1)[empty]))
         claimed.append(rms(std[empty]))
