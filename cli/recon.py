@@ -12,9 +12,11 @@ from stemscan.recon.registry import DEFAULT_METHOD, PLUGINS, default_method, met
 from stemscan.recon.weights import SHIPPED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from stemscan.recon.inputs.reading import Positions
+    from stemscan.recon.method import Method
+    from stemscan.store.reader import Acquisition
 
 __all__ = ["recon"]
 
@@ -79,16 +81,30 @@ def recon(
             show_default=False,
         ),
     ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Memory for a frame larger than 2048 x 2048 pixels, which is made in tiles, as 2GiB (half of what is "
+            "free).",
+            show_default=False,
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the tiles of a run that was interrupted.")
+    ] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Reconstruct the specimen from a store: .zarr, .tif, .ome.tif, .npy or .png, by the suffix."""
-    from stemscan.recon.joint.reading import chosen_channels, load_channels
-    from stemscan.recon.output.writing import check_destination, write_reconstruction
+    from stemscan.recon.choice import in_tiles
+    from stemscan.recon.joint.reading import chosen_channels
+    from stemscan.recon.output.writing import check_destination
     from stemscan.recon.settings import parse_settings
     from stemscan.runtime.imports import load_torch_ahead, without_collector
     from stemscan.store.reader import Acquisition
+    from stemscan.units import parse_bytes
 
     talk = Talk(quiet, as_json)
     method = method or default_method(with_weights=weights is not None or variant is not None)
@@ -96,6 +112,7 @@ def recon(
     chosen = method_of(method)
     asked = parse_settings(settings, chosen.settings(), "--set") if settings else {}
     talk.warn(PLUGINS.shadows(method))
+    budget = None if memory is None else parse_bytes(memory)
     check_destination(output, overwrite=overwrite)
     if chosen.uses_torch:
         load_torch_ahead()
@@ -103,15 +120,55 @@ def recon(
     chosen_channels(acquisition, wanted)
     with without_collector():
         from stemscan.recon.drift.using import DRIFT_USES
-        from stemscan.recon.needs import require_memory_for
     use, where = choice("--drift", drift, DRIFT_USES), _positions(positions)
     place = _device(device) if chosen.uses_torch else "cpu"
+    source = {"channel": wanted, "positions": where, "device": place, "drift": use}
+    options = {"weights": weights, "device": device, "threads": threads, **asked}
+    if grid == "plan" and in_tiles(chosen, acquisition.shape, weights):
+        tiles = {"memory": budget, "resume": resume, "overwrite": overwrite}
+        _in_tiles(talk, acquisition, chosen, output, source, options | tiles)
+    else:
+        _whole(talk, acquisition, chosen, output, source, {"grid": grid, **options}, overwrite)
+
+
+def _in_tiles(
+    talk: Talk, acquisition: Acquisition, chosen: Method, output: Path, source: dict[str, Any], options: dict[str, Any]
+) -> None:
+    """Reconstruct a large frame."""
+    from stemscan.recon.large.field import open_field
+    from stemscan.recon.large.to_file import reconstruct_to_file
+
     with talk.progress("reading"):
-        inputs = load_channels(acquisition, wanted, where, device=place, drift=use)
+        field = open_field(acquisition, **source)
+    for warning in field.source["warnings"]:
+        talk.warn(warning)
+    with talk.progress(f"reconstructing by {chosen.name}") as progress:
+        done, record = reconstruct_to_file(field, chosen, output, progress=progress, **options)
+    std = done.totals.mean("std") if "std" in done.folder.names else None
+    _tell(talk, output, record, [] if done.metrics is None else done.metrics.rows(), std, done.seconds)
+
+
+def _whole(
+    talk: Talk,
+    acquisition: Acquisition,
+    chosen: Method,
+    output: Path,
+    source: dict[str, Any],
+    options: dict[str, Any],
+    overwrite: bool,
+) -> None:
+    """Reconstruct a frame in memory."""
+    from stemscan.recon.joint.reading import load_channels
+    from stemscan.recon.needs import require_memory_for
+    from stemscan.recon.output.writing import write_reconstruction
+    from stemscan.runtime.imports import without_collector
+
+    with talk.progress("reading"):
+        inputs = load_channels(acquisition, **source)
     for warning in inputs.source["warnings"]:
         talk.warn(warning)
-    compared = inputs.truth is not None and grid == "plan"
-    require_memory_for(chosen, inputs.shape, output, compared=compared, device=device)
+    compared = inputs.truth is not None and options["grid"] == "plan"
+    require_memory_for(chosen, inputs.shape, output, compared=compared, device=options["device"])
     with talk.progress(f"reconstructing by {chosen.name}"):
         with without_collector():
             from stemscan.recon.metrics import compare
@@ -119,25 +176,41 @@ def recon(
             from stemscan.recon.run import reconstruct
 
             chosen.load()
-        done = reconstruct(inputs, chosen, weights=weights, device=device, threads=threads, grid=grid, **asked)
+        done = reconstruct(inputs, chosen, **options)
     on_plan = done.factor == 1 and inputs.truth is not None
     metrics = compare(done.image, inputs.truth) if on_plan and inputs.truth is not None else None
     write_reconstruction(done, output, metrics=metrics, overwrite=overwrite)
-    rows = [("method", done.method)]
-    if inputs.source["positions"] == "actual":
+    std = None if done.std is None else float(done.std.mean())
+    _tell(talk, output, record_of(done, metrics), [] if metrics is None else metrics.rows(), std, done.seconds)
+
+
+def _tell(
+    talk: Talk,
+    output: Path,
+    record: Mapping[str, Any],
+    metrics: Sequence[tuple[str, str]],
+    std: float | None,
+    seconds: float,
+) -> None:
+    """Say what was made, from its record, metrics in words, mean standard deviation and time."""
+    from stemscan.recon.contradiction.words import sentence
+
+    source, (height, width) = record["source"], record["shape"]
+    rows = [("method", record["method"])]
+    if source["positions"] == "actual":
         rows.append(("positions", "actual"))
-    rows += _channel_rows(inputs.source)
-    if (known := inputs.source.get("drift")) is not None:
+    rows += _channel_rows(source)
+    if (known := source.get("drift")) is not None:
         rows.append(("drift", f"{known['rms_px']:.3g} px RMS undone, {known['origin']}"))
-    rows.append(("image", f"{done.image.shape[0]} x {done.image.shape[1]} pixels, float32"))
-    if done.std is not None:
-        rows.append(("standard deviation", f"{float(done.std.mean()):.3g} on average"))
-    if done.checked is not None:
-        rows.append(("contradictions", str(done.checked)))
-    if metrics is not None:
-        rows += metrics.rows()
-    rows.append(("time", f"{done.seconds:.2f} s"))
-    report = {"output": str(output), **record_of(done, metrics), "seconds": round(done.seconds, 4)}
+    rows.append(("image", f"{height} x {width} pixels, float32"))
+    if (tiles := record["settings"].get("tiles")) is not None:
+        rows.append(("made in", f"{tiles['number']} tiles of {tiles['side']} x {tiles['side']} pixels"))
+    if std is not None:
+        rows.append(("standard deviation", f"{std:.3g} on average"))
+    if record["contradictions"] is not None:
+        rows.append(("contradictions", sentence(record["contradictions"]["count"])))
+    rows += [*metrics, ("time", f"{seconds:.2f} s")]
+    report = {"output": str(output), **record, "seconds": round(seconds, 4)}
     talk.result(report, [f"{output}:", *table(rows)])
 
 

@@ -54,6 +54,8 @@ class Method:
     memory : tuple of float
         Memory beside its inputs, by `benchmarks/memory.py`: bytes a pixel of the plan's grid, and further bytes that
         do not grow beyond this. Of methods that find a coarser grid, on the coarsest; they ask for more later.
+    tiles : bool
+        True if its image at a place follows from the samples around it, so that large frames are made tile by tile.
     rank : int
         Place in lists: lower ones come first.
     plugin : Plugin or None
@@ -69,6 +71,7 @@ class Method:
     sees_truth: bool = False
     beside: bool = False
     memory: tuple[float, float] = (32, 0)
+    tiles: bool = False
     rank: int = _LAST
     plugin: Plugin | None = None
 

@@ -25,9 +25,10 @@ from stemscan.recon.threads import workers
 from stemscan.types import Floats
 from stemscan.units import counted
 
-__all__ = ["Metrics", "absolute_psnr", "affine_fit", "compare"]
+__all__ = ["SSIM_WINDOW", "Metrics", "absolute_psnr", "affine_fit", "compare", "ssim_map"]
 
-_WINDOW = 7
+SSIM_WINDOW: Final = 7
+"""Side of the windows of SSIM, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,15 @@ def _ssim(image: Floats, truth: Floats) -> float:
     """Structural similarity for data range 1, with a smaller window where the image is small."""
     from skimage.metrics import structural_similarity
 
-    window = min(_WINDOW, *(side - (side + 1) % 2 for side in image.shape))
+    window = min(SSIM_WINDOW, *(side - (side + 1) % 2 for side in image.shape))
     if window < 3 or not np.isfinite(image[0, 0]) or not np.isfinite(truth[0, 0]):
         return math.nan
     return float(structural_similarity(truth, image, data_range=1.0, win_size=window))
+
+
+def ssim_map(image: Floats, truth: Floats) -> Floats:
+    """Structural similarity at each pixel for data range 1, right where a window of `SSIM_WINDOW` fits; (H, W)."""
+    from skimage.metrics import structural_similarity
+
+    found: Floats = structural_similarity(truth, image, data_range=1.0, win_size=SSIM_WINDOW, full=True)[1]
+    return found

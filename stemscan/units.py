@@ -20,6 +20,7 @@ __all__ = [
     "format_length",
     "length_unit_nm",
     "parse_area_dose",
+    "parse_bytes",
     "parse_current_pa",
     "parse_decibel",
     "parse_dwell_ns",
@@ -55,6 +56,9 @@ _LENGTH_WORDS: dict[str, int | Fraction] = {
     r"inch(es)?": 25_400_000,
 }
 _AREA_DOSE = {"": Fraction(1), "e-/A^2": Fraction(1), "e-/Å^2": Fraction(1), "e-/nm^2": Fraction(1, 100)}
+_BYTES = {f"{prefix}B": 1000**power for power, prefix in enumerate(("", "k", "M", "G", "T"))} | {
+    f"{prefix}iB": 1024**power for power, prefix in enumerate(("K", "M", "G", "T"), 1)
+}
 _CURRENT_PA = {"fA": Fraction(1, 1000), "pA": Fraction(1), "nA": Fraction(1000)}
 
 
@@ -224,6 +228,22 @@ def parse_decibel(text: str) -> float:
     if value <= 0:
         raise UsageError(f"expected a number of decibels above 0, got {text!r}")
     return value
+
+
+def parse_bytes(text: str) -> float:
+    """Bytes of a size.
+
+    Raises
+    ------
+    UsageError
+        When the unit is missing or unknown, or the size is not above zero.
+
+    Examples
+    --------
+    >>> parse_bytes("2GiB"), parse_bytes("500 MB")
+    (2147483648.0, 500000000.0)
+    """
+    return float(_parse(text, _BYTES, "a size", "2GiB or 500MB"))
 
 
 def parse_shape(text: str) -> tuple[int, int]:

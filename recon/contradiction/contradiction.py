@@ -72,6 +72,11 @@ class Contradiction:
     threshold: float
     width: float
 
+    @staticmethod
+    def width_for(detail: float) -> float:
+        """Width of the kernel for finest detail of a width, both in pixels."""
+        return max(_NARROWER * detail, 1.0)
+
     @cached_property
     def places(self) -> tuple[Place, ...]:
         """Where the size of z is above the threshold and the largest within twice the width; the largest first."""
@@ -98,7 +103,9 @@ class Contradiction:
         return sentence(len(self.places))
 
 
-def contradiction(inputs: Inputs, image: Image) -> Contradiction:
+def contradiction(
+    inputs: Inputs, image: Image, *, detail: float | None = None, frame: tuple[int, int] | None = None
+) -> Contradiction:
     """Hold an image against counts.
 
     Parameters
@@ -107,6 +114,11 @@ def contradiction(inputs: Inputs, image: Image) -> Contradiction:
         Counts and visits; the nearest pixel has a sample between pixels.
     image : ndarray of float32, (H, W)
         On the scan grid and the absolute scale.
+    detail : float, optional
+        Width of the finest detail in pixels, as `stemscan.recon.contradiction.width.detail_width` has it; found in the
+        samples by default.
+    frame : (int, int), optional
+        Rows and columns of the frame of which this is a part, for the threshold.
 
     Returns
     -------
@@ -122,12 +134,12 @@ def contradiction(inputs: Inputs, image: Image) -> Contradiction:
     ('1 place where the counts contradict the image', (22, 42))
     """
     whole = inputs.whole
-    sigma = max(_NARROWER * detail_width(whole.S, whole.V), 1.0)
+    sigma = Contradiction.width_for(detail or detail_width(whole.S, whole.V))
     factor = max(1, int(sigma / _BINS_A_WIDTH))
     z = _scores(whole, image, sigma, factor)
     if factor > 1:
         z = draw(z, factor, whole.shape, _ROWS // 4)
-    return Contradiction(z, score_threshold(whole.shape, sigma, sides=2), sigma)
+    return Contradiction(z, score_threshold(frame or whole.shape, sigma, sides=2), sigma)
 
 
 def _scores(inputs: Inputs, image: Image, sigma: float, factor: int) -> Image:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,6 +18,7 @@ __all__ = ["Knots", "TimedSamples"]
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 
+_BATCH: Final = 1 << 20
 _FEWEST_SLABS: Final = 4
 _MOST_SLABS: Final = 8
 
@@ -59,6 +61,25 @@ class TimedSamples:
         moved = offsets - np.average(offsets, axis=0, weights=sizes) if np.ptp(offsets, axis=0).any() else None
         kept = np.concatenate([[True], begun])
         return cls(signal, positions, starts[kept], acquisition.shape, acquisition.electrons_per_sample, moved)
+
+    @classmethod
+    def of_strip(cls, acquisition: Acquisition, columns: slice) -> TimedSamples:
+        """Those of some columns, which a scan along rows passes at all times; read in batches."""
+        edges = np.minimum(np.asarray(acquisition.layout.pass_starts, np.int64), acquisition.samples_committed)
+        signal, positions, starts = [np.empty(0)], [np.empty((0, 2))], [0]
+        for begin, end in pairwise(edges.tolist()):
+            found = 0
+            for first in range(begin, end, _BATCH):
+                values, places = _read(acquisition, first, min(first + _BATCH, end))
+                inside = (places[:, 1] >= columns.start) & (places[:, 1] < columns.stop)
+                signal.append(values[inside])
+                positions.append(places[inside] - [0, columns.start])
+                found += int(inside.sum())
+            if found:
+                starts.append(starts[-1] + found)
+        shape = acquisition.shape[0], columns.stop - columns.start
+        dose = acquisition.electrons_per_sample
+        return cls(np.concatenate(signal), np.concatenate(positions), np.array(starts, np.int64), shape, dose)
 
     @classmethod
     def of_pass(cls, acquisition: Acquisition, number: int) -> TimedSamples:

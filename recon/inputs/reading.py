@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stemscan.store.reader import Acquisition
     from stemscan.types import Image
 
-__all__ = ["Positions", "input_bytes", "load_inputs"]
+__all__ = ["Positions", "input_bytes", "load_inputs", "opened", "origin_of"]
 
 Positions = Literal["actual", "commanded"]
 
@@ -36,6 +36,8 @@ _BRIGHT: Final = 99.0
 
 _NOISIER: Final = 0.2
 """Share by which dead time raises their variance above which the user is warned."""
+
+_BATCH: Final = 1 << 20
 
 _BYTES_A_FRAME_PIXEL: Final = 10
 _BYTES_A_PIXEL: Final = 8
@@ -87,16 +89,10 @@ def load_inputs(
         Where the store holds nothing to reconstruct, or not the positions asked for.
     """
     from stemscan.recon.drift.using import drift_to_use
-    from stemscan.store.reader import Acquisition
 
     if positions not in (None, *get_args(Positions)):
         raise ReconError(f"expected positions 'actual' or 'commanded', got {positions!r}; give one of the two")
-    if not isinstance(source, str | Path | Acquisition):
-        raise UsageError(
-            f"expected an acquisition, the path of its store, or Inputs, got {type(source).__name__}; make Inputs of "
-            "arrays by Inputs.from_arrays"
-        )
-    acquisition = source if isinstance(source, Acquisition) else Acquisition.open(source)
+    acquisition = opened(source)
     places = None if positions == "commanded" else acquisition.actual()
     if positions == "actual" and places is None:
         raise ReconError(
@@ -116,26 +112,10 @@ def load_inputs(
     if positions == "commanded":
         drift = "off"
     used = drift_to_use(acquisition, drift) if isinstance(drift, str) else drift
-    warnings = [*acquisition.warnings, *used.warnings]
-    origin: dict[str, Any] = {
-        "path": str(acquisition.path),
-        "store_digest": acquisition.digest(),
-        "plan_digest": acquisition.plan_digest,
-        "state": acquisition.state,
-        "positions": "commanded" if places is None else "actual",
-        "warnings": warnings,
-    }
-    if used.trajectory is not None:
-        rms, std = used.trajectory.rms, used.trajectory.rms_std
-        origin["drift"] = {"origin": used.origin, "rms_px": round(rms, 4), "std_px": round(std, 4)}
-    _warn_of_saturation(acquisition, number, warnings)
-    if detector.dead_share:
-        origin["dead_time"] = _dead_time(acquisition, number, warnings)
-    if len(acquisition.channels) > 1:
-        origin["channel"] = detector.name
+    origin = origin_of(acquisition, number, used, actual=places is not None)
     dose = acquisition.electrons_per_sample
     if places is not None:
-        _warn_of_gaps(acquisition, places, warnings)
+        _warn_of_gaps(acquisition, places, origin["warnings"])
     if used.trajectory is not None:
         commanded = acquisition.positions().astype(np.float32) if places is None else places
         places = commanded + used.trajectory.at(np.arange(len(commanded))).astype(np.float32)
@@ -145,6 +125,48 @@ def load_inputs(
     visits = acquisition.visits()
     frames = _frames(acquisition, visits, number)
     return Inputs.from_arrays(frames, visits, dose, source=origin, **known)
+
+
+def opened(source: str | Path | Acquisition) -> Acquisition:
+    """The acquisition, opened where its path is given.
+
+    Raises
+    ------
+    UsageError
+        Where the source is something else.
+    InputNotFoundError, StoreError
+        Where there is no store, or a damaged one.
+    """
+    from stemscan.store.reader import Acquisition
+
+    if not isinstance(source, str | Path | Acquisition):
+        raise UsageError(
+            f"expected an acquisition, the path of its store, or Inputs, got {type(source).__name__}; make Inputs of "
+            "arrays by Inputs.from_arrays"
+        )
+    return source if isinstance(source, Acquisition) else Acquisition.open(source)
+
+
+def origin_of(acquisition: Acquisition, channel: int, used: Used, *, actual: bool) -> dict[str, Any]:
+    """Where inputs come from, as `Inputs.source` has it, with warnings about the detector; reads samples in batches."""
+    detector, warnings = acquisition.channels[channel], [*acquisition.warnings, *used.warnings]
+    origin: dict[str, Any] = {
+        "path": str(acquisition.path),
+        "store_digest": acquisition.digest(),
+        "plan_digest": acquisition.plan_digest,
+        "state": acquisition.state,
+        "positions": "actual" if actual else "commanded",
+        "warnings": warnings,
+    }
+    if used.trajectory is not None:
+        rms, std = used.trajectory.rms, used.trajectory.rms_std
+        origin["drift"] = {"origin": used.origin, "rms_px": round(rms, 4), "std_px": round(std, 4)}
+    _warn_of_saturation(acquisition, channel, warnings)
+    if detector.dead_share:
+        origin["dead_time"] = _dead_time(acquisition, channel, warnings)
+    if len(acquisition.channels) > 1:
+        origin["channel"] = detector.name
+    return origin
 
 
 def _truth(acquisition: Acquisition, truth: Image | None) -> dict[str, Any]:
@@ -185,7 +207,10 @@ def _warn_of_saturation(acquisition: Acquisition, channel: int, warnings: list[s
     detector = acquisition.channels[channel]
     if detector.full == math.inf:
         return
-    share = float(np.mean(acquisition.saturated(channel=channel))) if acquisition.samples_committed else 0.0
+    number = acquisition.samples_committed
+    batches = ((start, min(start + _BATCH, number)) for start in range(0, number, _BATCH))
+    saturated = sum(int(acquisition.saturated(*batch, channel=channel).sum()) for batch in batches)
+    share = saturated / max(number, 1)
     if share <= _SATURATED:
         return
     if detector.dead_share and detector.full != detector.largest:

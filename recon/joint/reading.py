@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from stemscan.errors import UsageError
 from stemscan.recon.inputs.inputs import Inputs
-from stemscan.recon.inputs.reading import Positions, load_inputs
+from stemscan.recon.inputs.reading import Positions, load_inputs, opened
 from stemscan.types import ReadOnlyMapping
 
 if TYPE_CHECKING:
@@ -69,9 +69,8 @@ def load_channels(
         When there is no such channel, and as `load_inputs`.
     """
     from stemscan.recon.drift.using import drift_to_use
-    from stemscan.store.reader import Acquisition
 
-    acquisition = source if isinstance(source, Acquisition) else Acquisition.open(source)
+    acquisition = opened(source)
     numbers = chosen_channels(acquisition, channel)
     used = drift_to_use(acquisition, "off" if positions == "commanded" else drift)
     channels = [load_inputs(acquisition, positions, used, channel=number) for number in numbers]

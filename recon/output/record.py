@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree
@@ -14,11 +14,11 @@ from stemscan import __version__
 from stemscan.errors import StoreError, refusal
 
 if TYPE_CHECKING:
-    from stemscan.recon.contradiction.contradiction import Contradiction
+    from stemscan.recon.contradiction.contradiction import Place
     from stemscan.recon.metrics import Metrics
     from stemscan.recon.reconstruction import Reconstruction
 
-__all__ = ["SCHEMA", "read_image_record", "record_of"]
+__all__ = ["SCHEMA", "contradictions", "plain", "read_image_record", "record", "record_of"]
 
 SCHEMA: Final = 1
 
@@ -42,46 +42,46 @@ def record_of(reconstruction: Reconstruction, metrics: Metrics | None = None) ->
         ``metrics`` (or None). Numbers that JSON does not know (NaN, infinity) are None. No times, so that two equal
         runs write the same bytes.
     """
-    plain: dict[str, Any] = _plain(
-        {
-            "schema": SCHEMA,
-            "kind": "reconstruction",
-            "version": __version__,
-            "method": reconstruction.method,
-            "settings": reconstruction.settings,
-            "shape": reconstruction.image.shape,
-            "factor": reconstruction.factor,
-            "native_factor": reconstruction.native_factor,
-            "pixel_size_nm": reconstruction.pixel_size_nm,
-            "source": reconstruction.source,
-            "contradictions": _contradictions(reconstruction.checked),
-            "metrics": None if metrics is None else metrics.to_dict(),
-        }
+    checked = reconstruction.checked
+    return record(
+        method=reconstruction.method,
+        settings=reconstruction.settings,
+        shape=reconstruction.image.shape,
+        factor=reconstruction.factor,
+        native_factor=reconstruction.native_factor,
+        pixel_size_nm=reconstruction.pixel_size_nm,
+        source=reconstruction.source,
+        contradictions=None if checked is None else contradictions(checked.threshold, checked.width, checked.places),
+        metrics=None if metrics is None else metrics.to_dict(),
     )
-    return plain
 
 
-def _contradictions(checked: Contradiction | None) -> dict[str, Any] | None:
-    """Number and places of contradictions, and what they depend on."""
-    if checked is None:
-        return None
-    places = [[row, col, round(z, 2)] for row, col, z in checked.places[:_PLACES]]
+def record(**fields: Any) -> dict[str, Any]:
+    """The record with these fields, as `record_of` describes them."""
+    made: dict[str, Any] = plain(
+        {"schema": SCHEMA, "kind": "reconstruction", "version": __version__, **fields},
+    )
+    return made
+
+
+def contradictions(threshold: float, width: float, places: Sequence[Place]) -> dict[str, Any]:
+    """Number and places of contradictions, the worst first, and what they depend on."""
     return {
-        "count": len(checked.places),
-        "threshold": round(checked.threshold, 4),
-        "width": round(checked.width, 4),
-        "places": places,
+        "count": len(places),
+        "threshold": round(threshold, 4),
+        "width": round(width, 4),
+        "places": [[row, col, round(z, 2)] for row, col, z in places[:_PLACES]],
     }
 
 
-def _plain(value: Any) -> Any:
-    """The same as data that JSON can hold."""
+def plain(value: Any) -> Any:
+    """Data as JSON can hold them: arrays as lists, None for NaN and infinity."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
+        return {str(name): plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, float):
         return value if np.isfinite(value) else None
     return value if value is None or isinstance(value, bool | int | str) else str(value)

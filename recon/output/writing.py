@@ -20,7 +20,7 @@ from stemscan.arguments import file_path
 from stemscan.errors import OutputExistsError, UsageError
 from stemscan.files.writing import check_output, write_file
 from stemscan.recon.output.record import record_of
-from stemscan.recon.output.tiff import write_ome_tiff, write_tiff
+from stemscan.recon.output.tiff import Pages, write_ome_tiff, write_tiff
 from stemscan.recon.output.zarr_image import is_reconstruction, write_zarr
 
 if TYPE_CHECKING:
@@ -46,13 +46,23 @@ def _write_png(reconstruction: Reconstruction, record: Record, path: Path) -> No
     draw_picture(reconstruction.image, path, pixel_size_nm=size, checked=checked, text=text)
 
 
+def _write_tiff(reconstruction: Reconstruction, record: Record, path: Path) -> None:
+    """Image, standard deviation and contradiction as ImageJ writes them."""
+    write_tiff(Pages.of(reconstruction), record, path)
+
+
+def _write_ome_tiff(reconstruction: Reconstruction, record: Record, path: Path) -> None:
+    """The same as OME-TIFF."""
+    write_ome_tiff(Pages.of(reconstruction), record, path)
+
+
 _WRITERS: Final[Mapping[str, Callable[[Reconstruction, Record, Path], None]]] = MappingProxyType(
     {
-        ".ome.tif": write_ome_tiff,
-        ".ome.tiff": write_ome_tiff,
+        ".ome.tif": _write_ome_tiff,
+        ".ome.tiff": _write_ome_tiff,
         ".zarr": write_zarr,
-        ".tif": write_tiff,
-        ".tiff": write_tiff,
+        ".tif": _write_tiff,
+        ".tiff": _write_tiff,
         ".npy": _write_npy,
         ".png": _write_png,
     }

@@ -5,9 +5,9 @@
       image          (H, W) float32
       std            (H, W) float32, where there is one
       contradiction  (H, W) float32: z of the counts against the image; its threshold and places are in the record
+      level1 ...     means of 2 x 2 pixels of the level before, of images larger than a chunk
 
-The folder is made beside its place and renamed when it is whole. A coarser grid than the plan's has a translation in
-its coordinates, so that the centres of its pixels lie where they belong on the plan's grid.
+The folder is made beside its place and renamed when it is whole.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import numpy as np
 
 from stemscan.errors import InputNotFoundError, StemscanError, StoreError, refusal
 from stemscan.recon.output.record import SCHEMA
+from stemscan.recon.output.zarr_folder import MAPS, ZarrFolder
 from stemscan.runtime.durable import discard, put_folder
 from stemscan.runtime.interrupts import Interrupts
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["is_reconstruction", "read_reconstruction", "read_record", "write_zarr"]
 
 _CHUNK = 1024
-_ARRAYS = ("image", "std", "contradiction")
 
 
 def is_reconstruction(path: str | Path) -> bool:
@@ -145,24 +145,13 @@ def write_zarr(reconstruction: Reconstruction, record: Mapping[str, Any], path: 
 
 def _fill(folder: Path, reconstruction: Reconstruction, record: Mapping[str, Any]) -> None:
     """Write everything into a new folder."""
-    from stemscan.store.arrays import ArrayWriter, create_array
-    from stemscan.store.schema import ArraySpec
-
-    folder.mkdir()
-    for name in _ARRAYS:
-        array = getattr(reconstruction, name)
-        if array is not None:
-            chunks = tuple(min(_CHUNK, side) for side in array.shape)
-            spec = ArraySpec(name, array.shape, chunks, np.dtype(np.float32), ("y", "x"))
-            create_array(folder, spec)
-            writer = ArrayWriter(folder, spec)
-            writer.write((0, 0), array)
-            writer.sync()
-    attributes = {"ome": _ome(reconstruction), "stemscan": dict(record)}
-    root = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
-    (folder / "zarr.json").write_text(
-        json.dumps(root, indent=2, allow_nan=False) + "\n", encoding="utf-8", newline="\n"
-    )
+    maps = {name: getattr(reconstruction, name) for name in MAPS}
+    there = {name: array for name, array in maps.items() if array is not None}
+    rows, columns = reconstruction.image.shape
+    made = ZarrFolder(folder, (rows, columns), tuple(there), _CHUNK)
+    for name, array in there.items():
+        made.write(name, slice(0, rows), slice(0, columns), array)
+    made.finish(record, pixel_size_nm=reconstruction.pixel_size_nm, factor=reconstruction.factor)
 
 
 def _read_checked(folder: Path, record: Mapping[str, Any]) -> Contradiction | None:
@@ -173,19 +162,6 @@ def _read_checked(folder: Path, record: Mapping[str, Any]) -> Contradiction | No
     if found is None or not (folder / "contradiction").exists():
         return None
     return Contradiction(_read_array(folder, "contradiction", record), found["threshold"], found["width"])
-
-
-def _ome(reconstruction: Reconstruction) -> dict[str, Any]:
-    """OME-Zarr 0.5 metadata: axes, pixel size where it is known (else one plan pixel is the unit)."""
-    size, factor = reconstruction.pixel_size_nm, reconstruction.factor
-    axes = [{"name": name, "type": "space"} | ({} if size is None else {"unit": "nanometer"}) for name in "yx"]
-    step = float(factor) if size is None else size
-    transformations: list[dict[str, Any]] = [{"type": "scale", "scale": [step, step]}]
-    if factor > 1:
-        shift = step * (factor - 1) / (2 * factor)
-        transformations.append({"type": "translation", "translation": [shift, shift]})
-    dataset = {"path": "image", "coordinateTransformations": transformations}
-    return {"version": "0.5", "multiscales": [{"name": "image", "axes": axes, "datasets": [dataset]}]}
 
 
 def _read_array(folder: Path, name: str, record: Mapping[str, Any]) -> Any:

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -33,7 +34,10 @@ from stemscan.store.schema import PICTURES, ArraySpec, remedy
 if TYPE_CHECKING:
     from stemscan.store.digests import ChunkChecks
 
-__all__ = ["ArrayReader", "ArrayWriter", "SampleReader", "check_metadata", "create_array"]
+__all__ = ["ArrayReader", "ArrayWriter", "Chunks", "SampleReader", "check_metadata", "create_array"]
+
+Chunks = dict[tuple[int, ...], NDArray[Any]]
+"""Decoded chunks of an array by their indices."""
 
 _LEVEL, _PICTURE_LEVEL = 5, 1
 """Effort of compression of the record, and of what is drawn from it: a quarter of the time for a seventh more bytes."""
@@ -240,6 +244,42 @@ class ArrayReader:
             chunks = self._spec.chunks_of((first,) + (0,) * (read.ndim - 1), known.shape)
             self._checks.check_all(self._spec.path, [(index, known[place]) for index, place in chunks])
         return read
+
+    def region(self, rows: slice, columns: slice, kept: Chunks) -> NDArray[Any]:
+        """Part of the last two axes, (..., rows, columns), of its whole chunks, checked.
+
+        Parameters
+        ----------
+        rows, columns : slice
+        kept : dict
+            Chunks by index that were read before; afterwards those of this part.
+        """
+        *lots, height, width = self._spec.chunks
+        grid = [range(count) for count in self._spec.grid[:-2]]
+        down, across = (
+            range(part.start // size, -(-part.stop // size))
+            for part, size in zip((rows, columns), (height, width), strict=True)
+        )
+        needed = list(product(*grid, down, across))
+        for index in [index for index in kept if index not in needed]:
+            del kept[index]
+        found = np.empty(
+            (*self._spec.shape[:-2], rows.stop - rows.start, columns.stop - columns.start), self._spec.dtype
+        )
+        for index in needed:
+            if index not in kept:
+                kept[index] = self.chunk(index)
+                if self._checks is not None:
+                    self._checks.check_all(self._spec.path, [(index, kept[index])])
+            top, left = index[-2] * height, index[-1] * width
+            first, last = max(rows.start, top), min(rows.stop, top + height)
+            start, stop = max(columns.start, left), min(columns.stop, left + width)
+            lot = tuple(slice(at * size, (at + 1) * size) for at, size in zip(index, lots, strict=False))
+            part = kept[index][..., first - top : last - top, start - left : stop - left]
+            found[
+                (*lot, slice(first - rows.start, last - rows.start), slice(start - columns.start, stop - columns.start))
+            ] = part
+        return found
 
     def chunk(self, index: tuple[int, ...]) -> NDArray[Any]:
         """One chunk, as far as the array reaches; not checked."""

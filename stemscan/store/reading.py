@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stemscan.arguments import whole_number
 from stemscan.errors import UsageError
-from stemscan.store.arrays import ArrayReader, SampleReader
+from stemscan.store.arrays import ArrayReader, Chunks, SampleReader
 from stemscan.store.opening import OpenStore
 from stemscan.store.pictures import draw_stack
 from stemscan.store.schema import counts_dtypes
@@ -71,6 +71,17 @@ class StoreArrays:
     def picture(self, name: str) -> NDArray[Any]:
         """Frames or visits of a complete store, as the array."""
         return self._all(name)
+
+    def region(self, name: str, rows: slice, columns: slice, kept: Chunks) -> NDArray[Any]:
+        """Part of a picture or the truth, (..., rows, columns), of its whole chunks, those that were `kept` before too.
+
+        Raises
+        ------
+        StoreError
+            When the data are damaged.
+        """
+        with self._store.steady():
+            return self._reader(name).region(rows, columns, kept)
 
     def drawn(self) -> dict[str, NDArray[Any]]:
         """Frames and visits of a store that is not complete, as the arrays, drawn from what is committed; read-only."""

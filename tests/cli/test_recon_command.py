@@ -238,3 +238,24 @@ def test_positions_are_the_actual_ones_unless_told(stemscan: Stemscan, acquired:
     assert "expected a store with actual positions" in done.err
     done = stemscan("recon", "acq.zarr", "-o", "c.npy", "--positions", "real")
     assert done.code == 2
+
+
+def test_a_large_frame_is_made_in_tiles(stemscan: Stemscan, acquired: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("CHUNK", 32), ("WHOLE", 64), ("MARGIN", 16), ("_TAPER", 4)):
+        monkeypatch.setattr(f"stemscan.recon.large.layout.{name}", value)
+    monkeypatch.setattr("stemscan.recon.large.run.tiles_at_once", lambda *_: 1)
+    asked = ("recon", "acq.zarr", "-o", "large.zarr", "--method", "fourier-eb", "--memory", "2GiB", "--resume")
+    done = stemscan(*asked)
+    assert (done.code, done.err) == (0, "")
+    assert "tiles of 96 x 96 pixels" in done.out
+    assert "PSNR absolute" in done.out
+    stored = read_reconstruction("large.zarr")
+    np.testing.assert_array_equal(stored.image, reconstruct("acq.zarr", "fourier-eb").image)
+    assert stemscan(*asked).code == 2  # never overwritten unasked
+    assert not list(Path().glob(".*.tiles"))
+
+
+def test_a_wrong_size_of_memory_is_told(stemscan: Stemscan, acquired: None) -> None:
+    done = stemscan("recon", "acq.zarr", "-o", "r.zarr", "--memory", "2 gigs")
+    assert done.code == 2
+    assert "expected a size with a unit" in done.err

@@ -1,0 +1,170 @@
+"""The frame that is reconstructed in tiles: inputs that are in memory, or a store of which parts are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+
+from stemscan.recon.inputs.inputs import Inputs
+from stemscan.types import Image, ReadOnlyMapping
+
+if TYPE_CHECKING:
+    from stemscan.recon.drift.using import DriftUse
+    from stemscan.recon.inputs.reading import Positions
+    from stemscan.store.reader import Acquisition
+
+__all__ = ["Field", "LoadedField", "StoreField", "open_field"]
+
+_STRIP: Final = 1024
+_STRIP_PIXELS: Final = 1 << 24
+"""Columns, and pixels at most, in which motion is looked for."""
+
+
+class Field(Protocol):
+    """Counts and visits of a frame, part by part; can be sent to other processes."""
+
+    shape: tuple[int, int]
+    passes: int
+    pixel_size_nm: float | None
+    source: Mapping[str, Any]
+    has_truth: bool
+
+    def part(self, rows: slice, columns: slice) -> Inputs | None:
+        """Inputs of a part of the grid, of slices with both ends; None where it has no sample."""
+        ...
+
+    def truth(self, rows: slice, columns: slice) -> Image:
+        """The specimen's signal in a part, where it is known."""
+        ...
+
+
+class LoadedField:
+    """A frame whose inputs are in memory.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    """
+
+    def __init__(self, inputs: Inputs) -> None:
+        self._inputs = inputs
+        self.shape, self.pixel_size_nm, self.source = inputs.shape, inputs.pixel_size_nm, inputs.source
+        self.passes, self.has_truth = inputs.T, inputs.truth is not None
+
+    def part(self, rows: slice, columns: slice) -> Inputs | None:
+        """See `Field`."""
+        part = self._inputs.part(rows, columns)
+        return part if part.visits.any() else None
+
+    def truth(self, rows: slice, columns: slice) -> Image:
+        """See `Field`."""
+        assert self._inputs.truth is not None
+        return self._inputs.truth[rows, columns]
+
+
+class StoreField:
+    """A frame of one channel of a complete store, of which parts are read.
+
+    Parameters
+    ----------
+    acquisition : Acquisition
+        With samples on its pixels, of a detector without dead time.
+    channel : int
+    source : mapping
+        See `Inputs`.
+    """
+
+    def __init__(self, acquisition: Acquisition, channel: int, source: Mapping[str, Any]) -> None:
+        from stemscan.store.windows import Windows
+
+        self._acquisition, self._channel = acquisition, channel
+        self._windows = Windows(acquisition, channel)
+        self.shape, self.passes, self.pixel_size_nm = acquisition.shape, acquisition.passes, acquisition.pixel_size_nm
+        self.source: Mapping[str, Any] = ReadOnlyMapping(source)
+        self.has_truth = "truth" in acquisition.arrays
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._acquisition, self._channel, dict(self.source))
+
+    def part(self, rows: slice, columns: slice) -> Inputs | None:
+        """See `Field`."""
+        raw, visits = self._windows.pictures(rows, columns)
+        if not visits.any():
+            return None
+        detector, acquisition = self._acquisition.channels[self._channel], self._acquisition
+        counted = detector.unit == "electron"
+        return Inputs.from_arrays(
+            raw if counted else (raw - detector.offset * visits.astype(np.float32)) / detector.gain,
+            visits,
+            acquisition.electrons_per_sample,
+            noise=acquisition.noise,
+            pixel_size_nm=self.pixel_size_nm,
+            source=self.source,
+            analogue=not counted,
+        )
+
+    def truth(self, rows: slice, columns: slice) -> Image:
+        """See `Field`."""
+        return self._windows.truth(rows, columns)
+
+
+def open_field(
+    source: str | Path | Acquisition,
+    channel: int | str = 0,
+    positions: Positions | None = None,
+    *,
+    device: str = "cpu",
+    drift: DriftUse = "auto",
+) -> Field:
+    """Open a store part by part where that is possible, and read it into memory where it is not.
+
+    It is read where samples lie between pixels or drifted, dead time is to be made up for, channels are merged, or the
+    store is not complete.
+
+    Parameters
+    ----------
+    source, channel, positions, device, drift
+        As for `stemscan.recon.joint.reading.load_channels`.
+
+    Raises
+    ------
+    StemscanError
+        As `load_channels`.
+    """
+    from stemscan.recon.drift.using import Used
+    from stemscan.recon.inputs.reading import opened, origin_of
+    from stemscan.recon.joint.reading import chosen_channels, load_channels
+
+    acquisition = opened(source)
+    numbers = chosen_channels(acquisition, channel)
+    placed = acquisition.has_actual and positions != "commanded"
+    if (
+        acquisition.state != "complete"
+        or placed
+        or positions == "actual"
+        or len(numbers) > 1
+        or acquisition.channels[numbers[0]].dead_share
+        or "truth_trajectory" in acquisition.tracks
+        or (positions != "commanded" and _drifts(acquisition, drift))
+    ):
+        return LoadedField(load_channels(acquisition, channel, positions, device=device, drift=drift))
+    return StoreField(acquisition, numbers[0], origin_of(acquisition, numbers[0], Used(None, "none"), actual=False))
+
+
+def _drifts(acquisition: Acquisition, use: DriftUse) -> bool:
+    """Tell whether there may be drift to undo, from a strip of columns."""
+    from stemscan.recon.drift.timed import TimedSamples
+    from stemscan.recon.drift.using import moves
+
+    if use == "off":
+        return False
+    if use == "stored" or acquisition.has_drift:
+        return True
+    rows, columns = acquisition.shape
+    width = min(columns, max(_STRIP_PIXELS // rows, 64), _STRIP)
+    first = (columns - width) // 2
+    strip = TimedSamples.of_strip(acquisition, slice(first, first + width))
+    return strip.count > 0 and moves(strip)

@@ -1,0 +1,132 @@
+"""Tiles put together: written as soon as their neighbours are there, held against the counts and the truth."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from stemscan.recon.contradiction.contradiction import Contradiction, Place, contradiction
+from stemscan.recon.contradiction.scores import score_threshold
+from stemscan.recon.large.field import Field
+from stemscan.recon.large.figures import Totals, likeness, ssim_sum, summed
+from stemscan.recon.large.layout import Layout, Region, Tile, within
+from stemscan.recon.large.scratch import Scratch
+from stemscan.recon.metrics import SSIM_WINDOW, Metrics
+from stemscan.recon.output.zarr_folder import ZarrFolder
+
+__all__ = ["Finisher"]
+
+
+@dataclass(frozen=True, eq=False)
+class Finisher:
+    """Writes the cores of tiles.
+
+    Attributes
+    ----------
+    field : Field
+    layout : Layout
+    scratch : Scratch
+    folder : ZarrFolder
+        To write into.
+    maps : tuple of str
+        Names of the maps of a tile.
+    detail : float or None
+        Width of the finest detail in pixels, for contradictions; None without.
+    compares : bool
+        Compare with the truth.
+    """
+
+    field: Field
+    layout: Layout
+    scratch: Scratch
+    folder: ZarrFolder
+    maps: tuple[str, ...]
+    detail: float | None
+    compares: bool
+
+    def follow(self, tile: Tile) -> int:
+        """Finish all tiles for which the one that was just made was the last that was wanting; gives their number."""
+        number = 0
+        for one in self.layout.neighbours(tile):
+            if self.scratch.figures(one) is None and self._ready(one):
+                self._finish(one)
+                number += 1
+                for neighbour in self.layout.neighbours(one):
+                    if all(self.scratch.figures(other) is not None for other in self.layout.neighbours(neighbour)):
+                        self.scratch.drop(neighbour)
+        return number
+
+    def _ready(self, tile: Tile) -> bool:
+        """Tell whether a tile and all its neighbours are there."""
+        return all(self.scratch.has(one) for one in self.layout.neighbours(tile))
+
+    def _finish(self, tile: Tile) -> None:
+        """Write a tile's core."""
+        around = self.layout.around(tile.core, self.layout.halo)
+        inner = within(tile.core, around)
+        wide = dict(zip(self.maps, self.scratch.region(around, tile), strict=True))
+        if self.detail is not None:
+            part = self.field.part(*around)
+            image = wide["image"]
+            if part is None:
+                wide["contradiction"] = np.zeros_like(image)
+            else:
+                counts, frame = part.own or part, self.layout.shape
+                wide["contradiction"] = contradiction(counts, image, detail=self.detail, frame=frame).z
+        cores = {name: np.ascontiguousarray(values[inner]) for name, values in wide.items()}
+        figures = summed(cores)
+        if self.compares:
+            truth = self.field.truth(*around)
+            figures |= likeness(cores["image"], truth[inner])
+            figures["ssim"] = self._ssim(wide["image"], truth, tile, around)
+        for name, values in cores.items():
+            self.folder.write(name, *tile.core, values)
+        self.folder.sync()
+        self.scratch.finish(tile, figures)
+
+    def totals(self) -> Totals:
+        """Figures of the whole image."""
+        return Totals(figures for tile in self.layout if (figures := self.scratch.figures(tile)) is not None)
+
+    def metrics(self, totals: Totals) -> Metrics | None:
+        """Likeness to the truth, where there is one; reads the image again."""
+        if not self.compares:
+            return None
+        (low, span), (low_truth, span_truth) = totals.scales()
+        total = math.nan if span_truth == 0 else 0.0
+        for tile in self.layout if span_truth > 0 else ():
+            around = self.layout.around(tile.core, SSIM_WINDOW)
+            image, truth = self.folder.read("image", *around), self.field.truth(*around)
+            total += self._ssim((image - low) / span, (truth - low_truth) / span_truth, tile, around)
+        return totals.metrics(self.layout.shape, total)
+
+    def _ssim(self, image: Any, truth: Any, tile: Tile, around: Region) -> float:
+        """Sum of SSIM over the pixels of a core around which a window fits into the frame."""
+        half = SSIM_WINDOW // 2
+        rows, columns = (
+            slice(max(core.start, half), min(core.stop, size - half))
+            for core, size in zip(tile.core, self.layout.shape, strict=True)
+        )
+        return ssim_sum(image.astype(np.float64), truth.astype(np.float64), within((rows, columns), around))
+
+    def contradictions(self) -> tuple[float, float, list[Place]] | None:
+        """Threshold, width of the kernel, and all places where counts contradict the image, the worst first."""
+        if self.detail is None:
+            return None
+        width = Contradiction.width_for(self.detail)
+        threshold = score_threshold(self.layout.shape, width, sides=2)
+        found: list[Place] = []
+        for tile in self.layout:
+            figures = self.scratch.figures(tile) or {}
+            if max(figures["contradiction_largest"], -figures["contradiction_least"]) < threshold:
+                continue
+            around = self.layout.around(tile.core, self.layout.halo)
+            places = Contradiction(self.folder.read("contradiction", *around), threshold, width).places
+            for row, col, z in places:
+                row, col = row + around[0].start, col + around[1].start
+                if tile.owns(row, col):
+                    found.append(Place(row, col, z))
+        return threshold, width, sorted(found, key=lambda place: -abs(place.z))

@@ -1,0 +1,204 @@
+"""`reconstruct_to`: from a store of any size to a file, in bounded memory."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from stemscan import __version__
+from stemscan.errors import UsageError
+from stemscan.recon.contradiction.width import detail_width
+from stemscan.recon.large.field import Field
+from stemscan.recon.large.finishing import Finisher
+from stemscan.recon.large.flight import made, tiles_at_once
+from stemscan.recon.large.layout import Layout
+from stemscan.recon.large.making import Recipe, detail_samples
+from stemscan.recon.large.scratch import Scratch
+from stemscan.recon.output.zarr_folder import ZarrFolder
+from stemscan.recon.threads import limit_threads
+from stemscan.runtime.durable import remove_tree
+
+if TYPE_CHECKING:
+    from stemscan.recon.contradiction.contradiction import Place
+    from stemscan.recon.large.figures import Totals
+    from stemscan.recon.method import Method
+    from stemscan.recon.metrics import Metrics
+
+__all__ = ["Tiled", "reconstruct_tiles"]
+
+Progress = Callable[[int, int], None]
+
+_KEY: Final = "reconstruction.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Tiled:
+    """A reconstruction whose arrays are on disk.
+
+    Attributes
+    ----------
+    folder : ZarrFolder
+        Its arrays.
+    method : str
+    settings : mapping
+        Of the method, those on which all tiles agree; and the tiles.
+    source : mapping
+    pixel_size_nm : float or None
+    contradictions : tuple or None
+        Threshold, width of the kernel, and the places.
+    metrics : Metrics or None
+    totals : Totals
+    seconds : float
+        Wall time of this run.
+    """
+
+    folder: ZarrFolder
+    method: str
+    settings: Mapping[str, Any]
+    source: Mapping[str, Any]
+    pixel_size_nm: float | None
+    contradictions: tuple[float, float, list[Place]] | None
+    metrics: Metrics | None
+    totals: Totals
+    seconds: float
+
+
+def reconstruct_tiles(
+    field: Field,
+    method: Method,
+    work: Path,
+    *,
+    arguments: Mapping[str, Any],
+    threads: int | None = None,
+    contradictions: bool = True,
+    compare: bool = True,
+    memory: float | None = None,
+    resume: bool = False,
+    progress: Progress = lambda done, total: None,
+) -> Tiled:
+    """Reconstruct a frame tile by tile.
+
+    Parameters
+    ----------
+    field : Field
+    method : Method
+        With `tiles`.
+    work : pathlib.Path
+        Folder for what is made, tile by tile; it stays where this is interrupted.
+    arguments : mapping
+        Weights, device and settings, as `stemscan.recon.run.reconstruct` takes them.
+    threads : int, optional
+        At most, of all processes together.
+    contradictions : bool
+        Hold the image against the counts.
+    compare : bool
+        Compare the image with the truth, where there is one.
+    memory : float, optional
+        See `tiles_at_once`.
+    resume : bool
+        Go on with what is in `work`; else it is begun anew.
+    progress : callable
+        Takes tiles written, and all.
+
+    Returns
+    -------
+    Tiled
+
+    Raises
+    ------
+    UsageError
+        When what is in `work` belongs to something else, or the memory is too small.
+    StemscanError
+        As the method, and when the system refuses to write.
+    """
+    start = time.perf_counter()
+    layout = Layout(field.shape)
+    with limit_threads(threads):
+        at_once = tiles_at_once(method, layout, field.passes, memory)
+        key = {
+            "version": __version__,
+            "method": method.name,
+            "arguments": {name: str(value) for name, value in arguments.items()},
+            "source": json.loads(json.dumps(dict(field.source), default=str)),
+            "shape": list(field.shape),
+            "maps": [contradictions, compare],
+        }
+        _begin(work, key, resume)
+        scratch = Scratch(work / "tiles", layout)
+        sums, visits = detail_samples(field, layout)
+        recipe = Recipe(field, method, {**arguments, "threads": 1}, _unsampled(sums, visits))
+        detail = detail_width(sums, visits) if contradictions else None
+        names = (*recipe.maps, "contradiction") if contradictions else recipe.maps
+        folder = ZarrFolder(work / "image.zarr", field.shape, names, layout.chunk)
+        finisher = Finisher(field, layout, scratch, folder, recipe.maps, detail, compare and field.has_truth)
+        _make_all(recipe, finisher, at_once, progress)
+        totals = finisher.totals()
+        return Tiled(
+            folder=folder,
+            method=method.name,
+            settings={**_common_settings(scratch), "tiles": layout.described()},
+            source=field.source,
+            pixel_size_nm=field.pixel_size_nm,
+            contradictions=finisher.contradictions(),
+            metrics=finisher.metrics(totals) if compare else None,
+            totals=totals,
+            seconds=time.perf_counter() - start,
+        )
+
+
+def _make_all(recipe: Recipe, finisher: Finisher, at_once: int, progress: Progress) -> None:
+    """Make and finish all tiles that are wanting."""
+    layout, scratch = finisher.layout, finisher.scratch
+    written = sum(scratch.figures(tile) is not None for tile in layout)
+    wanting = [
+        tile
+        for tile in layout
+        if not scratch.has(tile) and any(scratch.figures(one) is None for one in layout.neighbours(tile))
+    ]
+    progress(written, len(layout))
+    for tile in [tile for tile in layout if scratch.has(tile)]:  # of a run that ended between making and writing
+        written += finisher.follow(tile)
+    for tile in made(recipe, wanting, scratch, at_once):
+        written += finisher.follow(tile)
+        progress(written, len(layout))
+
+
+def _begin(work: Path, key: Mapping[str, Any], resume: bool) -> None:
+    """Make the folder, or see that it belongs to the same reconstruction."""
+    file = work / _KEY
+    if resume and file.exists():
+        known = json.loads(file.read_bytes())
+        differ = [name for name in key if known.get(name) != key[name]]
+        if differ:
+            raise UsageError(
+                f"expected to go on with the same {differ[0]}, got another one than {str(work)!r} was made with; leave "
+                "out --resume to begin anew"
+            )
+        return
+    remove_tree(work)
+    work.mkdir()
+    file.write_text(json.dumps(key), encoding="utf-8")
+
+
+def _unsampled(sums: Any, visits: Any) -> tuple[float, float]:
+    """Signal and its standard deviation where nothing was sampled: mean and spread of what was."""
+    number = float(visits.sum())
+    if number == 0:
+        return 0.0, 1.0
+    mean = float(sums.sum()) / number
+    there = visits > 0
+    return mean, float(np.sqrt(np.average((sums[there] / visits[there] - mean) ** 2, weights=visits[there])))
+
+
+def _common_settings(scratch: Scratch) -> dict[str, Any]:
+    """Settings on which all tiles agree."""
+    found = [one for tile in scratch.layout if (one := scratch.settings(tile)) is not None]
+    if not found:
+        return {}
+    return {name: value for name, value in found[0].items() if all(one.get(name) == value for one in found)}
