@@ -32,7 +32,7 @@ unit: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not long"
 
 every-unit: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered
+	STEMSCAN_BROWSER=needed $(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered
 
 wheel: $(VENV)/.installed-dev
 	$(BIN)/python tests/check_wheel.py

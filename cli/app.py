@@ -26,6 +26,7 @@ from stemscan.cli import (
     simulate,
     train,
     verify,
+    watch,
     weights,
 )
 from stemscan.cli.common import one_sentence
@@ -83,6 +84,7 @@ app.command("drift")(drift.drift)
 app.command("import")(importing.import_data)
 app.command("info")(info.info)
 app.command("verify")(verify.verify)
+app.command("watch")(watch.watch)
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("train")(train.train)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -33,7 +33,9 @@ _PERIOD: Final = 16
 _DOSE: Final = 10.0
 
 
-def make_ready(shape: tuple[int, int], output: str | Path, method: str = PROMPT_METHOD, *, passes: int = 1) -> None:
+def make_ready(
+    shape: tuple[int, int], output: str | Path, method: str = PROMPT_METHOD, *, passes: int = 1, **settings: Any
+) -> None:
     """Reconstruct a made-up scan, and write and forget its image; see that the real one will have the memory.
 
     Parameters
@@ -43,9 +45,11 @@ def make_ready(shape: tuple[int, int], output: str | Path, method: str = PROMPT_
     output : str or Path
         Of the image to come; only its suffix matters.
     method : str
-        As for `reconstruct`; one that needs no settings.
+        As for `reconstruct`.
     passes : int
         Of the scan that is to be reconstructed.
+    **settings
+        Of the method.
 
     Raises
     ------
@@ -57,7 +61,9 @@ def make_ready(shape: tuple[int, int], output: str | Path, method: str = PROMPT_
     row, column = np.arange(rows)[:, None], np.arange(columns)
     signal = 0.5 + 0.25 * np.cos(2 * np.pi * row / _PERIOD) * np.cos(2 * np.pi * column / _PERIOD)
     counts = np.random.default_rng(0).poisson(_DOSE * signal).astype(np.uint16)  # without noise the grid would be finer
-    done = reconstruct(Inputs.from_arrays(counts[None], np.ones((1, rows, columns), dtype=np.uint16), _DOSE), method)
+    done = reconstruct(
+        Inputs.from_arrays(counts[None], np.ones((1, rows, columns), dtype=np.uint16), _DOSE), method, **settings
+    )
     with TemporaryDirectory() as folder:
         write_reconstruction(done, Path(folder) / f"made-up{Path(output).suffix}")
 

@@ -34,7 +34,7 @@ from stemscan.types import Image
 if TYPE_CHECKING:
     from stemscan.store.reader import Acquisition
 
-__all__ = ["PsnrGain", "expected_gain"]
+__all__ = ["PsnrGain", "expected_gain", "held_out_errors"]
 
 Places = npt.NDArray[np.int32] | npt.NDArray[np.float32]
 
@@ -98,7 +98,25 @@ def expected_gain(acquisition: Acquisition, passes: int) -> float | None:
     """
     if acquisition.plan_digest is None:
         raise UsageError("expected an acquisition that follows a plan to estimate a gain, got imported data")
-    samples = acquisition.samples_committed
+    errors = held_out_errors(acquisition, acquisition.samples_committed)
+    return None if errors is None else _gain(*errors, passes)
+
+
+def held_out_errors(acquisition: Acquisition, samples: int) -> tuple[float, float] | None:
+    """Mean squared errors of images by samples that were held out, relative to signal 1.
+
+    Parameters
+    ----------
+    acquisition : Acquisition
+        That follows a plan.
+    samples : int
+        So many of its samples, from the first on.
+
+    Returns
+    -------
+    (float, float) or None
+        Of images of three eighths and of three quarters of the samples; None where these are too few to tell.
+    """
     values = acquisition.electrons(0, samples)
     actual = acquisition.actual(0, samples)
     places = acquisition.positions(0, samples) if actual is None else actual
@@ -119,7 +137,7 @@ def expected_gain(acquisition: Acquisition, passes: int) -> float | None:
             image = _reconstructed(acquisition, shape, signal[chosen], seen[chosen])
             errors[which] += _squared_error(acquisition, image, signal[held], seen[held])
         count += int(np.count_nonzero(held))
-    return _gain(errors[0] / count, errors[1] / count, passes)
+    return float(errors[0] / count), float(errors[1] / count)
 
 
 def _corners(shape: tuple[int, int]) -> list[npt.NDArray[np.int64]]:

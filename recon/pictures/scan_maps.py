@@ -13,7 +13,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from stemscan.store.reader import Acquisition
 
-__all__ = ["ScanMaps", "Spread"]
+__all__ = ["Gathered", "ScanMaps", "Spread"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -86,7 +86,7 @@ class ScanMaps:
             for name in ("truth_fading", "truth_contamination")
             if name in acquisition.tracks
         }
-        spread = _Gathered.of(acquisition)
+        spread = Gathered.of(acquisition)
         ends = {*acquisition.layout.pass_starts, *range(0, total, _STRETCH)}  # a pixel is paired in another pass
         for start, stop in pairwise(sorted({min(end, total) for end in ends} | {total})):
             positions, counts = acquisition.positions(start, stop), acquisition.electrons(start, stop)
@@ -122,7 +122,7 @@ class ScanMaps:
         return replace(self, cell=self.cell * by, visits=visits)
 
 
-class _Gathered:
+class Gathered:
     """Moments of counts in bins of what is expected of them: by the specimen, or by the mean of two visits."""
 
     def __init__(self, signal: npt.NDArray[np.float32] | None, pixels: int, largest: float) -> None:
@@ -132,7 +132,7 @@ class _Gathered:
         self._sums = np.zeros((6, _BINS))
 
     @classmethod
-    def of(cls, acquisition: Acquisition) -> _Gathered | None:
+    def of(cls, acquisition: Acquisition) -> Gathered | None:
         """Bins for an acquisition; None where a beam lags, which counts what lies along its way."""
         if acquisition.coil_tau_ns is not None:
             return None

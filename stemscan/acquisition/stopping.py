@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
     from stemscan.store.reader import Acquisition
 
-__all__ = ["AfterPasses", "ChecksPlan", "MaxDose", "PlaysStore", "StopRule"]
+__all__ = ["AfterPasses", "ChecksPlan", "MaxDose", "PlaysStore", "StopRule", "dose_so_far"]
 
 _BATCH: Final = 1 << 18
 
@@ -120,13 +120,10 @@ class MaxDose:
 
     def __call__(self, acquisition: Acquisition, passes: int) -> str | None:
         """Stop when one more pass would exceed the dose."""
-        plan, ledger = acquisition.plan, acquisition.ledger
-        if plan is None or ledger is None or plan.dose_e_per_A2 is None:
+        spent, again = dose_so_far(acquisition) or (None, 0.0)
+        if spent is None:
             raise UsageError("expected a plan with a pixel size beside a largest dose, got none; state pixel_size_nm")
-        spent = sum(ledger[name]["electrons"] for name in ("dwell", "settle", "transit", "park"))
-        again = ledger["samples_exposed_again_at_most"] * plan.electrons_per_sample / plan.dose.collection
-        per_electron = plan.dose_e_per_A2 * plan.dose.collection / plan.total_electrons  # over the plan's region
-        so_far, next_pass = (electrons * per_electron for electrons in (spent + again, spent / passes))
+        so_far, next_pass = spent + again, spent / passes
         if so_far + next_pass <= self.e_per_A2 * (1 + 1e-9):
             return None
         return f"max-dose: {so_far:.6g} e-/A^2 so far, {next_pass:.6g} a pass, limit {self.e_per_A2:g}"
@@ -150,6 +147,23 @@ class AfterPasses:
     def __call__(self, acquisition: Acquisition, passes: int) -> str | None:
         """The reason, once there are so many passes."""
         return self.reason if passes >= self.passes else None
+
+
+def dose_so_far(acquisition: Acquisition) -> tuple[float, float] | None:
+    """Mean dose over the plan's region, by the ledger: of its times, and of samples that may have been exposed again.
+
+    Returns
+    -------
+    (float, float) or None
+        Incident electrons per square angstrom; None where pixel size or plan are not known.
+    """
+    plan, ledger = acquisition.plan, acquisition.ledger
+    if plan is None or ledger is None or plan.dose_e_per_A2 is None:
+        return None
+    spent = sum(ledger[name]["electrons"] for name in ("dwell", "settle", "transit", "park"))
+    again = ledger["samples_exposed_again_at_most"] * plan.electrons_per_sample / plan.dose.collection
+    per_electron = plan.dose_e_per_A2 * plan.dose.collection / plan.total_electrons
+    return spent * per_electron, again * per_electron
 
 
 def _exposed_ns(controller: ScanController, path: ScanPath, samples: int) -> int:

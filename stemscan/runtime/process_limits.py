@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-__all__ = ["end_of", "lift_time_limit", "limit_process", "memory_taken", "processors"]
+__all__ = ["end_of", "give_way", "lift_time_limit", "limit_process", "memory_taken", "processors"]
 
 _CLOCK: Final = 20.0
 """Seconds by the clock for one of computing, where that cannot be limited: machines may be busy."""
@@ -66,3 +66,9 @@ def end_of(code: int) -> str:
     reasons = {"SIGPROF": _TOO_LONG, "SIGKILL": _STOPPED}
     known = {-getattr(signal, name): reason for name, reason in reasons.items() if hasattr(signal, name)}
     return known.get(code, _FAILED)
+
+
+def give_way(by: int = 10) -> None:
+    """Let other processes compute first, as far as the system knows of that; not to be undone."""
+    if hasattr(os, "nice"):
+        os.nice(by)

@@ -1,0 +1,181 @@
+"""Pictures of a scan as tiles of a pyramid: numbers of one byte a pixel with a table of colours, as PNG.
+
+Level 0 is the grid itself, pixel for pixel; on level k a pixel is the mean of 2^k by 2^k of them. Tiles are `TILE`
+pixels along a side. All colours are from tables that people with colour-blindness can read: grey, blue to red,
+`cividis`, `viridis`.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from stemscan.recon.pictures.colours import UNVISITED, coverage_colours, grey_limits, signed_colours, to_rgb
+
+__all__ = ["TILE", "Layer", "Shades", "levels_of", "png_of", "shades"]
+
+TILE: Final = 1024
+
+_MOST_LOOKED_AT: Final = 1 << 17
+"""Pixels from which limits of grey are found."""
+
+_STEPS: Final = 255
+"""Shades of a table, from number 1 on; number 0 stands for pixels without a value."""
+
+Region = tuple[slice, slice]
+Values = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Shades:
+    """A table of colours.
+
+    Attributes
+    ----------
+    colours : ndarray of uint8, (256, 3)
+    number : callable
+        From values and limits to numbers in the table, 1 .. 255.
+    """
+
+    colours: npt.NDArray[np.uint8]
+    number: Callable[[Values, tuple[float, float]], Values]
+
+
+@cache
+def shades(name: str) -> Shades:
+    """A table by its name: "grey", "visits", "signed", "cividis" or "viridis"."""
+    line = np.linspace(0.0, 1.0, _STEPS)[None, :]
+    if name == "grey":
+        return Shades(_table(to_rgb(line, (0.0, 1.0))[0]), _linear)
+    if name == "visits":
+        steps = coverage_colours(np.arange(_STEPS + 1)[None, :])[0][0]
+        return Shades(steps, lambda values, limits: np.minimum(np.ceil(values), _STEPS))
+    if name == "signed":
+        return Shades(_table(signed_colours(2 * line - 1, 1.0)[0]), _signed)
+    from matplotlib import colormaps
+
+    return Shades(_table((255 * colormaps[name](line[0])[:, :3]).round()), _linear)
+
+
+def _table(colours: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """A table of `_STEPS` colours, behind that of pixels without a value."""
+    return np.vstack([np.array([UNVISITED]), colours]).astype(np.uint8)
+
+
+def _linear(values: Values, limits: tuple[float, float]) -> Values:
+    """Numbers that grow evenly from one limit to the other."""
+    low, high = limits
+    scale = (_STEPS - 1) / max(high - low, 1e-30)
+    return np.asarray(np.clip((values - np.float32(low)) * np.float32(scale) + np.float32(1.5), 1, _STEPS))
+
+
+def _signed(values: Values, limits: tuple[float, float]) -> Values:
+    """Numbers by the square of values, with their sign, so that noise is pale."""
+    share = values * np.abs(values) / np.float32(max(limits[1], 1e-30) ** 2)
+    return np.asarray(np.clip(share * np.float32(0.5 * (_STEPS - 1)) + np.float32(0.5 * (_STEPS - 1) + 1.5), 1, _STEPS))
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A picture that can be asked for tile by tile: a quotient of two arrays, such as counts over visits.
+
+    Attributes
+    ----------
+    values : ndarray, (H, W)
+        Sums, or an image.
+    weights : ndarray or None, (H, W)
+        By which the sums are divided; pixels with none have no value.
+    shades : str
+        As `shades` takes it.
+    limits : tuple of float or None
+        Values of the first and the last colour; found from the values where None.
+    """
+
+    values: Values
+    weights: Values | None
+    shades: str
+    limits: tuple[float, float] | None = None
+
+    def tile(self, level: int, row: int, column: int) -> tuple[npt.NDArray[np.uint8], tuple[float, float]]:
+        """Numbers of the colours of one tile, (h, w), and the limits.
+
+        Raises
+        ------
+        IndexError
+            When there is no such tile.
+        """
+        side = TILE << level
+        rows, columns = self.values.shape
+        if not (0 <= level < levels_of((rows, columns)) and 0 <= row * side < rows and 0 <= column * side < columns):
+            raise IndexError(f"no tile {row}, {column} on level {level}")
+        region = (slice(row * side, (row + 1) * side), slice(column * side, (column + 1) * side))
+        means, known = self._means(region, 1 << level)
+        limits = self.limits or self._found_limits(1 << level)
+        numbers = shades(self.shades).number(means, limits).astype(np.uint8)
+        if known is not None:
+            numbers[~known] = 0
+        return numbers, limits
+
+    def _means(self, region: Region, step: int) -> tuple[Values, npt.NDArray[np.bool_] | None]:
+        """Means of blocks of a region, and which of them have a value."""
+        values = _block_sums(self.values[region], step)
+        if self.weights is None:
+            return values / np.float32(step * step) if step > 1 else values, None
+        weights = _block_sums(self.weights[region], step)
+        known = weights > 0
+        return np.divide(values, weights, out=np.zeros(values.shape, np.float32), where=known), known
+
+    def _found_limits(self, step: int) -> tuple[float, float]:
+        """Limits of grey by blocks here and there."""
+        rows, columns = self.values.shape
+        every = max(1, math.ceil(math.sqrt(rows * columns / step / step / _MOST_LOOKED_AT)))
+        means, known = self._means((slice(None), slice(None)), step) if step > 1 else self._sampled(every)
+        if step > 1:
+            means, known = means[::every, ::every], None if known is None else known[::every, ::every]
+        low, high = grey_limits(means, known)
+        return (min(low, 0.0), high) if known is not None else (low, high)
+
+    def _sampled(self, every: int) -> tuple[Values, npt.NDArray[np.bool_] | None]:
+        """Every so many pixels, as `_means` gives them."""
+        thin = (slice(None, None, every), slice(None, None, every))
+        return Layer(self.values[thin], None if self.weights is None else self.weights[thin], "grey")._means(
+            (slice(None), slice(None)), 1
+        )
+
+
+def levels_of(shape: tuple[int, int]) -> int:
+    """Number of levels: the last one fits into a tile.
+
+    Examples
+    --------
+    >>> levels_of((512, 1024)), levels_of((4096, 4100))
+    (1, 4)
+    """
+    return 1 + max(0, math.ceil(math.log2(max(*shape, 1) / TILE)))
+
+
+def png_of(numbers: npt.NDArray[np.uint8], table: str) -> bytes:
+    """A PNG of numbers of colours, made fast rather than small."""
+    from PIL import Image
+
+    image = Image.fromarray(numbers, "L")
+    image.putpalette(shades(table).colours.tobytes())
+    file = io.BytesIO()
+    image.save(file, "png", compress_level=1)
+    return file.getvalue()
+
+
+def _block_sums(values: Values, step: int) -> Values:
+    """Sums over blocks of step x step pixels, those at the border smaller."""
+    if step == 1:
+        return values
+    rows, columns = (np.arange(0, side, step) for side in values.shape)
+    across = np.add.reduceat(values, columns, axis=1, dtype=np.float32)
+    return np.asarray(np.add.reduceat(across, rows, axis=0))
