@@ -25,6 +25,7 @@ from stemscan.cli.following import follow_rows, follower_of, tell_moves, tell_ro
 from stemscan.cli.scan_rows import specimen_rows
 from stemscan.cli.shared_options import takes
 from stemscan.cli.virtual_options import VirtualOptions
+from stemscan.cli.watching import PageOptions, page_settings, watched
 
 if TYPE_CHECKING:
     from stemscan.acquisition.scan import ScanReport
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["acquire"]
 
 
+@takes(PageOptions, "page")
 @takes(VirtualOptions, "virtual")
 def acquire(
     plan: Annotated[Path, typer.Argument(help="Plan file.", show_default=False)],
@@ -93,6 +95,10 @@ def acquire(
             show_default=False,
         ),
     ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show the scan in a browser, with buttons that stop or park it.")
+    ] = False,
+    page: PageOptions,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted store, or begin it.")] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -101,15 +107,18 @@ def acquire(
     """Acquire a plan with a controller into a store; Ctrl-C blanks the beam and keeps what came."""
     from stemscan.acquisition.controllers import ControllerRequest
     from stemscan.acquisition.reports import provenance_of
+    from stemscan.acquisition.scan import COMMIT_SAMPLES
     from stemscan.acquisition.session import run_session
     from stemscan.arguments import check_beginning
     from stemscan.errors import UsageError
     from stemscan.plan.scan_plan import ScanPlan
+    from stemscan.recon.view.beside import commit_samples_of
     from stemscan.store.create import check_place
 
     check_beginning(resume=resume, overwrite=overwrite)
     patience = _patience(timeout)
     talk = Talk(quiet, as_json)
+    shown = page_settings(watch, page, output)
     scan_plan = ScanPlan.load(plan)
     rules = [_rule(text) for text in stop_when or []]
     if rules and scan_plan.passes == 1:
@@ -131,6 +140,7 @@ def acquire(
             raise UsageError(f"--image: expected another path than the store's, got {str(image)!r} twice")
         _ready_for(image, scan_plan, talk, overwrite)
     with (
+        watched(shown, talk) as requests,
         opened_controller(controller, request) as opened,
         talk.progress("acquiring") as progress,
         _noted(talk),
@@ -148,6 +158,8 @@ def acquire(
             stop_rules=rules,
             follower=follower,
             session={"controller": controller},
+            requests=requests,
+            commit_samples=COMMIT_SAMPLES if requests is None else commit_samples_of(scan_plan.dwell_ns),
         )
         scanned = provenance_of(opened).specimen
     seconds = None if image is None else _reconstructed(output, image, talk, overwrite)

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from stemscan.errors import StemscanWarning
 from stemscan.runtime.imports import loading, without_collector
-from stemscan.runtime.interrupts import begin, end_at_signals, raise_interrupts, received
+from stemscan.runtime.interrupts import begin, end_at_signals, raise_interrupts, reason, received
 
 __all__ = ["run"]
 
@@ -93,6 +93,6 @@ def _interrupted(arguments: list[str]) -> int:
     by = "" if signum == signal.SIGINT else f" by {signal.Signals(signum).name}"
     more = _GOING_ON.get(arguments[0] if arguments else "", "")
     with suppress(OSError, ValueError, AttributeError):  # a terminal that is closed
-        sys.stderr.write(f"error: interrupted{by}{more}\n")
+        sys.stderr.write(f"error: {reason() or f'interrupted{by}'}{more}\n")
         sys.stderr.flush()
     return _SIGNALLED + signum

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from stemscan.cli.common import JsonOption, QuietOption, Talk
+from stemscan.cli.watching import check_port
 
 __all__ = ["watch"]
 
@@ -41,8 +42,7 @@ def watch(
     check_listening(host, allow_remote=allow_remote)
     if not 0 < speed <= FASTEST:
         raise UsageError(f"--speed: expected a number above 0, at most {FASTEST:g}, got {speed:g}")
-    if not 0 <= port < 1 << 16:
-        raise UsageError(f"--port: expected 0 to 65535, got {port}")
+    check_port(port)
     if not store.exists():
         raise InputNotFoundError(f"expected an acquisition store, got {str(store)!r}, which does not exist")
     check_method(method)

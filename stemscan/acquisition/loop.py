@@ -18,6 +18,7 @@ import numpy as np
 from stemscan.acquisition.committer import Committer
 from stemscan.acquisition.reports import channels_of, controller_errors, reach_of
 from stemscan.acquisition.segment import Segment
+from stemscan.acquisition.stopping import is_limit
 from stemscan.acquisition.timed_controller import TimedController, aside
 from stemscan.errors import (
     ControllerError,
@@ -35,6 +36,7 @@ from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.acquisition.following import FieldMoves
+    from stemscan.acquisition.requests import ScanRequests
     from stemscan.acquisition.scan_controller import ScanController
     from stemscan.acquisition.stopping import StopRule
     from stemscan.store.writer import AcquisitionWriter
@@ -57,6 +59,7 @@ class AcquireLoop:
     stall_timeout: float | None
     stop_rules: Sequence[StopRule]
     moves: FieldMoves | None = None
+    requests: ScanRequests | None = None
     pauses: int = 0
     paused_seconds: float = 0.0
     stopped: str | None = None
@@ -97,6 +100,7 @@ class AcquireLoop:
             try:
                 self._expose(interrupts, committer)
                 committer.finish()
+                self._note_requests()
                 interrupts.check()
                 store.complete(stopped=self.stopped)
             except (StoreError, DiskSpaceError) as problem:
@@ -110,6 +114,7 @@ class AcquireLoop:
                         self._disarm()
                 self._end_doubt(problem, committer)
                 committer.finish()
+                self._note_requests()
                 if isinstance(problem, Interrupted):
                     store.abort()
                 raise
@@ -132,9 +137,13 @@ class AcquireLoop:
     def _expose(self, interrupts: Interrupts, committer: Committer) -> None:
         """Segment after segment."""
         total = self.writer.total_samples
+        if self.requests is not None:
+            self.requests.begin(self.writer.layout.pass_starts, whole=not self.controller.capabilities.resumable)
         self._restore_field(interrupts)
         while self._received < total:
             interrupts.check()
+            self._obey(self._received)
+            self._note_requests()
             if self._enough(interrupts, committer):
                 return
             self._follow(interrupts, committer)
@@ -145,16 +154,38 @@ class AcquireLoop:
                 self._go_back(problem, interrupts, committer)
 
     def _enough(self, interrupts: Interrupts, committer: Committer) -> bool:
-        """Between passes, ask the rules whether to stop; the beam is blanked meanwhile."""
-        if not self.stop_rules or self._received not in self.writer.layout.pass_starts[1:]:
+        """Between passes, ask the rules and those who watch whether to stop; the beam is blanked meanwhile."""
+        asked, edges = self.requests is not None and self.requests.stops, self.writer.layout.pass_starts
+        if not (self.stop_rules or asked) or self._received not in edges[1:]:
             return False
         committer.drain()
-        passes = self.writer.layout.pass_starts.index(self._received)
         with interrupts.immediate():
-            acquired = Acquisition.open(self.writer.path)
-            reasons = (rule(acquired, passes) for rule in self.stop_rules)
-            self.stopped = next((reason for reason in reasons if reason is not None), None)
+            self.stopped = self._reason(edges.index(self._received), asked)
         return self.stopped is not None
+
+    def _reason(self, passes: int, asked: bool) -> str | None:
+        """Reason to stop after so many passes; one that is no limit may wait for a pass that was asked for."""
+        acquired, waits = Acquisition.open(self.writer.path), False
+        for rule in self.stop_rules:
+            reason = rule(acquired, passes)
+            if reason is None:
+                continue
+            waits = waits or (self.requests is not None and not is_limit(rule) and self.requests.postponed())
+            if is_limit(rule) or not waits:
+                return reason
+        if not asked or waits or (self.requests is not None and self.requests.postponed()):
+            return None
+        return "asked for"
+
+    def _obey(self, received: int) -> None:
+        """Park where that was asked for."""
+        if self.requests is not None:
+            self.requests.check(received)
+
+    def _note_requests(self) -> None:
+        """Write into the history what was asked for."""
+        for asked in self.requests.notes() if self.requests is not None else ():
+            self.writer.note("asked", request=asked)
 
     def _follow(self, interrupts: Interrupts, committer: Committer) -> None:
         """Before a pass, move the field by the drift that those before foretell; the beam is blanked meanwhile."""
@@ -186,6 +217,7 @@ class AcquireLoop:
                 committer.check()
                 if self.progress is not None:
                     self.progress(segment.received, store.total_samples)
+                self._obey(segment.received)
             segment.end(able.name)
         except UnprovenError as problem:
             segment.give(problem.proven)
@@ -245,7 +277,7 @@ class AcquireLoop:
         if not self.controller.capabilities.resumable:
             return total
         stop = min(total, (self._received // self.commit_samples + 1) * self.commit_samples)
-        if self.stop_rules or self.moves is not None:
+        if self.stop_rules or self.moves is not None or (self.requests is not None and self.requests.stops):
             stop = min(stop, next(edge for edge in self.writer.layout.pass_starts if edge > self._received))
         return stop
 

@@ -23,6 +23,7 @@ from stemscan.errors import StoreMismatchError, UsageError
 
 if TYPE_CHECKING:
     from stemscan.acquisition.following import DriftFollower
+    from stemscan.acquisition.requests import ScanRequests
     from stemscan.acquisition.stopping import StopRule
     from stemscan.plan.scan_plan import ScanPlan
     from stemscan.store.writer import AcquisitionWriter
@@ -75,6 +76,7 @@ def run_scan(
     stall_timeout: float | None = None,
     stop_rules: Sequence[StopRule] = (),
     follower: DriftFollower | None = None,
+    requests: ScanRequests | None = None,
 ) -> ScanReport:
     """Expose all samples of a plan that a store does not have yet, and complete the store.
 
@@ -101,6 +103,8 @@ def run_scan(
         Asked after every pass but the last; the first reason to stop ends the acquisition, which is then complete.
     follower : DriftFollower, optional
         Moves the field between passes; the store must have been begun with it.
+    requests : ScanRequests, optional
+        By which others ask this scan to stop after a pass, to go on for one more, or to park.
 
     Returns
     -------
@@ -149,6 +153,7 @@ def run_scan(
             stall_timeout,
             tuple(stop_rules),
             None if follower is None else FieldMoves(follower, writer),
+            requests,
         )
         loop.check()
         loop.run()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stemscan.acquisition.reports import controller_errors, provenance_of
-from stemscan.acquisition.scan import ScanReport, check_request, run_scan
+from stemscan.acquisition.scan import COMMIT_SAMPLES, ScanReport, check_request, run_scan
 from stemscan.acquisition.stopping import ChecksPlan, PlaysStore
 from stemscan.arguments import check_beginning, described, file_path
 from stemscan.errors import StoreMismatchError, UsageError
@@ -18,6 +18,7 @@ from stemscan.store.writer import AcquisitionWriter
 
 if TYPE_CHECKING:
     from stemscan.acquisition.following import DriftFollower
+    from stemscan.acquisition.requests import ScanRequests
     from stemscan.acquisition.scan_controller import ScanController
     from stemscan.acquisition.stopping import StopRule
     from stemscan.plan.scan_plan import ScanPlan
@@ -108,8 +109,10 @@ def run_session(
     stop_rules: Sequence[StopRule] = (),
     follower: DriftFollower | None = None,
     session: Mapping[str, object] | None = None,
+    requests: ScanRequests | None = None,
+    commit_samples: int = COMMIT_SAMPLES,
 ) -> ScanReport:
-    """Acquire as `acquire` does, and report how it went."""
+    """Acquire as `acquire` does, and report how it went; `requests` and `commit_samples` as for `run_scan`."""
     check_beginning(resume=resume, overwrite=overwrite)
     plan, output, rules = plan_of(plan), file_path(output, "the new store"), _rules(stop_rules)
     if isinstance(controller, PlaysStore):
@@ -145,9 +148,11 @@ def run_session(
             controller,
             writer,
             progress=progress,
+            commit_samples=commit_samples,
             stall_timeout=stall_timeout,
             stop_rules=rules,
             follower=follower,
+            requests=requests,
         )
 
 

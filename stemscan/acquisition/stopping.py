@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol, runtime_checkable
 
 from stemscan.acquisition.reports import beam_times_of
 from stemscan.errors import UsageError
@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
     from stemscan.store.reader import Acquisition
 
-__all__ = ["AfterPasses", "ChecksPlan", "MaxDose", "PlaysStore", "StopRule", "dose_so_far"]
+__all__ = ["AfterPasses", "ChecksPlan", "MaxDose", "PlaysStore", "StopRule", "dose_so_far", "is_limit"]
 
 _BATCH: Final = 1 << 18
 
 
 class StopRule(Protocol):
-    """Decides after a pass, while the beam is blanked, whether the next one is worth its dose."""
+    """Decides after a pass, while the beam is blanked, whether the next one is worth its dose.
+
+    One with an attribute `limit` that is true is a bound: nobody who watches can ask for a pass beyond it.
+    """
 
     def __call__(self, acquisition: Acquisition, passes: int) -> str | None:
         """Reason to stop now, in a few words; None to go on.
@@ -85,6 +88,7 @@ class MaxDose:
     """
 
     e_per_A2: float
+    limit: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not 0 < self.e_per_A2 < float("inf"):
@@ -147,6 +151,11 @@ class AfterPasses:
     def __call__(self, acquisition: Acquisition, passes: int) -> str | None:
         """The reason, once there are so many passes."""
         return self.reason if passes >= self.passes else None
+
+
+def is_limit(rule: StopRule) -> bool:
+    """Tell whether a rule is a bound that nobody may go beyond."""
+    return bool(getattr(rule, "limit", False))
 
 
 def dose_so_far(acquisition: Acquisition) -> tuple[float, float] | None:

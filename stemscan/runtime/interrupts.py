@@ -34,7 +34,9 @@ __all__ = [
     "begin",
     "blocked",
     "end_at_signals",
+    "interrupt_main",
     "raise_interrupts",
+    "reason",
     "received",
     "unblocked",
 ]
@@ -50,6 +52,7 @@ _CALM_S: Final = 1.0
 """For so long after a signal another one is taken for the same, so that an impatient user does not stop the tidying."""
 
 _received: int | None = None
+_reason = ""
 _raised_at = -_CALM_S
 
 
@@ -60,16 +63,35 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(f"interrupted by {signal.Signals(signum).name}")
         self.signum = signum
 
+    @classmethod
+    def by_request(cls) -> Self:
+        """The same for a request that came without a signal."""
+        return cls(signal.SIGINT)
+
 
 def begin() -> None:
     """Forget the signals of an earlier command in this process."""
-    global _received, _raised_at
-    _received, _raised_at = None, -_CALM_S
+    global _received, _raised_at, _reason
+    _received, _raised_at, _reason = None, -_CALM_S, ""
 
 
 def received() -> int | None:
     """The last signal since `begin` that asked to stop; None where there was none."""
     return _received
+
+
+def interrupt_main(why: str) -> None:
+    """Ask the main thread to stop as Ctrl-C does, by a signal that the process does not ignore, and keep why."""
+    global _reason
+    _reason = why
+    signum = next((one for one in SIGNALS if signal.getsignal(one) is not signal.SIG_IGN), None)
+    if signum is not None:
+        _send(signum)
+
+
+def reason() -> str:
+    """Why `interrupt_main` was called since `begin`; empty where it was not."""
+    return _reason
 
 
 def raise_interrupts() -> None:

@@ -345,6 +345,17 @@ class AcquisitionWriter:
         failpoint("abort:recorded")
         self.close()
 
+    def note(self, name: str, **more: str) -> None:
+        """Add an entry to the history, durably.
+
+        Raises
+        ------
+        StoreError, DiskSpaceError
+            When the store cannot be written.
+        """
+        self._open_chunks()
+        self._store.root.update(lambda record: {"history": [*record.history, event(name, None, **more)]})
+
     # ------------------------------------------------------------------ going back
 
     def rewind(self, samples: int, reason: str) -> None:

@@ -309,3 +309,30 @@ def test_bad_uses_of_following(stemscan: Stemscan, plan: str, more: tuple[str, .
     done = stemscan("acquire", plan, "-o", "a.zarr", "--specimen", SPECIMEN, *more)
     assert (done.code, says in done.err) == (2, True), done.err
     assert not Path("a.zarr").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--port", "8000"], "--port: expected --watch beside it, got it alone"),
+        (["--allow-remote"], "--allow-remote: expected --watch beside it, got it alone"),
+        (["--watch", "--host", "0.0.0.0"], "--host: expected a loopback address"),
+        (["--watch", "--port", "-1"], "--port: expected 0 to 65535, got -1"),
+        (["--watch", "--host", "192.0.2.1", "--allow-remote"], "choose others by --host and --port"),
+    ],
+)
+def test_a_page_that_cannot_be_is_refused_before_the_beam(
+    stemscan: Stemscan, plan: str, options: list[str], words: str
+) -> None:
+    done = stemscan("acquire", plan, "-o", "a.zarr", "--specimen", SPECIMEN, *options)
+    assert done.code == 2
+    assert words in done.err
+    assert not Path("a.zarr").exists()
+
+
+def test_a_watched_scan_is_the_same_scan(stemscan: Stemscan, plan: str) -> None:
+    for name, options in (("a.zarr", []), ("b.zarr", ["--watch"])):
+        done = stemscan("acquire", plan, "-o", name, "--specimen", SPECIMEN, "--seed", "3", *options)
+        assert done.code == 0, done.err
+    assert done.err.startswith("watch: http://127.0.0.1:")
+    assert contents(Path("a.zarr")) == contents(Path("b.zarr"))
