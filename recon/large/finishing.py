@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from stemscan.recon.large.field import Field
 from stemscan.recon.large.figures import Totals, likeness, ssim_sum, summed
 from stemscan.recon.large.layout import Layout, Region, Tile, within
 from stemscan.recon.large.scratch import Scratch
-from stemscan.recon.metrics import SSIM_WINDOW, Metrics
+from stemscan.recon.metrics import SSIM_WINDOW
 from stemscan.recon.output.zarr_folder import ZarrFolder
 
 __all__ = ["Finisher"]
@@ -47,23 +46,18 @@ class Finisher:
     detail: float | None
     compares: bool
 
-    def follow(self, tile: Tile) -> int:
-        """Finish all tiles for which the one that was just made was the last that was wanting; gives their number."""
-        number = 0
+    def can_finish(self, tile: Tile) -> bool:
+        """Tell whether a tile and all its neighbours are there, and it is not written."""
+        there = all(self.scratch.has(one) for one in self.layout.neighbours(tile))
+        return there and self.scratch.figures(tile) is None
+
+    def drop_around(self, tile: Tile) -> None:
+        """Delete what was made of a tile and its neighbours, where all around it is written."""
         for one in self.layout.neighbours(tile):
-            if self.scratch.figures(one) is None and self._ready(one):
-                self._finish(one)
-                number += 1
-                for neighbour in self.layout.neighbours(one):
-                    if all(self.scratch.figures(other) is not None for other in self.layout.neighbours(neighbour)):
-                        self.scratch.drop(neighbour)
-        return number
+            if all(self.scratch.figures(other) is not None for other in self.layout.neighbours(one)):
+                self.scratch.drop(one)
 
-    def _ready(self, tile: Tile) -> bool:
-        """Tell whether a tile and all its neighbours are there."""
-        return all(self.scratch.has(one) for one in self.layout.neighbours(tile))
-
-    def _finish(self, tile: Tile) -> None:
+    def finish(self, tile: Tile) -> None:
         """Write a tile's core."""
         around = self.layout.around(tile.core, self.layout.halo)
         inner = within(tile.core, around)
@@ -84,24 +78,17 @@ class Finisher:
             figures["ssim"] = self._ssim(wide["image"], truth, tile, around)
         for name, values in cores.items():
             self.folder.write(name, *tile.core, values)
-        self.folder.sync()
         self.scratch.finish(tile, figures)
 
     def totals(self) -> Totals:
         """Figures of the whole image."""
         return Totals(figures for tile in self.layout if (figures := self.scratch.figures(tile)) is not None)
 
-    def metrics(self, totals: Totals) -> Metrics | None:
-        """Likeness to the truth, where there is one; reads the image again."""
-        if not self.compares:
-            return None
-        (low, span), (low_truth, span_truth) = totals.scales()
-        total = math.nan if span_truth == 0 else 0.0
-        for tile in self.layout if span_truth > 0 else ():
-            around = self.layout.around(tile.core, SSIM_WINDOW)
-            image, truth = self.folder.read("image", *around), self.field.truth(*around)
-            total += self._ssim((image - low) / span, (truth - low_truth) / span_truth, tile, around)
-        return totals.metrics(self.layout.shape, total)
+    def scaled_ssim(self, tile: Tile, own: tuple[float, float], true: tuple[float, float]) -> float:
+        """Sum of SSIM over a tile after image and truth are brought to 0 to 1, each by its least value and range."""
+        around = self.layout.around(tile.core, SSIM_WINDOW)
+        image, truth = self.folder.read("image", *around), self.field.truth(*around)
+        return self._ssim((image - own[0]) / own[1], (truth - true[0]) / true[1], tile, around)
 
     def _ssim(self, image: Any, truth: Any, tile: Tile, around: Region) -> float:
         """Sum of SSIM over the pixels of a core around which a window fits into the frame."""

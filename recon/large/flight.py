@@ -1,34 +1,39 @@
-"""Tiles made one after the other in this process, or several at a time in processes of their own."""
+"""Work on tiles, one after the other in this process, or several at a time in processes of their own."""
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import pickle
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from stemscan.errors import ReconError, UsageError
 from stemscan.recon.children import end_with_parent, start_method
-from stemscan.recon.large.making import Recipe
 from stemscan.recon.threads import workers
 from stemscan.runtime.interrupts import blocked, unblocked
 from stemscan.runtime.memory import room
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
+
     from stemscan.recon.large.layout import Layout, Tile
-    from stemscan.recon.large.scratch import Scratch
     from stemscan.recon.method import Method
 
-__all__ = ["made", "tiles_at_once"]
+__all__ = ["Crew", "Task", "crew", "tiles_at_once"]
 
 _PROCESS: Final = 450e6
 """Bytes that a process takes for its libraries."""
 
 _READING: Final = 24.0
-_FINISHING: Final = 80.0
-"""Bytes a pixel of a tile for each pass while it is read, and while it is put together and compared."""
+_LEAST: Final = 450.0
+"""Bytes a pixel of a tile: for each pass while it is read, and at least for a method, whose needs vary by the image."""
+
+_MMAP_THRESHOLD, _TRIM_THRESHOLD, _NEVER = -3, -1, 1 << 31
+"""Names of glibc's malloc, and a size in bytes that no array of a tile has."""
 
 
 def tiles_at_once(method: Method, layout: Layout, passes: int, memory: float | None) -> int:
@@ -55,17 +60,16 @@ def tiles_at_once(method: Method, layout: Layout, passes: int, memory: float | N
     """
     rows, columns = (max(part.window[axis].stop - part.window[axis].start for part in layout) for axis in (0, 1))
     pixels = rows * columns
-    one = method.bytes_needed((rows, columns)) + _READING * passes * pixels + _PROCESS
-    own = _PROCESS + _FINISHING * pixels
-    if memory is not None and memory < max(one, own):
+    one = max(method.bytes_needed((rows, columns)), _LEAST * pixels) + _READING * passes * pixels + _PROCESS
+    if memory is not None and memory < one:
         raise UsageError(
-            f"expected at least {max(one, own) / 2**30:.2f} GiB for a tile of {rows} x {columns} pixels by "
+            f"expected at least {one / 2**30:.2f} GiB for a tile of {rows} x {columns} pixels by "
             f"{method.name}, got {memory / 2**30:.2f} GiB; give more, or take a method that needs less"
         )
     if memory is None:
         free = room()
         memory = free.free / 2 if free is not None else one
-    number = min(int((memory - own) // one), workers(), len(layout))
+    number = min(int((memory - _PROCESS) // one), workers(), len(layout))
     return number if number > 1 and _travels(method) else 1
 
 
@@ -80,31 +84,57 @@ def _travels(method: Method) -> bool:
     return method.plugin is None
 
 
-def made(recipe: Recipe, tiles: Sequence[Tile], scratch: Scratch, at_once: int) -> Iterator[Tile]:
-    """Make tiles and put them into the scratch folder; give each when it is there.
+class Task(NamedTuple):
+    """A function of what all tasks have in common and of a tile, by its name there, and further arguments."""
+
+    name: str
+    tile: Tile
+    arguments: tuple[Any, ...] = ()
+
+
+class Crew(Protocol):
+    """Does tasks."""
+
+    def has_room(self) -> bool:
+        """Tell whether another task can be begun."""
+        ...
+
+    def begin(self, task: Task) -> None:
+        """Begin a task."""
+        ...
+
+    def wait(self) -> tuple[Task, Any]:
+        """Wait for a task that was begun; gives it and its result, or raises what it raised."""
+        ...
+
+
+@contextmanager
+def crew(work: object, at_once: int) -> Iterator[Crew]:
+    """Those who do tasks.
+
+    Parameters
+    ----------
+    work : object
+        Has the functions; can be sent to other processes where there are to be some.
+    at_once : int
+        1 for this process.
 
     Raises
     ------
-    StemscanError
-        As the method, or when a process was killed.
+    ReconError
+        When a process was killed.
     """
     if at_once == 1:
-        for tile in tiles:
-            scratch.put(tile, recipe.make(tile))
-            yield tile
+        yield _Here(work)
         return
-    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 
     before = set(multiprocessing.active_children())
     context = multiprocessing.get_context(start_method())
-    pool = ProcessPoolExecutor(at_once, mp_context=context, initializer=_begin, initargs=(recipe, scratch))
+    pool = ProcessPoolExecutor(at_once, mp_context=context, initializer=_begin, initargs=(work,))
     try:
-        with blocked():
-            waiting = {pool.submit(_make, tile): tile for tile in tiles}
-        for future in as_completed(waiting):
-            future.result()
-            yield waiting.pop(future)
+        yield _Pool(pool, at_once)
     except BrokenProcessPool as problem:
         raise ReconError(
             "expected the processes that make tiles to live, got one that was killed (too little memory?); what was "
@@ -118,21 +148,67 @@ def made(recipe: Recipe, tiles: Sequence[Tile], scratch: Scratch, at_once: int) 
     pool.shutdown()
 
 
-_work: tuple[Recipe, Scratch] | None = None
+class _Here:
+    """This process."""
+
+    def __init__(self, work: object) -> None:
+        self._work, self._begun = work, list[Task]()
+
+    def has_room(self) -> bool:
+        return not self._begun
+
+    def begin(self, task: Task) -> None:
+        self._begun.append(task)
+
+    def wait(self) -> tuple[Task, Any]:
+        task = self._begun.pop()
+        return task, _do(self._work, task)
 
 
-def _begin(recipe: Recipe, scratch: Scratch) -> None:
-    """In a process: remember what to make; end with the parent, at Ctrl-C without a traceback."""
+class _Pool:
+    """Processes, with a task more than they are, so that none waits."""
+
+    def __init__(self, pool: Executor, at_once: int) -> None:
+        self._pool, self._at_once = pool, at_once
+        self._begun: dict[Future[Any], Task] = {}
+
+    def has_room(self) -> bool:
+        return len(self._begun) <= self._at_once
+
+    def begin(self, task: Task) -> None:
+        with blocked():
+            self._begun[self._pool.submit(_do_there, task)] = task
+
+    def wait(self) -> tuple[Task, Any]:
+        from concurrent.futures import FIRST_COMPLETED, wait
+
+        future = next(iter(wait(self._begun, return_when=FIRST_COMPLETED).done))
+        return self._begun.pop(future), future.result()
+
+
+_work: object = None
+
+
+def _begin(work: object) -> None:
+    """In a process: remember the work, and keep the memory that is freed; end with the parent, without a traceback."""
     global _work
     sys.stdout = sys.stderr
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     end_with_parent()
     unblocked()
-    _work = recipe, scratch
+    _work = work
+    with suppress(OSError, AttributeError):  # of another system or library
+        set_option = ctypes.CDLL(None).mallopt
+        for option in (_MMAP_THRESHOLD, _TRIM_THRESHOLD):
+            set_option(option, _NEVER - 1)
 
 
-def _make(tile: Tile) -> None:
-    """In a process: make a tile."""
-    assert _work is not None
-    recipe, scratch = _work
-    scratch.put(tile, recipe.make(tile))
+def _do(work: object, task: Task) -> Any:
+    """Do a task."""
+    function: Callable[..., Any] = getattr(work, task.name)
+    return function(task.tile, *task.arguments)
+
+
+def _do_there(task: Task) -> Any:
+    """In a process: do a task."""
+    return _do(_work, task)

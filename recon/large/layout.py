@@ -1,9 +1,9 @@
 """Tiles of a large frame: which pixels each is made of, and how much it counts at each pixel.
 
 The layout follows from the frame's size alone, so that an image does not depend on the memory that it was made in. The
-cores of tiles are whole chunks of the output and cover the frame once. A tile is computed on a window that reaches
-`MARGIN` pixels beyond its core, where methods err as much as at a frame; beside the common edge of two cores both are
-blended linearly.
+cores of tiles are whole chunks of the output and cover the frame once. A tile is computed on a window that reaches a
+margin beyond its core, where methods err as much as at a frame; beside the common edge of two cores both are blended
+linearly.
 """
 
 from __future__ import annotations
@@ -11,22 +11,38 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from stemscan.types import Floats
 
-__all__ = ["Layout", "Region", "Tile", "within"]
+__all__ = ["SIZES", "Layout", "Region", "Sizes", "Tile", "within"]
 
-CHUNK: Final = 512
-"""Side of a chunk of a large output, in pixels."""
 
-WHOLE: Final = 2048
-"""Side up to which a frame is reconstructed whole."""
+class Sizes(NamedTuple):
+    """Sizes in pixels.
 
-MARGIN: Final = 64
-_TAPER: Final = 16
+    Attributes
+    ----------
+    chunk : int
+        Side of a chunk of a large output; cores have up to three a side.
+    whole : int
+        Side up to which a frame is reconstructed whole.
+    margin : int
+        By which a window reaches beyond its core.
+    taper : int
+        On both sides of an edge, in which neighbours are blended.
+    """
+
+    chunk: int = 512
+    whole: int = 2048
+    margin: int = 64
+    taper: int = 16
+
+
+SIZES: Sizes = Sizes()
+
 _CHUNKS_A_CORE: Final = 3
 
 Region = tuple[slice, slice]
@@ -75,27 +91,28 @@ class Layout:
 
     def __init__(self, shape: tuple[int, int]) -> None:
         self.shape = shape
-        self._cores = tuple(_cores(side) for side in shape)
+        self._sizes = SIZES
+        self._cores = tuple(_cores(side, self._sizes) for side in shape)
         self.counts = len(self._cores[0]), len(self._cores[1])
 
     @staticmethod
     def needed(shape: tuple[int, int]) -> bool:
         """Tell whether a frame is so large that it is reconstructed in tiles."""
-        return max(shape) > WHOLE
+        return max(shape) > SIZES.whole
 
     def described(self) -> dict[str, int]:
         """Largest side of a core and margin in pixels, and number of tiles, for the record."""
-        return {"side": _CHUNKS_A_CORE * CHUNK, "margin": MARGIN, "number": len(self)}
+        return {"side": _CHUNKS_A_CORE * self.chunk, "margin": self._sizes.margin, "number": len(self)}
 
     @property
     def chunk(self) -> int:
         """Side of a chunk of the output, in pixels."""
-        return CHUNK
+        return self._sizes.chunk
 
     @property
     def halo(self) -> int:
         """Pixels around a core that follow from the tile and its neighbours."""
-        return MARGIN - _TAPER
+        return self._sizes.margin - self._sizes.taper
 
     def __len__(self) -> int:
         return self.counts[0] * self.counts[1]
@@ -108,7 +125,7 @@ class Layout:
     def tile(self, row: int, column: int) -> Tile:
         """The tile at a place."""
         core = self._cores[0][row], self._cores[1][column]
-        return Tile((row, column), core, self.around(core, MARGIN))
+        return Tile((row, column), core, self.around(core, self._sizes.margin))
 
     def around(self, core: Region, reach: int) -> Region:
         """Pixels up to `reach` beyond a region, as far as the frame goes."""
@@ -127,10 +144,17 @@ class Layout:
     def weights(self, tile: Tile, region: Region) -> tuple[Floats, Floats]:
         """Share that a tile has in the rows and columns of a region; those of all tiles add up to 1."""
         rows, columns = (
-            _rise(part, core.start, core.start > 0) - _rise(part, core.stop, core.stop < size)
+            self._rise(part, core.start, core.start > 0) - self._rise(part, core.stop, core.stop < size)
             for part, core, size in zip(region, tile.core, self.shape, strict=True)
         )
         return rows, columns
+
+    def _rise(self, part: slice, edge: int, shared: bool) -> Floats:
+        """From 0 to 1 across an edge that tiles share; 1 everywhere at a first edge that none does, 0 at a last one."""
+        if not shared:
+            return np.full(part.stop - part.start, float(edge == 0))
+        pixels, taper = np.arange(part.start, part.stop) + 0.5, self._sizes.taper
+        return np.clip((pixels - edge + taper) / (2 * taper), 0.0, 1.0)
 
 
 def within(part: Region, whole: Region) -> Region:
@@ -139,17 +163,9 @@ def within(part: Region, whole: Region) -> Region:
     return rows, columns
 
 
-def _cores(side: int) -> list[slice]:
+def _cores(side: int, sizes: Sizes) -> list[slice]:
     """Cores along an axis: whole chunks, as even as they can be."""
-    chunks = -(-side // CHUNK)
-    tiles = 1 if side <= WHOLE else -(-chunks // _CHUNKS_A_CORE)
-    edges = [-(-chunks * number // tiles) * CHUNK for number in range(tiles)] + [side]
+    chunks = -(-side // sizes.chunk)
+    tiles = 1 if side <= sizes.whole else -(-chunks // _CHUNKS_A_CORE)
+    edges = [-(-chunks * number // tiles) * sizes.chunk for number in range(tiles)] + [side]
     return [slice(*pair) for pair in pairwise(edges)]
-
-
-def _rise(part: slice, edge: int, shared: bool) -> Floats:
-    """From 0 to 1 across an edge that tiles share; 1 everywhere at a first edge that none does, 0 at a last one."""
-    if not shared:
-        return np.full(part.stop - part.start, float(edge == 0))
-    pixels = np.arange(part.start, part.stop) + 0.5
-    return np.clip((pixels - edge + _TAPER) / (2 * _TAPER), 0.0, 1.0)

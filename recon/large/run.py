@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +18,8 @@ from stemscan.errors import UsageError
 from stemscan.recon.contradiction.width import detail_width
 from stemscan.recon.large.field import Field
 from stemscan.recon.large.finishing import Finisher
-from stemscan.recon.large.flight import made, tiles_at_once
-from stemscan.recon.large.layout import Layout
+from stemscan.recon.large.flight import Crew, Task, crew, tiles_at_once
+from stemscan.recon.large.layout import Layout, Tile
 from stemscan.recon.large.making import Recipe, detail_samples
 from stemscan.recon.large.scratch import Scratch
 from stemscan.recon.output.zarr_folder import ZarrFolder
@@ -130,43 +132,105 @@ def reconstruct_tiles(
             "maps": [contradictions, compare],
         }
         _begin(work, key, resume)
-        scratch = Scratch(work / "tiles", layout)
-        sums, visits = detail_samples(field, layout)
-        recipe = Recipe(field, method, {**arguments, "threads": 1}, _unsampled(sums, visits))
-        detail = detail_width(sums, visits) if contradictions else None
-        names = (*recipe.maps, "contradiction") if contradictions else recipe.maps
-        folder = ZarrFolder(work / "image.zarr", field.shape, names, layout.chunk)
-        finisher = Finisher(field, layout, scratch, folder, recipe.maps, detail, compare and field.has_truth)
-        _make_all(recipe, finisher, at_once, progress)
-        totals = finisher.totals()
+        work_on = _Work.of(field, method, Layout(field.shape), work, arguments, contradictions, compare)
+        with crew(work_on, at_once) as hands:
+            work_on.do(hands, progress)
+            metrics = work_on.metrics(hands) if work_on.finisher.compares else None
         return Tiled(
-            folder=folder,
+            folder=work_on.finisher.folder,
             method=method.name,
-            settings={**_common_settings(scratch), "tiles": layout.described()},
+            settings={**_common_settings(work_on.finisher.scratch), "tiles": layout.described()},
             source=field.source,
             pixel_size_nm=field.pixel_size_nm,
-            contradictions=finisher.contradictions(),
-            metrics=finisher.metrics(totals) if compare else None,
-            totals=totals,
+            contradictions=work_on.finisher.contradictions(),
+            metrics=metrics,
+            totals=work_on.finisher.totals(),
             seconds=time.perf_counter() - start,
         )
 
 
-def _make_all(recipe: Recipe, finisher: Finisher, at_once: int, progress: Progress) -> None:
-    """Make and finish all tiles that are wanting."""
-    layout, scratch = finisher.layout, finisher.scratch
-    written = sum(scratch.figures(tile) is not None for tile in layout)
-    wanting = [
-        tile
-        for tile in layout
-        if not scratch.has(tile) and any(scratch.figures(one) is None for one in layout.neighbours(tile))
-    ]
-    progress(written, len(layout))
-    for tile in [tile for tile in layout if scratch.has(tile)]:  # of a run that ended between making and writing
-        written += finisher.follow(tile)
-    for tile in made(recipe, wanting, scratch, at_once):
-        written += finisher.follow(tile)
-        progress(written, len(layout))
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """All tiles of a frame, made and finished; functions of a tile are tasks."""
+
+    recipe: Recipe
+    finisher: Finisher
+
+    @classmethod
+    def of(
+        cls,
+        field: Field,
+        method: Method,
+        layout: Layout,
+        work: Path,
+        arguments: Mapping[str, Any],
+        contradictions: bool,
+        compare: bool,
+    ) -> _Work:
+        """The work in a folder."""
+        scratch = Scratch(work / "tiles", layout)
+        sums, visits = detail_samples(field, layout)
+        recipe = Recipe(field, method, {**arguments, "threads": 1}, _unsampled(sums, visits))
+        names = (*recipe.maps, "contradiction") if contradictions else recipe.maps
+        folder = ZarrFolder(work / "image.zarr", field.shape, names, layout.chunk)
+        detail = detail_width(sums, visits) if contradictions else None
+        finisher = Finisher(field, layout, scratch, folder, recipe.maps, detail, compare and field.has_truth)
+        return cls(recipe, finisher)
+
+    def make(self, tile: Tile) -> None:
+        """Reconstruct a tile's window."""
+        self.finisher.scratch.put(tile, self.recipe.make(tile))
+
+    def finish(self, tile: Tile) -> None:
+        """Write a tile's core."""
+        self.finisher.finish(tile)
+
+    def scaled_ssim(self, tile: Tile, own: tuple[float, float], true: tuple[float, float]) -> float:
+        """See `Finisher.scaled_ssim`."""
+        return self.finisher.scaled_ssim(tile, own, true)
+
+    def do(self, hands: Crew, progress: Progress) -> None:
+        """Make and finish all tiles that are wanting; those that can be finished first."""
+        finisher, layout, scratch = self.finisher, self.finisher.layout, self.finisher.scratch
+        written = {tile.place for tile in layout if scratch.figures(tile) is not None}
+        wanting = deque(
+            tile
+            for tile in layout
+            if not scratch.has(tile) and any(one.place not in written for one in layout.neighbours(tile))
+        )
+        ready = deque(tile for tile in layout if finisher.can_finish(tile))
+        begun, under_way = {tile.place for tile in ready}, 0
+        progress(len(written), len(layout))
+        while ready or wanting or under_way:
+            while hands.has_room() and (ready or wanting):
+                hands.begin(Task("finish", ready.popleft()) if ready else Task("make", wanting.popleft()))
+                under_way += 1
+            task, _ = hands.wait()
+            under_way -= 1
+            if task.name == "make":
+                found = [tile for tile in layout.neighbours(task.tile) if finisher.can_finish(tile)]
+                ready.extend(tile for tile in found if tile.place not in begun)
+                begun |= {tile.place for tile in found}
+            else:
+                written.add(task.tile.place)
+                finisher.drop_around(task.tile)
+                progress(len(written), len(layout))
+
+    def metrics(self, hands: Crew) -> Metrics:
+        """Likeness to the truth; reads the image again."""
+        totals, layout = self.finisher.totals(), self.finisher.layout
+        own, true = totals.scales()
+        if not true[1] > 0:
+            return totals.metrics(layout.shape, math.nan)
+        waiting, found, under_way = deque(layout), list[tuple[tuple[int, int], float]](), 0
+        while waiting or under_way:
+            while hands.has_room() and waiting:
+                hands.begin(Task("scaled_ssim", waiting.popleft(), (own, true)))
+                under_way += 1
+            task, value = hands.wait()
+            under_way -= 1
+            found.append((task.tile.place, value))
+        return totals.metrics(layout.shape, sum(value for _, value in sorted(found)))
 
 
 def _begin(work: Path, key: Mapping[str, Any], resume: bool) -> None:

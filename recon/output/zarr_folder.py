@@ -49,6 +49,10 @@ class ZarrFolder:
         self._writers: dict[str, ArrayWriter] = {}
         self._readers: dict[str, tuple[ArrayReader, Chunks]] = {}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Processes that it is sent to open the arrays again."""
+        return type(self), (self.folder, self.shape, self.names, self._chunk)
+
     def write(self, name: str, rows: slice, columns: slice, values: Image) -> None:
         """Write whole chunks."""
         if name not in self._writers:

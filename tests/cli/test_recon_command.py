@@ -10,6 +10,7 @@ import pytest
 import tifffile
 
 from stemscan.recon.inputs.reading import load_inputs
+from stemscan.recon.large.layout import Sizes
 from stemscan.recon.output.zarr_image import read_reconstruction
 from stemscan.recon.registry import DEFAULT_METHOD, ready_methods
 from stemscan.recon.run import reconstruct
@@ -241,8 +242,8 @@ def test_positions_are_the_actual_ones_unless_told(stemscan: Stemscan, acquired:
 
 
 def test_a_large_frame_is_made_in_tiles(stemscan: Stemscan, acquired: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("CHUNK", 32), ("WHOLE", 64), ("MARGIN", 16), ("_TAPER", 4)):
-        monkeypatch.setattr(f"stemscan.recon.large.layout.{name}", value)
+    sizes = Sizes(chunk=32, whole=64, margin=16, taper=4)
+    monkeypatch.setattr("stemscan.recon.large.layout.SIZES", sizes)
     monkeypatch.setattr("stemscan.recon.large.run.tiles_at_once", lambda *_: 1)
     asked = ("recon", "acq.zarr", "-o", "large.zarr", "--method", "fourier-eb", "--memory", "2GiB", "--resume")
     done = stemscan(*asked)

@@ -18,9 +18,9 @@ def test_cores_cover_the_frame_once_and_are_whole_chunks(shape: tuple[int, int])
     for tile in Layout(shape):
         found[tile.core] += 1
         for core, side in zip(tile.core, shape, strict=True):
-            assert core.start % module.CHUNK == 0
-            assert core.stop % module.CHUNK == 0 or core.stop == side
-            assert core.stop - core.start <= max(module.WHOLE, 3 * module.CHUNK)
+            assert core.start % module.SIZES.chunk == 0
+            assert core.stop % module.SIZES.chunk == 0 or core.stop == side
+            assert core.stop - core.start <= max(module.SIZES.whole, 3 * module.SIZES.chunk)
     assert (found == 1).all()
 
 
@@ -37,9 +37,9 @@ def test_weights_of_all_tiles_add_up_to_one(shape: tuple[int, int]) -> None:
 
 
 def test_a_frame_of_at_most_the_whole_size_is_one_tile() -> None:
-    assert not Layout.needed((module.WHOLE, module.WHOLE))
-    assert Layout.needed((module.WHOLE + 1, 1))
-    assert Layout((module.WHOLE, 20)).counts == (1, 1)
+    assert not Layout.needed((module.SIZES.whole, module.SIZES.whole))
+    assert Layout.needed((module.SIZES.whole + 1, 1))
+    assert Layout((module.SIZES.whole, 20)).counts == (1, 1)
 
 
 def test_neighbours_touch() -> None:
