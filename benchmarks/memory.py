@@ -4,7 +4,8 @@
 
 Each part runs in a process of its own: first small, so that libraries are loaded and code is compiled, then at the
 size, with the peak of its resident memory counted from there. What it said that it needs is the largest request that
-came in. Needs below 64 MB are not asked for.
+came in. Needs below 64 MB are not asked for. What runs side by side where there is memory runs one at a time here, as
+where there is little.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from stemscan.recon import threads
 from stemscan.recon.registry import method_names, ready_methods
 from stemscan.runtime import memory
 
@@ -156,6 +158,11 @@ def _memory(line: str) -> int:
     return int(Path("/proc/self/status").read_text().split(f"{line}:")[1].split()[0]) * 1024
 
 
+def _one_at_a_time(root: Path = Path("/")) -> memory.Room:
+    """No memory for work side by side."""
+    return memory.Room(0, f"{root}")
+
+
 def _measure(part: str, size: int) -> None:
     """Run a part and print what it said and what it took."""
     asked = [0.0]
@@ -168,6 +175,7 @@ def _measure(part: str, size: int) -> None:
             asked.append(float(sys._getframe(1).f_locals["needed"]))
 
         memory.room = note
+        vars(threads)["room"] = _one_at_a_time
         Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
         before = _memory("VmRSS")
         run()

@@ -7,24 +7,31 @@ judged without saves several analyses and favours columns a little. Where no col
 
 from __future__ import annotations
 
+import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stemscan.recon.blend.weighting import weigh
-from stemscan.recon.columns.method import columns
-from stemscan.recon.fourier_eb.shared import shared_analyses
+from stemscan.recon.columns.method import columns, columns_estimate
+from stemscan.recon.fourier_eb.shared import analysed, shared_analyses
 from stemscan.recon.fshnet.method import fshnet
 from stemscan.recon.inputs.held_out import split_samples
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.reconstruction import Estimate
+from stemscan.recon.threads import fits_together, side_by_side
 
 if TYPE_CHECKING:
     from stemscan.recon.inputs.held_out import Split
+    from stemscan.types import Image
 
 __all__ = ["blend"]
 
 _HELD_OUT = 0.2
+
+_BYTES_A_PIXEL = 1200
+"""Memory where all runs side by side, by `benchmarks/memory.py`; the declaration has that of one at a time."""
 
 
 def blend(inputs: Inputs, *, device: str = "cpu", seed: int = 0) -> Estimate:
@@ -44,23 +51,23 @@ def blend(inputs: Inputs, *, device: str = "cpu", seed: int = 0) -> Estimate:
         On the scan grid; the standard deviation is the mean of the two, weighted like the image.
     """
     whole = inputs.whole
-    with shared_analyses():
-        network = fshnet(whole, device=device, regression=True)
-        crystal = columns(whole, device=device)
-    if not crystal.settings["columns"] or network.std is None or crystal.std is None:
-        return network
     split = split_samples(whole, _HELD_OUT, seed)
     seen = _without_held_out(whole, split)
-    if seen is None:
+    tasks = partial(_both, whole, device), partial(_judged, seen, device)
+    network: Estimate
+    crystal: Estimate
+    judged: tuple[Image, Image] | None
+    if fits_together(whole.shape, device):
+        (network, crystal), judged = side_by_side(tasks, memory=_BYTES_A_PIXEL * math.prod(whole.shape))
+    else:
+        network, crystal = tasks[0]()
+        judged = tasks[1]() if crystal.settings["columns"] else None
+    if not crystal.settings["columns"] or network.std is None or crystal.std is None or judged is None:
         return network
-    with shared_analyses():
-        judged = columns(seen, device=device)
-        if not judged.settings["columns"]:
-            return network
-        plain = fshnet(seen, device=device).image
+    plain, by_columns = judged
     weighed = weigh(
         plain,
-        judged.image,
+        by_columns,
         split.held_sum,
         split.held_visits,
         whole.electrons_per_sample,
@@ -79,6 +86,25 @@ def blend(inputs: Inputs, *, device: str = "cpu", seed: int = 0) -> Estimate:
             "weight_of_columns_whole_std": weighed.whole_std,
         },
     )
+
+
+def _both(whole: Inputs, device: str) -> tuple[Estimate, Estimate]:
+    """Estimates by FSHNet and by columns."""
+    with shared_analyses():
+        analysed(whole.S, whole.V, whole.electrons_per_sample, noise=whole.noise, device=device)  # for both
+        by_columns, by_network = partial(columns, whole, device=device), partial(fshnet, whole, device=device)
+        tasks = by_columns, partial(by_network, regression=True)
+        crystal, network = side_by_side(tasks, together=fits_together(whole.shape, device))
+    return network, crystal
+
+
+def _judged(seen: Inputs | None, device: str) -> tuple[Image, Image] | None:
+    """Images by FSHNet, without its regression, and by columns; None without a sample or a column."""
+    if seen is None:
+        return None
+    with shared_analyses():
+        crystal = columns_estimate(seen, device, with_std=False)
+        return (fshnet(seen, device=device).image, crystal.image) if crystal.settings["columns"] else None
 
 
 def _without_held_out(inputs: Inputs, split: Split) -> Inputs | None:

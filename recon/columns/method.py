@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from stemscan.recon.fourier_eb.analysis import FourierAnalysis
     from stemscan.recon.inputs.inputs import Inputs
 
-__all__ = ["columns"]
+__all__ = ["columns", "columns_estimate"]
 
 _LEAST_SIGNAL = 0.02
 """Share of the mean below which no signal is taken to fall where it decides the noise."""
@@ -53,6 +53,11 @@ def columns(inputs: Inputs, *, device: str = "cpu") -> Estimate:
         Image and standard deviation on the scan grid; the variance is that of the columns, of the background under them
         and of the Gaussian process. Where no column is found, that of `fourier-eb`.
     """
+    return columns_estimate(inputs, device, with_std=True)
+
+
+def columns_estimate(inputs: Inputs, device: str, *, with_std: bool) -> Estimate:
+    """As `columns`, or without the standard deviation where columns were found."""
     whole, dose = inputs.whole, inputs.electrons_per_sample
     pilot = analysed(whole.S, whole.V, dose, noise=whole.noise, device=device)
     unclipped = bool(whole.S.min() < 0)
@@ -65,8 +70,10 @@ def columns(inputs: Inputs, *, device: str = "cpu") -> Estimate:
     image = drawn + _on_plan(rest.image, rest, whole.shape)
     common, uncertain = _common(found, shown, whole, image)
     image = image + common
-    std = np.hypot(np.hypot(spread(found, variance), _on_plan(rest.std, rest, whole.shape, linear=True)), uncertain)
     image = image if unclipped else np.maximum(image, np.float32(0))
+    if not with_std:
+        return Estimate(image=image, settings=_settings(found))
+    std = np.hypot(np.hypot(spread(found, variance), _on_plan(rest.std, rest, whole.shape, linear=True)), uncertain)
     return Estimate(image=image, std=std, settings=_settings(found))
 
 

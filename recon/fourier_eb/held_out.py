@@ -14,6 +14,7 @@ from stemscan.recon.fourier_eb.folds import fold_labels
 from stemscan.recon.fourier_eb.measures import Seen
 from stemscan.recon.fourier_eb.regression import FOLDS, Fold, correction
 from stemscan.recon.fourier_eb.samples import Samples, as_tensor
+from stemscan.recon.threads import fits_together
 from stemscan.types import Image
 
 __all__ = ["HeldOut", "corrected"]
@@ -84,7 +85,8 @@ def corrected(found: Estimates, std: torch.Tensor, held_out: HeldOut) -> tuple[t
     """
     samples = held_out.samples
     error = float((samples.domain.cut(std) ** 2).mean())
-    made = correction(seen(samples, found), samples.variance, error, held_out.fold)
+    together = fits_together(samples.domain.shape, samples.visits.device.type)
+    made = correction(seen(samples, found), samples.variance, error, held_out.fold, together=together)
     rows, columns = made.image.shape
     deviation = found.mean.clone()
     deviation[:rows, :columns] += torch.from_numpy(made.image).to(deviation.device)

@@ -13,6 +13,7 @@ and all are held within the values that held-out samples had.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -20,7 +21,8 @@ import torch
 
 from stemscan.recon.fourier_eb.evidence import ridge
 from stemscan.recon.fourier_eb.measures import Measures, Seen
-from stemscan.types import Image
+from stemscan.recon.threads import side_by_side
+from stemscan.types import Floats, Image
 
 __all__ = ["FOLDS", "Correction", "Fold", "correction"]
 
@@ -30,6 +32,7 @@ FOLDS: Final = 4
 _MOST_GAIN: Final = 0.5  # of the error's variance
 _FEWEST: Final = 2000  # samples from which there is something to learn
 _FEWEST_TELL: Final = 50.0  # samples, by (sum w phi^2)^2 / sum w phi^4
+_BYTES_A_PIXEL: Final = 400  # memory where folds run side by side
 _LEAST_SPREAD: Final = 1e-6  # of an estimate that is not flat, over a sample's standard deviation
 
 
@@ -67,7 +70,9 @@ class Correction(NamedTuple):
         return float((1 - min(self.gain / error, _MOST_GAIN)) ** 0.5)
 
 
-def correction(seen: Seen, noise: float, error: float, fold: Callable[[int], Fold]) -> Correction:
+def correction(
+    seen: Seen, noise: float, error: float, fold: Callable[[int], Fold], *, together: bool = False
+) -> Correction:
     """Correct an estimate.
 
     Parameters
@@ -80,6 +85,8 @@ def correction(seen: Seen, noise: float, error: float, fold: Callable[[int], Fol
         Mean variance of the estimate's error.
     fold : callable
         Of the number of a fold below `FOLDS`, which is held out.
+    together : bool
+        Fold side by side.
 
     Returns
     -------
@@ -90,18 +97,13 @@ def correction(seen: Seen, noise: float, error: float, fold: Callable[[int], Fol
     if number < _FEWEST or not seen.image.std(dtype=np.float64) > flat:
         return Correction(np.zeros_like(seen.image), 0.0)
     measures = Measures(seen, noise / error)
-    size = len(measures.groups)
-    gram, moments, fourth = np.zeros((size, size)), np.zeros(size), np.zeros(size)
-    low, high = torch.full((size, 1), torch.inf), torch.full((size, 1), -torch.inf)
-    for one in map(fold, range(FOLDS)):
-        there = one.visits > 0
-        visits = torch.from_numpy(one.visits[there])
-        residual = torch.from_numpy(one.summed[there] - one.visits[there] * one.seen.image[there])
-        for where, phi in measures.stretches(one.seen, there):
-            gram += ((phi * visits[where]) @ phi.T).double().numpy()
-            moments += (phi @ residual[where]).double().numpy()
-            fourth += (phi.double() ** 4 @ visits[where].double()).numpy()
-            low, high = torch.minimum(low, phi.amin(1, True)), torch.maximum(high, phi.amax(1, True))
+    needed = _BYTES_A_PIXEL * seen.image.size
+    folds = side_by_side(
+        [partial(_learned, fold, number, measures) for number in range(FOLDS)], together=together, memory=needed
+    )
+    gram, moments, fourth = (np.sum(part, axis=0) for part in list(zip(*folds, strict=True))[:3])
+    low = torch.stack([one.low for one in folds]).amin(0)
+    high = torch.stack([one.high for one in folds]).amax(0)
     rare = np.diag(gram) ** 2 < _FEWEST_TELL * fourth
     gram[rare], gram[:, rare], moments[rare] = 0.0, 0.0, 0.0
     beta = ridge(gram, moments, noise, measures.groups)
@@ -109,3 +111,29 @@ def correction(seen: Seen, noise: float, error: float, fold: Callable[[int], Fol
     drawn = torch.cat([along @ phi.clamp(low, high) for _, phi in measures.stretches(seen)])
     gain = float(2 * beta @ moments - beta @ gram @ beta) / number
     return Correction(drawn.reshape(seen.image.shape).numpy(), max(gain, 0.0))
+
+
+class _Learned(NamedTuple):
+    """Sums over the samples of a fold, and the least and largest value of each measure there."""
+
+    gram: Floats
+    moments: Floats
+    fourth: Floats
+    low: torch.Tensor
+    high: torch.Tensor
+
+
+def _learned(fold: Callable[[int], Fold], number: int, measures: Measures) -> _Learned:
+    """Samples of a fold, which is held out, against the measures of the estimate without it."""
+    one, size = fold(number), len(measures.groups)
+    gram, moments, fourth = np.zeros((size, size)), np.zeros(size), np.zeros(size)
+    low, high = torch.full((size, 1), torch.inf), torch.full((size, 1), -torch.inf)
+    there = one.visits > 0
+    visits = torch.from_numpy(one.visits[there])
+    residual = torch.from_numpy(one.summed[there] - one.visits[there] * one.seen.image[there])
+    for where, phi in measures.stretches(one.seen, there):
+        gram += ((phi * visits[where]) @ phi.T).double().numpy()
+        moments += (phi @ residual[where]).double().numpy()
+        fourth += (phi.double() ** 4 @ visits[where].double()).numpy()
+        low, high = torch.minimum(low, phi.amin(1, True)), torch.maximum(high, phi.amax(1, True))
+    return _Learned(gram, moments, fourth, low, high)

@@ -23,6 +23,7 @@ from stemscan.recon.fshnet.full_grid import FullGridNet, correct
 from stemscan.recon.fshnet.full_grid_features import Features, features
 from stemscan.recon.inputs.grids import bin_mean, upsample
 from stemscan.recon.inputs.inputs import Inputs
+from stemscan.recon.threads import fits_together
 from stemscan.types import Image
 
 __all__ = ["corrected"]
@@ -60,7 +61,10 @@ def corrected(
         raise ReconError("expected a network of the Fourier analysis for a regression, got another; leave it out")
     folds = _Folds(network, inputs, made.analysis.factor, device)
     error = float(np.mean(np.square(std, dtype=np.float64)))
-    found = correction(folds.seen(made, image, inputs.S, inputs.V), made.analysis.variance, error, folds.fold)
+    together = fits_together(inputs.shape, device)
+    found = correction(
+        folds.seen(made, image, inputs.S, inputs.V), made.analysis.variance, error, folds.fold, together=together
+    )
     return image + upsample(found.image, folds.factor, inputs.shape), std * np.float32(found.std_share(error))
 
 
