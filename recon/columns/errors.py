@@ -69,13 +69,15 @@ def amplitude_std(fitted: Fitted, shape: tuple[int, int]) -> Floats:
     return np.where(outside, alone, np.sqrt(np.linalg.inv(damped)[:, 2, 2]))
 
 
-def joint_errors(fitted: Fitted, known: Floats | None = None) -> Errors:
+def joint_errors(fitted: Fitted, shape: tuple[int, int], known: Floats | None = None) -> Errors:
     """Errors of a model that was fitted to the points of a scan.
 
     Parameters
     ----------
     fitted : Fitted
         Linearised with its profiles.
+    shape : (int, int)
+        Rows and columns of the frame.
     known : ndarray of float64, (m, m), optional
         Information on the profiles, where more than these points tell of them.
     """
@@ -98,29 +100,31 @@ def joint_errors(fitted: Fitted, known: Floats | None = None) -> Errors:
     columns = solved[: 3 * count].reshape(count, 3, -1)
     response = np.concatenate([columns, (here @ solved[3 * count :])[:, None]], axis=1)
     covariances += response @ np.linalg.pinv(known, rcond=1e-12, hermitian=True) @ response.transpose(0, 2, 1)
-    return Errors(covariances, _of_nodes(normal, model, covariances[:, 3, 3], least))
+    return Errors(covariances, _of_nodes(normal, model, shape, covariances[:, 3, 3], least))
 
 
-def _of_nodes(normal: Normal, model: ColumnModel, at_columns: Floats, least: float) -> Floats:
+def _of_nodes(
+    normal: Normal, model: ColumnModel, shape: tuple[int, int], at_columns: Floats, least: float
+) -> Floats:  # fmt: skip
     """Variance of the background around each of its nodes, (p, q).
 
     Without a column within their distance of each other it is the mean of those in the middles of the cells that meet
-    at the node, all nodes unknown and all columns known.
+    at the node, all nodes unknown and all columns known; of a cell that the frame cuts, its part inside counts.
     """
     down, across = model.nodes.shape
     distance, nearest = cKDTree(model.places).query(np.indices((down, across)).reshape(2, -1).T * model.spacing)
     far = (distance > model.spacing).reshape(down, across)
     around = far[:-1, :-1] | far[1:, :-1] | far[:-1, 1:] | far[1:, 1:]
     cells = np.full(around.shape, np.nan)
-    corners = np.argwhere(around) @ [across, 1]
-    if len(corners):
-        variances, matrix = np.empty(len(corners)), normal.flat + least * sp.eye_array(normal.flat.shape[0])
-        solver, corner = splu(sp.csc_array(matrix)), corners[:, None] + [0, 1, across, across + 1]
-        for first in range(0, len(corners), _CHUNK):
-            part = corner[first : first + _CHUNK]
-            sides = np.zeros((down * across, len(part)))
-            sides[part.T, np.arange(len(part))] = 0.25
-            variances[first : first + _CHUNK] = (sides * solver.solve(sides)).sum(axis=0)
+    if around.any():
+        first = np.argwhere(around) * model.spacing
+        middles = 0.5 * (first + np.minimum(first + model.spacing, np.array(shape) - 1))
+        sides = node_weights(middles[:, 0], middles[:, 1], (down, across), model.spacing)
+        variances, matrix = np.empty(len(middles)), normal.flat + least * sp.eye_array(normal.flat.shape[0])
+        solver = splu(sp.csc_array(matrix))
+        for start in range(0, len(middles), _CHUNK):
+            part = sides[start : start + _CHUNK].toarray().T
+            variances[start : start + _CHUNK] = (part * solver.solve(part)).sum(axis=0)
         cells[around] = variances
     meeting = np.pad(cells, 1, constant_values=np.nan)
     four = np.stack([meeting[:-1, :-1], meeting[1:, :-1], meeting[:-1, 1:], meeting[1:, 1:]])

@@ -190,15 +190,17 @@ class Finding:
             return _no_rows()
         places = np.concatenate([sites.places for *_, sites in found])
         kinds = np.concatenate([np.full(len(indices), kind, np.int64) for _, kind, indices, _ in found])
-        fitted = np.stack(at_sites(self.scan, self.model, places, kinds))
+        starts = (np.zeros(len(places)), self.classes.means[kinds])
+        fitted = np.concatenate([at_sites(self.scan, self.model, places, kinds, start) for start in starts])
         each = np.split(fitted, np.cumsum([len(indices) for _, _, indices, _ in found])[:-1], axis=1)
         parts = [self._empty_of(*one, *own) for one, own in zip(found, each, strict=True)]
         return {name: np.concatenate([part[name] for part in parts]) for name in FIELDS}
 
     def _empty_of(
-        self, number: int, kind: int, indices: Integers, sites: Sites, amplitude: Floats, std: Floats
-    ) -> dict[str, npt.NDArray[Any]]:
-        """Rows of the empty sites of one lattice."""
+        self, number: int, kind: int, indices: Integers, sites: Sites, amplitude: Floats, std: Floats,
+        occupied: Floats, occupied_std: Floats,
+    ) -> dict[str, npt.NDArray[Any]]:  # fmt: skip
+        """Rows of the empty sites of one lattice; amplitudes and errors are those of an empty and an occupied site."""
         lattice, places = self.lattices[number], sites.places
         rows = _rows(len(places))
         rows["kind"] = np.full(len(places), "empty", dtype="<U8")
@@ -207,7 +209,7 @@ class Finding:
         rows["class"][:], rows["lattice"][:] = kind, number
         rows["llr_absent"] = 0.5 * (amplitude / std) ** 2
         expected, spread = float(self.classes.means[kind]), float(self.classes.spreads[kind])
-        both = std**2 + spread**2
+        both = occupied_std**2 + spread**2
         rows["llr_class"] = (
             -0.5 * (amplitude - expected) ** 2 / both - 0.5 * np.log(both) + 0.5 * (amplitude / std) ** 2 + np.log(std)
         )
@@ -215,10 +217,11 @@ class Finding:
         present = occupancy(
             np.concatenate([amplitude, self.model.amplitudes[mine]]),
             np.concatenate([std, self.errors.std[mine, 2]]),
+            np.concatenate([occupied_std, self.errors.std[mine, 2]]),
             expected,
             spread,
         )[: len(places)]
-        here, here_variance = _drawn_to(amplitude, std, expected, spread)
+        here, here_variance = _drawn_to(occupied, occupied_std, expected, spread)
         none, none_variance = _drawn_to(amplitude, std, 0.0, max(_OF_A_COLUMN * abs(expected), _varied(amplitude, std)))
         rows["eb_amplitude"] = none + present * (here - none)
         variance = none_variance + present * (here_variance - none_variance)

@@ -45,7 +45,8 @@ def paint(finding: Finding, drawn: Drawn) -> tuple[npt.NDArray[np.float32], Floa
     A column's share of the variance follows from the covariance of its fit, drawn together as the central 68.3 % of its
     empirical-Bayes posterior are: a third of the errors are to be larger than the standard deviation, although most
     columns are regular and a few, unknown ones are not. Columns that overlap are taken as independent. A site that
-    stands empty has the amplitude that a column may have there, times its probability.
+    stands empty has the amplitude that a column may have there, times its probability; that column may be displaced as
+    the others are.
 
     Returns
     -------
@@ -90,14 +91,14 @@ def drawn_columns(finding: Finding) -> Drawn:
     columns = finding.errors.columns[:, :3, :3] * shrunk[:, :, None] * shrunk[:, None, :]
     sites = np.stack([empty[f"eb_{name}_std"] for name in _FIELDS], axis=1)
     varied = float((finding.classes.spreads / np.abs(finding.classes.means)).max())
-    usual = np.zeros((len(beyond.rows), 3, 3))
-    usual[:, 0, 0], usual[:, 1, 1] = _usual(fields, "row"), _usual(fields, "col")
+    moved = np.diag([_usual(fields, "row"), _usual(fields, "col"), 0.0])
+    usual = np.tile(moved, (len(beyond.rows), 1, 1))
     usual[:, 2, 2] = (varied * beyond.amplitudes) ** 2 + finding.uncertain**2
     values = [np.concatenate([fields[f"eb_{name}"], empty[f"eb_{name}"]]) for name in _FIELDS]
     return Drawn(
         np.concatenate([np.stack(values[:2], axis=1), np.stack([beyond.rows, beyond.columns], axis=1)]),
         np.concatenate([values[2], beyond.amplitudes]),
-        np.concatenate([columns, sites[:, :, None] ** 2 * np.eye(3), usual]),
+        np.concatenate([columns, sites[:, :, None] ** 2 * np.eye(3) + moved, usual]),
         np.concatenate([finding.model.classes, empty["class"].astype(np.int64), beyond.classes]),
     )
 

@@ -174,7 +174,7 @@ def _precision(
             f"expected a column at least {_INSIDE * model.profiles[0].sigma:.0f} pixels inside of what is scanned, got "
             "none; scan a larger field, or take a smaller pixel size"
         )
-    errors, alone = joint_errors(fitted).std, amplitude_std(fitted, points.shape)
+    errors, alone = joint_errors(fitted, points.shape).std, amplitude_std(fitted, points.shape)
     found = {}
     for number in np.unique(classes[inner]).tolist():
         mine = inner & (classes == number)

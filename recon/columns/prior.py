@@ -173,7 +173,7 @@ def _central(weights: Floats, means: Floats, stds: Floats, top: Floats) -> Float
     return high
 
 
-def occupancy(amplitudes: Floats, std: Floats, mean: float, spread: float) -> Floats:
+def occupancy(amplitudes: Floats, std: Floats, occupied_std: Floats, mean: float, spread: float) -> Floats:
     """Probability that a column stands at each of a lattice's sites.
 
     A site is occupied, with an amplitude drawn from N(mean, spread^2), or empty; the share of empty ones is learned
@@ -181,8 +181,9 @@ def occupancy(amplitudes: Floats, std: Floats, mean: float, spread: float) -> Fl
 
     Parameters
     ----------
-    amplitudes, std : ndarray of float64, (n,)
-        Amplitude of a column at each site as fitted, 0 in expectation where none is, and its standard deviation.
+    amplitudes, std, occupied_std : ndarray of float64, (n,)
+        Amplitude of a column at each site as fitted, 0 in expectation where none is; its standard deviation where none
+        is, and where a column stands, which has noise of its own.
     mean, spread : float
         Of the lattice's columns.
 
@@ -190,7 +191,7 @@ def occupancy(amplitudes: Floats, std: Floats, mean: float, spread: float) -> Fl
     -------
     ndarray of float64, (n,)
     """
-    both = std**2 + spread**2
+    both = occupied_std**2 + spread**2
     ratio = -0.5 * (amplitudes - mean) ** 2 / both - 0.5 * np.log(both / std**2) + 0.5 * (amplitudes / std) ** 2
     empty = 0.05
     for _ in range(_ROUNDS):

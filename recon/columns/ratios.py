@@ -57,7 +57,9 @@ def added(fitted: Fitted, points: Observations, distance: float) -> Floats:
     return 0.5 * score.largest_around(model.places, distance) ** 2
 
 
-def at_sites(scan: Scan, model: ColumnModel, sites: Floats, kinds: Integers) -> tuple[Floats, Floats]:
+def at_sites(
+    scan: Scan, model: ColumnModel, sites: Floats, kinds: Integers, start: Floats
+) -> tuple[Floats, Floats]:  # fmt: skip
     """Amplitude of a column held at each of some empty sites, and its standard deviation, by one scoring step.
 
     Parameters
@@ -68,6 +70,9 @@ def at_sites(scan: Scan, model: ColumnModel, sites: Floats, kinds: Integers) -> 
     sites : ndarray of float64, (n, 2)
     kinds : ndarray of int64, (n,)
         The class whose profile is expected at each.
+    start : ndarray of float64, (n,)
+        Amplitude from which the step is taken. The standard deviation holds where it is the true one: a column brings
+        noise of its own.
 
     Returns
     -------
@@ -77,14 +82,18 @@ def at_sites(scan: Scan, model: ColumnModel, sites: Floats, kinds: Integers) -> 
     for tile, local, _ in scan.pieces(model):
         own = tile.owns(sites)
         if own.any():
-            amplitudes[own], std[own] = _in_tile(scan.points(tile), local, sites[own] - tile.corner, kinds[own])
+            amplitudes[own], std[own] = _in_tile(
+                scan.points(tile), local, sites[own] - tile.corner, kinds[own], start[own]
+            )
     return amplitudes, std
 
 
-def _in_tile(points: Observations, model: ColumnModel, sites: Floats, kinds: Integers) -> tuple[Floats, Floats]:
+def _in_tile(
+    points: Observations, model: ColumnModel, sites: Floats, kinds: Integers, start: Floats
+) -> tuple[Floats, Floats]:
     """The same in one tile."""
     count, kinds = len(model.rows), np.minimum(kinds, len(model.profiles) - 1)
-    wider = replace(model.extended(sites, np.zeros(len(sites))), classes=np.concatenate([model.classes, kinds]))
+    wider = replace(model.extended(sites, start), classes=np.concatenate([model.classes, kinds]))
     normal = Normal.of(linearise(wider, points, Links.of(wider, points), profiles=False))
     pairs, own = normal.system.links.overlaps, 3 * len(wider.rows)
     least = 1e-9 * float(np.median(normal.diagonal))
@@ -94,4 +103,4 @@ def _in_tile(points: Observations, model: ColumnModel, sites: Floats, kinds: Int
         pairs.node_found, normal.mixed, normal.flat.indptr, normal.flat.indices, normal.flat.data,
         normal.gradient[:own].reshape(-1, 3), normal.gradient[own:], least, amplitudes, variances,
     ), len(sites), _A_THREAD)  # fmt: skip
-    return amplitudes, np.sqrt(variances)
+    return start + amplitudes, np.sqrt(variances)

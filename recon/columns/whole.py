@@ -85,7 +85,8 @@ def search(scan: Scan, image_of: Callable[[Tile], Array]) -> Found | None:
         return None
     shared, fits = _learned(begun)
     if len(scan.tiles) == 1:
-        return _found(scan, fits[0].model, joint_errors(fits[0]), begun[0].beyond, begun[0].uncertain)
+        errors = joint_errors(fits[0], scan.shape)
+        return _found(scan, fits[0].model, errors, begun[0].beyond, begun[0].uncertain)
     scan = scan.tiled(scale.spacing, scale.reach)
     return _joined(scan, scale, [_tile(scan, tile, Pilot(image_of(tile)), scale, shared) for tile in scan.tiles])
 
@@ -202,7 +203,7 @@ def _tile(scan: Scan, tile: Tile, pilot: Pilot, scale: Scale, shared: _Shared) -
     labels = shared.classes.of(model.amplitudes, amplitude_std(fitted, points.shape))
     if shared.apart and len(labels):
         model = fit(replace(model, classes=labels, profiles=shared.profiles), points, profiles=False).model
-    errors = joint_errors(linearised(model, points, profiles=True), shared.information)
+    errors = joint_errors(linearised(model, points, profiles=True), points.shape, shared.information)
     model = replace(model, classes=labels, profiles=shared.profiles)
     return _Part(model.moved(tile.corner), errors, beyond.moved(tile.corner), uncertain)
 

@@ -11,9 +11,11 @@ import numpy.typing as npt
 import pytest
 
 from stemscan.recon.columns.cell import repeated
+from stemscan.recon.columns.errors import joint_errors
 from stemscan.recon.columns.evidence import shrunk
 from stemscan.recon.columns.find import finding, pilot_image
 from stemscan.recon.columns.finding import Finding
+from stemscan.recon.columns.fitting import linearised
 from stemscan.recon.columns.halo import halo
 from stemscan.recon.columns.image import drawn_columns, paint, spread
 from stemscan.recon.columns.lattice import find_lattices
@@ -159,6 +161,20 @@ def test_the_background_is_known_better_where_no_column_is() -> None:
         off.append(rms((image - 0.1)[empty]))
         claimed.append(rms(std[empty]))
     assert 0.5 < rms(np.array(claimed)) / rms(np.array(off)) < 2
+
+
+def test_the_background_is_known_as_well_where_the_frame_cuts_its_cells() -> None:
+    """A background that may vary, of whose last cells most lies beyond the frame."""
+    whole = crystal(size=384, seed=6)
+    kept = whole.sites[:, 1] < 180
+    inputs = sparse_scan(render(replace(whole, places=whole.places[kept], amplitudes=whole.amplitudes[kept])), seed=1)
+    found = finding(inputs, pilot_image(inputs))
+    assert isinstance(found, Finding)
+    spacing = 100.0  # the last cell begins at 300
+    model = replace(found.model, spacing=spacing, nodes=np.full((5, 5), 0.1), stiffness=100.0)
+    errors = joint_errors(linearised(model, found.scan.points(found.scan.tiles[0]), profiles=True), inputs.shape)
+    std = np.sqrt(errors.nodes[1:-1])
+    assert (std[:, -1] < 2.5 * std[:, -2]).all()
 
 
 def test_a_lattice_is_not_taken_for_one_of_twice_the_cell() -> None:
