@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from stemscan.display import columns as table
+from stemscan.runtime.compiling import told_of_compilation
 
 if TYPE_CHECKING:
     from stemscan.store.reader import Acquisition
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 Progress = Callable[[int, int], None]
+
+_COMPILING = "compiling, once after an installation"
 Choice = TypeVar("Choice", bound=str)
 
 _stdouts: list[Any] = []
@@ -162,7 +165,8 @@ class Talk:
         columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(what, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+            with told_of_compilation(lambda: bar.update(task, description=f"{what} ({_COMPILING})")):
+                yield lambda done, total: bar.update(task, completed=done, total=total)
 
     @contextmanager
     def live_progress(self, what: str) -> Iterator[Callable[[int, int, Mapping[str, float]], None]]:

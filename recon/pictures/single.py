@@ -29,6 +29,9 @@ _DPI: Final = 100
 _SMALLEST: Final = 512
 _NARROWEST: Final = 420
 _NARROWEST_PAIR: Final = 512
+_COMPRESSION: Final = 2
+"""Takes a third of the usual level's time, and a quarter more bytes."""
+
 _CIRCLE: Final = 2.5
 """Radius of a circle around a contradiction, in widths of the kernel."""
 
@@ -79,7 +82,8 @@ def draw_picture(
         places[1].show(figure, _score_colours(checked.z, checked.threshold))
         _add_circles(figure, places[1], checked)
         _add_colours(figure, places[1], checked)
-    figure.savefig(path, format="png", dpi=_DPI, metadata=dict(text or {}))
+    quickly = {"compress_level": _COMPRESSION}
+    figure.savefig(path, format="png", dpi=_DPI, metadata=dict(text or {}), pil_kwargs=quickly)
 
 
 def _score_colours(score: npt.NDArray[Any], limit: float) -> RGB:

@@ -17,6 +17,7 @@ import numba
 from numba.core.caching import FunctionCache
 
 from stemscan.errors import StemscanWarning
+from stemscan.runtime.compiling import compilation_begins
 
 __all__ = ["compiled"]
 
@@ -44,11 +45,14 @@ class _CacheWherePossible(FunctionCache):  # type: ignore[misc]
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Compiled code, or None."""
+        found = None
         try:
-            return super().load_overload(sig, target_context)
+            found = super().load_overload(sig, target_context)
         except _PROBLEMS as problem:
             _report(problem)
-            return None
+        if found is None:
+            compilation_begins()
+        return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep compiled code."""

@@ -14,9 +14,10 @@ import numba.core.caching
 import pytest
 
 import stemscan
-from stemscan.cli.common import _silence
+from stemscan.cli.common import Talk, _silence
 from stemscan.errors import StemscanWarning
 from stemscan.runtime import compiled as module
+from stemscan.runtime.compiling import told_of_compilation
 
 ROOT = Path(stemscan.__file__).parents[1]
 
@@ -72,6 +73,28 @@ def test_damaged_and_unreadable_files_of_the_cache_are_gone_without(cache: Path)
             with pytest.warns(StemscanWarning, match="cannot be cached .*damaged"):
                 assert module.compiled()(twice)(4) == 8
             file.write_bytes(whole)
+
+
+def test_whoever_wants_to_know_is_told_what_is_compiled_and_not_of_what_is_read(cache: Path) -> None:
+    told: list[int] = []
+    with told_of_compilation(lambda: told.append(1)):
+        assert module.compiled()(twice)(4) == 8
+        assert told == [1]
+        assert module.compiled()(twice)(4) == 8
+    assert module.compiled()(twice)(2.5) == 5.0  # type: ignore[arg-type]
+    assert told == [1]
+
+
+def test_the_line_of_progress_says_it(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr("stemscan.cli.common._is_watched", lambda: True)
+    with Talk().progress("reconstructing") as report:
+        assert module.compiled()(twice)(4) == 8
+        report(1, 2)
+    assert "reconstructing (compiling, once after an installation)" in capsys.readouterr().err
 
 
 def bare_install(folder: Path) -> Path:
