@@ -26,6 +26,7 @@ _SIGNALLED = 128
 _GOING_ON = {
     "acquire": "; the beam was told to blank, what was committed is kept, and --resume goes on from there",
     "simulate": "; what was committed is kept, and --resume goes on from there",
+    "recon": "; finished tiles of a large frame are kept, and --resume goes on from there",
     "train": "; the last checkpoint is kept, and --resume goes on from there",
     "evaluate": "; what was computed is kept, and the same command goes on from there",
     "campaign": "; what was done is kept, and --resume goes on from there",

@@ -90,14 +90,13 @@ def recon(
             show_default=False,
         ),
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the tiles of a run that was interrupted.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a large frame that was interrupted.")] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Reconstruct the specimen from a store: .zarr, .tif, .ome.tif, .npy or .png, by the suffix."""
+    from stemscan.arguments import check_beginning
     from stemscan.recon.choice import in_tiles
     from stemscan.recon.joint.reading import chosen_channels
     from stemscan.recon.output.writing import check_destination
@@ -113,11 +112,15 @@ def recon(
     asked = parse_settings(settings, chosen.settings(), "--set") if settings else {}
     talk.warn(PLUGINS.shadows(method))
     budget = None if memory is None else parse_bytes(memory)
-    check_destination(output, overwrite=overwrite)
-    if chosen.uses_torch:
-        load_torch_ahead()
+    check_beginning(resume=resume, overwrite=overwrite)
+    if not (resume and output.exists()):
+        check_destination(output, overwrite=overwrite)
     acquisition, wanted = Acquisition.open(store), 0 if channel is None else channel
     chosen_channels(acquisition, wanted)
+    if resume and _is_made(talk, output, chosen.name, acquisition):
+        return
+    if chosen.uses_torch:
+        load_torch_ahead()
     with without_collector():
         from stemscan.recon.drift.using import DRIFT_USES
     use, where = choice("--drift", drift, DRIFT_USES), _positions(positions)
@@ -129,6 +132,16 @@ def recon(
         _in_tiles(talk, acquisition, chosen, output, source, options | tiles)
     else:
         _whole(talk, acquisition, chosen, output, source, {"grid": grid, **options}, overwrite)
+
+
+def _is_made(talk: Talk, output: Path, method: str, acquisition: Acquisition) -> bool:
+    """Tell whether the output is there already, and say so."""
+    from stemscan.recon.large.to_file import is_made
+
+    if not output.exists() or not is_made(output, method, acquisition.digest()):
+        return False
+    talk.result({"output": str(output), "made": False}, [f"{output}: is made already, nothing was done"])
+    return True
 
 
 def _in_tiles(

@@ -41,7 +41,7 @@ class MethodConformance:
     offset : float
         Largest difference between the means of image and samples, in units of the largest signal.
     fills_gaps : bool
-        Whether a pixel far from all samples gets a value like theirs. Say False of a method that is known not to.
+        True if a pixel far from all samples gets a value like theirs. Say False of a method that is known not to.
 
     Examples
     --------

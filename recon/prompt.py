@@ -80,7 +80,7 @@ def reconstruct_store(
     method : str
         As for `reconstruct`.
     overwrite : bool
-        Whether an image that is there may be replaced.
+        True if an image that is there may be replaced.
 
     Returns
     -------

@@ -97,7 +97,7 @@ def simulate(
     resume : bool
         Go on with the store after its last committed sample, or begin it where there is none.
     overwrite : bool
-        Whether a store that is there may be replaced; not beside `resume`.
+        True if a store that is there may be replaced; not beside `resume`.
     progress : callable, optional
         Called with (samples done, samples in all).
     **reading : SpecimenReading

@@ -71,3 +71,19 @@ def test_no_message_says_one_passes() -> None:
     files = {path.resolve() for room in ROOMS for path in (ROOT / room).rglob("*.py")}
     found = [f"{path.relative_to(ROOT)} {place}" for path in sorted(files) for place in bare_numbers(path.read_text())]
     assert found == [], "use stemscan.units.counted:\n" + "\n".join(found)
+
+
+def poor_beginnings(source: str) -> list[str]:
+    """Docstrings whose first line begins with What or Whether, and entries of parameters that begin with Whether."""
+    kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    texts = [ast.get_docstring(node) or "" for node in ast.walk(ast.parse(source)) if isinstance(node, kinds)]
+    first = [text.split("\n")[0] for text in texts if text.startswith(("What ", "Whether "))]
+    return first + [line.strip() for text in texts for line in text.split("\n")[1:] if re.match(r"\s+Whether ", line)]
+
+
+def test_docstrings_begin_with_nouns_or_imperatives() -> None:
+    assert poor_beginnings('"""What it is."""')
+    assert poor_beginnings('def f(a):\n    """Do it.\n\n    a : bool\n        Whether to do it.\n    """')
+    files = {path.resolve() for room in ROOMS for path in (ROOT / room).rglob("*.py")}
+    found = {f"{path.relative_to(ROOT)}: {line}" for path in files for line in poor_beginnings(path.read_text())}
+    assert sorted(found) == []

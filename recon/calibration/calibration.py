@@ -46,7 +46,7 @@ class Calibration:
     pairs : int
         Pairs of readings of one pixel.
     same_pass : bool
-        Whether they are of one pass each; else of passes that follow one another.
+        True if they are of one pass each; else of passes that follow one another.
     moved_px, moved_px_error : float
         Standard deviation of the beam's displacement between two visits, along an axis; 0 where none was found.
     brightest : float

@@ -150,7 +150,7 @@ def store_drift(source: Acquisition | str | Path, drift: Drift, *, overwrite: bo
         As it was when the drift was found.
     drift : Drift
     overwrite : bool
-        Whether a drift that is there may be replaced.
+        True if a drift that is there may be replaced.
 
     Raises
     ------

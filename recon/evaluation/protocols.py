@@ -25,7 +25,7 @@ class ScanProtocol(NamedTuple):
     passes : int or None
         The only number of passes that it has; None where any will do.
     has_oracle : bool
-        Whether the spectral oracle is defined.
+        True if the spectral oracle is defined.
     """
 
     title: str

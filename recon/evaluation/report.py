@@ -34,7 +34,7 @@ def write_report(done: Evaluation, folder: Path, commands: Sequence[str] = (), *
     commands : sequence of str
         The command that made it, for the head of the tables.
     parquet : bool
-        Whether to write ``rows.parquet`` too; an earlier one never stays beside other rows.
+        Write ``rows.parquet`` too; an earlier one never stays beside other rows.
 
     Returns
     -------

@@ -66,7 +66,7 @@ def run_case(case: Case, threads: int = 1, keep_image: bool = False) -> Outcome:
     threads : int
         Threads at most.
     keep_image : bool
-        Whether to give the image, too.
+        Give the image, too.
 
     Returns
     -------

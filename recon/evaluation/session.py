@@ -137,7 +137,7 @@ def check_folder(folder: Path, *, overwrite: bool = False) -> None:
     ----------
     folder : Path
     overwrite : bool
-        Whether files in a folder that is no evaluation may be replaced.
+        True if files in a folder that is no evaluation may be replaced.
 
     Raises
     ------
@@ -193,7 +193,7 @@ def evaluate(
     cache : Path, optional
         Folder of the cache; ``cache`` in `folder` by default.
     anew : bool
-        Whether to run everything again.
+        Run everything again.
     progress : callable, optional
         Takes (cases done, cases in all).
 

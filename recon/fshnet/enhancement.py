@@ -19,7 +19,7 @@ class Enhancement(NamedTuple):
     Attributes
     ----------
     wanted : bool or None
-        Whether to apply it.
+        Apply it.
     neighbours : int or "all"
         Patches averaged; "all" is the equation as printed.
     h : float or None

@@ -65,7 +65,7 @@ def fshnet(
     device : str
         A torch device for network and Fourier analysis; everything else runs on the CPU.
     nonlocal_step : bool, optional
-        Whether to apply equation 13 to the network's output; by default for networks of frames.
+        Apply equation 13 to the network's output; by default for networks of frames.
     neighbours : int or "all"
         Patches averaged by it; "all" is the equation as printed.
     h : float, optional

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from stemscan.errors import ReconError, UsageError
-from stemscan.recon.children import end_with_parent, start_method
+from stemscan.recon.children import end_with_parent, start_method, without_main
 from stemscan.recon.threads import workers
 from stemscan.runtime.interrupts import blocked, unblocked
 from stemscan.runtime.memory import room
@@ -81,7 +81,7 @@ def _travels(method: Method) -> bool:
         pickle.dumps(method.function)
     except (pickle.PicklingError, AttributeError, TypeError):
         return False
-    return method.plugin is None
+    return method.plugin is None and method.function.__module__ != "__main__"
 
 
 class Task(NamedTuple):
@@ -176,7 +176,7 @@ class _Pool:
         return len(self._begun) <= self._at_once
 
     def begin(self, task: Task) -> None:
-        with blocked():
+        with blocked(), without_main():
             self._begun[self._pool.submit(_do_there, task)] = task
 
     def wait(self) -> tuple[Task, Any]:

@@ -5,21 +5,43 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stemscan.errors import StoreError
 from stemscan.recon.large.field import Field
 from stemscan.recon.large.run import Progress, Tiled, reconstruct_tiles
 from stemscan.recon.large.writing import write_tiled
+from stemscan.recon.output.record import read_image_record
 from stemscan.recon.output.writing import check_destination
+from stemscan.recon.output.zarr_image import read_record
 from stemscan.runtime.durable import discard
 
 if TYPE_CHECKING:
     from stemscan.recon.method import Method
 
-__all__ = ["reconstruct_to_file", "work_folder"]
+__all__ = ["is_made", "reconstruct_to_file", "work_folder"]
 
 
 def work_folder(output: Path) -> Path:
     """Folder beside an output in which its tiles are kept until it is whole."""
     return output.with_name(f".{output.name}.tiles")
+
+
+def is_made(output: Path, method: str, store_digest: str) -> bool:
+    """Tell whether an output is there that a method made of a store, and not to be gone on with.
+
+    Raises
+    ------
+    StoreError
+        When it is there and does not say of what it was made, or was made otherwise.
+    """
+    if not output.exists() or work_folder(output).exists():
+        return False
+    record = read_record(output) if output.is_dir() else read_image_record(output)
+    if (record["method"], record["source"].get("store_digest")) != (method, store_digest):
+        raise StoreError(
+            f"expected {str(output)!r} to be made by {method} of these samples, got another reconstruction; choose "
+            "another name, or --overwrite it"
+        )
+    return True
 
 
 def reconstruct_to_file(

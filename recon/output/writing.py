@@ -79,7 +79,7 @@ def check_destination(path: str | Path, *, overwrite: bool = False) -> None:
     ----------
     path : str or Path
     overwrite : bool
-        Whether what is there may be replaced.
+        True if what is there may be replaced.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def write_reconstruction(
     metrics : Metrics, optional
         Kept in the record.
     overwrite : bool
-        Whether what is there may be replaced.
+        True if what is there may be replaced.
 
     Raises
     ------

@@ -40,7 +40,7 @@ class CSNet(nn.Module):
     channels : int
         Channels that go in: 4 frames as the paper must have run it, 2 if `mask_aware`.
     mask_aware : bool
-        Whether the channels are values and visits, and are seen by the convolutions, too.
+        True if the channels are values and visits, and are seen by the convolutions, too.
 
     Attributes
     ----------

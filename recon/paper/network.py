@@ -75,7 +75,7 @@ class ConvBlock(nn.Module):
         Side of the kernel, odd.
     stride : int
     bias : bool
-        Whether the convolution has one; most have not, for the normalisation follows.
+        True if the convolution has one; most have not, for the normalisation follows.
     """
 
     def __init__(self, inputs: int, outputs: int, size: int, stride: int = 1, bias: bool = False) -> None:

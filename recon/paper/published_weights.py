@@ -72,7 +72,7 @@ def import_published(source: str | Path, destination: str | Path, *, overwrite: 
     destination : str or Path
         A safetensors file.
     overwrite : bool
-        Whether a file that is there may be replaced.
+        True if a file that is there may be replaced.
 
     Returns
     -------

@@ -39,7 +39,7 @@ class ReconNet(nn.Module):
         Channels that go in: 4 frames as the paper must have run it (they are summed, so that their number changes no
         parameter), 2 if `mask_aware`.
     mask_aware : bool
-        Whether the channels are values and visits, and are seen by the first unit, too.
+        True if the channels are values and visits, and are seen by the first unit, too.
 
     Attributes
     ----------

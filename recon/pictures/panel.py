@@ -76,7 +76,7 @@ def panel(
     metrics : sequence of Metrics, optional
         One for each reconstruction; computed when not given.
     overwrite : bool
-        Whether what is there may be replaced.
+        True if what is there may be replaced.
 
     Raises
     ------

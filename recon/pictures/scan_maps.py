@@ -35,7 +35,7 @@ class Spread:
     means, variances, errors : ndarray of float64, (M,)
         `errors` are standard deviations of the variances.
     against : str
-        What the mean was taken from.
+        Values of which the mean was taken.
     """
 
     means: Floats

@@ -121,7 +121,7 @@ def detail(shape: tuple[int, ...], side: int, *, square: bool = False) -> tuple[
     side : int
         The longer side of the part, in pixels; less where the image is smaller.
     square : bool
-        Whether both sides are that long; else the part is as oblong as the image, up to 2 : 1.
+        True if both sides are that long; else the part is as oblong as the image, up to 2 : 1.
 
     Returns
     -------

@@ -29,7 +29,7 @@ def card(config: TrainingConfig, state: State, history: History, on_images: bool
         Of the run.
     history : History
     on_images : bool
-        Whether validation was on a user's images.
+        True if validation was on a user's images.
     """
     device = next(state.network.parameters()).device
     hardware = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{os.cpu_count()} CPU cores"

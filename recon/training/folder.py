@@ -27,7 +27,7 @@ def prepare_folder(folder: Path, config: TrainingConfig, *, resume: bool = False
         It is made if its parent exists.
     config : TrainingConfig
     resume : bool
-        Whether it may hold a run of this configuration.
+        True if it may hold a run of this configuration.
 
     Raises
     ------

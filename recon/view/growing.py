@@ -247,6 +247,6 @@ def _true_offsets(
 
 
 def _sentence(problem: BaseException) -> str:
-    """What went wrong, on one line."""
+    """The fault, on one line."""
     words = refusal(problem) if isinstance(problem, OSError) and not isinstance(problem, StemscanError) else problem
     return " ".join(str(words).split()) or type(problem).__name__

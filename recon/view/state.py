@@ -97,7 +97,7 @@ class State:
         return self._replay.facts(length, store.samples_committed)
 
     def _words(self, store: Acquisition) -> str:
-        """What becomes of the store, in a sentence."""
+        """State of the store, in a sentence."""
         some = f"{format_count(store.samples_committed)} of {counted(store.total_samples, 'sample')}"
         if store.state == "complete":
             early = "" if store.stopped is None else f", ended early: {store.stopped['reason']}"

@@ -82,7 +82,7 @@ def save_weights(
     half : bool
         Round the weights to float16, which halves the file. They are float32 again when they are loaded.
     overwrite : bool
-        Whether a file that is there may be replaced.
+        True if a file that is there may be replaced.
 
     Raises
     ------

@@ -83,7 +83,7 @@ def glow(
     waits : int64 (n,) or (0,)
         Time in ns before each dwell; none where empty.
     lit : bool
-        Whether the beam is on meanwhile.
+        True if the beam is on meanwhile.
     share, tau_ns, dwell_ns : float
 
     Returns

@@ -55,7 +55,7 @@ class Exposure:
     at : int
         The next sample.
     remembers : bool
-        Whether samples depend on those before.
+        True if samples depend on those before.
 
     Raises
     ------

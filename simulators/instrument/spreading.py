@@ -31,7 +31,7 @@ class Cells:
     side : float
         Of a cell, in pixels.
     sharp : bool
-        Whether all goes to the cell under the beam.
+        True if all goes to the cell under the beam.
     shape : tuple of int
         Rows and columns of cells, with a margin of two around the grid.
     """

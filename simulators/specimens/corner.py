@@ -26,7 +26,7 @@ def image_paths(folder: str | Path, *, others: bool = False) -> list[Path]:
     ----------
     folder : str or Path
     others : bool
-        Whether to list the files that are none instead.
+        List the files that are none instead.
 
     Returns
     -------

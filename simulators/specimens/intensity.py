@@ -172,7 +172,7 @@ def scaled(
     values : float64 (H, W)
         Finite; changed in place.
     floating : bool
-        Whether the source held floating-point numbers.
+        True if the source held floating-point numbers.
     value_range : tuple of float or str, optional
         Values, or percentiles like "99.9%", that become 0 and 1; what lies outside is clipped.
     name : str

@@ -50,7 +50,7 @@ class ControllerChecks:
     Attributes
     ----------
     repeatable : bool
-        Whether a sample that is exposed again has the same counts, as in a simulation. Say False for real hardware:
+        True if a sample that is exposed again has the same counts, as in a simulation. Say False for real hardware:
         then order, number and type of the counts are checked, and not their values.
     patience_s : float
         Longest wait for a call of the controller in seconds; one that takes longer is a failure.

@@ -19,7 +19,7 @@ _MORE: Final = "one more pass"
 
 
 class ScanRequests:
-    """What was asked for of one scan; each request returns a sentence on what will come of it.
+    """Requests to one scan; each request returns a sentence on what will come of it.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class ScanRequests:
             return later
 
     def notes(self) -> list[str]:
-        """What was asked for since this was called last."""
+        """Requests since this was called last."""
         with self._lock:
             notes, self._notes = self._notes, []
             return notes

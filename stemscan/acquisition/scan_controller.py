@@ -25,11 +25,11 @@ class Capabilities:
     max_batch : int
         Most samples that one `read` returns.
     actual_positions : bool
-        Whether batches carry the positions that the beam really had.
+        True if batches carry the positions that the beam really had.
     resumable : bool
-        Whether it can be armed at any sample of a path; else only with a whole path from its beginning.
+        True if it can be armed at any sample of a path; else only with a whole path from its beginning.
     moves_field : bool
-        Whether it can move its field between passes, see `stemscan.acquisition.following.MovesField`.
+        True if it can move its field between passes, see `stemscan.acquisition.following.MovesField`.
     """
 
     name: str

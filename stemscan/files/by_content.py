@@ -139,7 +139,7 @@ def points_to_scan(
     pixel_size_nm : float, optional
         Of the grid; for lengths.
     rounding : bool
-        Whether to take the nearest pixel of a point between pixels.
+        Take the nearest pixel of a point between pixels.
 
     Raises
     ------

@@ -53,7 +53,7 @@ class Columns:
     left_out : tuple of str
         Names of columns that are none of these.
     named : bool
-        Whether names decided.
+        True if names decided.
     """
 
     numbers: dict[str, Numbers]

@@ -32,7 +32,7 @@ class Dialect:
     separator : str or None
         None for blanks of any number.
     comma : bool
-        Whether a comma is the decimal sign.
+        True if a comma is the decimal sign.
     """
 
     separator: Separator

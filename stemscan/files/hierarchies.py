@@ -57,9 +57,9 @@ def plain_signal(
     name, stored, file
         As of `Signal` and `hyperspy_signals`.
     transposed : bool
-        Whether its axes are in reverse order, as MATLAB writes them.
+        True if its axes are in reverse order, as MATLAB writes them.
     colour : callable, optional
-        Whether a shape is one with colours as its last axis.
+        True if a shape is one with colours as its last axis.
     """
     shape = tuple(int(extent) for extent in data.shape or ())
     if len(shape) < 2 or min(shape[-2:]) < 2 or data.dtype.kind not in "biufc":

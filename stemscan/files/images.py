@@ -117,7 +117,7 @@ def choose(
     file : str
         For messages.
     every : bool
-        Whether all frames of a signal are meant where no number is given.
+        True if all frames of a signal are meant where no number is given.
 
     Returns
     -------

@@ -68,7 +68,7 @@ def check_claim(claimed: int, stored: int, name: str, *, plain: bool = False) ->
     name : str
         Of the file.
     plain : bool
-        Whether the pixels are stored as they are, not compressed.
+        True if the pixels are stored as they are, not compressed.
 
     Raises
     ------

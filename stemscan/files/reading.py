@@ -75,7 +75,7 @@ def answers(path: Path, frame: int | str | None, *, every: bool, limited: bool =
     path, frame, every
         As of `stemscan.files.read` and `stemscan.files.images.choose`.
     limited : bool
-        Whether to limit time and memory of this process, which must be a worker.
+        Limit time and memory of this process, which must be a worker.
 
     Raises
     ------

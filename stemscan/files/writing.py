@@ -59,7 +59,7 @@ def write_file(path: Path, write: Callable[[Path], None], *, overwrite: bool = F
     write : callable
         Gets the temporary path, which has the same suffix, and writes the file there.
     overwrite : bool
-        Whether a file that is there may be replaced.
+        True if a file that is there may be replaced.
 
     Raises
     ------
@@ -109,9 +109,9 @@ def write_folder(
     write : callable
         Gets the temporary folder, which is empty, and fills it.
     is_ours : callable
-        Whether a file of a name is one that `write` makes; a folder that holds others is never replaced.
+        True if a file of a name is one that `write` makes; a folder that holds others is never replaced.
     overwrite : bool
-        Whether a folder that is there may be replaced.
+        True if a folder that is there may be replaced.
 
     Raises
     ------

@@ -48,7 +48,7 @@ class Steps:
     dwell : ndarray of int64, (n,)
         In quanta of the profile, at least 1.
     blanked : ndarray of bool, (n,)
-        Whether the beam is blanked.
+        True if the beam is blanked.
     sample : ndarray of int64, (n,)
         Index of the path's sample that is exposed; -1 for waiting and parking, whose data are dropped.
     """

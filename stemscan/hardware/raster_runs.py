@@ -38,7 +38,7 @@ def row_runs(x: npt.NDArray[Any], y: npt.NDArray[Any], alike: npt.NDArray[np.boo
     x, y : ndarray of integers, (n,)
         Codes of column and row.
     alike : ndarray of bool, (n,)
-        Whether a pixel may follow the one before it in a run; the first value counts for nothing.
+        True if a pixel may follow the one before it in a run; the first value counts for nothing.
 
     Returns
     -------

@@ -85,7 +85,7 @@ def curve_pixels(shape: tuple[int, int], down: bool, start: int, out: npt.NDArra
     ----------
     shape : tuple of int
     down : bool
-        Whether the curve ends in the first column's last row, not in the first row's last column.
+        True if the curve ends in the first column's last row, not in the first row's last column.
     start : int
     out : array of uint32
         Gets row * columns + column.

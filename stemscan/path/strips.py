@@ -48,7 +48,7 @@ class StripCurve(NamedTuple):
     starts : array of int64, (cells + 1,)
         Places on the curve at which its cells begin, in the order of the way, and their number.
     odd : bool
-        Whether the way goes from right to left.
+        True if the way goes from right to left.
     scale : int
         As of `Strips`.
     turn, narrow, wide : array of int32, (n, 2)

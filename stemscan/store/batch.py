@@ -174,7 +174,7 @@ def check_batch(
     dtypes : sequence of numpy.dtype
         What holds the counts of each channel.
     actual : bool
-        Whether it must carry actual positions.
+        True if it must carry actual positions.
     tracks : collection of str, optional
         The truths that it must carry.
 

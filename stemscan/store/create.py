@@ -73,7 +73,7 @@ def make_store(
     provenance : Provenance
         Its truth is written, of which the record and the arrays speak.
     overwrite, resume : bool
-        Whether a store, or a half-made one, that is there may be removed.
+        True if a store, or a half-made one, that is there may be removed.
     fill : callable, optional
         Writes all samples and pictures of a store that is complete at once, and their digests.
 

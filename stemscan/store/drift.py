@@ -71,7 +71,7 @@ class StoredDrift:
     samples : int
         Number of samples from which it was estimated.
     current : bool
-        Whether these are those that the store has now.
+        True if these are those that the store has now.
     provenance : dict
         How it was estimated.
     """

@@ -39,7 +39,7 @@ class Provenance:
     truth_columns : TrueColumns, optional
         Its atomic columns, where it knows them.
     actual_positions : bool
-        Whether batches carry the positions where the beam was.
+        True if batches carry the positions where the beam was.
     coil_tau_ns : float, optional
         Time constant of the scan coils that these positions follow, where it is known.
     coil_waits : str, optional

@@ -99,7 +99,7 @@ class Acquisition:
     arrays : tuple of str
         Paths of the arrays that the store has.
     has_actual : bool
-        Whether the store knows where the beam really was.
+        True if the store knows where the beam really was.
 
     Examples
     --------

@@ -20,7 +20,7 @@ class Problem:
     what : str
         One sentence, which names the file.
     repairable : bool
-        Whether it can be made anew from sound samples.
+        True if it can be made anew from sound samples.
     """
 
     file: Path

@@ -45,7 +45,7 @@ def verify_store(path: str | Path, *, repair: bool = False, progress: Progress |
     ----------
     path : str or Path
     repair : bool
-        Whether to make anew, from sound samples, what follows from them: `frames`, `visits`, the array `digests`,
+        Make anew, from sound samples, what follows from them: `frames`, `visits`, the array `digests`,
         metadata of arrays and groups, the attribute `ome`. Another writer must not be at work.
     progress : callable, optional
         Called with (chunks read, chunks in all).

@@ -252,7 +252,12 @@ def test_a_large_frame_is_made_in_tiles(stemscan: Stemscan, acquired: None, monk
     assert "PSNR absolute" in done.out
     stored = read_reconstruction("large.zarr")
     np.testing.assert_array_equal(stored.image, reconstruct("acq.zarr", "fourier-eb").image)
-    assert stemscan(*asked).code == 2  # never overwritten unasked
+    again = stemscan(*asked)
+    assert (again.code, again.out) == (0, "large.zarr: is made already, nothing was done\n")
+    other = stemscan("recon", "acq.zarr", "-o", "large.zarr", "--method", "columns", "--resume")
+    assert other.code == 1
+    assert "expected 'large.zarr' to be made by columns of these samples, got another" in other.err
+    assert stemscan(*asked[:-1]).code == 2  # never overwritten unasked
     assert not list(Path().glob(".*.tiles"))
 
 

@@ -99,7 +99,7 @@ def begin_folder(folder: Path, text: str, *, resume: bool = False, overwrite: bo
 
 
 def _begun(folder: Path) -> dict[str, Any] | None:
-    """What the mark of a folder says; None where it has none."""
+    """Words of the mark of a folder; None where it has none."""
     try:
         noted: dict[str, Any] = json.loads((folder / MARK).read_text(encoding="utf-8"))
         return noted if noted["format"] == _FORMAT and isinstance(noted["version"], str) else None

@@ -52,7 +52,7 @@ class Here:
 
 
 def _made_here(job: Job) -> Made:
-    """What comes of a job in this process."""
+    """Result of a job in this process."""
     try:
         return run_job(job)
     except Exception as problem:  # noqa: BLE001 - the others go on
@@ -139,7 +139,7 @@ class Cluster:
             self.client.cancel(list(flying))
 
     def _made(self, future: Any, job: Job) -> Made:
-        """What came of a job."""
+        """Result of a job."""
         if future.cancelled():
             raise ReconError(
                 "expected the dask scheduler to live, got its end; what was done is kept, --resume goes on from there"

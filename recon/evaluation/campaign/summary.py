@@ -96,7 +96,7 @@ class _Sums:
 
 @dataclass
 class Summary:
-    """What the tables hold, in short.
+    """Contents of the tables, in short.
 
     Attributes
     ----------

@@ -43,7 +43,7 @@ _FOUND: Final[set[tuple[str, Path]]] = set()
 
 @dataclass(frozen=True)
 class Row:
-    """What a contender made of an acquisition.
+    """A contender's result on an acquisition.
 
     Attributes
     ----------
@@ -215,7 +215,7 @@ class _Judge:
         self._table: tuple[ColumnTable, float] | None = None
 
     def row(self, contender: Contender) -> Row:
-        """What a contender makes of the acquisition, or why it fails."""
+        """A contender's result on the acquisition, or the reason why it fails."""
         began, cpu = time.perf_counter(), time.process_time()
         try:
             made = self._fitted(contender) if contender.judged != "picture" else self._pictured(contender)

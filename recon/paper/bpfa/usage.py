@@ -212,7 +212,7 @@ def statistics(patches: Patches, coefficients: Coefficients, atoms: Image) -> tu
     usage : ndarray of int64, (R, K)
         Patches that use each atom.
     seen : ndarray of bool, (N,)
-        Whether a patch has a sample.
+        True if a patch has a sample.
     """
     size, number_of_atoms = atoms.shape
     across, down = len(patches.lefts), len(patches.tops)

@@ -37,7 +37,7 @@ class Stage:
     spacing : float
         Distance of the nearest columns of the first material in pixels.
     wide : bool
-        Whether the specimen is of the wide variety.
+        True if the specimen is of the wide variety.
     """
 
     shape: tuple[int, int]

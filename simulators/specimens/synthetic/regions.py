@@ -60,7 +60,7 @@ def choose_line(
     reach : float
         How far from the centre it may pass, as a share of the field's reach.
     wavy : bool
-        Whether it may be other than straight.
+        True if it may be other than straight.
 
     Returns
     -------

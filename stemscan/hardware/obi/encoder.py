@@ -142,7 +142,7 @@ class StepEncoder:
     Parameters
     ----------
     blanked : bool
-        Whether the beam is blanked before the first step.
+        True if the beam is blanked before the first step.
     largest_array : int
         Most pixels of an Array.
     runs : bool

@@ -59,7 +59,7 @@ class DeviceSetup:
     switch_s : float
         How long it needs to take control of the scan.
     runs : bool
-        Whether it is told full rows as regions and runs.
+        True if it is told full rows as regions and runs.
     """
 
     largest_array: int

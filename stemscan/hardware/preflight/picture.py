@@ -49,7 +49,7 @@ def draw_flight(program: Program, report: Preflight, path: Path, *, overwrite: b
     path : Path
         Ends in .png.
     overwrite : bool
-        Whether a file that is there may be replaced.
+        True if a file that is there may be replaced.
 
     Raises
     ------

@@ -48,7 +48,7 @@ class Tiles(NamedTuple):
     begins : array of int64, (passes,)
         Where the sharing out of each pass among cut tiles begins, 0 .. area - 1.
     exclusive : bool
-        Whether no pass visits what earlier ones have, until all is visited.
+        True if no pass visits what earlier ones have, until all is visited.
     """
 
     seed: np.uint64

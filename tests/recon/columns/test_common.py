@@ -1,4 +1,4 @@
-"""What all cells or all columns have in common is added to the drawn columns, and nothing else changes."""
+"""The part that all cells or all columns have in common is added to the drawn columns, and nothing else changes."""
 
 from __future__ import annotations
 

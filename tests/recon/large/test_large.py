@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -206,6 +208,25 @@ def test_too_little_memory_is_told(inputs: Inputs) -> None:
         flight.tiles_at_once(METHOD, Layout(SHAPE), 4, 1e6)
     assert flight.tiles_at_once(METHOD, Layout(SHAPE), 4, 0.6e9) == 1
     assert flight.tiles_at_once(local_method(), Layout(SHAPE), 4, 1e12) == min(workers(), len(Layout(SHAPE)))
+
+
+SCRIPT = """
+import numpy as np
+import stemscan.recon.large.run as run
+from stemscan.recon.inputs.inputs import Inputs
+from stemscan.recon.run import reconstruct
+run.tiles_at_once = lambda *_: 2
+visits = np.ones((1, 2100, 8), int)
+print("begun", reconstruct(Inputs.from_arrays(4.0 * visits, visits, 8.0), "fourier-eb", regression=False).image.mean())
+"""
+
+
+def test_a_script_needs_no_guard(tmp_path: Path) -> None:
+    """Processes that make tiles do not run the script that asked for them."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+    done = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("begun 0.5"), done.stderr
+    assert done.stdout.count("begun") == 1
 
 
 def test_a_function_of_a_session_runs_in_this_process() -> None:
