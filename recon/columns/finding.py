@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,12 @@ _ALLOYED = 0.1
 _OF_A_COLUMN = 0.03
 """Least spread of the amplitude at an empty site, over a column's: its neighbours' tails are no better known."""
 
+
+_NOTHING = 4.0
+"""Height over its error above which a site may hold a column after all."""
+
+_FEW = 6
+"""So many empty sites tell half of how far heights vary beyond their errors."""
 
 _OF_NONE = -1
 
@@ -194,7 +201,9 @@ class Finding:
         fitted = np.concatenate([at_sites(self.scan, self.model, places, kinds, start) for start in starts])
         each = np.split(fitted, np.cumsum([len(indices) for _, _, indices, _ in found])[:-1], axis=1)
         parts = [self._empty_of(*one, *own) for one, own in zip(found, each, strict=True)]
-        return {name: np.concatenate([part[name] for part in parts]) for name in FIELDS}
+        rows = {name: np.concatenate([part[name] for part in parts]) for name in FIELDS}
+        rows["amplitude_std"] = np.hypot(fitted[1], _beyond_errors(*fitted[:2]))
+        return rows
 
     def _empty_of(
         self, number: int, kind: int, indices: Integers, sites: Sites, amplitude: Floats, std: Floats,
@@ -242,6 +251,17 @@ def _drawn_to(values: Floats, std: Floats, centre: float, spread: float) -> tupl
 def _varied(values: Floats, std: Floats) -> float:
     """Spread about 0 of values known with errors, by moments."""
     return float(np.sqrt(np.maximum(np.mean(values**2 - std**2), 0.0)))
+
+
+def _beyond_errors(values: Floats, std: Floats) -> float:
+    """Spread of heights of empty sites beyond their errors, which the model of profile and background lacks.
+
+    Neighbours' tails that are not those of the profile, and a background that varies between its nodes, are seen where
+    no column stands. Few sites tell little of that.
+    """
+    none = np.abs(values) < _NOTHING * std
+    count = int(none.sum())
+    return _varied(values[none], std[none]) * math.sqrt(count / (count + _FEW)) if count else 0.0
 
 
 def _class_ratio(classes: Classes) -> Floats:

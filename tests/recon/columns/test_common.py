@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pytest
+from scipy.spatial import cKDTree
 
 from stemscan.recon.columns.cell import repeated
 from stemscan.recon.columns.errors import joint_errors
 from stemscan.recon.columns.evidence import shrunk
-from stemscan.recon.columns.find import finding, pilot_image
+from stemscan.recon.columns.find import find_columns, finding, pilot_image
 from stemscan.recon.columns.finding import Finding
 from stemscan.recon.columns.fitting import linearised
 from stemscan.recon.columns.halo import halo
@@ -175,6 +176,24 @@ def test_the_background_is_known_as_well_where_the_frame_cuts_its_cells() -> Non
     errors = joint_errors(linearised(model, found.scan.points(found.scan.tiles[0]), profiles=True), inputs.shape)
     std = np.sqrt(errors.nodes[1:-1])
     assert (std[:, -1] < 2.5 * std[:, -2]).all()
+
+
+def test_heights_of_empty_sites_allow_for_what_they_scatter_by() -> None:
+    """Signal that no model has, small patches of it at vacancies, is a part of the heights' errors."""
+    truth = crystal(size=384, seed=8, displaced=0.0, vacancies=0.12)
+    gone = np.nonzero((truth.amplitudes == 0) & truth.inside(20))[0]
+    signs = np.random.default_rng(2).choice([-0.07, 0.07], len(gone))
+    patches = replace(truth, places=truth.sites[gone], amplitudes=signs)
+    ratios = []
+    for image in (render(truth), render(truth) + render(patches, background=0.0)):
+        table = find_columns(sparse_scan(image, seed=3))
+        empty = np.nonzero(table.of_kind("empty"))[0]
+        distance, nearest = cKDTree(np.stack([table["row"][empty], table["col"][empty]], 1)).query(truth.sites[gone])
+        rows = empty[nearest[distance < 2]]
+        assert len(rows) > 10
+        ratios.append(rms(table["amplitude"][rows] / table["amplitude_std"][rows]))
+    assert 0.6 < ratios[0] < 1.3
+    assert 0.8 < ratios[1] < 1.3
 
 
 def test_a_lattice_is_not_taken_for_one_of_twice_the_cell() -> None:
