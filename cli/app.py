@@ -26,6 +26,7 @@ from stemscan.cli import (
     simulate,
     train,
     verify,
+    view,
     watch,
     weights,
 )
@@ -84,6 +85,7 @@ app.command("drift")(drift.drift)
 app.command("import")(importing.import_data)
 app.command("info")(info.info)
 app.command("verify")(verify.verify)
+app.command("view")(view.view)
 app.command("watch")(watch.watch)
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)

@@ -17,13 +17,18 @@ if TYPE_CHECKING:
     from stemscan.recon.inputs.inputs import Inputs
     from stemscan.store.reader import Acquisition
 
-__all__ = ["METHOD", "Made", "Maker", "first_samples", "make"]
+__all__ = ["METHOD", "Made", "Maker", "first_samples", "make", "settings_for"]
 
 METHOD: Final = "fourier-eb"
 """Method with a standard deviation that takes a third of a second for 1024 x 1024 pixels, without its regression."""
 
 _SETTINGS: Final[dict[str, dict[str, Any]]] = {METHOD: {"regression": False}}
 _SMALL: Final = 64
+
+
+def settings_for(method: str) -> dict[str, Any]:
+    """Settings with which a method makes the images of a growing scan."""
+    return dict(_SETTINGS.get(method, {}))
 
 
 Found = dict[str, Any]
@@ -89,7 +94,7 @@ def _warm_up(method: str) -> None:
     from stemscan.recon.prompt import make_ready
 
     with suppress(Exception):  # what is wrong will be told with the first image
-        make_ready((_SMALL, _SMALL), ".npy", method, **_SETTINGS.get(method, {}))
+        make_ready((_SMALL, _SMALL), ".npy", method, **settings_for(method))
 
 
 def make(path: Path, channel: int | str, method: str, threads: int, samples: int) -> Made:
@@ -106,7 +111,7 @@ def make(path: Path, channel: int | str, method: str, threads: int, samples: int
 
     store = Acquisition.open(path)
     inputs = first_samples(store, samples, channel)
-    done = reconstruct(inputs, method, threads=threads, **_SETTINGS.get(method, {}))
+    done = reconstruct(inputs, method, threads=threads, **settings_for(method))
     with limit_threads(threads):
         held_out = _held_out(store, samples, channel)
     facts: Found = {
