@@ -86,7 +86,7 @@ def ways(network: nn.Module, inputs: tuple[Tensor, ...], device: torch.device, c
     """Ways to run a network, by name."""
 
     def exact() -> object:
-        with exact_convolutions():
+        with exact_convolutions(device):
             return network(*inputs)
 
     def half(*given: Tensor) -> object:

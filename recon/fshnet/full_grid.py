@@ -211,7 +211,7 @@ def correct(network: FullGridNet, made: Features, device: str = "cpu") -> tuple[
     target = torch.device(device)
     network = network.to(device=target, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     half = torch.autocast("cpu", torch.bfloat16, enabled=target.type == "cpu" and _multiplies_bfloat16())
-    with torch.inference_mode(), exact_convolutions(), half:
+    with torch.inference_mode(), exact_convolutions(target), half:
         correction = correction_of(_raw(network, made.channels, target))
         image = _within(made.estimate + made.unit * correction.image[0, 0], made.estimate, made.shape)
         error = made.std * torch.exp(correction.log_ratio[0, 0])

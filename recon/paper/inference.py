@@ -46,7 +46,7 @@ def infer(
         target = torch.device(device)
         network = network.to(device=target, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         run = folded(network) if target.type == "cpu" and type(network) is FSHNet else network
-        with torch.inference_mode(), exact_convolutions():
+        with torch.inference_mode(), exact_convolutions(target):
             frames_there = torch.from_numpy(frames)[None].to(target, memory_format=torch.channels_last)
             prior_there = torch.from_numpy(prior)[None, None].to(target, memory_format=torch.channels_last)
             output = run(frames_there, prior_there)

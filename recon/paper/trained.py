@@ -61,7 +61,7 @@ def _run(method: str, inputs: Inputs, weights: str | Path | None, device: str) -
     scale = sample_scale(inputs)
     frames = info.frames if ARCHITECTURES[info.architecture].takes_frames else None
     channels = torch.from_numpy(network_input(inputs, scale, frames))[None]
-    with torch.inference_mode(), exact_convolutions():
+    with torch.inference_mode(), exact_convolutions(torch.device(device)):
         output = network.to(device)(channels.to(device))[0, 0].cpu().numpy()
     gain, offset = refit(inputs, output)
     settings = {
