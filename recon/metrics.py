@@ -11,8 +11,8 @@ SSIM (scikit-image's, 7 x 7 windows) is given as it is with data range 1, and af
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -21,7 +21,7 @@ import numpy.typing as npt
 from stemscan.display import as_text
 from stemscan.errors import ReconError
 from stemscan.recon.inputs.checks import real_array
-from stemscan.recon.threads import workers
+from stemscan.recon.threads import side_by_side
 from stemscan.types import Floats
 from stemscan.units import counted
 
@@ -70,6 +70,9 @@ class Metrics:
 BYTES_A_PIXEL: Final = 140
 """Memory of `compare`, by `benchmarks/memory.py`."""
 
+_BYTES_TOGETHER: Final = 260
+"""The same where both SSIMs are made side by side."""
+
 
 def compare(image: npt.ArrayLike, truth: npt.ArrayLike) -> Metrics:
     """Compare an image with the truth by every metric.
@@ -103,8 +106,8 @@ def compare(image: npt.ArrayLike, truth: npt.ArrayLike) -> Metrics:
     low, span = float(reference.min()), float(np.ptp(reference))
     gain, offset = affine_fit(estimate, reference)
     scaled, scaled_truth = _minmax(estimate, low, span), _minmax(reference, low, span)
-    with ThreadPoolExecutor(min(2, workers())) as pool:
-        ssim, ssim_minmax = pool.map(_ssim, (estimate, scaled), (reference, scaled_truth))
+    tasks = [partial(_ssim, *pair) for pair in ((estimate, reference), (scaled, scaled_truth))]
+    ssim, ssim_minmax = side_by_side(tasks, memory=_BYTES_TOGETHER * estimate.size)
     return Metrics(
         psnr=_psnr(estimate, reference, 1.0),
         psnr_affine=_psnr(gain * estimate + offset, reference, span),
