@@ -118,7 +118,7 @@ def acquire(
     check_beginning(resume=resume, overwrite=overwrite)
     patience = _patience(timeout)
     talk = Talk(quiet, as_json)
-    shown = page_settings(watch, page, output)
+    shown = page_settings(watch, page, output, overwrite=overwrite)
     scan_plan = ScanPlan.load(plan)
     rules = [_rule(text) for text in stop_when or []]
     if rules and scan_plan.passes == 1:

@@ -38,7 +38,7 @@ class PageOptions(Shared):
     ] = None
 
 
-def page_settings(watch: bool, page: PageOptions, store: Path) -> Shown | None:
+def page_settings(watch: bool, page: PageOptions, store: Path, *, overwrite: bool) -> Shown | None:
     """Settings of the page; None where it is not asked for.
 
     Raises
@@ -61,7 +61,7 @@ def page_settings(watch: bool, page: PageOptions, store: Path) -> Shown | None:
     host, port = page.host or "127.0.0.1", page.port or 0
     check_listening(host, allow_remote=bool(page.allow_remote))
     check_port(port)
-    return Shown(store, host, port, new_token())
+    return Shown(store, host, port, new_token(), replaces=overwrite)
 
 
 def check_port(port: int) -> None:

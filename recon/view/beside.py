@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import stemscan
+from stemscan.acquisition.scan import COMMIT_SAMPLES
 from stemscan.errors import StemscanError, UsageError
 from stemscan.runtime.interrupts import blocked
 
@@ -26,7 +26,6 @@ __all__ = ["commit_samples_of", "page_beside"]
 
 _START: Final = "import sys; sys.path.append(sys.argv[1]); from stemscan.recon.view.page_process import main; main()"
 _COMMITS_A_SECOND: Final = 6.0
-_MOST: Final = 1 << 18
 _LEAVING_S: Final = 5.0
 
 
@@ -36,9 +35,9 @@ def commit_samples_of(dwell_ns: int) -> int:
     Examples
     --------
     >>> commit_samples_of(1000), commit_samples_of(10_000), commit_samples_of(100)
-    (131072, 16384, 262144)
+    (166666, 16666, 262144)
     """
-    return min(1 << max(0, int(math.log2(1e9 / _COMMITS_A_SECOND / dwell_ns))), _MOST)
+    return min(max(1, int(1e9 / _COMMITS_A_SECOND / dwell_ns)), COMMIT_SAMPLES)
 
 
 @contextmanager

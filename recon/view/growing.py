@@ -79,6 +79,7 @@ class GrowingScan:
         self._channel: int | str = channel
         self._seen: tuple[int, ...] | None = None
         self._failed_at = -_AGAIN_S
+        self._old: tuple[int, ...] | None = None
         self._start_over((0, 0))
 
     def _start_over(self, shape: tuple[int, int]) -> None:
@@ -147,15 +148,27 @@ class GrowingScan:
         self.version += changed
         return changed
 
-    def _open(self) -> None:
-        """Open the store again where its record was written since."""
+    def ignore_present(self) -> None:
+        """Take a store that is there for one that is about to be replaced, and show nothing of it."""
+        self._old = self._written()
+
+    def _written(self) -> tuple[int, ...] | None:
+        """Identity of the record as it was written last; None where there is none."""
         try:
             found = os.stat(self.path / "zarr.json")
-            seen = (found.st_mtime_ns, found.st_ino, found.st_size)
         except OSError:
-            seen = None
+            return None
+        return found.st_mtime_ns, found.st_ino, found.st_size
+
+    def _open(self) -> None:
+        """Open the store again where its record was written since."""
+        seen = self._written()
         if seen is not None and seen == self._seen:
             return
+        if seen is not None and seen == self._old:
+            raise StoreError(
+                f"expected a new store at {str(self.path)!r}, got the one that it will replace; wait for it"
+            )
         store = Acquisition.open(self.path)
         if self.acquisition is None or not self._goes_on(self.acquisition, store):
             require_memory(_BYTES_A_PIXEL * store.shape[0] * store.shape[1], "to show the scan")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -168,7 +169,7 @@ def png_of(numbers: npt.NDArray[np.uint8], table: str) -> bytes:
     image = Image.fromarray(numbers, "L")
     image.putpalette(shades(table).colours.tobytes())
     file = io.BytesIO()
-    image.save(file, "png", compress_level=1)
+    image.save(file, "png", compress_level=1, compress_type=zlib.Z_RLE)  # for noise, smaller and in half the time
     return file.getvalue()
 
 

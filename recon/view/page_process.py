@@ -26,6 +26,7 @@ _GONE: Final = (
     "The program that acquires has ended without a word: see that the beam is blanked; acquire --resume goes on."
 )
 _PATIENCE_S: Final = 20.0
+_NICE: Final = 5
 
 
 class _Line:
@@ -90,9 +91,11 @@ async def _serve(settings: dict[str, Any]) -> None:
 def main() -> None:
     """Serve the page of the acquisition that started this process."""
     from stemscan.runtime.interrupts import unblocked
+    from stemscan.runtime.process_limits import give_way
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the acquisition obeys Ctrl-C, and viewers are told what came of it
     unblocked()
+    give_way(_NICE)
     settings = json.loads(sys.stdin.readline())
     try:
         asyncio.run(_serve(settings))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ class Shown:
         Of the images.
     threads : int or None
         At most, for images; half of the processors unless given.
+    replaces : bool
+        Whether a store that is there now is about to be replaced.
     """
 
     store: Path
@@ -52,6 +55,7 @@ class Shown:
     channel: int | str = 0
     method: str = METHOD
     threads: int | None = None
+    replaces: bool = False
 
 
 def require_page() -> None:
@@ -80,6 +84,12 @@ def check_method(method: str | None) -> None:
         from stemscan.recon.registry import method_of
 
         method_of(method)
+
+
+def _load() -> None:
+    """Load what the first picture needs, before there is anything to show."""
+    for name in ("PIL.Image", "scipy.special", "stemscan.store.reading"):
+        importlib.import_module(name)
 
 
 async def show_store(
@@ -112,7 +122,10 @@ async def show_store(
     from stemscan.recon.view.replaying import Replay
     from stemscan.recon.view.server import Server
 
+    _load()
     scan = GrowingScan(shown.store, shown.channel)
+    if shown.replaces:
+        scan.ignore_present()
     threads = shown.threads or max(1, (os.cpu_count() or 2) // 2)
     maker = Maker(shown.store, shown.channel, shown.method, threads)
     feed = Feed(scan, maker, None if shown.speed is None else Replay(shown.speed))

@@ -38,13 +38,20 @@ class Committer:
         Of the store's plan.
     commit_samples : int
         Samples between two commits.
+    waiting_samples : int, optional
+        Samples that may wait to be committed while others are exposed; `commit_samples` unless more.
     """
 
     def __init__(
-        self, store: AcquisitionWriter, controller: ScanController, path: ScanPath, commit_samples: int
+        self,
+        store: AcquisitionWriter,
+        controller: ScanController,
+        path: ScanPath,
+        commit_samples: int,
+        waiting_samples: int = 0,
     ) -> None:
         self._store, self._controller, self._path = store, controller, path
-        self._size = commit_samples
+        self._size, self._room = commit_samples, max(commit_samples, waiting_samples)
         self._queue: deque[SampleBatch] = deque()
         self._waiting = 0
         self._closing = False
@@ -60,7 +67,7 @@ class Committer:
     def put(self, batch: SampleBatch) -> None:
         """Hand over the next samples; waits while the queue is full."""
         with self._changed:
-            self._wait(_SEGMENTS_WAITING * self._size)
+            self._wait(_SEGMENTS_WAITING * self._room)
             self._queue.append(batch)
             self._waiting += len(batch.counts)
             self._changed.notify_all()
@@ -72,9 +79,9 @@ class Committer:
         self._fail()
 
     def room(self) -> None:
-        """Wait until at most one commit's samples are waiting."""
+        """Wait until no more samples are waiting than may."""
         with self._changed:
-            self._wait(self._size)
+            self._wait(self._room)
         self._raise()
 
     def drain(self) -> None:

@@ -60,11 +60,13 @@ class AcquireLoop:
     stop_rules: Sequence[StopRule]
     moves: FieldMoves | None = None
     requests: ScanRequests | None = None
+    arm_samples: int = 0
     pauses: int = 0
     paused_seconds: float = 0.0
     stopped: str | None = None
     unproven: int = 0
     _received: int = field(default=0, init=False)
+    _armed: int = field(default=0, init=False)
     _stuck_at: int = field(default=-1, init=False)
     _tries: int = field(default=0, init=False)
 
@@ -95,13 +97,15 @@ class AcquireLoop:
         self._received = store.samples_committed
         self._dtypes = counts_dtypes(store.record, store.layout)
         self._path = store.scan_path
-        committer = Committer(store, self.controller, self._path, self.commit_samples)
+        committer = Committer(store, self.controller, self._path, self.commit_samples, self.arm_samples)
         with Interrupts() as interrupts, self._timed() as self._calls:
             try:
                 self._expose(interrupts, committer)
                 committer.finish()
                 self._note_requests()
                 interrupts.check()
+                if self.stopped is not None:
+                    store.disarm(store.samples_committed)
                 store.complete(stopped=self.stopped)
             except (StoreError, DiskSpaceError) as problem:
                 self._blank(interrupts, problem)
@@ -207,7 +211,7 @@ class AcquireLoop:
         """Arm and expose the next segment, and hand what is proven of it to the committer."""
         store, able = self.writer, self.controller.capabilities
         segment = Segment(self._received, self._segment_end(), committer.put, until_proven=able.resumable)
-        store.arm(segment.stop, start=segment.start)
+        self._arm(segment)
         try:
             with interrupts.immediate(), self._errors():
                 self._calls.arm(self._path, segment.start, segment.stop)
@@ -227,6 +231,13 @@ class AcquireLoop:
             raise
         finally:
             self._received = segment.received
+
+    def _arm(self, segment: Segment) -> None:
+        """Record, before it is exposed, that a segment may be; in steps of `arm_samples` where segments are shorter."""
+        if segment.stop > self._armed:
+            step = max(self.arm_samples, 1)
+            self._armed = min(-(-segment.stop // step) * step, self.writer.total_samples)
+            self.writer.arm(self._armed, start=segment.start)
 
     def _go_back(self, problem: UnprovenError, interrupts: Interrupts, committer: Committer) -> None:
         """Get ready to expose again from the last sample that is proven; raises after too many tries at one place."""
@@ -252,7 +263,7 @@ class AcquireLoop:
             self._doubt(problem, committer)
             proven = min(proven, store.samples_committed)
             store.rewind(proven, str(problem))
-        self._received = proven
+        self._received, self._armed = proven, 0
         self._restore_field(interrupts)
 
     def _end_doubt(self, problem: BaseException, committer: Committer) -> None:

@@ -73,6 +73,7 @@ def run_scan(
     progress: Callable[[int, int], None] | None = None,
     batch_samples: int = BATCH_SAMPLES,
     commit_samples: int = COMMIT_SAMPLES,
+    arm_samples: int | None = None,
     stall_timeout: float | None = None,
     stop_rules: Sequence[StopRule] = (),
     follower: DriftFollower | None = None,
@@ -97,6 +98,9 @@ def run_scan(
     commit_samples : int
         Samples between two durable commits, and most samples armed at once. The beam is blanked while more than
         these wait to be committed, so a crash loses what was armed last and at most two segments before.
+    arm_samples : int, optional
+        Steps in which the store records how far the beam may go, which costs a durable write with the beam blanked;
+        `commit_samples` unless more. So many may also wait to be committed, and be exposed twice after a crash.
     stall_timeout : float, optional
         Longest wait for the controller to get ready, to start, to deliver samples or to abort, in seconds.
     stop_rules : sequence of StopRule
@@ -154,6 +158,7 @@ def run_scan(
             tuple(stop_rules),
             None if follower is None else FieldMoves(follower, writer),
             requests,
+            max(commit_samples, arm_samples or 0),
         )
         loop.check()
         loop.run()

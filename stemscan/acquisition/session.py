@@ -149,6 +149,7 @@ def run_session(
             writer,
             progress=progress,
             commit_samples=commit_samples,
+            arm_samples=COMMIT_SAMPLES,
             stall_timeout=stall_timeout,
             stop_rules=rules,
             follower=follower,

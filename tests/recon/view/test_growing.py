@@ -121,6 +121,19 @@ def test_what_is_wrong_is_a_sentence_and_what_was_seen_stays(place: Path, spoil:
     assert scan.problem == ""
 
 
+def test_a_store_that_is_about_to_be_replaced_is_not_shown(place: Path) -> None:
+    path = place / "a.zarr"
+    with create(path, PLAN) as store:
+        add(store, PASS)
+    scan = GrowingScan(path)
+    scan.ignore_present()
+    assert looked(scan).acquisition is None
+    assert "the one that it will replace" in scan.problem
+    with create(path, PLAN, overwrite=True) as store:
+        add(store, 3)
+        check(looked(scan), path, 1)
+
+
 def change(path: Path, **fields: object) -> None:
     """Change fields of the record."""
     root = json.loads((path / "zarr.json").read_text())
