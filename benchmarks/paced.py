@@ -12,6 +12,7 @@ from stemscan.acquisition.replay import ReplayController
 from stemscan.acquisition.scan_controller import Capabilities
 from stemscan.path.scan_path import ScanPath
 from stemscan.store.batch import DetectorInfo, SampleBatch
+from stemscan.store.provenance import Provenance
 
 __all__ = ["PacedController", "paced"]
 
@@ -45,6 +46,11 @@ class PacedController:
     def detector(self) -> DetectorInfo:
         """Of the source."""
         return self._source.detector
+
+    @property
+    def provenance(self) -> Provenance:
+        """Of the source."""
+        return self._source.provenance
 
     def arm(self, path: ScanPath, start: int, stop: int) -> None:
         """Get ready."""

@@ -48,7 +48,7 @@ class Images:
     def __init__(self, maker: Maker) -> None:
         self._maker = maker
         self._lock = threading.Lock()
-        self._busy: dict[str, float] = {}
+        self._busy = set[str]()
         self._rests_until = 0.0
         self._made_of = 0
         self.version = 0
@@ -85,7 +85,7 @@ class Images:
         with self._lock:
             if what in self._busy:
                 return
-            self._busy[what] = time.monotonic()
+            self._busy.add(what)
         work: Future[Any]
         try:
             work = self._maker.image(samples) if what == "image" else self._maker.find(what, samples)
@@ -97,7 +97,7 @@ class Images:
     def _take(self, what: str, samples: int, work: Future[Any], done: Callable[[], None]) -> None:
         """Take in what was made."""
         with self._lock:
-            took = time.monotonic() - self._busy.pop(what)
+            self._busy.discard(what)
         try:
             result = work.result()
         except CancelledError:
@@ -106,6 +106,7 @@ class Images:
             self.problem = f"{what}: {' '.join(str(problem).split()) or type(problem).__name__}"
             result = None
         if what == "image":
+            took = result.facts["work_seconds"] if isinstance(result, Made) else 1.0
             self._rests_until = time.monotonic() + _REST * took
             self._made_of = max(self._made_of, samples)
         if isinstance(result, Made):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -45,7 +46,8 @@ class Made:
     z : ndarray of float32 or None
         Standard deviations by which counts contradict the image.
     facts : dict
-        Plain data: samples, passes, method, seconds, contradictions, threshold of z, held-out error.
+        Plain data: samples, passes, method, seconds, contradictions, threshold of z, held-out error, seconds of
+        all work.
     """
 
     image: npt.NDArray[np.float32]
@@ -109,6 +111,7 @@ def make(path: Path, channel: int | str, method: str, threads: int, samples: int
     from stemscan.recon.threads import limit_threads
     from stemscan.store.reader import Acquisition
 
+    began = time.monotonic()
     store = Acquisition.open(path)
     inputs = first_samples(store, samples, channel)
     done = reconstruct(inputs, method, threads=threads, **settings_for(method))
@@ -122,6 +125,7 @@ def make(path: Path, channel: int | str, method: str, threads: int, samples: int
         "contradictions": [[place.row, place.col] for place in done.contradictions],
         "threshold": None if done.checked is None else float(done.checked.threshold),
         "held_out": held_out,
+        "work_seconds": time.monotonic() - began,
     }
     return Made(done.image, done.std, done.contradiction, facts)
 

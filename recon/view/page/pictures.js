@@ -137,7 +137,7 @@ export class Picture {
   }
 
   label(limits) {
-    const colours = COLOURS[this.name];
+    const colours = this.name === "visits" ? COLOURS.visits.slice(0, limits[1] + 1) : COLOURS[this.name];
     this.parts.colours.style.background = `linear-gradient(90deg, ${colours.join(",")})`;
     const digits = (value) => Number(value.toPrecision(3)).toString();
     if (this.name === "path") { this.parts.low.textContent = "1 s ago"; this.parts.high.textContent = "now"; return; }

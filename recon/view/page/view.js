@@ -29,7 +29,7 @@ function connect() {
   socket.addEventListener("close", (event) => {
     refused = event.code === 4401;
     lose();
-    if (!refused) setTimeout(connect, AGAIN_MS);
+    if (!refused && !state?.ended) setTimeout(connect, AGAIN_MS);
   });
 }
 
@@ -94,7 +94,7 @@ function showPictures(message) {
   for (const option of right.select.options) option.disabled = Boolean(image.version) && !image.pictures.includes(option.value);
   left.take(measured, message.shape, message.levels, message.pixel_size_nm);
   right.take(image.version, message.shape, message.levels, message.pixel_size_nm);
-  left.note.textContent = "";
+  left.note.textContent = `${(100 * message.visited).toPrecision(3)} % of pixels visited, ${message.electrons_per_sample} e⁻ a sample at signal 1`;
   right.note.textContent = image.problem || (image.version
     ? `after ${image.passes ? `pass ${image.passes}` : `${grouped(image.samples)} samples`}, ${image.method}, ${image.seconds} s`
       + (image.threshold === null ? "" : `; ${image.contradictions.length} contradicted`)
