@@ -44,7 +44,7 @@ class Shown:
     threads : int or None
         At most, for images; half of the processors unless given.
     replaces : bool
-        Whether a store that is there now is about to be replaced.
+        True where a store that is there now is about to be replaced.
     """
 
     store: Path
