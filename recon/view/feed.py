@@ -69,8 +69,8 @@ class Feed:
     async def run(self) -> None:
         """Look until cancelled."""
         told = 0.0
-        self.images.warm_up()
         try:
+            self.images.warm_up()
             while True:
                 began = time.monotonic()
                 changed = await self._in_thread(self._look)

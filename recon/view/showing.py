@@ -145,4 +145,5 @@ async def show_store(
         await asyncio.sleep(_LAST_S if server.viewers else 0)
     finally:
         looking.cancel()
+        maker.close()  # also where a signal came before it was looked at
         await server.close()
