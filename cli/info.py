@@ -53,7 +53,6 @@ def info(
 ) -> None:
     """Say what a plan, its exports, an acquisition store or a reconstruction hold."""
     from stemscan.files.opening import require_file
-    from stemscan.hardware.exporters.describe import describe_export
 
     talk = Talk(quiet, as_json)
     if picture is not None:
@@ -63,8 +62,7 @@ def info(
     if path.is_dir():
         from stemscan.recon.output.zarr_image import is_reconstruction, read_record
 
-        exported = describe_export(path)
-        if exported is not None:
+        if (exported := _exported(path)) is not None:
             data, lines = _export(path, exported)
         else:
             data, lines = _reconstruction(path, read_record(path)) if is_reconstruction(path) else _store(path, talk)
@@ -72,7 +70,7 @@ def info(
         from stemscan.recon.output.record import read_image_record
 
         data, lines = _reconstruction(path, read_image_record(path))
-    elif (exported := describe_export(path)) is not None:
+    elif (exported := _exported(path)) is not None:
         data, lines = _export(path, exported)
     else:
         _refuse_numbers(path)
@@ -111,6 +109,15 @@ def _refuse_numbers(path: Path) -> None:
             f"expected a plan, a store or a reconstruction as .zarr, .tif or .png, got {str(path)!r}, which holds "
             "numbers without a record of what they are"
         )
+
+
+def _exported(path: Path) -> Exported | None:
+    """Contents in another program's format, if it is one."""
+    if (path / "zarr.json").exists():
+        return None  # before what is compiled is imported
+    from stemscan.hardware.exporters.describe import describe_export
+
+    return describe_export(path)
 
 
 def _export(path: Path, exported: Exported) -> Description:

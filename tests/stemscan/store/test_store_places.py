@@ -219,6 +219,16 @@ def test_opening_imports_no_zarr(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[]", done.stderr
 
 
+def test_info_of_a_store_does_not_wait_for_numba(tmp_path: Path) -> None:
+    scanned(tmp_path / "a.zarr")
+    script = (
+        "import sys; from stemscan.cli.main import _run; _run(['info', sys.argv[1]]);"
+        "print(sorted({'numba', 'scipy', 'torch'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "a.zarr")], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
 def test_a_store_completed_before_the_lock_was_had_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
