@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Field", "LoadedField", "StoreField", "open_field"]
 
-_STRIP: Final = 1024
-_STRIP_PIXELS: Final = 1 << 24
-"""Columns, and pixels at most, in which motion is looked for."""
+_STRIP: Final = 128, 1024
+_STRIP_PIXELS: Final = 1 << 22
+"""Columns at least and at most, and pixels, in which motion is looked for: a test of 0.7 GB."""
 
 
 class Field(Protocol):
@@ -164,7 +164,7 @@ def _drifts(acquisition: Acquisition, use: DriftUse) -> bool:
     if use == "stored" or acquisition.has_drift:
         return True
     rows, columns = acquisition.shape
-    width = min(columns, max(_STRIP_PIXELS // rows, 64), _STRIP)
+    width = min(columns, max(_STRIP_PIXELS // rows, _STRIP[0]), _STRIP[1])
     first = (columns - width) // 2
     strip = TimedSamples.of_strip(acquisition, slice(first, first + width))
     return strip.count > 0 and moves(strip)

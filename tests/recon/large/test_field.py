@@ -10,7 +10,7 @@ import pytest
 import stemscan as ss
 from stemscan.errors import StoreError
 from stemscan.recon.inputs.reading import load_inputs
-from stemscan.recon.large.field import LoadedField, StoreField, open_field
+from stemscan.recon.large.field import LoadedField, StoreField, _drifts, open_field
 from stemscan.simulators.api import Specimen
 from stemscan.simulators.session import simulate
 from stemscan.store import schema
@@ -68,3 +68,18 @@ def test_a_store_that_is_not_complete_is_read_whole(store: Path, monkeypatch: py
     part = field.part(*PART)
     assert part is not None
     np.testing.assert_array_equal(part.frames, load_inputs(store).part(*PART).frames)
+
+
+def test_motion_is_seen_in_a_strip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A strip of columns that a scan passes at all times shows whether there is drift to undo."""
+    monkeypatch.setattr("stemscan.recon.large.field._STRIP", (48, 96))
+    pattern, dose = ss.BlockRandom(block=8, samples_per_block=6), ss.Dose(electrons_per_sample=40)
+    shape = 192, 192
+    plan = ss.ScanPlan(pattern=pattern, shape=shape, passes=4, dwell="1us", dose=dose, seed=4, pixel_size="0.01nm")
+    specimen = "crystal:SrTiO3[001]"
+    moving = tmp_path / "moving.yaml"
+    moving.write_text("stage_drift: {scan_px: [6, -5]}\n")
+    for instrument, kind in (("ideal", StoreField), (moving, LoadedField)):
+        store = ss.simulate(plan, specimen, tmp_path / f"{kind.__name__}.zarr", instrument=instrument)
+        assert isinstance(open_field(store), kind)
+        assert _drifts(store, "auto") is (kind is LoadedField)
