@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from stemscan.recon.view.making import Maker
 from stemscan.recon.view.replaying import Replay
 from stemscan.recon.view.state import State, sum_layer
 
-__all__ = ["Drawn", "Feed"]
+__all__ = ["Drawn", "Feed", "as_json"]
 
 _SHORTEST_S: Final = 0.1
 """Between two looks that found something: at most ten pictures a second."""
@@ -144,7 +145,7 @@ class Feed:
         """The state as JSON; begins an image where one is due."""
         if self._scan.acquisition is not None and not self._scan.problem:
             self.images.follow(self._scan, self._set_stale)
-        return json.dumps(self.state.facts(self.images), allow_nan=False)
+        return as_json(self.state.facts(self.images))
 
     def _version(self, name: str) -> int:
         """Version of a picture."""
@@ -155,3 +156,20 @@ class Feed:
         layer = self.images.layers.get(name) or sum_layer(self._scan, name)
         numbers, limits = layer.tile(level, row, column)
         return Drawn(png_of(numbers, layer.shades), version, limits)
+
+
+def as_json(value: Any) -> str:
+    """JSON of plain data; numbers that are none become null, which browsers can read."""
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:
+        return json.dumps(_without_nan(value), allow_nan=False)
+
+
+def _without_nan(value: Any) -> Any:
+    """Plain data with None in the place of numbers that are not finite."""
+    if isinstance(value, dict):
+        return {name: _without_nan(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -118,7 +118,8 @@ class Layer:
             raise IndexError(f"no tile {row}, {column} on level {level}")
         region = (slice(row * side, (row + 1) * side), slice(column * side, (column + 1) * side))
         means, known = self._means(region, 1 << level)
-        limits = self.limits or self._found_limits(1 << level)
+        whole = level > 0 and rows <= side and columns <= side
+        limits = self.limits or (_limits(means, known) if whole else self._found_limits(1 << level))
         numbers = shades(self.shades).number(means, limits).astype(np.uint8)
         if known is not None:
             numbers[~known] = 0
@@ -134,21 +135,28 @@ class Layer:
         return np.divide(values, weights, out=np.zeros(values.shape, np.float32), where=known), known
 
     def _found_limits(self, step: int) -> tuple[float, float]:
-        """Limits of grey by blocks here and there."""
-        rows, columns = self.values.shape
-        every = max(1, math.ceil(math.sqrt(rows * columns / step / step / _MOST_LOOKED_AT)))
-        means, known = self._means((slice(None), slice(None)), step) if step > 1 else self._sampled(every)
-        if step > 1:
-            means, known = means[::every, ::every], None if known is None else known[::every, ::every]
-        low, high = grey_limits(means, known)
-        return (min(low, 0.0), high) if known is not None else (low, high)
+        """Limits of grey by all blocks of a frame, or by pixels here and there."""
+        return _limits(*(self._means((slice(None), slice(None)), step) if step > 1 else self._sampled()))
 
-    def _sampled(self, every: int) -> tuple[Values, npt.NDArray[np.bool_] | None]:
-        """Every so many pixels, as `_means` gives them."""
+    def _sampled(self) -> tuple[Values, npt.NDArray[np.bool_] | None]:
+        """Some pixels, as `_means` gives them."""
+        every = _every(self.values.shape)
         thin = (slice(None, None, every), slice(None, None, every))
         return Layer(self.values[thin], None if self.weights is None else self.weights[thin], "grey")._means(
             (slice(None), slice(None)), 1
         )
+
+
+def _limits(means: Values, known: npt.NDArray[np.bool_] | None) -> tuple[float, float]:
+    """Limits of grey of means, by some of them; those of counts begin at 0 or below."""
+    every = _every(means.shape)
+    low, high = grey_limits(means[::every, ::every], None if known is None else known[::every, ::every])
+    return (min(low, 0.0), high) if known is not None else (low, high)
+
+
+def _every(shape: tuple[int, ...]) -> int:
+    """Step between pixels that are looked at."""
+    return max(1, math.ceil(math.sqrt(math.prod(shape) / _MOST_LOOKED_AT)))
 
 
 def levels_of(shape: tuple[int, int]) -> int:
@@ -177,6 +185,13 @@ def _block_sums(values: Values, step: int) -> Values:
     """Sums over blocks of step x step pixels, those at the border smaller."""
     if step == 1:
         return values
-    rows, columns = (np.arange(0, side, step) for side in values.shape)
-    across = np.add.reduceat(values, columns, axis=1, dtype=np.float32)
-    return np.asarray(np.add.reduceat(across, rows, axis=0))
+    for axis in (0, 1):
+        shape = list(values.shape)
+        shape[axis] = -(-shape[axis] // step)
+        sums = np.zeros(shape, np.float32)
+        for shift in range(min(step, values.shape[axis])):
+            part = values[shift::step] if axis == 0 else values[:, shift::step]
+            place = sums[: len(part)] if axis == 0 else sums[:, : part.shape[1]]
+            place += part
+        values = sums
+    return values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from stemscan.acquisition.stopping import MaxDose
 from stemscan.recon.view import facts
+from stemscan.recon.view.feed import as_json
 from stemscan.recon.view.growing import GrowingScan
 from stemscan.recon.view.images import Images
 from stemscan.recon.view.making import Maker
@@ -72,6 +74,10 @@ def test_a_message_of_each_kind_of_store(place: Path, scan: GrowingScan) -> None
         add(store, 3)
         store.abort()
     assert "stopped after 3 of 36 samples" in str(message(looked(GrowingScan(path)))["words"])
+
+
+def test_numbers_that_are_none_reach_the_page_as_null() -> None:
+    assert json.loads(as_json({"a": [1.5, math.nan, (math.inf, "x", None)]})) == {"a": [1.5, None, [None, "x", None]]}
 
 
 def test_a_scan_at_work_has_time_left_and_a_writer(place: Path) -> None:
