@@ -98,7 +98,7 @@ function showPictures(message) {
   right.note.textContent = image.problem || (image.version
     ? `after ${image.passes ? `pass ${image.passes}` : `${grouped(image.samples)} samples`}, ${image.method}, ${image.seconds} s`
       + (image.threshold === null ? "" : `; ${image.contradictions.length} contradicted`)
-    : "after the first pass");
+    : image.busy.includes("image") ? "being made" : "after the first pass");
   by("busy").textContent = image.busy.length ? `in the making: ${image.busy.join(", ")}` : "";
   left.overlay = left.name === "path" ? (pen, at) => drawMoves(pen, at, message.beam.moves) : null;
   right.overlay = (pen, at, zoom, ratio) => drawFound(pen, at, zoom, ratio, message);
