@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import pickle
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from stemscan.errors import ReconError, UsageError
@@ -16,6 +15,7 @@ from stemscan.recon.children import end_with_parent, start_method, without_main
 from stemscan.recon.threads import workers
 from stemscan.runtime.interrupts import blocked, unblocked
 from stemscan.runtime.memory import room
+from stemscan.runtime.process_limits import keep_freed_memory
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
@@ -31,9 +31,6 @@ _PROCESS: Final = 450e6
 _READING: Final = 24.0
 _LEAST: Final = 450.0
 """Bytes a pixel of a tile: for each pass while it is read, and at least for a method, whose needs vary by the image."""
-
-_MMAP_THRESHOLD, _TRIM_THRESHOLD, _NEVER = -3, -1, 1 << 31
-"""Names of glibc's malloc, and a size in bytes that no array of a tile has."""
 
 
 def tiles_at_once(method: Method, layout: Layout, passes: int, memory: float | None) -> int:
@@ -197,10 +194,7 @@ def _begin(work: object) -> None:
     end_with_parent()
     unblocked()
     _work = work
-    with suppress(OSError, AttributeError):  # of another system or library
-        set_option = ctypes.CDLL(None).mallopt
-        for option in (_MMAP_THRESHOLD, _TRIM_THRESHOLD):
-            set_option(option, _NEVER - 1)
+    keep_freed_memory()
 
 
 def _do(work: object, task: Task) -> Any:

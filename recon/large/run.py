@@ -247,7 +247,7 @@ def _begin(work: Path, key: Mapping[str, Any], resume: bool) -> None:
         return
     remove_tree(work)
     work.mkdir()
-    file.write_text(json.dumps(key), encoding="utf-8")
+    file.write_text(json.dumps(key), encoding="utf-8", newline="\n")
 
 
 def _unsampled(sums: Any, visits: Any) -> tuple[float, float]:

@@ -104,7 +104,7 @@ class Scratch:
         """Write plain data at once."""
         partial = file.with_suffix(".partial")
         try:
-            partial.write_text(json.dumps(value), encoding="utf-8")
+            partial.write_text(json.dumps(value), encoding="utf-8", newline="\n")
             replace(partial, file)
         except OSError as problem:
             raise StemscanError(f"expected to write {str(file)!r}, got: {refusal(problem)}") from problem

@@ -121,7 +121,7 @@ def _write_html(pictures: Sequence[RGB], captions: Sequence[str], path: Path, st
     text = _PAGE
     for name, value in {**values, "step": str(round(1000 * step)), "last": str(len(data) - 1)}.items():
         text = text.replace(f"@{name}@", value)
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _png(picture: RGB) -> bytes:
