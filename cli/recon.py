@@ -158,7 +158,7 @@ def _in_tiles(
     with talk.progress(f"reconstructing by {chosen.name}") as progress:
         done, record = reconstruct_to_file(field, chosen, output, progress=progress, **options)
     std = done.totals.mean("std") if "std" in done.folder.names else None
-    _tell(talk, output, record, [] if done.metrics is None else done.metrics.rows(), std, done.seconds)
+    _tell(talk, output, field.source, record, [] if done.metrics is None else done.metrics.rows(), std, done.seconds)
 
 
 def _whole(
@@ -194,21 +194,30 @@ def _whole(
     metrics = compare(done.image, inputs.truth) if on_plan and inputs.truth is not None else None
     write_reconstruction(done, output, metrics=metrics, overwrite=overwrite)
     std = None if done.std is None else float(done.std.mean())
-    _tell(talk, output, record_of(done, metrics), [] if metrics is None else metrics.rows(), std, done.seconds)
+    _tell(
+        talk,
+        output,
+        inputs.source,
+        record_of(done, metrics),
+        [] if metrics is None else metrics.rows(),
+        std,
+        done.seconds,
+    )
 
 
 def _tell(
     talk: Talk,
     output: Path,
+    source: Mapping[str, Any],
     record: Mapping[str, Any],
     metrics: Sequence[tuple[str, str]],
     std: float | None,
     seconds: float,
 ) -> None:
-    """Say what was made, from its record, metrics in words, mean standard deviation and time."""
+    """Say what was made, from its source and record, metrics in words, mean standard deviation and time."""
     from stemscan.recon.contradiction.words import sentence
 
-    source, (height, width) = record["source"], record["shape"]
+    height, width = record["shape"]
     rows = [("method", record["method"])]
     if source["positions"] == "actual":
         rows.append(("positions", "actual"))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +27,7 @@ from stemscan.recon.large.scratch import Scratch
 from stemscan.recon.output.zarr_folder import ZarrFolder
 from stemscan.recon.threads import limit_threads
 from stemscan.runtime.durable import remove_tree
+from stemscan.runtime.locks import lock, open_lock
 
 if TYPE_CHECKING:
     from stemscan.recon.contradiction.contradiction import Place
@@ -131,22 +134,22 @@ def reconstruct_tiles(
             "shape": list(field.shape),
             "maps": [contradictions, compare],
         }
-        _begin(work, key, resume)
-        work_on = _Work.of(field, method, Layout(field.shape), work, arguments, contradictions, compare)
-        with crew(work_on, at_once) as hands:
-            work_on.do(hands, progress)
-            metrics = work_on.metrics(hands) if work_on.finisher.compares else None
-        return Tiled(
-            folder=work_on.finisher.folder,
-            method=method.name,
-            settings={**_common_settings(work_on.finisher.scratch), "tiles": layout.described()},
-            source=field.source,
-            pixel_size_nm=field.pixel_size_nm,
-            contradictions=work_on.finisher.contradictions(),
-            metrics=metrics,
-            totals=work_on.finisher.totals(),
-            seconds=time.perf_counter() - start,
-        )
+        with _claimed(work, key, resume):
+            work_on = _Work.of(field, method, Layout(field.shape), work, arguments, contradictions, compare)
+            with crew(work_on, at_once) as hands:
+                work_on.do(hands, progress)
+                metrics = work_on.metrics(hands) if work_on.finisher.compares else None
+            return Tiled(
+                folder=work_on.finisher.folder,
+                method=method.name,
+                settings={**_common_settings(work_on.finisher.scratch), "tiles": layout.described()},
+                source=field.source,
+                pixel_size_nm=field.pixel_size_nm,
+                contradictions=work_on.finisher.contradictions(),
+                metrics=metrics,
+                totals=work_on.finisher.totals(),
+                seconds=time.perf_counter() - start,
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,10 +236,18 @@ class _Work:
         return totals.metrics(layout.shape, sum(value for _, value in sorted(found)))
 
 
-def _begin(work: Path, key: Mapping[str, Any], resume: bool) -> None:
-    """Make the folder, or see that it belongs to the same reconstruction."""
+@contextmanager
+def _claimed(work: Path, key: Mapping[str, Any], resume: bool) -> Iterator[None]:
+    """Make the folder, or see that it belongs to the same reconstruction; no other process has it meanwhile."""
+    if work.exists():
+        os.close(_lock(work))
     file = work / _KEY
-    if resume and file.exists():
+    if not (resume and file.exists()):
+        remove_tree(work)
+        work.mkdir()
+        file.write_text(json.dumps(key), encoding="utf-8", newline="\n")
+    held = _lock(work)
+    try:
         known = json.loads(file.read_bytes())
         differ = [name for name in key if known.get(name) != key[name]]
         if differ:
@@ -244,10 +255,21 @@ def _begin(work: Path, key: Mapping[str, Any], resume: bool) -> None:
                 f"expected to go on with the same {differ[0]}, got another one than {str(work)!r} was made with; leave "
                 "out --resume to begin anew"
             )
-        return
-    remove_tree(work)
-    work.mkdir()
-    file.write_text(json.dumps(key), encoding="utf-8", newline="\n")
+        yield
+    finally:
+        os.close(held)
+
+
+def _lock(work: Path) -> int:
+    """Lock a folder of tiles; gives the descriptor."""
+    held = open_lock(work / ".lock", create=True)
+    if lock(held):
+        return held
+    os.close(held)
+    raise UsageError(
+        f"expected {str(work)!r} for this process alone, got another one that makes the same output; wait for it, or "
+        "choose another name"
+    )
 
 
 def _unsampled(sums: Any, visits: Any) -> tuple[float, float]:

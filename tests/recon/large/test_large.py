@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -27,6 +28,7 @@ from stemscan.recon.registry import method_of
 from stemscan.recon.run import reconstruct
 from stemscan.recon.threads import workers
 from stemscan.recon.whole import reconstruct_whole
+from stemscan.runtime.locks import lock, open_lock
 from tests.recon.sampling_kit import lattice, scan
 
 SHAPE = (250, 150)
@@ -128,6 +130,22 @@ def test_others_tiles_are_not_gone_on_with(tmp_path: Path, inputs: Inputs) -> No
     with pytest.raises(UsageError, match="expected to go on with the same arguments, got another one"):
         made(inputs, tmp_path, resume=True, arguments={"regression": False, "rounds": 2})
     made(inputs, tmp_path, arguments={"regression": False, "rounds": 2})  # begins anew
+
+
+def test_two_processes_do_not_make_the_same_output(tmp_path: Path, inputs: Inputs) -> None:
+    """The second one is told, and leaves the tiles of the first alone."""
+    made(inputs, tmp_path)
+    tiles = sorted((tmp_path / "work").rglob("*"))
+    held = open_lock(tmp_path / "work" / ".lock", create=True)
+    try:
+        assert lock(held)
+        for resume in (False, True):
+            with pytest.raises(UsageError, match="for this process alone, got another one"):
+                made(inputs, tmp_path, resume=resume)
+    finally:
+        os.close(held)
+    assert sorted((tmp_path / "work").rglob("*")) == tiles
+    made(inputs, tmp_path, resume=True)
 
 
 @pytest.mark.parametrize("name", ["r.tif", "r.ome.tif", "r.npy", "r.png"])
