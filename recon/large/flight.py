@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import pickle
 import signal
@@ -122,7 +123,11 @@ def crew(work: object, at_once: int) -> Iterator[Crew]:
         When a process was killed.
     """
     if at_once == 1:
-        yield _Here(work)
+        gc.freeze()  # what is there already need not be looked through after each task
+        try:
+            yield _Here(work)
+        finally:
+            gc.unfreeze()
         return
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
@@ -194,13 +199,17 @@ def _begin(work: object) -> None:
     end_with_parent()
     unblocked()
     _work = work
+    gc.freeze()
     keep_freed_memory()
 
 
 def _do(work: object, task: Task) -> Any:
     """Do a task."""
     function: Callable[..., Any] = getattr(work, task.name)
-    return function(task.tile, *task.arguments)
+    try:
+        return function(task.tile, *task.arguments)
+    finally:
+        gc.collect()  # arrays of a task that refer to one another would pile up: few objects, much memory
 
 
 def _do_there(task: Task) -> Any:
