@@ -96,7 +96,6 @@ def recon(
     quiet: QuietOption = False,
 ) -> None:
     """Reconstruct the specimen from a store: .zarr, .tif, .ome.tif, .npy or .png, by the suffix."""
-    from stemscan.arguments import check_beginning
     from stemscan.recon.choice import in_tiles
     from stemscan.recon.joint.reading import chosen_channels
     from stemscan.recon.output.writing import check_destination
@@ -112,18 +111,20 @@ def recon(
     asked = parse_settings(settings, chosen.settings(), "--set") if settings else {}
     talk.warn(PLUGINS.shadows(method))
     budget = None if memory is None else parse_bytes(memory)
-    check_beginning(resume=resume, overwrite=overwrite)
-    if not (resume and output.exists()):
+    if overwrite or not (resume and output.exists()):
         check_destination(output, overwrite=overwrite)
     acquisition, wanted = Acquisition.open(store), 0 if channel is None else channel
-    chosen_channels(acquisition, wanted)
-    if resume and _is_made(talk, output, chosen.name, acquisition):
-        return
+    numbers, where = chosen_channels(acquisition, wanted), _positions(positions)
+    if resume and not overwrite and output.exists():
+        source = _source_wanted(acquisition, numbers, where)
+        if weights is None and _is_made(talk, output, {"method": chosen.name, "source": source, "settings": asked}):
+            return
+        check_destination(output)
     if chosen.uses_torch:
         load_torch_ahead()
     with without_collector():
         from stemscan.recon.drift.using import DRIFT_USES
-    use, where = choice("--drift", drift, DRIFT_USES), _positions(positions)
+    use = choice("--drift", drift, DRIFT_USES)
     place = _device(device) if chosen.uses_torch else "cpu"
     source = {"channel": wanted, "positions": where, "device": place, "drift": use}
     options = {"weights": weights, "device": device, "threads": threads, **asked}
@@ -134,11 +135,20 @@ def recon(
         _whole(talk, acquisition, chosen, output, source, {"grid": grid, **options}, overwrite)
 
 
-def _is_made(talk: Talk, output: Path, method: str, acquisition: Acquisition) -> bool:
+def _source_wanted(acquisition: Acquisition, numbers: Sequence[int], where: Positions | None) -> dict[str, Any]:
+    """Source of a reconstruction that is wanted, as its record has it."""
+    names = [acquisition.channels[number].name for number in numbers]
+    source: dict[str, Any] = {"store_digest": acquisition.digest(), "merged": sorted(names[1:])}
+    if len(acquisition.channels) > 1:
+        source["channel"] = names[0]
+    return source if where is None else source | {"positions": where}
+
+
+def _is_made(talk: Talk, output: Path, wanted: Mapping[str, Any]) -> bool:
     """Tell whether the output is there already, and say so."""
     from stemscan.recon.large.to_file import is_made
 
-    if not output.exists() or not is_made(output, method, acquisition.digest()):
+    if not is_made(output, wanted):
         return False
     talk.result({"output": str(output), "made": False}, [f"{output}: is made already, nothing was done"])
     return True

@@ -25,10 +25,9 @@ from stemscan.recon.threads import side_by_side
 from stemscan.types import Floats
 from stemscan.units import counted
 
-__all__ = ["SSIM_WINDOW", "Metrics", "absolute_psnr", "affine_fit", "compare", "ssim_map"]
+__all__ = ["Metrics", "absolute_psnr", "affine_fit", "compare", "ssim_map", "ssim_window"]
 
-SSIM_WINDOW: Final = 7
-"""Side of the windows of SSIM, in pixels."""
+_SSIM_WINDOW: Final = 7
 
 
 @dataclass(frozen=True)
@@ -199,19 +198,25 @@ def _minmax(image: Floats, low: float, span: float) -> Floats:
     return (image - own_low) / own_span if own_span > 0 else np.full_like(image, np.nan)
 
 
-def _ssim(image: Floats, truth: Floats) -> float:
-    """Structural similarity for data range 1, with a smaller window where the image is small."""
+def ssim_window(shape: tuple[int, ...]) -> int | None:
+    """Side of the windows of SSIM: 7 pixels, fewer in a small image, None below 3."""
+    window = min(_SSIM_WINDOW, *(side - (side + 1) % 2 for side in shape))
+    return window if window >= 3 else None
+
+
+def ssim_map(image: Floats, truth: Floats, window: int) -> Floats:
+    """Structural similarity at each pixel for data range 1, right where a window fits; (H, W)."""
     from skimage.metrics import structural_similarity
 
-    window = min(SSIM_WINDOW, *(side - (side + 1) % 2 for side in image.shape))
-    if window < 3 or not np.isfinite(image[0, 0]) or not np.isfinite(truth[0, 0]):
+    found: Floats = structural_similarity(truth, image, data_range=1.0, win_size=window, full=True)[1]
+    return found
+
+
+def _ssim(image: Floats, truth: Floats) -> float:
+    """Mean structural similarity for data range 1."""
+    from skimage.metrics import structural_similarity
+
+    window = ssim_window(image.shape)
+    if window is None or not np.isfinite(image[0, 0]) or not np.isfinite(truth[0, 0]):
         return math.nan
     return float(structural_similarity(truth, image, data_range=1.0, win_size=window))
-
-
-def ssim_map(image: Floats, truth: Floats) -> Floats:
-    """Structural similarity at each pixel for data range 1, right where a window of `SSIM_WINDOW` fits; (H, W)."""
-    from skimage.metrics import structural_similarity
-
-    found: Floats = structural_similarity(truth, image, data_range=1.0, win_size=SSIM_WINDOW, full=True)[1]
-    return found

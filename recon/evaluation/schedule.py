@@ -5,21 +5,17 @@ Each gives (case, outcome) as cases are done, in any order; what a case gives do
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
-import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from stemscan.errors import ReconError, UsageError
-from stemscan.recon.children import end_with_parent
+from stemscan.errors import UsageError
+from stemscan.recon.children import as_worker, worker_pool
 from stemscan.recon.evaluation.cases import Case
 from stemscan.recon.evaluation.clients import dask_client
 from stemscan.recon.evaluation.rows import Measured
 from stemscan.recon.evaluation.run import Outcome, case_bytes, failure_text, run_case
 from stemscan.recon.threads import workers
-from stemscan.runtime.interrupts import blocked, unblocked
 from stemscan.runtime.memory import require_memory
 from stemscan.units import counted
 
@@ -63,40 +59,17 @@ class Processes:
 
     def run(self, tasks: Sequence[Task], threads: int) -> Outcomes:
         """See `Scheduler`."""
-        from concurrent.futures import ProcessPoolExecutor, as_completed
-        from concurrent.futures.process import BrokenProcessPool
+        from concurrent.futures import as_completed
 
-        before = set(multiprocessing.active_children())
-        context = multiprocessing.get_context("spawn")  # torch and numba do not survive a fork
         number = max(1, min(self.number, len(tasks)))
         largest = max((case_bytes(case) for case, _ in tasks), default=0.0)
         remedy = "take fewer --processes, smaller images, or a machine with more"
         require_memory(number * largest, f"for {counted(number, 'process')} at once", remedy)
-        pool = ProcessPoolExecutor(number, mp_context=context, initializer=_as_worker)
-        try:
-            with blocked():
-                cases = {pool.submit(run_case, case, threads, keep): case for case, keep in tasks}
+        kept = "what was computed is kept, go on with the same command and fewer --processes"
+        with worker_pool(number, kept, as_worker, script=True) as pool:
+            cases = {pool.submit(run_case, case, threads, keep): case for case, keep in tasks}
             for future in as_completed(cases):
                 yield cases.pop(future), future.result()
-        except BrokenProcessPool as problem:
-            raise ReconError(
-                "expected worker processes to live, got one that was killed (too little memory?); what was computed is "
-                "kept, go on with the same command and fewer --processes"
-            ) from problem
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for child in set(multiprocessing.active_children()) - before:
-                child.terminate()
-            raise
-        pool.shutdown()
-
-
-def _as_worker() -> None:
-    """In a worker: end at once with the parent, at Ctrl-C without a traceback, and leave stdout to the parent."""
-    sys.stdout = sys.stderr
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    end_with_parent()
-    unblocked()
 
 
 class Dask:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from stemscan.recon.metrics import SSIM_WINDOW, Metrics, ssim_map
-from stemscan.types import Floats, Image
+from stemscan.recon.metrics import Metrics, ssim_window
+from stemscan.types import Image
 
-__all__ = ["Totals", "likeness", "ssim_sum", "summed"]
+__all__ = ["Totals", "likeness", "summed"]
 
 
 def summed(maps: Mapping[str, Image]) -> dict[str, float]:
@@ -38,11 +38,6 @@ def likeness(image: Image, truth: Image) -> dict[str, float]:
         "truth_least": float(y.min()),
         "truth_largest": float(y.max()),
     }
-
-
-def ssim_sum(image: Floats, truth: Floats, inner: tuple[slice, slice]) -> float:
-    """Sum of the structural similarity of a part at some of its pixels."""
-    return float(ssim_map(image, truth)[inner].sum())
 
 
 class Totals:
@@ -89,7 +84,8 @@ class Totals:
         covariance = self["product"] / number - mean * mean_truth
         explained = covariance**2 / variance if variance > 1e-24 * max(mean**2, 1e-300) else 0.0
         (low, span), (low_truth, span_truth) = self.scales()
-        inner = math.prod(side - SSIM_WINDOW + 1 for side in shape)
+        window = ssim_window(shape)
+        inner = math.nan if window is None else math.prod(side - window + 1 for side in shape)
         scaled = _scaled_error(
             (variance, mean - low, span), (variance_truth, mean_truth - low_truth, span_truth), covariance
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,10 @@ import numpy as np
 from stemscan.recon.contradiction.contradiction import Contradiction, Place, contradiction
 from stemscan.recon.contradiction.scores import score_threshold
 from stemscan.recon.large.field import Field
-from stemscan.recon.large.figures import Totals, likeness, ssim_sum, summed
+from stemscan.recon.large.figures import Totals, likeness, summed
 from stemscan.recon.large.layout import Layout, Region, Tile, within
 from stemscan.recon.large.scratch import Scratch
-from stemscan.recon.metrics import SSIM_WINDOW
+from stemscan.recon.metrics import ssim_map, ssim_window
 from stemscan.recon.output.zarr_folder import ZarrFolder
 
 __all__ = ["Finisher"]
@@ -86,18 +87,22 @@ class Finisher:
 
     def scaled_ssim(self, tile: Tile, own: tuple[float, float], true: tuple[float, float]) -> float:
         """Sum of SSIM over a tile after image and truth are brought to 0 to 1, each by its least value and range."""
-        around = self.layout.around(tile.core, SSIM_WINDOW)
+        around = self.layout.around(tile.core, self.layout.halo)
         image, truth = self.folder.read("image", *around), self.field.truth(*around)
         return self._ssim((image - own[0]) / own[1], (truth - true[0]) / true[1], tile, around)
 
     def _ssim(self, image: Any, truth: Any, tile: Tile, around: Region) -> float:
-        """Sum of SSIM over the pixels of a core around which a window fits into the frame."""
-        half = SSIM_WINDOW // 2
+        """Sum of SSIM over the pixels of a core around which a window fits into the frame; NaN in too small a frame."""
+        window = ssim_window(self.layout.shape)
+        if window is None:
+            return math.nan
+        half = window // 2
         rows, columns = (
             slice(max(core.start, half), min(core.stop, size - half))
             for core, size in zip(tile.core, self.layout.shape, strict=True)
         )
-        return ssim_sum(image.astype(np.float64), truth.astype(np.float64), within((rows, columns), around))
+        found = ssim_map(image.astype(np.float64), truth.astype(np.float64), window)
+        return float(found[within((rows, columns), around)].sum())
 
     def contradictions(self) -> tuple[float, float, list[Place]] | None:
         """Threshold, width of the kernel, and all places where counts contradict the image, the worst first."""

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import pickle
-import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from stemscan.errors import ReconError, UsageError
-from stemscan.recon.children import end_with_parent, start_method, without_main
+from stemscan.errors import UsageError
+from stemscan.recon.children import WorkerPool, as_worker, worker_pool
 from stemscan.recon.threads import workers
-from stemscan.runtime.interrupts import blocked, unblocked
 from stemscan.runtime.memory import room
 from stemscan.runtime.process_limits import keep_freed_memory
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor, Future
+    from concurrent.futures import Future
 
     from stemscan.recon.large.layout import Layout, Tile
     from stemscan.recon.method import Method
@@ -129,25 +125,9 @@ def crew(work: object, at_once: int) -> Iterator[Crew]:
         finally:
             gc.unfreeze()
         return
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-
-    before = set(multiprocessing.active_children())
-    context = multiprocessing.get_context(start_method())
-    pool = ProcessPoolExecutor(at_once, mp_context=context, initializer=_begin, initargs=(work,))
-    try:
+    remedy = "what was made is kept: give the same command with --resume and a smaller --memory"
+    with worker_pool(at_once, remedy, _begin, work, script=False) as pool:
         yield _Pool(pool, at_once)
-    except BrokenProcessPool as problem:
-        raise ReconError(
-            "expected the processes that make tiles to live, got one that was killed (too little memory?); what was "
-            "made is kept: give the same command with --resume and a smaller --memory"
-        ) from problem
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in set(multiprocessing.active_children()) - before:
-            child.terminate()
-        raise
-    pool.shutdown()
 
 
 class _Here:
@@ -170,7 +150,7 @@ class _Here:
 class _Pool:
     """Processes, with a task more than they are, so that none waits."""
 
-    def __init__(self, pool: Executor, at_once: int) -> None:
+    def __init__(self, pool: WorkerPool, at_once: int) -> None:
         self._pool, self._at_once = pool, at_once
         self._begun: dict[Future[Any], Task] = {}
 
@@ -178,8 +158,7 @@ class _Pool:
         return len(self._begun) <= self._at_once
 
     def begin(self, task: Task) -> None:
-        with blocked(), without_main():
-            self._begun[self._pool.submit(_do_there, task)] = task
+        self._begun[self._pool.submit(_do_there, task)] = task
 
     def wait(self) -> tuple[Task, Any]:
         from concurrent.futures import FIRST_COMPLETED, wait
@@ -194,10 +173,7 @@ _work: object = None
 def _begin(work: object) -> None:
     """In a process: remember the work, and keep the memory that is freed; end with the parent, without a traceback."""
     global _work
-    sys.stdout = sys.stderr
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    end_with_parent()
-    unblocked()
+    as_worker()
     _work = work
     gc.freeze()
     keep_freed_memory()

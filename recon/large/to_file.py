@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from stemscan.errors import StoreError
 from stemscan.recon.large.field import Field
 from stemscan.recon.large.run import Progress, Tiled, reconstruct_tiles
 from stemscan.recon.large.writing import write_tiled
-from stemscan.recon.output.record import read_image_record
+from stemscan.recon.output.record import plain, read_image_record
 from stemscan.recon.output.writing import check_destination
 from stemscan.recon.output.zarr_image import read_record
 from stemscan.runtime.durable import discard
@@ -25,23 +26,42 @@ def work_folder(output: Path) -> Path:
     return output.with_name(f".{output.name}.tiles")
 
 
-def is_made(output: Path, method: str, store_digest: str) -> bool:
-    """Tell whether an output is there that a method made of a store, and not to be gone on with.
+def is_made(output: Path, wanted: Mapping[str, Any]) -> bool:
+    """Tell whether an output is there as it is wanted, and not to be gone on with.
+
+    Parameters
+    ----------
+    output : pathlib.Path
+    wanted : mapping
+        Values by name of its record, of the source and settings in that.
 
     Raises
     ------
     StoreError
-        When it is there and does not say of what it was made, or was made otherwise.
+        When it is there and was made otherwise, or does not say how.
     """
     if not output.exists() or work_folder(output).exists():
         return False
-    record = read_record(output) if output.is_dir() else read_image_record(output)
-    if (record["method"], record["source"].get("store_digest")) != (method, store_digest):
-        raise StoreError(
-            f"expected {str(output)!r} to be made by {method} of these samples, got another reconstruction; choose "
-            "another name, or --overwrite it"
-        )
-    return True
+    try:
+        record = read_record(output) if output.is_dir() else read_image_record(output)
+    except StoreError:
+        record = {}
+    source, settings = (record.get(name) or {} for name in ("source", "settings"))
+    merged = {"merged": sorted(source.get("merged") or {})}
+    known = {"source": {**source, **merged}, "settings": settings, "method": record.get("method")}
+    if _part_of(plain(wanted), known):
+        return True
+    raise StoreError(
+        f"expected {str(output)!r} to be made of these samples in this way, got another file, or one that does not say "
+        "how it was made; choose another name, or --overwrite it"
+    )
+
+
+def _part_of(wanted: Any, known: Any) -> bool:
+    """Tell whether all that is wanted is known, mapping by mapping."""
+    if isinstance(wanted, Mapping):
+        return isinstance(known, Mapping) and all(_part_of(value, known.get(name)) for name, value in wanted.items())
+    return bool(wanted == known)
 
 
 def reconstruct_to_file(

@@ -1,4 +1,4 @@
-"""The page over HTTP: its three files, a stream of messages, tiles, and the buttons of an acquisition."""
+"""The page over HTTP: its files, a stream of messages, tiles, and the buttons of an acquisition."""
 
 from __future__ import annotations
 

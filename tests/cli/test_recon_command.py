@@ -256,7 +256,9 @@ def test_a_large_frame_is_made_in_tiles(stemscan: Stemscan, acquired: None, monk
     assert (again.code, again.out) == (0, "large.zarr: is made already, nothing was done\n")
     other = stemscan("recon", "acq.zarr", "-o", "large.zarr", "--method", "columns", "--resume")
     assert other.code == 1
-    assert "expected 'large.zarr' to be made by columns of these samples, got another" in other.err
+    assert "expected 'large.zarr' to be made of these samples in this way, got another" in other.err
+    assert stemscan(*asked, "--set", "regression=false").code == 1
+    assert stemscan(*asked, "--overwrite").code == 0
     assert stemscan(*asked[:-1]).code == 2  # never overwritten unasked
     assert not list(Path().glob(".*.tiles"))
 

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,19 @@ def test_there_are_no_seams(tmp_path: Path, inputs: Inputs) -> None:
     known, found = compare(image, inputs.truth).to_dict(), done.metrics.to_dict()
     assert found == pytest.approx(known, rel=1e-7)
     assert done.totals.mean("image") == pytest.approx(float(image.mean(dtype=np.float64)), rel=1e-6)
+
+
+@pytest.mark.parametrize("side", [2, 5, 6])
+def test_a_narrow_frame_is_compared_as_a_whole_one_is(tmp_path: Path, side: int) -> None:
+    """The windows of SSIM are those that fit into the frame; below 3 pixels there is none."""
+    inputs = scan(lattice((300, side)))
+    whole = reconstruct_whole(inputs, local_method())
+    done = reconstruct_tiles(LoadedField(inputs), local_method(), tmp_path / "work", arguments={})
+    assert inputs.truth is not None
+    assert done.metrics is not None
+    known = asdict(compare(whole.image, inputs.truth))
+    assert asdict(done.metrics) == pytest.approx(known, rel=1e-5, nan_ok=True)
+    assert (done.metrics.to_dict()["ssim"] is None) == (side < 3)
 
 
 def test_fourier_tiles_agree_where_they_meet(tmp_path: Path, inputs: Inputs) -> None:
