@@ -117,7 +117,8 @@ def recon(
     numbers, where = chosen_channels(acquisition, wanted), _positions(positions)
     if resume and not overwrite and output.exists():
         source = _source_wanted(acquisition, numbers, where)
-        if weights is None and _is_made(talk, output, {"method": chosen.name, "source": source, "settings": asked}):
+        wanted_record = {"method": chosen.name, "source": source, "settings": asked, "factor": 1}
+        if weights is None and grid == "plan" and _is_made(talk, output, wanted_record):
             return
         check_destination(output)
     if chosen.uses_torch:

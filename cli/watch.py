@@ -45,6 +45,8 @@ def watch(
     check_port(port)
     if not store.exists():
         raise InputNotFoundError(f"expected an acquisition store, got {str(store)!r}, which does not exist")
+    if store.is_file():
+        raise UsageError(f"expected an acquisition store, a folder, got {str(store)!r}, which is a file")
     check_method(method)
     talk = Talk(quiet, as_json)
     shown = Shown(store, host, port, new_token(), speed, channel, method or METHOD, threads)

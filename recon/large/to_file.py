@@ -48,7 +48,7 @@ def is_made(output: Path, wanted: Mapping[str, Any]) -> bool:
         record = {}
     source, settings = (record.get(name) or {} for name in ("source", "settings"))
     merged = {"merged": sorted(source.get("merged") or {})}
-    known = {"source": {**source, **merged}, "settings": settings, "method": record.get("method")}
+    known = {**record, "source": {**source, **merged}, "settings": settings}
     if _part_of(plain(wanted), known):
         return True
     raise StoreError(

@@ -258,6 +258,7 @@ def test_a_large_frame_is_made_in_tiles(stemscan: Stemscan, acquired: None, monk
     assert other.code == 1
     assert "expected 'large.zarr' to be made of these samples in this way, got another" in other.err
     assert stemscan(*asked, "--set", "regression=false").code == 1
+    assert stemscan(*asked, "--grid", "native").code == 2
     assert stemscan(*asked, "--overwrite").code == 0
     assert stemscan(*asked[:-1]).code == 2  # never overwritten unasked
     assert not list(Path().glob(".*.tiles"))

@@ -44,6 +44,7 @@ def test_a_page_until_ctrl_c(tmp_path: Path) -> None:
     ("arguments", "code", "words"),
     [
         (["nothing.zarr"], 2, "expected an acquisition store, got 'nothing.zarr', which does not exist"),
+        ([__file__], 2, "which is a file"),
         ([".", "--host", "0.0.0.0"], 2, "--host: expected a loopback address such as 127.0.0.1, got '0.0.0.0'"),
         ([".", "--speed", "0"], 2, "--speed: expected a number above 0"),
         ([".", "--speed", "nan"], 2, "--speed: expected a number above 0"),
