@@ -65,7 +65,7 @@ def main() -> None:
         if part.name not in wanted:
             continue
         for name in _trainings(part):
-            train(given.work / "runs" / name, _configuration(name), given.threads)
+            train(given.work / "runs" / name, name, given.threads)
         evaluate(part, given.work, given.processes)
     if given.write:
         write(given.work, [part for part in chosen if (given.work / part.name / "tables.md").is_file()])
@@ -133,12 +133,6 @@ def _weights(runs: Path, name: str) -> Path:
     return runs / name / "weights.safetensors"
 
 
-def _configuration(name: str) -> Path:
-    """The configuration of a training."""
-    folder = "comparison" if name in COMPARISON else "ablations"
-    return ROOT / "configs" / folder / f"{name}.yaml"
-
-
 def _trainings(part: Part) -> list[str]:
     """Names of the trainings whose weights an evaluation names."""
     return [
@@ -148,16 +142,16 @@ def _trainings(part: Part) -> list[str]:
     ]
 
 
-def train(run: Path, configuration: Path, threads: str) -> None:
+def train(run: Path, configuration: str, threads: str) -> None:
     """Train, or go on; a run with all its steps is left alone."""
     if (run / "weights.safetensors").is_file() and not _unfinished(run, configuration):
         return
     run.parent.mkdir(exist_ok=True)
-    command = ["train", str(configuration), "-o", str(run), "--resume", "--threads", threads, "--validate-every", "0"]
+    command = ["train", configuration, "-o", str(run), "--resume", "--threads", threads, "--validate-every", "0"]
     _stemscan([*command, "--workers", "1"])
 
 
-def _unfinished(run: Path, configuration: Path) -> bool:
+def _unfinished(run: Path, configuration: str) -> bool:
     """Tell whether steps are left of a run."""
     from stemscan.recon.training.config import TrainingConfig
 

@@ -1,6 +1,6 @@
 """Crops a second that one worker makes for a training; a faster device needs as many more workers.
 
-    python -m benchmarks.training_data configs/default.yaml configs/paper.yaml [--groups 2]
+    python -m benchmarks.training_data default paper [--groups 2]
 
 A group is the crops that are taken of one batch of scans; the first one, with which libraries are loaded and kernels
 compiled, does not count. What is computed on a crop, forward and backward, is counted (multiplications and additions of
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
 
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -45,7 +44,7 @@ def operations(config: TrainingConfig) -> float:
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("configurations", type=Path, nargs="+", metavar="CONFIG.yaml")
+    parser.add_argument("configurations", nargs="+", metavar="NAME|CONFIG.yaml")
     parser.add_argument("--groups", type=int, default=2)
     options = parser.parse_args()
     print("| configuration | crop | crops of a scan | crops a second and worker | GFLOP a crop | one worker feeds |")

@@ -13,10 +13,14 @@ __all__ = ["train"]
 
 
 def train(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="What to train.", show_default=False)],
+    config: Annotated[
+        str | None,
+        typer.Argument(metavar="CONFIG", help="A configuration of the package, or a file.", show_default=False),
+    ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder of the run; made if its parent exists.", show_default=False)
-    ],
+        Path | None,
+        typer.Option("--output", "-o", help="Folder of the run; made if its parent exists.", show_default=False),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of the folder.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     threads: Annotated[
@@ -30,6 +34,12 @@ def train(
     log_every: Annotated[int, typer.Option(help="Steps between rows of metrics.csv.", min=1)] = 10,
     save_every: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 100,
     validate_every: Annotated[int, typer.Option(help="Steps between validations; 0 for none.", min=0)] = 1000,
+    configurations: Annotated[
+        bool, typer.Option("--configurations", help="List the configurations of the package.")
+    ] = False,
+    template: Annotated[
+        bool, typer.Option("--template", help="Print CONFIG (default), to begin your own with.")
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -37,13 +47,27 @@ def train(
 
     Start several processes with torchrun: they share the batch.
     """
+    from stemscan.errors import UsageError
     from stemscan.recon.threads import limit_threads
-    from stemscan.recon.training.config import TrainingConfig
+    from stemscan.recon.training.config import TrainingConfig, configuration_names, configuration_text
     from stemscan.recon.training.loop import Pace
     from stemscan.recon.training.loop import train as run
     from stemscan.recon.training.processes import speaks
 
     talk = Talk(quiet, as_json) if speaks() else Talk(quiet=True)
+    if template:
+        typer.echo(configuration_text(config or "default"), nl=False)
+        return
+    if configurations:
+        listed = [
+            (name, configuration_text(name).removeprefix("# ").partition("\n")[0]) for name in configuration_names()
+        ]
+        talk.result(dict(listed), table(listed))
+        return
+    if config is None or output is None:
+        raise UsageError(
+            "expected a configuration and a folder for the run, got none; run 'stemscan train CONFIG -o RUN'"
+        )
     settings = TrainingConfig.load(config)
     pace = Pace(log_every, save_every, validate_every)
     with talk.live_progress(f"training {settings.network}") as report, limit_threads(threads):

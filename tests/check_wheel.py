@@ -21,7 +21,7 @@ ROOMS = ("recon", "simulators", "cli")
 DATA = (
     "py.typed", "__init__.pyi", "hardware/profiles/*.yaml", "simulators/instrument/presets/*.yaml",
     "recon/weights/*.safetensors", "recon/weights/*.md", "recon/evaluation/campaign/templates/*.yaml",
-    "recon/view/page/*", "recon/view/*.yaml",
+    "recon/training/configs/*.yaml",    "recon/view/page/*", "recon/view/*.yaml",
 )  # fmt: skip
 BESIDE = {"CHANGELOG.md", "CITATION.cff", "LICENSE", "MANIFEST.in", "PKG-INFO", "README.md", "constraints.txt"}
 BESIDE |= {"pyproject.toml", "setup.cfg"}

@@ -1,7 +1,7 @@
 """The full-grid network without one of what it has beyond the paper, each for a row of the table of ablations.
 
 Any number of passes is the fourth of these improvements and needs no network of its own: it is learnt from scans of
-many numbers of passes (`configs/ablations/`).
+many numbers of passes (the configurations `full-...`).
 """
 
 from __future__ import annotations

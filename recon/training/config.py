@@ -1,6 +1,6 @@
 """Configuration of a training run: a YAML file, validated like a plan.
 
-Numbers that the FSHNet paper gives (Section 4) are in `configs/paper.yaml`, ours in `configs/default.yaml`.
+Those of the package are in `configs/`: numbers that the FSHNet paper gives (Section 4) in `paper`, ours in `default`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,21 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from stemscan.errors import TrainingError
-from stemscan.files.yaml_model import model_from_file, model_from_yaml
+from stemscan.files.shipped import ShippedFiles
+from stemscan.files.yaml_model import model_from_yaml
 from stemscan.recon.networks.registry import ARCHITECTURES
 from stemscan.units import counted
 
-__all__ = ["TEST_SEEDS_FROM", "DataSettings", "LossSettings", "OptimiserSettings", "TrainingConfig", "Variety"]
+__all__ = [
+    "TEST_SEEDS_FROM",
+    "DataSettings",
+    "LossSettings",
+    "OptimiserSettings",
+    "TrainingConfig",
+    "Variety",
+    "configuration_names",
+    "configuration_text",
+]
 
 TEST_SEEDS_FROM: Final = 2**63
 """Specimen seeds from here on are for testing; no training may use them."""
@@ -225,14 +235,23 @@ class TrainingConfig(_Settings):
         return model_from_yaml(cls, text, what="training configuration", source=source, error=TrainingError)
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read a configuration file.
+    def load(cls, name: str | Path) -> Self:
+        """Read a configuration.
+
+        Parameters
+        ----------
+        name : str or Path
+            Of one that comes with the package, whatever files there are; else a file.
 
         Raises
         ------
         InputNotFoundError
-            When there is no such file.
+            When it is neither.
         TrainingError
-            When it is no configuration.
+            When the file is no configuration.
         """
-        return model_from_file(cls, Path(path), what="training configuration", error=TrainingError)
+        return _CONFIGURATIONS.model(cls, name, error=TrainingError)
+
+
+_CONFIGURATIONS: Final = ShippedFiles(__package__, "configs", "training configuration")
+configuration_names, configuration_text = _CONFIGURATIONS.names, _CONFIGURATIONS.text

@@ -47,6 +47,6 @@ def find_weights(weights: str | Path | None, method: str) -> Path:
     if weights is None:
         raise WeightsError(
             f"expected a weights file for method {method}, got none, and none is shipped; train one with "
-            "'stemscan train configs/NAME.yaml -o RUN' and give --weights RUN/weights.safetensors"
+            "'stemscan train CONFIG -o RUN' and give --weights RUN/weights.safetensors"
         )
     return path

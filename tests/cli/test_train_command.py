@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from stemscan.recon.training.config import TrainingConfig
 from tests.cli.conftest import Stemscan
 
 CONFIG = """\
@@ -71,3 +72,17 @@ def test_a_process_that_does_not_lead_says_nothing(stemscan: Stemscan, monkeypat
     Path("config.yaml").write_text(CONFIG)
     done = stemscan("train", "config.yaml", "-o", "run", "--json")
     assert (done.code, done.out, done.err) == (0, "", "")
+
+
+def test_configurations_of_the_package(stemscan: Stemscan, tmp_path: Path) -> None:
+    listed = json.loads(stemscan("train", "--configurations", "--json").out)
+    assert listed["default"].startswith("The shipped weights fshnet")
+    (tmp_path / "mine.yaml").write_text(stemscan("train", "paper", "--template").out)
+    assert TrainingConfig.load(tmp_path / "mine.yaml") == TrainingConfig.load("paper")
+
+
+def test_training_without_a_configuration_or_a_folder(stemscan: Stemscan) -> None:
+    for given in ((), ("quick",), ("-o", "run")):
+        done = stemscan("train", *given)
+        assert done.code == 2
+        assert "run 'stemscan train CONFIG -o RUN'" in done.err

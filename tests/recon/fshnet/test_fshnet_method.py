@@ -168,7 +168,7 @@ def test_without_weights_the_shipped_ones_are_taken() -> None:
 
 
 def test_without_weights_the_error_says_how_to_get_them() -> None:
-    with pytest.raises(WeightsError, match=r"stemscan train configs/NAME.yaml -o RUN"):
+    with pytest.raises(WeightsError, match=r"stemscan train CONFIG -o RUN"):
         csnet(sparse_scan(lattice((16, 16))))
 
 

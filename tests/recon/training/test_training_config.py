@@ -10,13 +10,17 @@ from hypothesis import strategies as st
 
 from stemscan.errors import InputNotFoundError, StemscanError, TrainingError
 from stemscan.recon.networks.registry import ARCHITECTURES
-from stemscan.recon.training.config import TEST_SEEDS_FROM, LossSettings, TrainingConfig
-
-CONFIGS = Path(__file__).resolve().parents[3] / "configs"
+from stemscan.recon.training.config import (
+    TEST_SEEDS_FROM,
+    LossSettings,
+    TrainingConfig,
+    configuration_names,
+    configuration_text,
+)
 
 
 def test_the_papers_settings() -> None:
-    paper = TrainingConfig.load(CONFIGS / "paper.yaml")
+    paper = TrainingConfig.load("paper")
     assert (paper.network, paper.epochs, paper.batch, paper.data.specimens) == ("fshnet", 100, 4, 800)
     assert paper.steps_per_epoch * paper.batch == 800
     assert (paper.optimiser.learning_rate, paper.optimiser.halve_epochs) == (1e-4, 50)
@@ -24,15 +28,17 @@ def test_the_papers_settings() -> None:
     assert (paper.data.generator, paper.data.crop, paper.data.passes) == ("paper", 1024, (4,))
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_configuration_can_be_read(path: Path) -> None:
-    config = TrainingConfig.load(path)
+@pytest.mark.parametrize("name", configuration_names())
+def test_every_configuration_can_be_read(name: str, tmp_path: Path) -> None:
+    config = TrainingConfig.load(name)
     assert config.network in ARCHITECTURES
-    assert TrainingConfig.from_yaml(path.read_text()).digest() == config.digest()
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(configuration_text(name))
+    assert TrainingConfig.load(mine).digest() == config.digest()
 
 
 def test_younger_settings_leave_older_digests_as_they_were() -> None:
-    default = TrainingConfig.load(CONFIGS / "default.yaml")
+    default = TrainingConfig.load("default")
     assert default.digest().startswith("78d08708d509")  # as the shipped weights name it
     for change in (
         {"data": default.data.model_copy(update={"variety": "wide"})},
@@ -42,7 +48,7 @@ def test_younger_settings_leave_older_digests_as_they_were() -> None:
 
 
 def test_the_wide_training_is_known_by_its_network() -> None:
-    wide = TrainingConfig.load(CONFIGS / "wide.yaml")
+    wide = TrainingConfig.load("wide")
     assert (wide.data.variety, wide.loss.exceptions, wide.network) == ("wide", 4.0, "fshnet-regressed")
 
 

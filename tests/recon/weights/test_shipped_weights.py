@@ -53,6 +53,5 @@ def test_a_folder_does_not_hide_shipped_weights(tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize(("weights", "configuration"), [("fshnet", "default"), ("fshnet-paper", "fshnet-paper")])
 def test_cards_name_the_configurations_that_are_there(weights: str, configuration: str) -> None:
-    file = Path(__file__).parents[3] / "configs" / f"{configuration}.yaml"
     card = find_weights(weights, "fshnet").with_suffix(".md").read_text()
-    assert TrainingConfig.load(file).digest() in card
+    assert TrainingConfig.load(configuration).digest() in card
