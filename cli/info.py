@@ -53,23 +53,22 @@ def info(
 ) -> None:
     """Say what a plan, its exports, an acquisition store or a reconstruction hold."""
     from stemscan.files.opening import require_file
+    from stemscan.recon.output.record import RECORDED, read_image_record
 
     talk = Talk(quiet, as_json)
     if picture is not None:
         check_picture(picture, overwrite=overwrite)
     if not path.is_dir():
         require_file(path, "a plan, an export, a store or a reconstruction")
-    if path.is_dir():
+    if path.suffix.lower() in RECORDED:
+        data, lines = _reconstruction(path, read_image_record(path))
+    elif path.is_dir():
         from stemscan.recon.output.zarr_image import is_reconstruction, read_record
 
         if (exported := _exported(path)) is not None:
             data, lines = _export(path, exported)
         else:
             data, lines = _reconstruction(path, read_record(path)) if is_reconstruction(path) else _store(path, talk)
-    elif path.suffix.lower() in (".tif", ".tiff", ".png"):
-        from stemscan.recon.output.record import read_image_record
-
-        data, lines = _reconstruction(path, read_image_record(path))
     elif (exported := _exported(path)) is not None:
         data, lines = _export(path, exported)
     else:

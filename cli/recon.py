@@ -95,7 +95,7 @@ def recon(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Reconstruct the specimen from a store: .zarr, .tif, .ome.tif, .npy or .png, by the suffix."""
+    """Reconstruct the specimen from a store: .zarr, .tif, .ome.tif, .hspy, .zspy, .npy or .png, by the suffix."""
     from stemscan.recon.choice import in_tiles
     from stemscan.recon.joint.reading import chosen_channels
     from stemscan.recon.output.writing import check_destination

@@ -133,7 +133,7 @@ class Reconstruction:
         Parameters
         ----------
         path : str or Path
-            Ends in .zarr (holds everything), .tif, .ome.tif, .npy or .png.
+            Ends in .zarr (holds everything), .tif, .ome.tif, .hspy, .zspy, .npy or .png.
         overwrite : bool
             Replace what is there.
 
@@ -144,8 +144,8 @@ class Reconstruction:
 
         Raises
         ------
-        UsageError, InputNotFoundError, OutputExistsError
-            When the place or its suffix does not fit.
+        UsageError, InputNotFoundError, OutputExistsError, MissingDependencyError
+            When the place, its suffix or a package for it does not fit.
         """
         from pathlib import Path
 

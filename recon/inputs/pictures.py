@@ -173,9 +173,9 @@ def _doubts(dtype: np.dtype[Any], gain: float | None, mean: float, dose: float) 
 def _refuse_reconstruction(path: Path) -> None:
     """Refuse an image that this package reconstructed: its noise is not that of counts."""
     from stemscan.errors import StemscanError
-    from stemscan.recon.output.record import read_image_record
+    from stemscan.recon.output.record import RECORDED, read_image_record
 
-    if path.suffix.lower() not in (".tif", ".tiff", ".png"):
+    if path.suffix.lower() not in RECORDED:
         return
     try:
         read_image_record(path)

@@ -43,7 +43,7 @@ def is_made(output: Path, wanted: Mapping[str, Any]) -> bool:
     if not output.exists() or work_folder(output).exists():
         return False
     try:
-        record = read_record(output) if output.is_dir() else read_image_record(output)
+        record = read_record(output) if output.suffix.lower() == ".zarr" else read_image_record(output)
     except StoreError:
         record = {}
     source, settings = (record.get(name) or {} for name in ("source", "settings"))

@@ -13,8 +13,10 @@ import numpy as np
 from stemscan import __version__
 from stemscan.files.writing import write_file
 from stemscan.recon.inputs.grids import bin_mean
+from stemscan.recon.output.hyperspy import write_hspy, write_zspy
 from stemscan.recon.output.record import contradictions, record
 from stemscan.recon.output.tiff import Pages, write_ome_tiff, write_tiff
+from stemscan.recon.output.zarr_image import put_store
 from stemscan.runtime.durable import put_folder
 from stemscan.types import Image
 
@@ -62,6 +64,9 @@ def write_tiled(done: Tiled, path: Path, *, overwrite: bool = False) -> dict[str
     if path.suffix.lower() == ".zarr":
         done.folder.finish(noted, pixel_size_nm=done.pixel_size_nm, factor=1)
         put_folder(done.folder.folder, path)
+        return noted
+    if path.suffix.lower() == ".zspy":
+        put_store(path, lambda folder: write_zspy(_pages(done), noted, folder))
         return noted
     writer = next(one for suffix, one in _WRITERS.items() if path.name.lower().endswith(suffix))
     write_file(path, lambda temporary: writer(done, noted, temporary), overwrite=overwrite)
@@ -133,11 +138,17 @@ def _write_ome_tiff(done: Tiled, noted: Mapping[str, Any], path: Path) -> None:
     write_ome_tiff(_pages(done), noted, path)
 
 
+def _write_hspy(done: Tiled, noted: Mapping[str, Any], path: Path) -> None:
+    """As HyperSpy writes signals."""
+    write_hspy(_pages(done), noted, path)
+
+
 _WRITERS: Final[Mapping[str, Callable[[Tiled, Mapping[str, Any], Path], None]]] = {
     ".ome.tif": _write_ome_tiff,
     ".ome.tiff": _write_ome_tiff,
     ".tif": _write_tiff,
     ".tiff": _write_tiff,
+    ".hspy": _write_hspy,
     ".npy": _write_npy,
     ".png": _write_png,
 }

@@ -1,4 +1,4 @@
-"""The record of a reconstruction: what is written of it beside its image, and read back from TIFF and PNG."""
+"""The record of a reconstruction: what is written of it beside its image, and read back from files."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from xml.etree import ElementTree
 import numpy as np
 
 from stemscan import __version__
-from stemscan.errors import StoreError, refusal
+from stemscan.errors import MissingDependencyError, StoreError, refusal
+from stemscan.recon.output.hyperspy import read_record_text
 
 if TYPE_CHECKING:
     from stemscan.recon.contradiction.contradiction import Place
     from stemscan.recon.metrics import Metrics
     from stemscan.recon.reconstruction import Reconstruction
 
-__all__ = ["SCHEMA", "contradictions", "plain", "read_image_record", "record", "record_of"]
+__all__ = ["RECORDED", "SCHEMA", "contradictions", "plain", "read_image_record", "record", "record_of"]
 
 SCHEMA: Final = 1
 
@@ -88,12 +89,12 @@ def plain(value: Any) -> Any:
 
 
 def read_image_record(path: str | Path) -> dict[str, Any]:
-    """Read the record that `write_reconstruction` wrote into a TIFF or PNG.
+    """Read the record that `write_reconstruction` wrote into a TIFF, PNG or HyperSpy's form.
 
     Parameters
     ----------
     path : str or Path
-        Ends in ``.tif``, ``.tiff`` or ``.png``.
+        Ends in ``.tif``, ``.tiff``, ``.png``, ``.hspy`` or ``.zspy``.
 
     Returns
     -------
@@ -102,12 +103,16 @@ def read_image_record(path: str | Path) -> dict[str, Any]:
 
     Raises
     ------
+    MissingDependencyError
+        When h5py is not there for ``.hspy``.
     StoreError
         When the file is damaged, or was not written by this project.
     """
     path = Path(path)
     try:
-        record = json.loads(_png_text(path) if path.suffix.lower() == ".png" else _tiff_text(path))
+        record = json.loads(_READERS.get(path.suffix.lower(), _tiff_text)(path))
+    except MissingDependencyError:
+        raise
     except Exception as problem:  # readers of damaged files raise whatever they stumble over
         if isinstance(problem, OSError) and problem.errno:
             raise StoreError(f"expected to read {str(path)!r}, got: {refusal(problem)}") from problem
@@ -138,3 +143,15 @@ def _png_text(path: Path) -> str:
 
     with Image.open(path) as image:
         return str(image.info["Comment"])
+
+
+_READERS: Final = {
+    ".tif": _tiff_text,
+    ".tiff": _tiff_text,
+    ".png": _png_text,
+    ".hspy": read_record_text,
+    ".zspy": read_record_text,
+}
+
+RECORDED: Final = tuple(_READERS)
+"""Suffixes of files that hold a record as text."""

@@ -1,8 +1,9 @@
-"""Writing reconstructions: OME-Zarr, TIFF, NumPy or PNG, by the suffix of the path.
+"""Writing reconstructions: OME-Zarr, TIFF, HyperSpy's, NumPy or PNG, by the suffix of the path.
 
 A file or folder appears under its name whole or not at all. Only the zarr form holds everything (image, standard
-deviation, settings, source, metrics) and can be read back; the others hold the image, and the TIFF and PNG its record
-as text. Nothing is overwritten unasked, and a folder only if it is a reconstruction: an acquisition never is.
+deviation, settings, source, metrics) and can be read back; TIFF and HyperSpy's hold the maps and the record, PNG the
+record, NumPy the image alone. Nothing is overwritten unasked, and a folder only if it is a reconstruction: an
+acquisition never is.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from stemscan import __version__
 from stemscan.arguments import file_path
 from stemscan.errors import OutputExistsError, UsageError
 from stemscan.files.writing import check_output, write_file
+from stemscan.recon.output.hyperspy import is_zspy, require_hdf5, write_hspy, write_zspy
 from stemscan.recon.output.record import record_of
 from stemscan.recon.output.tiff import Pages, write_ome_tiff, write_tiff
-from stemscan.recon.output.zarr_image import is_reconstruction, write_zarr
+from stemscan.recon.output.zarr_image import is_reconstruction, put_store, write_zarr
 
 if TYPE_CHECKING:
     from stemscan.recon.metrics import Metrics
@@ -56,6 +58,16 @@ def _write_ome_tiff(reconstruction: Reconstruction, record: Record, path: Path) 
     write_ome_tiff(Pages.of(reconstruction), record, path)
 
 
+def _write_hspy(reconstruction: Reconstruction, record: Record, path: Path) -> None:
+    """The same as HyperSpy writes signals."""
+    write_hspy(Pages.of(reconstruction), record, path)
+
+
+def _write_zspy(reconstruction: Reconstruction, record: Record, path: Path) -> None:
+    """The same in a folder."""
+    put_store(path, lambda folder: write_zspy(Pages.of(reconstruction), record, folder))
+
+
 _WRITERS: Final[Mapping[str, Callable[[Reconstruction, Record, Path], None]]] = MappingProxyType(
     {
         ".ome.tif": _write_ome_tiff,
@@ -63,6 +75,8 @@ _WRITERS: Final[Mapping[str, Callable[[Reconstruction, Record, Path], None]]] = 
         ".zarr": write_zarr,
         ".tif": _write_tiff,
         ".tiff": _write_tiff,
+        ".hspy": _write_hspy,
+        ".zspy": _write_zspy,
         ".npy": _write_npy,
         ".png": _write_png,
     }
@@ -70,6 +84,9 @@ _WRITERS: Final[Mapping[str, Callable[[Reconstruction, Record, Path], None]]] = 
 """By the end of the path's name; the first that fits."""
 
 SUFFIXES: Final[tuple[str, ...]] = tuple(suffix for suffix in _WRITERS if suffix.count(".") == 1)
+
+_FOLDERS: Final[Mapping[str, Callable[[Path], bool]]] = {".zarr": is_reconstruction, ".zspy": is_zspy}
+"""Forms that are folders, and what may be replaced by each."""
 
 
 def check_destination(path: str | Path, *, overwrite: bool = False) -> None:
@@ -89,15 +106,20 @@ def check_destination(path: str | Path, *, overwrite: bool = False) -> None:
         When the parent folder does not exist; none is created.
     OutputExistsError
         When something is there and may not be, or must not be, overwritten.
+    MissingDependencyError
+        When a package for the format is not installed.
     """
     path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
         raise UsageError(f"expected an output that ends in {', '.join(_WRITERS)}, got {str(path)!r}; rename it")
+    if suffix == ".hspy":
+        require_hdf5(path)
     check_output(path, overwrite=overwrite)
-    if path.suffix.lower() != ".zarr":
+    if suffix not in _FOLDERS:
         if path.is_dir():
             raise OutputExistsError(f"expected a file path, got {str(path)!r}, which is a folder; choose another name")
-    elif path.exists() and not is_reconstruction(path):
+    elif path.exists() and not _FOLDERS[suffix](path):
         raise OutputExistsError(
             f"expected a reconstruction to overwrite, got {str(path)!r}, which is something else; choose another name, "
             "or remove it yourself"
@@ -116,6 +138,7 @@ def write_reconstruction(
         ``.zarr``: OME-Zarr 0.5 image ``image`` with pixel size, arrays ``std`` and ``contradiction`` where there are
         any, record in the attribute ``stemscan``. ``.ome.tif``, ``.ome.tiff``: OME-TIFF, 32-bit float, with the same
         as pages, pixel size, and the record as description. Other ``.tif``, ``.tiff``: the same as ImageJ writes it.
+        ``.hspy``, ``.zspy``: the same as signals of HyperSpy.
         ``.npy``: the image alone, float32. ``.png``: a grey picture with a scale bar, for people; the contradiction
         beside it.
     metrics : Metrics, optional
@@ -125,7 +148,7 @@ def write_reconstruction(
 
     Raises
     ------
-    UsageError, InputNotFoundError, OutputExistsError
+    UsageError, InputNotFoundError, OutputExistsError, MissingDependencyError
         As `check_destination`.
     StemscanError
         When the system refuses to write.
@@ -134,7 +157,7 @@ def write_reconstruction(
     check_destination(path, overwrite=overwrite)
     record = record_of(reconstruction, metrics)
     writer = next(writer for suffix, writer in _WRITERS.items() if path.name.lower().endswith(suffix))
-    if writer is write_zarr:  # a folder, which sees to its own appearance
-        write_zarr(reconstruction, record, path)
+    if path.suffix.lower() in _FOLDERS:  # which see to their own appearance
+        writer(reconstruction, record, path)
     else:
         write_file(path, lambda temporary: writer(reconstruction, record, temporary), overwrite=overwrite)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import math
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from stemscan.recon.contradiction.contradiction import Contradiction
     from stemscan.recon.reconstruction import Reconstruction
 
-__all__ = ["is_reconstruction", "read_reconstruction", "read_record", "write_zarr"]
+__all__ = ["is_reconstruction", "put_store", "read_reconstruction", "read_record", "write_zarr"]
 
 _CHUNK = 1024
 
@@ -129,10 +129,21 @@ def write_zarr(reconstruction: Reconstruction, record: Mapping[str, Any], path: 
     StemscanError
         When the system refuses to write.
     """
+    put_store(path, lambda folder: _fill(folder, reconstruction, record))
+
+
+def put_store(path: Path, fill: Callable[[Path], None]) -> None:
+    """Let `fill` make a folder beside `path`, then put it in place; what is there is replaced.
+
+    Raises
+    ------
+    StemscanError
+        When the system refuses to write.
+    """
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     with Interrupts(polite=True) as interrupts:  # zarr writes in threads of its own, which go on after an interruption
         try:
-            _fill(partial, reconstruction, record)
+            fill(partial)
             put_folder(partial, path)
         except OSError as problem:
             if isinstance(problem, StemscanError):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from stemscan.recon.large.run import Tiled, reconstruct_tiles
 from stemscan.recon.large.scratch import Made
 from stemscan.recon.large.to_file import reconstruct_to_file, work_folder
 from stemscan.recon.metrics import compare
+from stemscan.recon.output.record import read_image_record
 from stemscan.recon.output.zarr_image import read_reconstruction
 from stemscan.recon.registry import method_of
 from stemscan.recon.run import reconstruct
@@ -161,7 +163,7 @@ def test_two_processes_do_not_make_the_same_output(tmp_path: Path, inputs: Input
     made(inputs, tmp_path, resume=True)
 
 
-@pytest.mark.parametrize("name", ["r.tif", "r.ome.tif", "r.npy", "r.png"])
+@pytest.mark.parametrize("name", ["r.tif", "r.ome.tif", "r.hspy", "r.zspy", "r.npy", "r.png"])
 def test_every_suffix(tmp_path: Path, inputs: Inputs, name: str) -> None:
     reconstruct_to_file(LoadedField(inputs), METHOD, tmp_path / "r.zarr", **PLAIN)
     _, record = reconstruct_to_file(LoadedField(inputs), METHOD, tmp_path / name, **PLAIN)
@@ -169,6 +171,11 @@ def test_every_suffix(tmp_path: Path, inputs: Inputs, name: str) -> None:
     assert record["shape"] == list(SHAPE)
     if name.endswith("tif"):
         np.testing.assert_array_equal(tifffile.imread(tmp_path / name), [known.image, known.std, known.contradiction])
+    elif name.endswith("spy"):
+        signals = import_module(f"rsciio{name[1:]}").file_reader(str(tmp_path / name))
+        assert read_image_record(tmp_path / name) == record
+        for signal, values in zip(signals, [known.image, known.std, known.contradiction], strict=True):
+            np.testing.assert_array_equal(signal["data"], values)
     elif name.endswith("npy"):
         np.testing.assert_array_equal(np.load(tmp_path / name), known.image)
     else:

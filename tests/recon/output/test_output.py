@@ -134,7 +134,7 @@ def test_ome_tiff(tmp_path: Path, name: str, size: float | None) -> None:
         assert [axis["units"] for axis in signal["axes"][1:]] == ["nm", "nm"]
 
 
-@pytest.mark.parametrize("name", ["r.zarr", "r.tif", "r.ome.tif", "r.npy", "r.png"])
+@pytest.mark.parametrize("name", ["r.zarr", "r.tif", "r.ome.tif", "r.hspy", "r.zspy", "r.npy", "r.png"])
 def test_equal_reconstructions_are_the_same_bytes(tmp_path: Path, name: str) -> None:
     found = []
     for folder, seconds in (("a", 0.5), ("b", 7.0)):
@@ -255,7 +255,7 @@ def test_a_missing_folder_is_an_error(tmp_path: Path, suffix: str) -> None:
 
 @pytest.mark.parametrize("name", ["r.jpg", "r", "r.zarr.bak"])
 def test_an_unknown_suffix_is_an_error(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match=r"ends in .*\.zarr, .tif, .tiff, .npy, .png, got"):
+    with pytest.raises(UsageError, match=r"ends in .*\.zarr, .tif, .tiff, .hspy, .zspy, .npy, .png, got"):
         check_destination(tmp_path / name)
 
 
