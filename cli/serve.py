@@ -39,6 +39,7 @@ def serve(
     from stemscan.hardware.obi.address import format_address
     from stemscan.hardware.profile import load_profile
     from stemscan.plan.scan_plan import ScanPlan
+    from stemscan.runtime.interrupts import run_until_interrupted
     from stemscan.simulators.api import load_specimen
     from stemscan.simulators.obi.device import VirtualObiDevice
     from stemscan.simulators.obi.server import ObiServer, check_host
@@ -67,4 +68,4 @@ def serve(
         finally:
             await server.stop()
 
-    asyncio.run(run())
+    run_until_interrupted(run())

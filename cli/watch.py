@@ -30,13 +30,12 @@ def watch(
     quiet: QuietOption = False,
 ) -> None:
     """Show a store in a browser until Ctrl-C: counts, coverage, image, dose, drift; nothing is written."""
-    import asyncio
-
     from stemscan.errors import InputNotFoundError, UsageError
     from stemscan.recon.view.guards import check_listening, new_token
     from stemscan.recon.view.making import METHOD
     from stemscan.recon.view.replaying import FASTEST
     from stemscan.recon.view.showing import Shown, check_method, require_page, show_store
+    from stemscan.runtime.interrupts import run_until_interrupted
 
     require_page()
     check_listening(host, allow_remote=allow_remote)
@@ -54,4 +53,4 @@ def watch(
     def told(address: str) -> None:
         talk.result({"store": str(store), "address": address}, [f"{store}: {address}", "Ctrl-C ends the page"])
 
-    asyncio.run(show_store(shown, told))
+    run_until_interrupted(show_store(shown, told))

@@ -22,9 +22,10 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from sys import UnraisableHookArgs
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "raise_interrupts",
     "reason",
     "received",
+    "run_until_interrupted",
     "unblocked",
 ]
 
@@ -45,6 +47,8 @@ SIGNALS: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
 )
 """Signals that ask a program to stop: of the user, of the system, of a terminal that is closed."""
+
+Result = TypeVar("Result")
 
 _IMPORT: Final = "<frozen importlib._bootstrap>"
 _AGAIN_S: Final = 0.02
@@ -157,6 +161,48 @@ def _unraisable(problem: UnraisableHookArgs) -> None:
         _send_again(problem.exc_value.signum)
     elif _received is None:  # else it is what an interruption left half made
         sys.__unraisablehook__(problem)
+
+
+def run_until_interrupted(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine; one of the three signals cancels it, so that its clean-up is awaited as well.
+
+    `Interrupted` raised in whatever callback the loop is at would come out of that callback's own clean-up a second
+    time, and end the loop before the clean-up of all others.
+
+    Raises
+    ------
+    Interrupted
+        After the clean-up, when a signal came.
+    """
+    import asyncio
+
+    got: list[int] = []
+
+    async def cancelled_by_signals() -> Result:
+        loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
+
+        def stop(signum: int, frame: FrameType | None) -> None:
+            global _received
+            _received = signum
+            if not got:
+                loop.call_soon_threadsafe(task.cancel)
+            got.append(signum)
+
+        before = [signum for signum in SIGNALS if signal.getsignal(signum) is _raise]
+        for signum in before:
+            signal.signal(signum, stop)
+        try:
+            return await task
+        finally:
+            for signum in before:
+                signal.signal(signum, _raise)
+
+    try:
+        return asyncio.run(cancelled_by_signals())
+    except asyncio.CancelledError:
+        if not got:
+            raise
+        raise Interrupted(got[0]) from None
 
 
 class Interrupts:
