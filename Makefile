@@ -6,7 +6,7 @@ PIP_ARGS ?=
 DEMO ?= demo
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all setup lint types unit every-unit wheel clean
+.PHONY: demo test test-all setup lint types unit every-unit wheel man clean
 
 # The main job: plan, simulate and reconstruct a crystal into the folder demo/.
 demo: $(VENV)/.installed
@@ -36,6 +36,11 @@ every-unit: $(VENV)/.installed-dev
 
 wheel: $(VENV)/.installed-dev
 	$(BIN)/python tests/check_wheel.py
+
+# The manual page of all commands, for packages: build/man/stemscan.1.
+man: $(VENV)/.installed
+	mkdir -p build/man
+	$(BIN)/stemscan --man > build/man/stemscan.1
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from stemscan.cli.common import (
     JsonOption,
     OutputOption,
@@ -20,8 +18,10 @@ from stemscan.cli.common import (
     stopped_rows,
     table,
 )
+from stemscan.cli.completing import complete_controllers, complete_plans, complete_rules, complete_specimens
 from stemscan.cli.controllers import controller_usage, opened_controller, shadowed_controller
 from stemscan.cli.following import follow_rows, follower_of, tell_moves, tell_room
+from stemscan.cli.options import argument, option
 from stemscan.cli.scan_rows import specimen_rows
 from stemscan.cli.shared_options import takes
 from stemscan.cli.virtual_options import VirtualOptions
@@ -33,78 +33,112 @@ if TYPE_CHECKING:
     from stemscan.plan.scan_plan import ScanPlan
     from stemscan.store.record_parts import SpecimenRecord
 
-__all__ = ["acquire"]
+__all__ = ["EXAMPLES", "acquire"]
+
+EXAMPLES = """
+stemscan acquire plan.yaml -o acq.zarr --specimen "crystal:SrTiO3[001]"
+stemscan acquire plan.yaml -o acq.zarr --controller obi://localhost:2224
+stemscan acquire plan.yaml -o acq.zarr --controller replay:old.zarr --resume
+"""
 
 
 @takes(PageOptions, "page")
 @takes(VirtualOptions, "virtual")
 def acquire(
-    plan: Annotated[Path, typer.Argument(help="Plan file.", show_default=False)],
+    plan: Annotated[Path, argument("PLAN", "Plan file.", complete=complete_plans)],
     output: OutputOption,
     *,
     controller: Annotated[
         str,
-        typer.Option(
+        option(
+            panel="Everyday",
+            help=f"Controller: {controller_usage()}, one of an installed package, or file.py:function.",
             metavar="NAME[:ADDRESS]",
-            help=f"What exposes the samples: {controller_usage()}, one of an installed package, or file.py:function.",
+            complete=complete_controllers,
         ),
     ] = "virtual",
     settings: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="Setting of a controller of another package; may be given again.",
-            show_default=False,
-        ),
+        option("--set", panel="Controller", help="Setting of a controller of another package.", metavar="NAME=VALUE"),
     ] = None,
     specimen: Annotated[
         str | None,
-        typer.Option(help="virtual: image file, crystal:NAME or synthetic:SEED/INDEX.", show_default=False),
+        option(
+            panel="Everyday",
+            help="virtual: image file, crystal:NAME or synthetic:SEED/INDEX.",
+            metavar="SPECIMEN",
+            complete=complete_specimens,
+        ),
     ] = None,
     virtual: VirtualOptions,
     round_dwell: Annotated[
-        bool, typer.Option("--round-dwell", help="obi: dwell a time of which the device averages every reading.")
+        bool,
+        option(
+            "--round-dwell",
+            panel="Controller",
+            help="obi: round the dwell time to one whose every reading the device averages.",
+        ),
     ] = False,
-    timeout: Annotated[str, typer.Option(metavar="TIME", help="Longest silence of the controller, like 12s.")] = "30s",
+    timeout: Annotated[
+        str, option(panel="Controller", help="Longest silence of the controller before the scan ends.", metavar="TIME")
+    ] = "30s",
     stop_when: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
+            panel="Between passes",
+            help=(
+                "End when psnr-gain=0.05dB is not reached, or before max-dose=N (e-/A^2, or with e-/nm^2) is exceeded."
+            ),
             metavar="RULE",
-            help="psnr-gain=0.05dB or max-dose=N (e-/A^2, or with e-/nm^2): end between passes; may be given again.",
-            show_default=False,
+            complete=complete_rules,
         ),
     ] = None,
     follow_drift: Annotated[
         bool,
-        typer.Option("--follow-drift", help="Between passes move the field by the drift that those before foretell."),
+        option(
+            "--follow-drift", panel="Between passes", help="Move the field by the drift that the passes so far predict."
+        ),
     ] = False,
     follow_limit: Annotated[
         str | None,
-        typer.Option(
+        option(
+            panel="Between passes",
+            help="Largest offset of the field, as 5nm or 100px.",
             metavar="LENGTH",
-            help="Largest offset of the field, like 5nm or 100px (as far as the controller goes).",
-            show_default=False,
+            default="as far as the controller goes",
         ),
     ] = None,
     image: Annotated[
         Path | None,
-        typer.Option(
+        option(
+            panel="Everyday",
+            help=(
+                "Image to reconstruct at the end, by fshnet: .zarr, .tif, .npy or .png; all is made ready "
+                "before the scan."
+            ),
             metavar="FILE",
-            help="Reconstruct at the end, by fshnet: .zarr, .tif, .npy or .png; all is made ready before the scan.",
-            show_default=False,
         ),
     ] = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Show the scan in a browser, with buttons that stop or park it.")
+        bool,
+        option(
+            "--watch",
+            panel="Page in the browser",
+            help="Show the scan in a browser, with buttons that stop or park it.",
+        ),
     ] = False,
     page: PageOptions,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted store, or begin it.")] = False,
+    resume: Annotated[
+        bool, option("--resume", panel="Everyday", help="Go on with an interrupted store, or begin it.")
+    ] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Acquire a plan with a controller into a store; Ctrl-C blanks the beam and keeps what came."""
+    """Acquire a plan with a controller into a store.
+
+    Ctrl-C blanks the beam and keeps what came; --resume goes on from there.
+    """
     from stemscan.acquisition.controllers import ControllerRequest
     from stemscan.acquisition.reports import provenance_of
     from stemscan.acquisition.scan import COMMIT_SAMPLES

@@ -31,15 +31,33 @@ from stemscan.cli import (
     weights,
 )
 from stemscan.cli.common import one_sentence
+from stemscan.cli.help import Command, Group
+from stemscan.cli.options import GENERAL, option
 from stemscan.errors import NO_THREAD, StemscanError, is_out_of_threads, refusal
 from stemscan.runtime.openmp import wait_politely
 
 __all__ = ["app", "run_command"]
 
+EXAMPLES = """
+stemscan plan -o plan.yaml --pixel-size 0.01nm
+stemscan simulate plan.yaml "crystal:SrTiO3[001]" -o acq.zarr
+stemscan recon acq.zarr -o image.tif
+"""
+
+
+class _Root(Group):
+    """The group of all commands, by their jobs."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names of the commands, in the order of their jobs."""
+        return [name for commands in _JOBS.values() for name in commands]
+
+
 app = typer.Typer(
     name="stemscan",
+    cls=_Root,
+    epilog=EXAMPLES,
     invoke_without_command=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -61,11 +79,32 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
+def _print_manual(context: typer.Context, wanted: bool) -> None:
+    """Print the manual page and stop."""
+    if wanted:
+        from stemscan import __version__
+        from stemscan.cli.manual import manual
+
+        typer.echo(manual(context.command, context, __version__), nl=False)
+        raise typer.Exit
+
+
 @app.callback()
 def main(
     context: typer.Context,
+    man: Annotated[
+        bool,
+        option(
+            "--man",
+            panel=GENERAL,
+            help="Print the manual page, for man -l -.",
+            callback=_print_manual,
+            is_eager=True,
+        ),
+    ] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+        bool,
+        option("--version", panel=GENERAL, help="Print the version and stop.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
     """Plan, simulate, acquire and reconstruct sparse multi-pass STEM scans."""
@@ -74,25 +113,51 @@ def main(
         raise typer.Exit(2)
 
 
-app.add_typer(plan.app, name="plan")
-app.command("simulate")(simulate.simulate)
-app.command("acquire")(acquire.acquire)
-app.command("recon")(recon.recon)
-app.command("methods")(methods.methods)
-app.command("calibrate")(calibrate.calibrate)
-app.command("columns")(columns.columns)
-app.command("drift")(drift.drift)
-app.command("import")(importing.import_data)
-app.command("info")(info.info)
-app.command("verify")(verify.verify)
-app.command("view")(view.view)
-app.command("watch")(watch.watch)
-app.command("demo")(demo.demo)
-app.command("serve")(serve.serve)
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("campaign")(campaign.campaign)
-app.add_typer(weights.app, name="weights")
+_JOBS: dict[str, dict[str, tuple[Any, Any]]] = {
+    "Plan and rehearse": {
+        "plan": (plan, plan.app),
+        "simulate": (simulate, simulate.simulate),
+        "demo": (demo, demo.demo),
+    },
+    "Acquire": {
+        "acquire": (acquire, acquire.acquire),
+        "serve": (serve, serve.serve),
+        "import": (importing, importing.import_data),
+    },
+    "Reconstruct and measure": {
+        "recon": (recon, recon.recon),
+        "columns": (columns, columns.columns),
+        "drift": (drift, drift.drift),
+        "calibrate": (calibrate, calibrate.calibrate),
+        "methods": (methods, methods.methods),
+    },
+    "Look and check": {
+        "info": (info, info.info),
+        "view": (view, view.view),
+        "watch": (watch, watch.watch),
+        "verify": (verify, verify.verify),
+    },
+    "Train, compare and scale up": {
+        "train": (train, train.train),
+        "weights": (weights, weights.app),
+        "evaluate": (evaluate, evaluate.evaluate),
+        "campaign": (campaign, campaign.campaign),
+    },
+}
+"""Commands by their job, in the order of a scan: the module that has the examples, and the command or its group."""
+
+
+def _add_commands() -> None:
+    """Give the application its commands."""
+    for job, commands in _JOBS.items():
+        for name, (module, command) in commands.items():
+            if isinstance(command, typer.Typer):
+                app.add_typer(command, name=name, rich_help_panel=job)
+            else:
+                app.command(name, cls=Command, rich_help_panel=job, epilog=module.EXAMPLES)(command)
+
+
+_add_commands()
 
 
 def run_command(arguments: list[str]) -> int:

@@ -5,29 +5,38 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from stemscan.cli.common import JsonOption, QuietOption, Talk, table
+from stemscan.cli.completing import complete_channels, complete_stores
+from stemscan.cli.options import argument, option
 
-__all__ = ["calibrate"]
+__all__ = ["EXAMPLES", "calibrate"]
+
+EXAMPLES = """
+stemscan calibrate acq.zarr
+stemscan calibrate acq.zarr --dark dark.npy
+"""
 
 
 def calibrate(
-    store: Annotated[Path, typer.Argument(metavar="ACQ.zarr", help="Acquisition store.", show_default=False)],
+    store: Annotated[Path, argument("ACQ.zarr", "Acquisition store.", complete=complete_stores)],
     channel: Annotated[
-        str, typer.Option(metavar="NAME|N", help="Which of several detectors, by name or number.")
+        str, option(panel="Everyday", help="Detector, by name or number.", metavar="NAME|N", complete=complete_channels)
     ] = "0",
     dark: Annotated[
         Path | None,
-        typer.Option(help="Readings with the beam blanked, of any shape: npy, tif, csv.", show_default=False),
+        option(panel="Everyday", help="Readings with the beam blanked, of any shape: npy, tif, csv.", metavar="FILE"),
     ] = None,
     offset: Annotated[
-        float | None, typer.Option(help="Number that a sample without electrons reads, if known.", show_default=False)
+        float | None,
+        option(panel="Everyday", help="Number that a sample without electrons reads, if known.", metavar="NUMBER"),
     ] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Find gain, offset and read noise of a detector by photon transfer on pixels that were visited again."""
+    """Find gain, offset and read noise of a detector.
+
+    Photon transfer on pixels that were visited again; dark readings make it more precise.
+    """
     from stemscan.files.arrays import read_array
     from stemscan.recon.calibration.calibration import calibrate as run
 

@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stemscan.cli.common import JsonOption, OutputOption, OverwriteOption, QuietOption, Talk, table
+from stemscan.cli.completing import complete_plans
+from stemscan.cli.options import argument, option
 
 if TYPE_CHECKING:
     from stemscan.recon.evaluation.campaign.session import Report
 
-__all__ = ["campaign"]
+__all__ = ["EXAMPLES", "campaign"]
+
+EXAMPLES = """
+stemscan campaign --template > campaign.yaml
+stemscan campaign campaign.yaml -o results --check
+stemscan campaign campaign.yaml -o results --resume
+"""
 
 _LINES = 20
 
@@ -29,22 +37,33 @@ def _print_template(wanted: bool) -> None:
 
 
 def campaign(
-    file: Annotated[Path, typer.Argument(metavar="CAMPAIGN.yaml", help="Campaign file.", show_default=False)],
+    file: Annotated[Path, argument("CAMPAIGN.yaml", "Campaign file.", complete=complete_plans)],
     output: OutputOption,
     scheduler: Annotated[
         str | None,
-        typer.Option(help="Address of a dask scheduler (a cluster on this machine).", show_default=False),
+        option(
+            panel="Machines",
+            help="Address of a dask scheduler.",
+            metavar="ADDRESS",
+            default="a cluster on this machine",
+        ),
     ] = None,
     processes: Annotated[
-        int | None, typer.Option(help="Workers on this machine (one a processor).", min=1, show_default=False)
+        int | None,
+        option(panel="Machines", help="Workers on this machine.", metavar="N", default="one per processor", min=1),
     ] = None,
-    retries: Annotated[int, typer.Option(help="Times that what fails is tried again.", min=0)] = 2,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a campaign, or begin it.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="Check the file, print its size, and do nothing.")] = False,
+    retries: Annotated[
+        int, option(panel="Machines", help="Number of times that a failure is tried again.", metavar="N", min=0)
+    ] = 2,
+    resume: Annotated[bool, option("--resume", panel="Everyday", help="Go on with a campaign, or begin it.")] = False,
+    check: Annotated[
+        bool, option("--check", panel="Everyday", help="Check the file, print its size, and do nothing else.")
+    ] = False,
     _template: Annotated[
         bool,
-        typer.Option(
+        option(
             "--template",
+            panel="Everyday",
             help="Print a campaign file whose every key is explained, to begin your own with.",
             is_eager=True,
             callback=_print_template,
@@ -54,7 +73,10 @@ def campaign(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Simulate and reconstruct specimens x plans x doses x instruments x seeds; what was done is not done again."""
+    """Make many acquisitions and reconstruct each, on a cluster.
+
+    Specimens x plans x doses x instruments x seeds, each by all methods; what was done is not done again.
+    """
     from stemscan.arguments import check_beginning
     from stemscan.errors import ReconError, UsageError
     from stemscan.recon.evaluation.campaign.design import described, design_of

@@ -5,73 +5,108 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from stemscan.cli.common import JsonOption, OutputOption, OverwriteOption, QuietOption, Talk, table
+from stemscan.cli.completing import complete_stores
+from stemscan.cli.options import NOISES, argument, option
 
 if TYPE_CHECKING:
     from stemscan.recon.columns.table import ColumnTable
 
-__all__ = ["columns"]
+__all__ = ["EXAMPLES", "columns"]
+
+EXAMPLES = """
+stemscan columns acq.zarr -o columns.csv --png columns.png
+stemscan columns image.dm4 -o columns.csv --dose 2000
+"""
 
 
 def columns(
     source: Annotated[
         Path,
-        typer.Argument(
-            metavar="ACQ.zarr|IMAGE",
-            help="Acquisition store; or, with --dose, an image or frames of which every pixel was visited: tif, npy, "
-            "dm4, emd, ...",
-            show_default=False,
+        argument(
+            "ACQ.zarr|IMAGE",
+            (
+                "Acquisition store; or, with --dose, an image or frames of which every pixel was visited: "
+                "tif, npy, dm4, emd, ..."
+            ),
+            complete=complete_stores,
         ),
     ],
     output: OutputOption,
     image: Annotated[
         Path | None,
-        typer.Option(
+        option(
+            panel="Candidates",
+            help="Reconstruction of the same store whose peaks are the first candidates.",
             metavar="RECON.zarr",
-            help="Reconstruction of the same store whose peaks are the first candidates (fourier-eb, computed).",
-            show_default=False,
+            default="fourier-eb, computed",
+            complete=complete_stores,
         ),
     ] = None,
     picture: Annotated[
         Path | None,
-        typer.Option("--png", metavar="FILE", help="Draw the columns over the image as PNG.", show_default=False),
+        option("--png", panel="Everyday", help="Picture (PNG) of the columns over the image.", metavar="FILE"),
     ] = None,
     dose: Annotated[
         float | None,
-        typer.Option(help="Image: electrons that a pixel of signal 1 counts in a frame.", show_default=False),
+        option(
+            panel="Image instead of a store",
+            help="Electrons that a pixel of signal 1 counts in a frame.",
+            metavar="NUMBER",
+        ),
     ] = None,
     pixel_size: Annotated[
         str | None,
-        typer.Option(help="Image: distance of neighbouring pixels, with its unit (the file's).", show_default=False),
+        option(
+            panel="Image instead of a store",
+            help="Distance of neighbouring pixels, with its unit.",
+            metavar="LENGTH",
+            default="the file's",
+        ),
     ] = None,
     gain: Annotated[
         float | None,
-        typer.Option(
-            help="Image: numbers per electron, where it does not count electrons; of relative intensity 1 / dose.",
-            show_default=False,
+        option(
+            panel="Image instead of a store",
+            help="Numbers per electron, where it does not count electrons; of relative intensity 1 / dose.",
+            metavar="NUMBER",
+            default="1",
         ),
     ] = None,
     offset: Annotated[
         float | None,
-        typer.Option(help="With --gain: number that a pixel without electrons reads (0).", show_default=False),
+        option(
+            panel="Image instead of a store",
+            help="Number that a pixel without electrons reads, with --gain.",
+            metavar="NUMBER",
+            default="0",
+        ),
     ] = None,
     frame: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME|N", help="Image: which signal of a file with several, or which frame.", show_default=False
+        option(
+            panel="Image instead of a store",
+            help="Signal or frame of a file with several.",
+            metavar="NAME|N",
+            default="the only one",
         ),
     ] = None,
     noise: Annotated[
-        str | None, typer.Option(help="Image: statistics of the counts, poisson or eq5 (poisson).", show_default=False)
+        str | None,
+        option(panel="Image instead of a store", help="Statistics of the counts.", choices=NOISES, default="poisson"),
     ] = None,
-    threads: Annotated[int | None, typer.Option(help="Threads at most (all).", show_default=False)] = None,
+    threads: Annotated[
+        int | None, option(panel="Computer", help="Threads at most.", metavar="N", default="all")
+    ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Fit atomic columns to counts, of a store or an image: a table (.csv, .parquet) with errors, sites and doubts."""
+    """Fit atomic columns to counts: a table with errors.
+
+    The table (.csv, .parquet) has positions, amplitudes, sites and doubts of the columns of a store, or of an image
+    of known dose.
+    """
     from stemscan.files.writing import check_output, write_file
     from stemscan.recon.columns.find import find_columns, pilot_image
     from stemscan.recon.columns.sources import inputs_of

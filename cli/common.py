@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from stemscan.cli.options import GENERAL, option
 from stemscan.display import columns as table
 from stemscan.runtime.compiling import told_of_compilation
 
@@ -61,7 +62,8 @@ def _json_alone(context: typer.Context, as_json: bool) -> bool:
 
 
 JsonOption = Annotated[
-    bool, typer.Option("--json", is_eager=True, callback=_json_alone, help="Print the result as JSON on stdout.")
+    bool,
+    option("--json", panel=GENERAL, help="Print the result as JSON on stdout.", is_eager=True, callback=_json_alone),
 ]
 
 
@@ -76,16 +78,19 @@ def _silence(quiet: bool) -> bool:
 
 QuietOption = Annotated[
     bool,
-    typer.Option(
+    option(
         "--quiet",
         "-q",
+        panel=GENERAL,
+        help="Print nothing but errors (and JSON, if asked for).",
         is_eager=True,
         callback=_silence,
-        help="Print nothing but errors (and JSON, if asked for).",
     ),
 ]
-OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace the output if it is there.")]
-OutputOption = Annotated[Path, typer.Option("--output", "-o", help="Where to write.", show_default=False)]
+OverwriteOption = Annotated[bool, option("--overwrite", panel=GENERAL, help="Replace the output if it is there.")]
+OutputOption = Annotated[
+    Path, option("--output", "-o", panel="Everyday", help="File or store to write.", metavar="OUT")
+]
 
 
 def _is_watched() -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk, table
+from stemscan.cli.completing import complete_specimens
+from stemscan.cli.options import argument, option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from stemscan.recon.metrics import Metrics
     from stemscan.recon.reconstruction import Reconstruction
 
-__all__ = ["demo"]
+__all__ = ["EXAMPLES", "demo"]
+
+EXAMPLES = """
+stemscan demo
+stemscan demo small --shape 256x256 --pixel-size 0.02nm
+"""
 
 Results = list[tuple["Reconstruction", "Metrics"]]
 
@@ -25,19 +30,39 @@ _FILES = ("plan.yaml", "acq.zarr", "panel.png", "metrics.csv")
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(help="Folder to write into; made if its parent exists.")] = Path("demo"),
-    specimen: Annotated[str, typer.Option(help="Image file or crystal:NAME.")] = "crystal:SrTiO3[001]",
-    shape: Annotated[str, typer.Option(help="Rows x columns of the scan grid.")] = "1024x1024",
-    pixel_size: Annotated[str, typer.Option(help="Distance of neighbouring pixels.")] = "0.008nm",
+    folder: Annotated[Path, argument("FOLDER", "Folder to write into; made if its parent exists.")] = Path("demo"),
+    specimen: Annotated[
+        str,
+        option(
+            panel="Everyday",
+            help="Specimen: image file, crystal:NAME or synthetic:SEED/INDEX.",
+            metavar="SPECIMEN",
+            complete=complete_specimens,
+        ),
+    ] = "crystal:SrTiO3[001]",
+    shape: Annotated[
+        str, option(panel="Everyday", help="Rows x columns of the scan grid.", metavar="ROWSxCOLUMNS")
+    ] = "1024x1024",
+    pixel_size: Annotated[
+        str, option(panel="Everyday", help="Distance of neighbouring pixels, with its unit.", metavar="LENGTH")
+    ] = "0.008nm",
     weights: Annotated[
         str | None,
-        typer.Option(metavar="FILE|NAME", help="Other FSHNet weights than those shipped.", show_default=False),
+        option(
+            panel="Everyday",
+            help="Other FSHNet weights than those shipped.",
+            metavar="FILE|NAME",
+            default="the shipped ones",
+        ),
     ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Plan, simulate and reconstruct a crystal by every method; write a picture and a table."""
+    """Plan, simulate and reconstruct a crystal by every method.
+
+    The folder has a picture and a table of the methods in the end.
+    """
     from stemscan.acquisition.session import run_session
     from stemscan.plan.scan_plan import ScanPlan
     from stemscan.recon.inputs.reading import load_inputs

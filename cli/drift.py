@@ -6,29 +6,39 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk, check_picture, table
+from stemscan.cli.completing import complete_stores
+from stemscan.cli.options import argument, option
 
 if TYPE_CHECKING:
     from stemscan.acquisition.following import Prediction
 
-__all__ = ["drift"]
+__all__ = ["EXAMPLES", "drift"]
+
+EXAMPLES = """
+stemscan drift acq.zarr --png drift.png
+stemscan drift acq.zarr --undo
+"""
 
 
 def drift(
-    store: Annotated[Path, typer.Argument(metavar="ACQ.zarr", help="Acquisition store.", show_default=False)],
-    undo: Annotated[bool, typer.Option("--undo", help="Remove the drift that is in the store.")] = False,
+    store: Annotated[Path, argument("ACQ.zarr", "Acquisition store.", complete=complete_stores)],
+    undo: Annotated[bool, option("--undo", panel="Everyday", help="Remove the drift that the store holds.")] = False,
     picture: Annotated[
         Path | None,
-        typer.Option("--png", metavar="FILE", help="Draw the trajectory with its errors as PNG.", show_default=False),
+        option("--png", panel="Everyday", help="Picture (PNG) of the trajectory with its errors.", metavar="FILE"),
     ] = None,
-    threads: Annotated[int | None, typer.Option(help="Threads at most (all).", show_default=False)] = None,
+    threads: Annotated[
+        int | None, option(panel="Computer", help="Threads at most.", metavar="N", default="all")
+    ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Find how the specimen drifted in a scan; recon uses what is found. Samples stay as they are."""
+    """Find how the specimen drifted in a scan, for recon to undo.
+
+    Samples stay as they are; --undo removes what was found.
+    """
     from stemscan.errors import UsageError
     from stemscan.files.writing import write_file
     from stemscan.recon.drift.find import check_stored, find_drift, opened, store_drift

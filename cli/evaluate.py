@@ -10,12 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk
+from stemscan.cli.completing import complete_devices, complete_methods
+from stemscan.cli.options import TASKS, option
 
 if TYPE_CHECKING:
     from stemscan.recon.evaluation.contenders import Contender
     from stemscan.recon.evaluation.images import ImageSource
 
-__all__ = ["evaluate"]
+__all__ = ["EXAMPLES", "evaluate"]
+
+EXAMPLES = """
+stemscan evaluate -o results --synthetic 4 --size 256 --methods linear,fshnet
+stemscan evaluate -o results --images micrographs --method fshnet --doses 10
+stemscan evaluate -o found --task columns
+"""
 
 
 class _Usual(NamedTuple):
@@ -38,79 +46,136 @@ def evaluate(
     context: typer.Context,
     output: Annotated[
         Path,
-        typer.Option(
-            "--output", "-o", help="Folder of tables and figures; an earlier one goes on.", show_default=False
+        option(
+            "--output",
+            "-o",
+            panel="Everyday",
+            help="Folder of tables and figures; an earlier one goes on.",
+            metavar="FOLDER",
         ),
     ],
     method: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
+            panel="Methods",
+            help="Method to compare, by name or FILE.py:FUNCTION, with a label, weights and settings.",
             metavar="[LABEL=]METHOD[:WEIGHTS][,SETTING=VALUE...]",
-            help="What is compared, METHOD a name or FILE.py:FUNCTION; may be given again. All methods by default.",
-            show_default=False,
+            default="all methods",
+            complete=complete_methods,
         ),
     ] = None,
-    methods: Annotated[str | None, typer.Option(help="Names of methods, A,B,C.", show_default=False)] = None,
+    methods: Annotated[
+        str | None, option(panel="Methods", help="Names of methods, A,B,C.", metavar="NAMES", default="all methods")
+    ] = None,
     weights: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=FILE", help="Weights of a method; may be given again.", show_default=False),
+        option(panel="Methods", help="Weights of a method.", metavar="NAME=FILE"),
     ] = None,
     task: Annotated[
-        str, typer.Option(help="images: PSNR, SSIM; columns: made crystals, columns and defects.")
+        str,
+        option(
+            panel="Everyday",
+            help="Measures: PSNR and SSIM of images, or columns and defects of made crystals.",
+            choices=TASKS,
+        ),
     ] = "images",
     ratios: Annotated[
         str | None,
-        typer.Option(help="Samples of each 8 x 8 block in a pass (1,2,3,4,5,6; columns: 1,3,6).", show_default=False),
+        option(
+            panel="Scans",
+            help="Samples of each 8 x 8 block in a pass.",
+            metavar="A,B,...",
+            default="1,2,3,4,5,6; columns: 1,3,6",
+        ),
     ] = None,
     doses: Annotated[
-        str | None, typer.Option(help="Electrons per sample (10,25; columns: 10).", show_default=False)
+        str | None, option(panel="Scans", help="Electrons per sample.", metavar="A,B,...", default="10,25; columns: 10")
     ] = None,
-    noise: Annotated[str, typer.Option(help="Any of poisson,eq5,published.")] = "poisson",
-    passes: Annotated[int, typer.Option(help="Passes of a scan.")] = 4,
+    noise: Annotated[
+        str, option(panel="Scans", help="Kinds of noise, one or several of poisson,eq5,published.", metavar="A,B,...")
+    ] = "poisson",
+    passes: Annotated[int, option(panel="Scans", help="Passes of a scan.", metavar="N")] = 4,
     images: Annotated[
-        Path | None, typer.Option(help="Folder of micrographs, whose corners are taken.", show_default=False)
+        Path | None, option(panel="Specimens", help="Folder of micrographs, whose corners are taken.", metavar="FOLDER")
     ] = None,
     only: Annotated[
         str | None,
-        typer.Option(
-            help="Names of images of that folder without suffix, or of made crystals, A,B.", show_default=False
+        option(
+            panel="Specimens",
+            help="Names of images of that folder without suffix, or of made crystals.",
+            metavar="A,B,...",
+            default="all",
         ),
     ] = None,
-    corner: Annotated[int, typer.Option(help="Rows and columns of a micrograph's corner, doubled for the scan.")] = 512,
+    corner: Annotated[
+        int,
+        option(panel="Specimens", help="Rows and columns of a micrograph's corner, doubled for the scan.", metavar="N"),
+    ] = 512,
     synthetic: Annotated[
-        int | None, typer.Option(help="Images of the synthetic test set (45; 0 with --images).", show_default=False)
+        int | None,
+        option(
+            panel="Specimens",
+            help="Number of images of the synthetic test set.",
+            metavar="N",
+            default="45; 0 with --images",
+        ),
     ] = None,
     size: Annotated[
         int | None,
-        typer.Option(help="Rows and columns of what is drawn (1024; columns: 512).", show_default=False),
+        option(
+            panel="Specimens",
+            help="Rows and columns of synthetic specimens.",
+            metavar="N",
+            default="1024; columns: 512",
+        ),
     ] = None,
     specimen_seeds: Annotated[
-        str | None, typer.Option(help="Seeds of the defects of made crystals (201,202).", show_default=False)
+        str | None,
+        option(panel="Specimens", help="Seeds of the defects of made crystals.", metavar="A,B,...", default="201,202"),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of scans.")] = 1,
-    device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
-    processes: Annotated[int | None, typer.Option(help="Cases at once (one a processor).", show_default=False)] = None,
-    threads: Annotated[int, typer.Option(help="Threads of each case.")] = 1,
+    seed: Annotated[int, option(panel="Scans", help="Seed of scans.", metavar="N")] = 1,
+    device: Annotated[
+        str,
+        option(
+            panel="Computer",
+            help="Device of methods that run networks: auto, cpu, cuda or cuda:N.",
+            metavar="NAME",
+            complete=complete_devices,
+        ),
+    ] = "cpu",
+    processes: Annotated[
+        int | None, option(panel="Computer", help="Cases at the same time.", metavar="N", default="one per processor")
+    ] = None,
+    threads: Annotated[int, option(panel="Computer", help="Threads of each case.", metavar="N")] = 1,
     scheduler: Annotated[
         str | None,
-        typer.Option(help="Address of a dask scheduler, or local for a cluster here.", show_default=False),
+        option(
+            panel="Computer",
+            help="Address of a dask scheduler, or local for a cluster here.",
+            metavar="ADDRESS",
+            default="none",
+        ),
     ] = None,
     cache: Annotated[
-        Path | None, typer.Option(help="Folder of computed rows (cache in the output).", show_default=False)
+        Path | None,
+        option(panel="Computer", help="Folder of computed rows.", metavar="FOLDER", default="cache in the output"),
     ] = None,
-    panels: Annotated[int, typer.Option(help="Images of each set that are shown.")] = 2,
+    panels: Annotated[int, option(panel="Results", help="Images of each set that are shown.", metavar="N")] = 2,
     recompute: Annotated[
         list[str] | None,
-        typer.Option(metavar="LABEL", help="Compute rows of this contender again.", show_default=False),
+        option(panel="Results", help="Compute the rows of this contender again.", metavar="LABEL"),
     ] = None,
     parquet: Annotated[
-        bool, typer.Option("--parquet", help="Write the rows as rows.parquet too (needs stemscan[parquet]).")
+        bool, option("--parquet", panel="Results", help="Write the rows as rows.parquet too (needs stemscan[parquet]).")
     ] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Evaluate methods side by side; what an earlier run computed is not computed again."""
+    """Compare methods by PSNR and SSIM, or by columns found.
+
+    Writes tables and figures; what an earlier run computed is not computed again.
+    """
     from stemscan.errors import ReconError, UsageError
     from stemscan.recon.devices import check_device
     from stemscan.recon.evaluation.cases import Grid

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from stemscan.cli.common import (
     JsonOption,
     OutputOption,
@@ -16,103 +14,137 @@ from stemscan.cli.common import (
     choice,
     table,
 )
+from stemscan.cli.options import NOISES, argument, option
 
 if TYPE_CHECKING:
     from stemscan.recon.calibration.calibration import Calibration
     from stemscan.store.batch import DetectorInfo
 
-__all__ = ["import_data"]
+__all__ = ["EXAMPLES", "import_data"]
+
+EXAMPLES = """
+stemscan import frames.npy --mask mask.npy --dose 10 -o acq.zarr
+stemscan import table.csv --shape 512x512 --dose 10 -o acq.zarr
+stemscan import frames.tif --dose 10 --gain 120 --offset 30 -o acq.zarr
+"""
 
 
 def import_data(
     data: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="FRAMES...",
-            help="Frames (passes, rows, columns), values with --positions, or a table row,column,counts: npy, tif, "
-            "csv, ...; of several detectors, a file for each.",
-            show_default=False,
+        argument(
+            "FRAMES...",
+            (
+                "Frames (passes, rows, columns), values with --positions, or a table row,column,counts: npy, "
+                "tif, csv, ...; of several detectors, a file for each."
+            ),
         ),
     ],
     output: OutputOption,
     dose: Annotated[
         float | None,
-        typer.Option(
-            help="Dose per sample: detected electrons at signal 1. Without it gain and dose are found from pixels that "
-            "were visited again.",
-            show_default=False,
+        option(
+            panel="Everyday",
+            help="Dose per sample: detected electrons at signal 1.",
+            metavar="NUMBER",
+            default="found from pixels visited again, with the gain",
         ),
     ] = None,
     dark: Annotated[
         Path | None,
-        typer.Option(help="Without --dose: readings with the beam blanked, of any shape.", show_default=False),
+        option(panel="Detector", help="Readings with the beam blanked, of any shape, without --dose.", metavar="FILE"),
     ] = None,
     mask: Annotated[
-        Path | None, typer.Option(help="Not zero where a frame was visited: npy, tif, png.", show_default=False)
+        Path | None,
+        option(
+            panel="Everyday", help="Image that is not zero where a frame was visited: npy, tif, png.", metavar="FILE"
+        ),
     ] = None,
     positions: Annotated[
         Path | None,
-        typer.Option(help="(row, column) of each value, whole or between pixels: npy, csv, txt.", show_default=False),
+        option(
+            panel="Everyday",
+            help="(row, column) of each value, whole or between pixels: npy, csv, txt.",
+            metavar="FILE",
+        ),
     ] = None,
     shape: Annotated[
-        str | None, typer.Option(help="Rows x columns of the grid, with --positions or a table.", show_default=False)
+        str | None,
+        option(
+            panel="Everyday", help="Rows x columns of the grid, with --positions or a table.", metavar="ROWSxCOLUMNS"
+        ),
     ] = None,
     columns: Annotated[
         str | None,
-        typer.Option(
+        option(
+            panel="File",
+            help=(
+                "Names of the columns of positions or a table whose file has none: as x,y,counts or "
+                '"row,column" or "x [nm],y [nm]".'
+            ),
             metavar="NAMES",
-            help="What the columns of positions or a table are, where the file has no names: as x,y,counts or "
-            '"row,column" or "x [nm],y [nm]".',
-            show_default=False,
         ),
     ] = None,
     frame: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME|N",
-            help="Which signal of a file with several, or which frame; given again for the signals of more detectors.",
-            show_default=False,
-        ),
+        option(panel="File", help="Signal of a file with several, or frame; once for each detector.", metavar="NAME|N"),
     ] = None,
     channel_axis: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Axis of detectors of an array of frames, from 0.", show_default=False),
+        option(panel="File", help="Axis of detectors of an array of frames, from 0.", metavar="N", default="none"),
     ] = None,
     name: Annotated[
         list[str] | None,
-        typer.Option(help="Name of each detector (its file's), such as haadf; given again.", show_default=False),
+        option(panel="Detector", help="Name of each detector, as haadf.", metavar="NAME", default="its file's"),
     ] = None,
     pixel_size: Annotated[
-        str | None, typer.Option(help="Distance of neighbouring pixels, with its unit.", show_default=False)
+        str | None,
+        option(
+            panel="Everyday",
+            help="Distance of neighbouring pixels, with its unit.",
+            metavar="LENGTH",
+            default="the file's",
+        ),
     ] = None,
-    noise: Annotated[str, typer.Option(help="Statistics of the counts: poisson or eq5.")] = "poisson",
+    noise: Annotated[str, option(panel="Detector", help="Statistics of the counts.", choices=NOISES)] = "poisson",
     gain: Annotated[
         list[float] | None,
-        typer.Option(
+        option(
+            panel="Detector",
             help="Numbers per electron, where the data are no counted electrons; once, or for each detector.",
-            show_default=False,
+            metavar="NUMBER",
+            default="1",
         ),
     ] = None,
     offset: Annotated[
         list[float] | None,
-        typer.Option(
-            help="With --gain: number that a sample without electrons reads (0); once, or for each detector.",
-            show_default=False,
+        option(
+            panel="Detector",
+            help="Number that a sample without electrons reads, with --gain; once, or for each detector.",
+            metavar="NUMBER",
+            default="0",
         ),
     ] = None,
     dead_time: Annotated[
         list[float] | None,
-        typer.Option(
-            help="Of a detector that counts pulses: its dead time over the dwell time, such as 0.05 for 50 ns of 1 us; "
-            "once, or for each detector.",
-            show_default=False,
+        option(
+            panel="Detector",
+            help=(
+                "Dead time over dwell time of a detector that counts pulses, as 0.05 for 50 ns of 1 us; once,"
+                " or for each detector."
+            ),
+            metavar="NUMBER",
+            default="0",
         ),
     ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Bring sparse data measured elsewhere into an acquisition store."""
+    """Bring sparse data measured elsewhere into a store.
+
+    Frames need a mask, positions or NaN where nothing was visited; without --dose, it is found with the gain.
+    """
     from stemscan.errors import UsageError
     from stemscan.files.arrays import read_array
     from stemscan.files.pixel_size import one_pixel_size
@@ -218,10 +250,10 @@ def _detectors(
     from stemscan.store.batch import DetectorInfo
 
     each = dict[str, list[float | None]]()
-    for option, given in (("--gain", gains), ("--offset", offsets), ("--dead-time", dead_times)):
+    for flag, given in (("--gain", gains), ("--offset", offsets), ("--dead-time", dead_times)):
         if len(given) not in (0, 1, len(names)):
-            raise UsageError(f"{option}: expected one, or one for each of {len(names)} detectors, got {len(given)}")
-        each[option] = [given[min(at, len(given) - 1)] if given else None for at in range(len(names))]
+            raise UsageError(f"{flag}: expected one, or one for each of {len(names)} detectors, got {len(given)}")
+        each[flag] = [given[min(at, len(given) - 1)] if given else None for at in range(len(names))]
     return tuple(
         DetectorInfo(
             "electron" if gain is None else "adu",

@@ -6,8 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from stemscan.cli.common import (
     JsonOption,
     OverwriteOption,
@@ -19,6 +17,7 @@ from stemscan.cli.common import (
     table,
 )
 from stemscan.cli.following import follow_rows
+from stemscan.cli.options import argument, option
 from stemscan.units import counted
 
 if TYPE_CHECKING:
@@ -26,7 +25,12 @@ if TYPE_CHECKING:
     from stemscan.store.batch import DetectorInfo
     from stemscan.store.reader import Acquisition
 
-__all__ = ["info"]
+__all__ = ["EXAMPLES", "info"]
+
+EXAMPLES = """
+stemscan info acq.zarr
+stemscan info acq.zarr --png scan.png
+"""
 
 _MANY = 6
 """Classes of columns that are not named any more."""
@@ -37,21 +41,21 @@ _PLACES = 5
 
 
 def info(
-    path: Annotated[Path, typer.Argument(help="Plan file, export, store or reconstruction.", show_default=False)],
+    path: Annotated[Path, argument("PATH", "Plan file, export, store or reconstruction.")],
     picture: Annotated[
         Path | None,
-        typer.Option(
+        option(
             "--png",
+            panel="Everyday",
+            help="Picture (PNG) of an acquisition: path, trajectory, counts, dose, damage, statistics.",
             metavar="FILE",
-            help="Draw an acquisition: path, trajectory, counts, dose, damage, statistics.",
-            show_default=False,
         ),
     ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Say what a plan, its exports, an acquisition store or a reconstruction hold."""
+    """Describe a plan, an export, a store or a reconstruction."""
     from stemscan.files.opening import require_file
     from stemscan.recon.output.record import RECORDED, read_image_record
 

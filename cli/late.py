@@ -10,19 +10,23 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, ClassVar
 
 import typer
-from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
+
+from stemscan.cli.help import Command, Group
+from stemscan.cli.options import option
 
 __all__ = ["LateCommand", "LateGroup", "late_options"]
 
+_METAVARS = {int: "N", float: "NUMBER", str: "TEXT"}
 
-def late_options(options: Iterable[tuple[str, type[Any], str]]) -> list[Any]:
+
+def late_options(options: Iterable[tuple[str, type[Any], str, str]]) -> list[Any]:
     """Options whose values, None where they are not given, the command finds in `context.obj` by their flags.
 
     Parameters
     ----------
-    options : iterable of (str, type, str)
-        Flag, type of the value, text.
+    options : iterable of (str, type, str, str)
+        Flag, type of the value, text, panel of the help.
     """
 
     def receive() -> None:
@@ -35,10 +39,17 @@ def late_options(options: Iterable[tuple[str, type[Any], str]]) -> list[Any]:
             default=None,
             annotation=Annotated[
                 kind | None,
-                typer.Option(flag, help=text, show_default=False, expose_value=False, callback=_remember),
+                option(
+                    flag,
+                    panel=panel,
+                    help=text,
+                    metavar=_METAVARS.get(kind, "VALUE"),
+                    expose_value=False,
+                    callback=_remember,
+                ),
             ],
         )
-        for flag, kind, text in options
+        for flag, kind, text, panel in options
     ]
     receive.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     receive.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -66,15 +77,16 @@ class _Late:
         return parameters
 
 
-class LateCommand(_Late, TyperCommand):
+class LateCommand(_Late, Command):
     """Command some of whose texts are found when it runs."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Parameters of the command, as the parser and the help ask for them."""
-        return self.finished(super().get_params(ctx))
+        found = super().get_params(ctx)
+        return found if ctx.resilient_parsing else self.finished(found)  # not for completion, which must be quick
 
 
-class LateGroup(_Late, TyperGroup):
+class LateGroup(_Late, Group):
     """Group some of whose options and texts are found when it runs."""
 
     late_parameters: ClassVar[Callable[[], list[Any]]]

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from stemscan.cli.common import JsonOption, Talk, table
+from stemscan.cli.completing import complete_methods
+from stemscan.cli.options import argument
 
-__all__ = ["methods"]
+__all__ = ["EXAMPLES", "methods"]
+
+EXAMPLES = """
+stemscan methods
+stemscan methods fourier-eb
+"""
 
 
 def methods(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME|FILE.py:FUNCTION]", help="Show the settings of this one.", show_default=False),
+        argument("NAME|FILE.py:FUNCTION", "Method whose settings are shown.", complete=complete_methods),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -8,15 +8,27 @@ from typing import Annotated, Any, ClassVar
 
 import typer
 
+from stemscan.cli import plan_check, plan_export
 from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk, table
+from stemscan.cli.completing import complete_profiles, complete_specimens
+from stemscan.cli.help import Command
 from stemscan.cli.late import LateGroup, late_options
-from stemscan.cli.plan_check import check
+from stemscan.cli.options import REPEATS, option, with_choices
 from stemscan.cli.plan_dose import read_dose
-from stemscan.cli.plan_export import ExportCommand, export
 from stemscan.cli.plan_options import order_of, take_files
 from stemscan.cli.plan_wish import fulfil, read_wish, wish_lines, wish_report
 
-__all__ = ["app"]
+__all__ = ["EXAMPLES", "app"]
+
+EXAMPLES = """
+stemscan plan -o plan.yaml --pixel-size 0.01nm
+stemscan plan -o plan.yaml --shape 512x512 --per-block 6 --dwell 2us --dose 20
+stemscan plan -o plan.yaml --pixel-size 0.02nm --max-dose 200 --dose max
+"""
+
+
+_EVERYDAY = ("--block", "--per-block")
+"""Options of the usual pattern."""
 
 
 @cache
@@ -25,21 +37,38 @@ def _pattern_parameters() -> list[Any]:
     from stemscan.plan.options import pattern_options
     from stemscan.plan.patterns import PATTERNS
 
-    return late_options(pattern_options(PATTERNS))
+    return late_options(
+        (flag, kind, text, "Everyday" if flag in _EVERYDAY else "Pattern")
+        for flag, kind, text in pattern_options(PATTERNS)
+    )
 
 
 def _patterns() -> str:
     """All patterns."""
     from stemscan.plan.patterns import PATTERNS
 
-    return ", ".join(PATTERNS) + "."
+    return with_choices("Pattern: the pixels that one pass visits.", tuple(PATTERNS))
 
 
 def _orders() -> str:
     """All orders."""
     from stemscan.plan.order import ORDERS
 
-    return ", ".join(ORDERS) + "; the pattern's own unless given."
+    return with_choices("Order of the visits.", tuple(ORDERS))
+
+
+def _complete_patterns(incomplete: str) -> list[str]:
+    """Patterns that begin as typed."""
+    from stemscan.plan.patterns import PATTERNS
+
+    return [name for name in PATTERNS if name.startswith(incomplete)]
+
+
+def _complete_orders(incomplete: str) -> list[str]:
+    """Orders that begin as typed."""
+    from stemscan.plan.order import ORDERS
+
+    return [name for name in ORDERS if name.startswith(incomplete)]
 
 
 class _PlanGroup(LateGroup):
@@ -50,112 +79,168 @@ class _PlanGroup(LateGroup):
     behind = "shape"
 
 
-app = typer.Typer(rich_markup_mode=None, cls=_PlanGroup)
-app.command("check")(check)
-app.command("export", cls=ExportCommand)(export)
+app = typer.Typer(rich_markup_mode=None, cls=_PlanGroup, epilog=EXAMPLES)
+app.command("check", cls=Command, epilog=plan_check.EXAMPLES)(plan_check.check)
+app.command("export", cls=plan_export.ExportCommand, epilog=plan_export.EXAMPLES)(plan_export.export)
 
 
 @app.callback(invoke_without_command=True)
 def plan(
     context: typer.Context,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Plan file to write (YAML).", show_default=False)
-    ] = None,
-    pattern: Annotated[str, typer.Option()] = "block-random",
-    shape: Annotated[str, typer.Option(help="Rows x columns of the scan grid.")] = "1024x1024",
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAMES",
-            help='list: what the columns of a file without names are, as x,y or "x [A],y [A]".',
-            show_default=False,
+        Path | None,
+        option(
+            "--output",
+            "-o",
+            panel="Everyday",
+            help="Plan file to write (YAML); required but for check and export.",
+            metavar="FILE",
         ),
     ] = None,
-    rounding: Annotated[bool, typer.Option("--round", help="list: take the nearest pixels of points between.")] = False,
+    pattern: Annotated[str, option(panel="Everyday", metavar="NAME", complete=_complete_patterns)] = "block-random",
+    shape: Annotated[
+        str, option(panel="Everyday", help="Rows x columns of the scan grid.", metavar="ROWSxCOLUMNS")
+    ] = "1024x1024",
+    columns: Annotated[
+        str | None,
+        option(
+            panel="Pattern from a list",
+            help='Names of the columns of a file without names, as x,y or "x [A],y [A]".',
+            metavar="NAMES",
+        ),
+    ] = None,
+    rounding: Annotated[
+        bool, option("--round", panel="Pattern from a list", help="Take the nearest pixels of points between pixels.")
+    ] = False,
     polygon: Annotated[
         str | None,
-        typer.Option(help='Keep to a polygon: corners as "ROW,COLUMN ROW,COLUMN ...".', show_default=False),
+        option(panel="Region", help='Polygon to keep to: corners as "ROW,COLUMN ROW,COLUMN ...".', metavar="CORNERS"),
     ] = None,
     mask: Annotated[
         Path | None,
-        typer.Option(help="Keep to the pixels of an image of the grid's shape that are not zero.", show_default=False),
+        option(panel="Region", help="Image of the grid's shape; keep to its pixels that are not zero.", metavar="FILE"),
     ] = None,
-    passes: Annotated[int | None, typer.Option(help="Number of passes (4).", show_default=False)] = None,
+    passes: Annotated[int | None, option(panel="Everyday", help="Number of passes.", metavar="N", default="4")] = None,
     repeat: Annotated[
-        str, typer.Option(help="independent: passes may meet; exclusive: they avoid each other as long as they can.")
+        str,
+        option(
+            panel="Passes",
+            help=(
+                "Relation of passes: independent ones may meet, exclusive ones avoid each other as long as they can."
+            ),
+            choices=REPEATS,
+        ),
     ] = "independent",
-    order: Annotated[str | None, typer.Option(show_default=False)] = None,
+    order: Annotated[
+        str | None, option(panel="Order", metavar="NAME", default="the pattern's own", complete=_complete_orders)
+    ] = None,
     max_jump: Annotated[
-        float | None, typer.Option(help="order shortest: avoid jumps beyond so many pixels.", show_default=False)
+        float | None,
+        option(panel="Order", help="shortest: avoid jumps beyond so many pixels.", metavar="PIXELS", default="none"),
     ] = None,
     settle_time: Annotated[
-        str | None, typer.Option(help="order settle-aware: time constant, with its unit (5us).", show_default=False)
+        str | None,
+        option(panel="Order", help="settle-aware: time constant, with its unit.", metavar="TIME", default="5us"),
     ] = None,
     tolerance: Annotated[
         float | None,
-        typer.Option(help="order settle-aware: pixels at which the beam is at rest (0.5).", show_default=False),
+        option(
+            panel="Order",
+            help="settle-aware: distance in pixels at which the beam is at rest.",
+            metavar="PIXELS",
+            default="0.5",
+        ),
     ] = None,
     settle_table: Annotated[
         str | None,
-        typer.Option(help='order settle-aware: PIXELS=TIME pairs instead, as "0=0ns 100=20us".', show_default=False),
+        option(panel="Order", help='settle-aware: PIXELS=TIME pairs instead, as "0=0ns 100=20us".', metavar="PAIRS"),
     ] = None,
     settle_profile: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME|FILE", help="order settle-aware: as a controller profile settles instead.", show_default=False
+        option(
+            panel="Order",
+            help="settle-aware: controller profile that settles so instead.",
+            metavar="NAME|FILE",
+            complete=complete_profiles,
         ),
     ] = None,
     dwell: Annotated[
-        str | None, typer.Option(help="Dwell time of a sample, with its unit (1us).", show_default=False)
+        str | None,
+        option(panel="Everyday", help="Dwell time of a sample, with its unit.", metavar="TIME", default="1us"),
     ] = None,
     dose: Annotated[
         str | None,
-        typer.Option(
+        option(
+            panel="Everyday",
+            help=(
+                "Dose per sample: detected electrons at signal 1; max: all that --max-dose allows, with "
+                "--current the longest dwell."
+            ),
             metavar="NUMBER|max",
-            help="Dose per sample: detected electrons at signal 1 (10); max: all that --max-dose allows, with "
-            "--current the longest dwell.",
-            show_default=False,
+            default="10",
         ),
     ] = None,
     total_dose: Annotated[
-        float | None, typer.Option(help="Instead of --dose: detected electrons in all.", show_default=False)
+        float | None, option(panel="Dose", help="Detected electrons in all, instead of --dose.", metavar="NUMBER")
     ] = None,
     current: Annotated[
-        str | None, typer.Option(help="Instead of --dose: probe current, with its unit.", show_default=False)
+        str | None,
+        option(panel="Dose", help="Probe current with its unit, as 10pA, instead of --dose.", metavar="CURRENT"),
     ] = None,
-    collection: Annotated[float, typer.Option(help="Detected share of the incident electrons at signal 1.")] = 1.0,
+    collection: Annotated[
+        float, option(panel="Dose", help="Detected share of the incident electrons at signal 1.", metavar="NUMBER")
+    ] = 1.0,
     pixel_size: Annotated[
-        str | None, typer.Option(help="Distance of neighbouring pixels, with its unit.", show_default=False)
+        str | None,
+        option(
+            panel="Everyday",
+            help="Distance of neighbouring pixels, with its unit.",
+            metavar="LENGTH",
+            default="unknown",
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the path.")] = 7,
+    seed: Annotated[int, option(panel="Pattern", help="Seed of the path.", metavar="N")] = 7,
     max_dose: Annotated[
         float | None,
-        typer.Option(help="Refuse the plan above this mean dose in incident e-/A^2.", show_default=False),
+        option(
+            panel="Everyday",
+            help="Limit of the mean dose in incident e-/A^2 above which the plan is refused.",
+            metavar="NUMBER",
+            default="none",
+        ),
     ] = None,
     want: Annotated[
         str | None,
-        typer.Option(
+        option(
+            panel="Wish",
+            help=(
+                "Precision per axis that positions of columns are to have, as 5pm: takes the dose that "
+                "reaches it, or with --dose the ratio, or with both the passes."
+            ),
             metavar="LENGTH",
-            help="Precision per axis that positions of columns are to have, as 5pm: takes the dose that reaches it, or "
-            "with --dose the ratio, or with both the passes.",
-            show_default=False,
         ),
     ] = None,
     on: Annotated[
         str | None,
-        typer.Option(
-            metavar="SPECIMEN", help="With --want: of crystal:NAME or synthetic:SEED/INDEX.", show_default=False
+        option(
+            panel="Wish",
+            help="Specimen of the columns: crystal:NAME or synthetic:SEED/INDEX.",
+            metavar="SPECIMEN",
+            complete=complete_specimens,
         ),
     ] = None,
     kind: Annotated[
         str | None,
-        typer.Option("--class", metavar="NAME", help="With --want: of this class (the weakest).", show_default=False),
+        option("--class", panel="Wish", help="Class of the columns.", metavar="NAME", default="the weakest"),
     ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Make a scan plan, write it and print what it will cost."""
+    """Write a scan plan and foretell its dose and time.
+
+    The file says what is visited, how often, and in what order; the same file gives the same path everywhere.
+    """
     if context.invoked_subcommand is not None:
         return
     from stemscan.errors import DoseLimitError, PlanError, UsageError

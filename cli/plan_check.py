@@ -8,35 +8,59 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk, table
+from stemscan.cli.completing import complete_plans, complete_profiles
+from stemscan.cli.options import argument, option
 
 if TYPE_CHECKING:
     from stemscan.hardware.preflight import Preflight
     from stemscan.hardware.profile import ControllerProfile
     from stemscan.plan.scan_plan import ScanPlan
 
-__all__ = ["check"]
+__all__ = ["EXAMPLES", "check"]
+
+EXAMPLES = """
+stemscan plan check plan.yaml --profile obi -o flight.png
+stemscan plan check --profiles
+"""
 
 
 def check(
-    plan: Annotated[Path | None, typer.Argument(help="Plan file.", show_default=False)] = None,
-    profile: Annotated[str, typer.Option(metavar="NAME|FILE", help="Controller profile.")] = "obi",
+    plan: Annotated[Path | None, argument("PLAN", "Plan file.", complete=complete_plans)] = None,
+    profile: Annotated[
+        str, option(panel="Everyday", help="Controller profile.", metavar="NAME|FILE", complete=complete_profiles)
+    ] = "obi",
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Picture (PNG) of path, coverage and revisits.", show_default=False),
+        option(
+            "--output", "-o", panel="Everyday", help="Picture (PNG) of path, coverage and revisits.", metavar="FILE"
+        ),
     ] = None,
     round_dwell: Annotated[
-        bool, typer.Option("--round-dwell", help="Dwell a time of which the controller averages every reading.")
+        bool,
+        option(
+            "--round-dwell", panel="Controller", help="Dwell a time of which the controller averages every reading."
+        ),
     ] = False,
-    whole: Annotated[bool, typer.Option("--whole", help="Walk every sample, of plans beyond 100 million too.")] = False,
-    profiles: Annotated[bool, typer.Option("--profiles", help="List the profiles that come with the package.")] = False,
+    whole: Annotated[
+        bool, option("--whole", panel="Controller", help="Walk every sample, of plans beyond 100 million too.")
+    ] = False,
+    profiles: Annotated[
+        bool, option("--profiles", panel="Profiles", help="List the profiles that come with the package.")
+    ] = False,
     template: Annotated[
-        bool, typer.Option("--template", help="Print a profile whose every key is explained, to begin your own with.")
+        bool,
+        option(
+            "--template", panel="Profiles", help="Print a profile whose every key is explained, to begin your own with."
+        ),
     ] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Tell what a plan costs on a controller, before the sample pays; exit code 1 where it cannot or must not run."""
+    """Foretell what a plan takes and does on a controller.
+
+    Walks the plan as the controller would, before the sample pays; exit code 1 where it cannot or must not run.
+    """
     from stemscan.errors import ProfileError, UsageError
     from stemscan.files.writing import check_output
     from stemscan.hardware.preflight.picture import check_name

@@ -5,22 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-import typer
-
 from stemscan.cli.common import JsonOption, OutputOption, OverwriteOption, QuietOption, Talk, table
+from stemscan.cli.completing import complete_plans, complete_profiles
 from stemscan.cli.late import LateCommand
+from stemscan.cli.options import EXPORTS, argument, option
 
 if TYPE_CHECKING:
     from stemscan.hardware.exporters import ExportReport
 
-__all__ = ["ExportCommand", "export"]
+__all__ = ["EXAMPLES", "ExportCommand", "export"]
 
-
-def _formats() -> str:
-    """All formats."""
-    from stemscan.hardware.exporters import FORMATS
-
-    return ", ".join(FORMATS) + "."
+EXAMPLES = """
+stemscan plan export plan.yaml --to csv -o points.csv
+stemscan plan export plan.yaml --to fei-stream -o scan.str
+"""
 
 
 def _corners() -> str:
@@ -28,45 +26,49 @@ def _corners() -> str:
     from stemscan.hardware.exporters import FORMATS
 
     names = ", ".join(name for name, one in FORMATS.items() if one.takes_corners)
-    return f"{names}: blanked points in two corners, for loaders that centre patterns."
+    return f"Blanked points in two corners, for loaders that centre patterns, of {names}."
 
 
 class ExportCommand(LateCommand):
     """The command with what exporters declare."""
 
-    late_help: ClassVar = {"to": _formats, "corners": _corners}
+    late_help: ClassVar = {"corners": _corners}
 
 
 def export(
-    plan: Annotated[Path, typer.Argument(help="Plan file.", show_default=False)],
+    plan: Annotated[Path, argument("PLAN", "Plan file.", complete=complete_plans)],
     to: Annotated[
         str,
-        typer.Option(show_default=False),
+        option(panel="Everyday", help="Format of the other program.", choices=EXPORTS),
     ],
     output: OutputOption,
     profile: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME|FILE", help="Controller profile; the format's own unless given.", show_default=False
+        option(
+            panel="Controller",
+            help="Controller profile.",
+            metavar="NAME|FILE",
+            default="the format's own",
+            complete=complete_profiles,
         ),
     ] = None,
     corners: Annotated[
         bool,
-        typer.Option("--corners"),
+        option("--corners", panel="Format"),
     ] = False,
     offset: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
+            panel="Controller",
+            help=("Pixels by which the field is moved, as drift is followed: one for all passes, or again for each."),
             metavar="ROW,COLUMN",
-            help="Pixels by which the field is moved, as drift is followed: one for all passes, or again for each.",
-            show_default=False,
         ),
     ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Write a plan in another format and print what its grid of positions and times loses."""
+    """Write a plan for another program, and say what its grid loses."""
     from stemscan.hardware.exporters import export as run
     from stemscan.plan.scan_plan import ScanPlan
 

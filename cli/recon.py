@@ -5,11 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from stemscan.cli.common import JsonOption, OutputOption, OverwriteOption, QuietOption, Talk, choice, table
+from stemscan.cli.completing import (
+    complete_channels,
+    complete_devices,
+    complete_methods,
+    complete_stores,
+    complete_weights,
+)
+from stemscan.cli.options import DRIFTS, GRIDS, POSITIONS, argument, option, with_choices
 from stemscan.recon.registry import DEFAULT_METHOD, PLUGINS, default_method, method_names, method_of
-from stemscan.recon.weights import SHIPPED
+from stemscan.recon.weights import SHIPPED, VARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,84 +24,120 @@ if TYPE_CHECKING:
     from stemscan.recon.method import Method
     from stemscan.store.reader import Acquisition
 
-__all__ = ["recon"]
+__all__ = ["EXAMPLES", "recon"]
+
+EXAMPLES = """
+stemscan recon acq.zarr -o image.tif
+stemscan recon acq.zarr -o image.zarr --method fourier-eb
+"""
 
 
 def recon(
-    store: Annotated[Path, typer.Argument(metavar="ACQ.zarr", help="Acquisition store.", show_default=False)],
+    store: Annotated[Path, argument("ACQ.zarr", "Acquisition store.", complete=complete_stores)],
     output: OutputOption,
     method: Annotated[
         str | None,
-        typer.Option(
+        option(
+            panel="Everyday",
+            help=with_choices("Method: an installed plug-in or a function in a file, too.", method_names()),
             metavar="NAME|FILE.py:FUNCTION",
-            help=f"{', '.join(method_names())}, an installed plug-in, or a function in a file; see stemscan methods. "
-            f"By default {DEFAULT_METHOD}, and fshnet with --weights or --variant.",
-            show_default=False,
+            default=f"{DEFAULT_METHOD}; fshnet with --weights or --variant",
+            complete=complete_methods,
         ),
     ] = None,
     weights: Annotated[
         str | None,
-        typer.Option(
+        option(
+            panel="Network",
+            help=with_choices("Weights of a method that runs them: a file, or the name of shipped ones.", SHIPPED),
             metavar="FILE|NAME",
-            help=f"Weights of a method that runs them: a file, or the name of shipped ones ({', '.join(SHIPPED)}).",
-            show_default=False,
+            default="the method's own",
+            complete=complete_weights,
         ),
     ] = None,
     variant: Annotated[
         str | None,
-        typer.Option(
-            help="FSHNet of the shipped weights: full (ours, the default) or paper (the architecture as published).",
-            show_default=False,
+        option(
+            panel="Network",
+            help="FSHNet of the shipped weights: full (ours) or paper (the architecture as published).",
+            choices=VARIANTS,
+            default="full",
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
-    threads: Annotated[int | None, typer.Option(help="Threads at most (all).", show_default=False)] = None,
+    device: Annotated[
+        str,
+        option(
+            panel="Computer",
+            help="Device of methods that run networks: auto, cpu, cuda or cuda:N.",
+            metavar="NAME",
+            complete=complete_devices,
+        ),
+    ] = "auto",
+    threads: Annotated[
+        int | None, option(panel="Computer", help="Threads at most.", metavar="N", default="all")
+    ] = None,
     grid: Annotated[
-        str, typer.Option(help="plan, or native: the coarser grid of a method that works on one.")
+        str,
+        option(
+            panel="Image",
+            help="Grid of the image; native: the coarser one of a method that works on one.",
+            choices=GRIDS,
+        ),
     ] = "plan",
     positions: Annotated[
         str | None,
-        typer.Option(
-            help="actual (where the store has them, the default) or commanded positions of the beam.",
-            show_default=False,
+        option(
+            panel="Image", help="Positions of the beam.", choices=POSITIONS, default="actual, where the store has them"
         ),
     ] = None,
     channel: Annotated[
         str | None,
-        typer.Option(
+        option(
+            panel="Everyday",
+            help=(
+                "Detector of several; abf+haadf: the image of the first with the counts of both; all: the "
+                "first with all others."
+            ),
             metavar="NAME|N|all",
-            help="Which of several detectors (the first); abf+haadf: the image of the one with the counts of both; "
-            "all: the first with all others.",
-            show_default=False,
+            default="the first",
+            complete=complete_channels,
         ),
     ] = None,
     drift: Annotated[
-        str, typer.Option(help="auto (that of the store, or found where there is some), off, or stored.")
+        str,
+        option(
+            panel="Image", help="Drift to undo; auto: that of the store, or found where there is some.", choices=DRIFTS
+        ),
     ] = "auto",
     settings: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
             "--set",
+            panel="Everyday",
+            help="Setting of the method, as stemscan methods METHOD lists them.",
             metavar="NAME=VALUE",
-            help="A setting of the method, as stemscan methods METHOD lists them; may be given again.",
-            show_default=False,
         ),
     ] = None,
     memory: Annotated[
         str | None,
-        typer.Option(
+        option(
+            panel="Large frames",
+            help="Memory for a frame larger than 2048 x 2048 pixels, which is made in tiles, as 2GiB.",
             metavar="SIZE",
-            help="Memory for a frame larger than 2048 x 2048 pixels, which is made in tiles, as 2GiB (half of what is "
-            "free).",
-            show_default=False,
+            default="half of what is free",
         ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a large frame that was interrupted.")] = False,
+    resume: Annotated[
+        bool, option("--resume", panel="Large frames", help="Go on with a large frame that was interrupted.")
+    ] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Reconstruct the specimen from a store: .zarr, .tif, .ome.tif, .hspy, .zspy, .npy or .png, by the suffix."""
+    """Reconstruct the specimen from a store.
+
+    The image is written as .zarr, .tif, .ome.tif, .hspy, .zspy, .npy or .png, by the suffix of OUT.
+    """
     from stemscan.recon.choice import in_tiles
     from stemscan.recon.joint.reading import chosen_channels
     from stemscan.recon.output.writing import check_destination

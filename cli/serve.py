@@ -5,34 +5,53 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from stemscan.cli.common import JsonOption, QuietOption, Talk, choice
+from stemscan.cli.completing import complete_profiles, complete_specimens
+from stemscan.cli.options import PROTOCOLS, option
 
-__all__ = ["serve"]
+__all__ = ["EXAMPLES", "serve"]
+
+EXAMPLES = """
+stemscan serve --plan plan.yaml --specimen "crystal:SrTiO3[001]" --port 2224
+"""
 
 
 def serve(
-    plan: Annotated[Path, typer.Option(help="Plan whose samples are recognised.", show_default=False)],
+    plan: Annotated[Path, option(panel="Everyday", help="Plan whose samples are recognised.", metavar="PLAN")],
     specimen: Annotated[
-        str, typer.Option(help="Image file, crystal:NAME or synthetic:SEED/INDEX.", show_default=False)
+        str,
+        option(
+            panel="Everyday",
+            help="Specimen: image file, crystal:NAME or synthetic:SEED/INDEX.",
+            metavar="SPECIMEN",
+            complete=complete_specimens,
+        ),
     ],
-    protocol: Annotated[str, typer.Option(help="obi: Open Beam Interface.")] = "obi",
-    profile: Annotated[str, typer.Option(help="Controller profile: a name, or a file.")] = "obi",
-    round_dwell: Annotated[bool, typer.Option("--round-dwell", help="As the client's --round-dwell.")] = False,
-    seed: Annotated[int, typer.Option(help="Seed of the detector.")] = 1,
-    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 for a free one.")] = 0,
+    protocol: Annotated[
+        str, option(panel="Device", help="Protocol; obi: Open Beam Interface.", choices=PROTOCOLS)
+    ] = "obi",
+    profile: Annotated[
+        str, option(panel="Device", help="Controller profile.", metavar="NAME|FILE", complete=complete_profiles)
+    ] = "obi",
+    round_dwell: Annotated[
+        bool, option("--round-dwell", panel="Device", help="Round dwell times, as the client's --round-dwell does.")
+    ] = False,
+    seed: Annotated[int, option(panel="Device", help="Seed of the detector.", metavar="N")] = 1,
+    host: Annotated[str, option(panel="Network", help="Address to listen at.", metavar="HOST")] = "127.0.0.1",
+    port: Annotated[int, option(panel="Network", help="Port; 0 takes a free one.", metavar="PORT")] = 0,
     allow_remote: Annotated[
-        bool, typer.Option("--allow-remote", help="Listen at addresses that other machines reach.")
+        bool, option("--allow-remote", panel="Network", help="Listen at addresses that other machines reach.")
     ] = False,
     idle_limit: Annotated[
-        str, typer.Option(metavar="TIME", help="Drop a client that neither sends nor takes anything for so long.")
+        str, option(panel="Network", help="Silence after which a client is dropped.", metavar="TIME")
     ] = "600s",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Serve a virtual scan generator with a specimen until Ctrl-C."""
+    """Serve a virtual scan device on a port until Ctrl-C.
+
+    It speaks the Open Beam Interface, so that any client of that can scan the specimen.
+    """
     import asyncio
 
     from stemscan.errors import UsageError

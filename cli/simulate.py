@@ -8,12 +8,20 @@ from typing import Annotated, Any
 import typer
 
 from stemscan.cli.common import JsonOption, OutputOption, OverwriteOption, QuietOption, Talk, table
+from stemscan.cli.completing import complete_plans, complete_specimens
 from stemscan.cli.controllers import opened_controller
+from stemscan.cli.options import argument, option
 from stemscan.cli.scan_rows import specimen_rows
 from stemscan.cli.shared_options import takes
 from stemscan.cli.virtual_options import VirtualOptions
 
-__all__ = ["simulate"]
+__all__ = ["EXAMPLES", "simulate"]
+
+EXAMPLES = """
+stemscan simulate plan.yaml "crystal:SrTiO3[001]" -o acq.zarr
+stemscan simulate plan.yaml image.dm4 -o acq.zarr --fit crop --smooth paper
+stemscan simulate plan.yaml synthetic:1/6 -o acq.zarr --resume
+"""
 
 
 def _print_template(wanted: bool) -> None:
@@ -27,18 +35,21 @@ def _print_template(wanted: bool) -> None:
 
 @takes(VirtualOptions, "virtual")
 def simulate(
-    plan: Annotated[Path, typer.Argument(help="Plan file.", show_default=False)],
+    plan: Annotated[Path, argument("PLAN", "Plan file.", complete=complete_plans)],
     specimen: Annotated[
         str,
-        typer.Argument(help="Image file, crystal:NAME or synthetic:SEED/INDEX.", show_default=False),
+        argument("SPECIMEN", "Image file, crystal:NAME or synthetic:SEED/INDEX.", complete=complete_specimens),
     ],
     output: OutputOption,
     virtual: VirtualOptions,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted store, or begin it.")] = False,
+    resume: Annotated[
+        bool, option("--resume", panel="Everyday", help="Go on with an interrupted store, or begin it.")
+    ] = False,
     _template: Annotated[
         bool,
-        typer.Option(
+        option(
             "--instrument-template",
+            panel="Virtual microscope",
             help="Print an instrument whose every key is explained, to begin your own with.",
             is_eager=True,
             callback=_print_template,
@@ -48,7 +59,7 @@ def simulate(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Scan a virtual specimen by a plan and write the acquisition store."""
+    """Scan a virtual specimen by a plan into a store."""
     from stemscan.acquisition.controllers import ControllerRequest
     from stemscan.acquisition.reports import provenance_of
     from stemscan.acquisition.session import run_session

@@ -5,47 +5,77 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from stemscan.cli.common import JsonOption, QuietOption, Talk, table
+from stemscan.cli.completing import complete_configurations, complete_devices
+from stemscan.cli.options import argument, option
 
-__all__ = ["train"]
+__all__ = ["EXAMPLES", "train"]
+
+EXAMPLES = """
+stemscan train quick -o run
+stemscan train quick -o run --resume
+stemscan train --template > mine.yaml
+"""
 
 
 def train(
     config: Annotated[
         str | None,
-        typer.Argument(metavar="CONFIG", help="A configuration of the package, or a file.", show_default=False),
+        argument("CONFIG", "Configuration: one of the package by name, or a file.", complete=complete_configurations),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder of the run; made if its parent exists.", show_default=False),
+        option(
+            "--output", "-o", panel="Everyday", help="Folder of the run; made if its parent exists.", metavar="FOLDER"
+        ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of the folder.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    resume: Annotated[
+        bool, option("--resume", panel="Everyday", help="Go on from the last checkpoint of the folder.")
+    ] = False,
+    device: Annotated[
+        str,
+        option(
+            panel="Computer",
+            help="Device of the training steps: auto, cpu, cuda or cuda:N.",
+            metavar="NAME",
+            complete=complete_devices,
+        ),
+    ] = "auto",
     threads: Annotated[
-        int | None, typer.Option(help="Threads of the training steps at most (all).", show_default=False)
+        int | None, option(panel="Computer", help="Threads of the training steps at most.", metavar="N", default="all")
     ] = None,
-    workers: Annotated[int, typer.Option(help="Processes that make training data.", min=0)] = 1,
+    workers: Annotated[
+        int, option(panel="Computer", help="Processes that make training data.", metavar="N", min=0)
+    ] = 1,
     images: Annotated[
         Path | None,
-        typer.Option("--validate", help="Folder of images to validate on (synthetic ones).", show_default=False),
+        option(
+            "--validate",
+            panel="Pace",
+            help="Folder of images to validate on.",
+            metavar="FOLDER",
+            default="synthetic ones",
+        ),
     ] = None,
-    log_every: Annotated[int, typer.Option(help="Steps between rows of metrics.csv.", min=1)] = 10,
-    save_every: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 100,
-    validate_every: Annotated[int, typer.Option(help="Steps between validations; 0 for none.", min=0)] = 1000,
+    log_every: Annotated[int, option(panel="Pace", help="Steps between rows of metrics.csv.", metavar="N", min=1)] = 10,
+    save_every: Annotated[int, option(panel="Pace", help="Steps between checkpoints.", metavar="N", min=1)] = 100,
+    validate_every: Annotated[
+        int, option(panel="Pace", help="Steps between validations; 0 for none.", metavar="N", min=0)
+    ] = 1000,
     configurations: Annotated[
-        bool, typer.Option("--configurations", help="List the configurations of the package.")
+        bool, option("--configurations", panel="Configurations", help="List the configurations of the package.")
     ] = False,
     template: Annotated[
-        bool, typer.Option("--template", help="Print CONFIG (default), to begin your own with.")
+        bool,
+        option("--template", panel="Configurations", help="Print CONFIG, or default, to begin your own with."),
     ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Train a network: RUN/weights.safetensors, its card, metrics as CSV and picture, checkpoints.
+    """Train a network on simulated scans.
 
-    Start several processes with torchrun: they share the batch.
+    Writes weights.safetensors, its card, metrics as CSV and picture, and checkpoints. Processes that torchrun starts
+    share the batch.
     """
     from stemscan.errors import UsageError
     from stemscan.recon.threads import limit_threads

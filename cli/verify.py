@@ -5,26 +5,35 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from stemscan.cli.common import JsonOption, QuietOption, Talk, table
+from stemscan.cli.completing import complete_stores
+from stemscan.cli.options import argument, option
 
 if TYPE_CHECKING:
     from stemscan.store.report import StoreReport
 
-__all__ = ["verify"]
+__all__ = ["EXAMPLES", "verify"]
+
+EXAMPLES = """
+stemscan verify acq.zarr
+stemscan verify acq.zarr --repair
+"""
 
 
 def verify(
-    store: Annotated[Path, typer.Argument(metavar="STORE", help="Acquisition store.", show_default=False)],
+    store: Annotated[Path, argument("STORE", "Acquisition store.", complete=complete_stores)],
     repair: Annotated[
         bool,
-        typer.Option("--repair", help="Make frames, visits, digests and metadata anew where the samples are sound."),
+        option(
+            "--repair",
+            panel="Everyday",
+            help="Make frames, visits, digests and metadata anew where the samples are sound.",
+        ),
     ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Check every file of a store: record, metadata, samples, pictures; name those that are damaged."""
+    """Check every file of a store and name those that are damaged."""
     from stemscan.errors import StoreError
     from stemscan.store.verify import verify_store
     from stemscan.units import counted

@@ -5,29 +5,58 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk
+from stemscan.cli.completing import complete_channels, complete_methods, complete_stores
+from stemscan.cli.options import argument, option
 
-__all__ = ["view"]
+__all__ = ["EXAMPLES", "view"]
+
+EXAMPLES = """
+stemscan view acq.zarr -o scan.gif
+stemscan view acq.zarr -o scan.png
+"""
 
 
 def view(
-    store: Annotated[Path, typer.Argument(metavar="ACQ.zarr", help="Acquisition store.", show_default=False)],
+    store: Annotated[Path, argument("ACQ.zarr", "Acquisition store.", complete=complete_stores)],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", help="As it fills: .gif, .mp4, .html; at its end: .png.", show_default=False),
+        option(
+            "--output",
+            "-o",
+            panel="Everyday",
+            help="File to write; as it fills: .gif, .mp4, .html; at its end: .png.",
+            metavar="FILE",
+        ),
     ],
-    frames: Annotated[int, typer.Option(min=1, max=1000, help="Pictures of the film.")] = 24,
-    seconds: Annotated[float, typer.Option(min=0.1, max=600, help="Length of the film.")] = 6.0,
-    size: Annotated[int, typer.Option(min=64, max=4096, help="Longest side of a picture in pixels.")] = 480,
-    method: Annotated[str | None, typer.Option(help="Method of the images (fourier-eb, quick).")] = None,
-    channel: Annotated[str, typer.Option(help="Number or name of the detector to show.")] = "0",
+    frames: Annotated[int, option(panel="Film", help="Pictures of the film.", metavar="N", min=1, max=1000)] = 24,
+    seconds: Annotated[
+        float, option(panel="Film", help="Length of the film in seconds.", metavar="NUMBER", min=0.1, max=600)
+    ] = 6.0,
+    size: Annotated[
+        int, option(panel="Film", help="Longest side of a picture in pixels.", metavar="N", min=64, max=4096)
+    ] = 480,
+    method: Annotated[
+        str | None,
+        option(
+            panel="Image",
+            help="Method of the images.",
+            metavar="NAME",
+            default="fourier-eb, quick",
+            complete=complete_methods,
+        ),
+    ] = None,
+    channel: Annotated[
+        str,
+        option(
+            panel="Image", help="Detector to show, by name or number.", metavar="NAME|N", complete=complete_channels
+        ),
+    ] = "0",
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Draw a scan as it fills, the image beside it: .gif, .mp4, .html (one file, offline) or .png."""
+    """Draw a scan as it fills: a film, a page or a picture."""
     from stemscan.errors import ReconError
     from stemscan.files.writing import check_output
     from stemscan.recon.view.film import Sheet, moments

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import typer
-
 from stemscan.cli.common import choice
+from stemscan.cli.completing import complete_detectors, complete_presets, complete_profiles
+from stemscan.cli.options import FITS, NOISES, SMOOTHS, option
 from stemscan.cli.shared_options import Shared
 
 __all__ = ["VirtualOptions", "virtual_settings"]
@@ -20,68 +20,97 @@ class VirtualOptions(Shared):
 
     noise: Annotated[
         str | None,
-        typer.Option(help="poisson (default), or eq5 for equation 5 of the FSHNet paper.", show_default=False),
+        option(
+            panel="Virtual microscope",
+            help="Noise of the counts: Poisson, or equation 5 of the FSHNet paper.",
+            choices=NOISES,
+            default="poisson",
+        ),
     ] = None
-    seed: Annotated[int | None, typer.Option(help="Seed of the detector (1).", show_default=False)] = None
+    seed: Annotated[
+        int | None, option(panel="Virtual microscope", help="Seed of the detector.", metavar="N", default="1")
+    ] = None
     coil_tau: Annotated[
         str | None,
-        typer.Option(
+        option(
+            panel="Virtual microscope",
+            help="Time constant of the scan coils, as 30us: the beam lags, and the store records where it was.",
             metavar="TIME",
-            help="Time constant of the scan coils, like 30us: the beam lags, and the store says where it was (none).",
-            show_default=False,
+            default="none",
         ),
     ] = None
     profile: Annotated[
         str | None,
-        typer.Option(
+        option(
+            panel="Virtual microscope",
+            help="Controller profile for whose settle times and flyback the beam waits.",
             metavar="NAME|FILE",
-            help="Controller profile for whose settle times and flyback the beam waits (none; obi: obi).",
-            show_default=False,
+            default="none; obi: obi",
+            complete=complete_profiles,
         ),
     ] = None
     instrument: Annotated[
         str | None,
-        typer.Option(
+        option(
+            panel="Virtual microscope",
+            help="Faults of the microscope: a preset (docs/instrument.md) or a YAML file.",
             metavar="NAME|FILE",
-            help="Faults of the microscope: ideal (default), another preset (docs/instrument.md), or a YAML file.",
-            show_default=False,
+            default="ideal",
+            complete=complete_presets,
         ),
     ] = None
     detector: Annotated[
         list[str] | None,
-        typer.Option(
+        option(
+            panel="Virtual microscope",
+            help=(
+                "Detector of a channel: haadf, laadf, abf, bf, or a quarter of the ring, q1 to q4; obi: "
+                "GAIN,OFFSET of an analogue one."
+            ),
             metavar="NAME",
-            help="Detector: haadf (default), laadf, abf, bf or a quarter of the ring, q1 to q4; given again for more "
-            "channels (obi: GAIN,OFFSET of an analogue one).",
-            show_default=False,
+            default="haadf",
+            complete=complete_detectors,
         ),
     ] = None
     fit: Annotated[
         str | None,
-        typer.Option(
-            help="Image of another shape than the plan's: error (default), crop (top left) or resample.",
-            show_default=False,
+        option(
+            panel="Image as specimen",
+            help="Treatment of an image of another shape than the plan's; crop keeps the top left.",
+            choices=FITS,
+            default="error",
         ),
     ] = None
     value_range: Annotated[
         str | None,
-        typer.Option(
-            "--range", help="LO,HI: values, or percentiles like 0.1%,99.9%, that become 0 and 1.", show_default=False
+        option(
+            "--range",
+            panel="Image as specimen",
+            help="Values, or percentiles as 0.1%,99.9%, that become 0 and 1.",
+            metavar="LO,HI",
+            default="the type's range, or lowest and highest",
         ),
     ] = None
     smooth: Annotated[
         str | None,
-        typer.Option(
-            help="paper: Gaussian and median filter, so that a noisy image can serve as truth.", show_default=False
+        option(
+            panel="Image as specimen",
+            help="Filter that lets a noisy image serve as truth; paper: Gaussian, then median.",
+            choices=SMOOTHS,
+            default="none",
         ),
     ] = None
     median: Annotated[
-        int | None, typer.Option(help="How many median filters --smooth applies (1).", show_default=False)
+        int | None,
+        option(panel="Image as specimen", help="Number of median filters of --smooth.", metavar="N", default="1"),
     ] = None
     frame: Annotated[
         str | None,
-        typer.Option(
-            metavar="N|NAME", help="Which frame of a file with several: from 0, or by name.", show_default=False
+        option(
+            panel="Image as specimen",
+            help="Frame of a file with several: from 0, or by name.",
+            metavar="N|NAME",
+            default="the only one",
         ),
     ] = None
 

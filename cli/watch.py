@@ -5,31 +5,61 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from stemscan.cli.common import JsonOption, QuietOption, Talk
+from stemscan.cli.completing import complete_channels, complete_methods, complete_stores
+from stemscan.cli.options import argument, option
 from stemscan.cli.watching import check_port
 
-__all__ = ["watch"]
+__all__ = ["EXAMPLES", "watch"]
+
+EXAMPLES = """
+stemscan watch acq.zarr
+stemscan watch acq.zarr --speed 10
+"""
 
 
 def watch(
-    store: Annotated[Path, typer.Argument(help="Acquisition store, growing or finished.", show_default=False)],
-    speed: Annotated[float, typer.Option(help="Finished store: seconds of the scan in a second of its replay.")] = 1.0,
-    method: Annotated[str | None, typer.Option(help="Method of the image (fourier-eb, quick).")] = None,
-    channel: Annotated[str, typer.Option(help="Number or name of the detector to show.")] = "0",
-    threads: Annotated[
-        int | None, typer.Option(help="Threads at most, for images (half of the processors).", show_default=False)
+    store: Annotated[Path, argument("STORE", "Acquisition store, growing or finished.", complete=complete_stores)],
+    speed: Annotated[
+        float,
+        option(
+            panel="Everyday",
+            help="Seconds of the scan in a second of the replay of a finished store.",
+            metavar="NUMBER",
+        ),
+    ] = 1.0,
+    method: Annotated[
+        str | None,
+        option(
+            panel="Image",
+            help="Method of the image.",
+            metavar="NAME",
+            default="fourier-eb, quick",
+            complete=complete_methods,
+        ),
     ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 for a free one.")] = 0,
+    channel: Annotated[
+        str,
+        option(
+            panel="Image", help="Detector to show, by name or number.", metavar="NAME|N", complete=complete_channels
+        ),
+    ] = "0",
+    threads: Annotated[
+        int | None,
+        option(panel="Image", help="Threads at most, for images.", metavar="N", default="half of the processors"),
+    ] = None,
+    host: Annotated[str, option(panel="Network", help="Address to listen at.", metavar="HOST")] = "127.0.0.1",
+    port: Annotated[int, option(panel="Network", help="Port; 0 takes a free one.", metavar="PORT")] = 0,
     allow_remote: Annotated[
-        bool, typer.Option("--allow-remote", help="Listen at addresses that other machines reach.")
+        bool, option("--allow-remote", panel="Network", help="Listen at addresses that other machines reach.")
     ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Show a store in a browser until Ctrl-C: counts, coverage, image, dose, drift; nothing is written."""
+    """Show a store in a browser as it fills, until Ctrl-C.
+
+    Counts, coverage, image, dose and drift; a finished store is replayed. Nothing is written.
+    """
     from stemscan.errors import InputNotFoundError, UsageError
     from stemscan.recon.view.guards import check_listening, new_token
     from stemscan.recon.view.making import METHOD

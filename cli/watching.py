@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stemscan.cli.options import option
 from stemscan.cli.shared_options import Shared
 
 if TYPE_CHECKING:
@@ -26,14 +27,22 @@ _PORTS = 1 << 16
 class PageOptions(Shared):
     """Where the page of an acquisition is served; None where not given."""
 
-    host: Annotated[str | None, typer.Option(help="watch: address to listen at (127.0.0.1).", show_default=False)] = (
-        None
-    )
-    port: Annotated[int | None, typer.Option(help="watch: port (a free one).", show_default=False)] = None
+    host: Annotated[
+        str | None,
+        option(
+            panel="Page in the browser", help="Address to listen at, with --watch.", metavar="HOST", default="127.0.0.1"
+        ),
+    ] = None
+    port: Annotated[
+        int | None,
+        option(panel="Page in the browser", help="Port, with --watch.", metavar="PORT", default="a free one"),
+    ] = None
     allow_remote: Annotated[
         bool | None,
-        typer.Option(
-            "--allow-remote", help="watch: listen at addresses that other machines reach.", show_default=False
+        option(
+            "--allow-remote",
+            panel="Page in the browser",
+            help="Listen at addresses that other machines reach, with --watch.",
         ),
     ] = None
 

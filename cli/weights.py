@@ -8,29 +8,35 @@ from typing import Annotated
 import typer
 
 from stemscan.cli.common import JsonOption, OutputOption, OverwriteOption, QuietOption, Talk, table
+from stemscan.cli.help import Command, Group
+from stemscan.cli.options import argument
 
-__all__ = ["app"]
+__all__ = ["EXAMPLES", "app"]
 
-app = typer.Typer(rich_markup_mode=None)
+EXAMPLES = """
+stemscan weights import authors_weights.pkl -o published.safetensors
+"""
+
+app = typer.Typer(rich_markup_mode=None, cls=Group, epilog=EXAMPLES)
 
 
 @app.callback()
 def weights() -> None:
-    """Convert network weights."""
+    """Convert weights of networks."""
 
 
-@app.command("import")
+@app.command("import", cls=Command, epilog=EXAMPLES)
 def import_weights(
     file: Annotated[
         Path,
-        typer.Argument(help="The published FSHNet weights: safetensors, or the authors' .pkl.", show_default=False),
+        argument("FILE", "Published FSHNet weights: safetensors, or the authors' .pkl."),
     ],
     output: OutputOption,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Convert the published FSHNet weights for `stemscan recon --method fshnet --weights`."""
+    """Convert the published FSHNet weights for recon --weights."""
     from dataclasses import asdict
 
     from stemscan.recon.paper.published_weights import import_published

@@ -119,6 +119,7 @@ def _help(every: list[DeclaredOption]) -> str:
     """Text of an option, after the patterns that it is for."""
     kinds: dict[str, list[str]] = {}
     for one in every:
-        text = one.help if one.default is None else f"{one.help} ({one.default:g})"
+        text = one.help if one.default is None else f"{one.help}. [default: {one.default:g}]"
         kinds.setdefault(text, []).append(one.kind)
-    return "; ".join(f"{', '.join(names)}: {text}" for text, names in kinds.items()) + "."
+    whole = "; ".join(f"{', '.join(names)}: {text}" for text, names in kinds.items())
+    return whole if whole.endswith("]") else f"{whole}."

@@ -82,7 +82,7 @@ WRONG = [
     (["--frobnicate"], "--frobnicate"),
     (["frobnicate"], "frobnicate"),
     (["info", "nothing"], "'nothing', which does not exist"),
-    (["info"], "path"),
+    (["info"], "PATH"),
 ]
 
 
