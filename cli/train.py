@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import typer
+
 from stemscan.cli.common import JsonOption, QuietOption, Talk, table
 from stemscan.cli.completing import complete_configurations, complete_devices
 from stemscan.cli.options import argument, option
