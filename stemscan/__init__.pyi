@@ -25,6 +25,7 @@ from .recon.loading import load
 from .recon.metrics import compare
 from .recon.reconstruction import Reconstruction
 from .recon.run import reconstruct
+from .recon.view.notebook import view
 from .simulators.session import simulate
 from .store.batch import SampleBatch
 from .store.reader import Acquisition
@@ -69,4 +70,5 @@ __all__ = [
     "reconstruct",
     "simulate",
     "store_drift",
+    "view",
 ]

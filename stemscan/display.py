@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Iterable
 from html import escape
 
-__all__ = ["Rows", "as_html", "as_text", "columns"]
+__all__ = ["Rows", "as_html", "as_table", "as_text", "columns"]
 
 Rows = Iterable[tuple[str, str]]
 """Names and values, one a line."""
@@ -46,9 +46,20 @@ def as_html(title: str, rows: Rows, png: bytes | None = None) -> str:
     '<div><b>ScanPlan</b><table><tr><th style="text-align:left">passes</th><td style="text-align:left">4</td></tr>\
 </table></div>'
     """
-    left = 'style="text-align:left"'
-    lines = "".join(f"<tr><th {left}>{escape(name)}</th><td {left}>{escape(value)}</td></tr>" for name, value in rows)
     picture = (
         "" if png is None else f'<img alt="{escape(title)}" src="data:image/png;base64,{b64encode(png).decode()}">'
     )
-    return f"<div><b>{escape(title)}</b>{picture}<table>{lines}</table></div>"
+    return f"<div><b>{escape(title)}</b>{picture}{as_table(rows)}</div>"
+
+
+def as_table(rows: Rows) -> str:
+    """Rows as a table of HTML.
+
+    Examples
+    --------
+    >>> as_table([("passes", "4")])
+    '<table><tr><th style="text-align:left">passes</th><td style="text-align:left">4</td></tr></table>'
+    """
+    left = 'style="text-align:left"'
+    lines = "".join(f"<tr><th {left}>{escape(name)}</th><td {left}>{escape(value)}</td></tr>" for name, value in rows)
+    return f"<table>{lines}</table>"

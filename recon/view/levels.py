@@ -120,6 +120,18 @@ class Layer:
         means, known = self._means(region, 1 << level)
         whole = level > 0 and rows <= side and columns <= side
         limits = self.limits or (_limits(means, known) if whole else self._found_limits(1 << level))
+        return self._numbers(means, known, limits)
+
+    def whole(self, side: int) -> tuple[npt.NDArray[np.uint8], tuple[float, float]]:
+        """Numbers of the colours of the whole picture, of at most `side` pixels along a side, and the limits."""
+        step = max(1, -(-max(self.values.shape) // side))
+        means, known = self._means((slice(None), slice(None)), step)
+        return self._numbers(means, known, self.limits or _limits(means, known))
+
+    def _numbers(
+        self, means: Values, known: npt.NDArray[np.bool_] | None, limits: tuple[float, float]
+    ) -> tuple[npt.NDArray[np.uint8], tuple[float, float]]:
+        """Numbers of colours of means, and the limits."""
         numbers = shades(self.shades).number(means, limits).astype(np.uint8)
         if known is not None:
             numbers[~known] = 0

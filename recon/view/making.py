@@ -99,8 +99,8 @@ def _warm_up(method: str) -> None:
         make_ready((_SMALL, _SMALL), ".npy", method, **settings_for(method))
 
 
-def make(path: Path, channel: int | str, method: str, threads: int, samples: int) -> Made:
-    """Make the image of the first samples of a store.
+def make(path: Path, channel: int | str, method: str, threads: int, samples: int, *, quality: bool = True) -> Made:
+    """Make the image of the first samples of a store, and tell its quality by samples that are held out.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def make(path: Path, channel: int | str, method: str, threads: int, samples: int
     inputs = first_samples(store, samples, channel)
     done = reconstruct(inputs, method, threads=threads, **settings_for(method))
     with limit_threads(threads):
-        held_out = _held_out(store, samples, channel)
+        held_out = _held_out(store, samples, channel) if quality else None
     facts: Found = {
         "samples": samples,
         "passes": int(np.searchsorted(store.layout.pass_starts, samples, side="right")) - 1,

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import stemscan as ss
 from benchmarks import paced
 from stemscan.simulators.api import load_specimen
 from stemscan.simulators.session import simulate
@@ -212,3 +213,12 @@ def test_a_phone_needs_no_scrolling_sideways(browser: Any, source: Path) -> None
         until(tab, "pagesShown()[0] >= 1", 20_000)
         assert tab.evaluate("document.documentElement.scrollWidth") <= 360
         context.close()
+
+
+def test_a_view_in_one_file_shows_itself(page: Any, source: Path, tmp_path: Path) -> None:
+    path = ss.view(source).save(tmp_path / "view.html")
+    page.goto(path.as_uri())
+    page.locator("details").first.locator("summary").click()
+    assert page.evaluate("[...document.images].every(one => one.complete && one.naturalWidth > 0)")
+    assert page.locator("img").count() == 8
+    assert page.locator("figure:visible").count() == 7
