@@ -19,6 +19,7 @@ _LEAST = 1e-3
 _TURNS, _ROUNDS = 4, 10
 _SETTLED = 0.2
 _SHARE = 0.002
+_LEAST_SLOPE = 0.35
 
 
 def smoothed(model: ColumnModel, points: Observations, *, profiles: bool = True) -> Fitted:
@@ -33,7 +34,7 @@ def smoothed(model: ColumnModel, points: Observations, *, profiles: bool = True)
     fitted = fit(model, points, rounds=4, profiles=profiles)
     for _ in range(_TURNS):
         before, normal = fitted.model.stiffness, Normal.of(fitted.system)
-        stiffness = _learned(normal, fitted.model, (_LEAST * points.mean) ** 2)
+        stiffness = _learned(normal, fitted.model, points.mean, (_LEAST * points.mean) ** 2)
         if before and abs(math.log(stiffness / before)) < _SETTLED:
             break
         model = replace(fitted.model, stiffness=stiffness)
@@ -42,31 +43,34 @@ def smoothed(model: ColumnModel, points: Observations, *, profiles: bool = True)
     return fitted
 
 
-def _learned(normal: Normal, model: ColumnModel, least: float) -> float:
-    """1 / s^2 where the evidence is stationary, s^2 at least `least`."""
+def _learned(normal: Normal, model: ColumnModel, mean: float, least: float) -> float:
+    """1 / s^2 where the evidence is stationary, s^2 at least `least`.
+
+    The first s is the mean signal: with none at all, nodes of which the counts tell nothing would decide, by chance.
+    Then ln s^2 goes to where its changes, seen as a line, vanish.
+    """
     apart, freedom = differences(model.nodes.shape), model.nodes.size - 1
     signs = np.random.Generator(np.random.Philox(0)).choice([-1.0, 1.0], apart.shape[0])
     nodes = slice(3 * len(model.rows), 3 * len(model.rows) + model.nodes.size)
-    stiffness, settled = model.stiffness, False
     probe = np.zeros_like(normal.gradient)
     probe[nodes] = apart.T @ signs
-    step = spread = None
+    step = spread = before = None
+    at = -math.log(model.stiffness) if model.stiffness else math.log(max(mean**2, least))
     for _ in range(_ROUNDS):
+        stiffness = math.exp(-at)
         bent = _stiffened(normal, model, stiffness)
         solver = Solver(bent, 1e-9 * bent.diagonal + 1e-12)
         step = solver.solve(bent.gradient, share=_SHARE, start=step)
         spread = solver.solve(probe, share=_SHARE, start=spread)
         trace = float(signs @ (apart @ spread[nodes]))
         squares = float(((apart @ (model.nodes.ravel() + step[nodes])) ** 2).sum())
-        if stiffness:
-            variance = max(squares / max(freedom - stiffness * trace, 0.5), least)
-            settled = abs(math.log(variance * stiffness)) < 0.5 * _SETTLED
-        else:
-            variance = max(max(squares - trace, 0.0) / freedom, least)
-        stiffness = 1.0 / variance
-        if settled:
+        change = math.log(max(squares / max(freedom - stiffness * trace, 0.5), least)) - at
+        slope = (before[1] - change) / (at - before[0]) if before else 1.0
+        before = at, change
+        at = max(at + change / min(max(slope, _LEAST_SLOPE), 1.0), math.log(least))
+        if abs(at - before[0]) < 0.5 * _SETTLED:
             break
-    return stiffness
+    return math.exp(-at)
 
 
 def _stiffened(normal: Normal, model: ColumnModel, stiffness: float) -> Normal:
