@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from stemscan.cli.options import GENERAL, option
+from stemscan.cli.progress import Progress, Report, shown_progress
 from stemscan.display import columns as table
-from stemscan.runtime.compiling import told_of_compilation
 
 if TYPE_CHECKING:
     from stemscan.store.reader import Acquisition
@@ -34,9 +34,6 @@ __all__ = [
     "table",
 ]
 
-Progress = Callable[[int, int], None]
-
-_COMPILING = "compiling, once after an installation"
 Choice = TypeVar("Choice", bound=str)
 
 _stdouts: list[Any] = []
@@ -91,11 +88,6 @@ OverwriteOption = Annotated[bool, option("--overwrite", panel=GENERAL, help="Rep
 OutputOption = Annotated[
     Path, option("--output", "-o", panel="Everyday", help="File or store to write.", metavar="OUT")
 ]
-
-
-def _is_watched() -> bool:
-    """Tell whether stderr is a terminal; it is None where the caller closed it."""
-    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def one_sentence(text: str) -> str:
@@ -154,56 +146,29 @@ class Talk:
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Progress]:
-        """A progress bar on stderr, silent when that is not a terminal or the command is quiet.
+        """Show how far some work is: see `stemscan.cli.progress`; silent for JSON and where the command is quiet.
 
         Yields
         ------
         callable
             Takes (done, in all).
         """
-        if self.quiet or not _is_watched():
-            yield lambda done, total: None
-            return
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(what, total=None)
-            with told_of_compilation(lambda: bar.update(task, description=f"{what} ({_COMPILING})")):
-                yield lambda done, total: bar.update(task, completed=done, total=total)
+        with self.live_progress(what) as report:
+            yield lambda done, total: report(done, total, None)
 
     @contextmanager
-    def live_progress(self, what: str) -> Iterator[Callable[[int, int, Mapping[str, float]], None]]:
-        """A progress bar that shows the latest numbers beside it; silent as `progress` is.
+    def live_progress(self, what: str) -> Iterator[Report]:
+        """Show how far some work is, with the latest numbers beside it; silent as `progress` is.
 
         Yields
         ------
         callable
             Takes (done, in all, numbers by name).
         """
-        shown: dict[str, float] = {}
-        if self.quiet or not _is_watched():
+        if self.quiet or self.as_json:
             yield lambda done, total, numbers: None
             return
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed}/{task.total}"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[numbers]}"),
-        )
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(what, total=None, numbers="")
-
-            def report(done: int, total: int, numbers: Mapping[str, float]) -> None:
-                shown.update(numbers)
-                text = ", ".join(f"{name} {value:.3g}" for name, value in shown.items())
-                bar.update(task, completed=done, total=total, numbers=text)
-
+        with shown_progress(what) as report:
             yield report
 
 

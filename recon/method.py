@@ -54,6 +54,9 @@ class Method:
     memory : tuple of float
         Memory beside its inputs, by `benchmarks/memory.py`: bytes a pixel of the plan's grid, and further bytes that
         do not grow beyond this. Of methods that find a coarser grid, on the coarsest; they ask for more later.
+    cost : float
+        Processor time for a pixel of the plan's grid, in microseconds as measured once at 1024 x 1024 pixels on one
+        thread: for what is foretold of long runs, in which methods stand beside each other.
     tiles : bool
         True if its image at a place follows from the samples around it, so that large frames are made tile by tile.
     rank : int
@@ -71,6 +74,7 @@ class Method:
     sees_truth: bool = False
     beside: bool = False
     memory: tuple[float, float] = (32, 0)
+    cost: float = 2.0
     tiles: bool = False
     rank: int = _LAST
     plugin: Plugin | None = None

@@ -29,6 +29,7 @@ from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.inputs.read_noise import read_variance
 from stemscan.recon.run import reconstruct
 from stemscan.runtime.compiled import compiled
+from stemscan.runtime.work import doing
 from stemscan.types import Image
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ class PsnrGain:
 
     def __call__(self, acquisition: Acquisition, passes: int) -> str | None:
         """Why to stop after `passes` whole passes; None to go on."""
-        gain = expected_gain(acquisition, passes)
+        with doing("weighing another pass"):
+            gain = expected_gain(acquisition, passes)
         if gain is None or gain >= self.decibel:
             return None
         return f"psnr-gain: one more pass is expected to add {gain:.3f} dB, less than {self.decibel:g}"

@@ -21,6 +21,7 @@ from stemscan.recon.registry import memory_remedy
 from stemscan.recon.settings import plain
 from stemscan.recon.threads import limit_threads
 from stemscan.runtime.memory import require_memory
+from stemscan.runtime.work import part
 
 if TYPE_CHECKING:
     from stemscan.plugins.plugin import Plugin
@@ -50,7 +51,8 @@ def reconstruct_whole(
     passed = {name: value for name, value in (("device", where), ("weights", weights)) if chosen.takes(name)}
     with limit_threads(threads):
         start = time.perf_counter()
-        estimate = _estimate(chosen, inputs, passed, plain(settings))
+        with part(0.92 if contradictions else 1.0):
+            estimate = _estimate(chosen, inputs, passed, plain(settings))
         shown = estimate if grid == "native" else _on_plan(estimate, inputs.shape)
         seconds = time.perf_counter() - start
         checked = _checked(inputs.own or inputs, estimate, shown) if contradictions else None

@@ -16,6 +16,7 @@ METHODS: Final = (
         uses_torch=True,
         gives_std=True,
         memory=(420, 3e8),
+        cost=13,
         tiles=True,
         rank=0,
     ),

@@ -21,6 +21,7 @@ from stemscan.recon.inputs.held_out import split_samples
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.reconstruction import Estimate
 from stemscan.recon.threads import fits_together, side_by_side
+from stemscan.runtime.work import in_part, part
 
 if TYPE_CHECKING:
     from stemscan.recon.inputs.held_out import Split
@@ -53,7 +54,7 @@ def blend(inputs: Inputs, *, device: str = "cpu", seed: int = 0) -> Estimate:
     whole = inputs.whole
     split = split_samples(whole, _HELD_OUT, seed)
     seen = _without_held_out(whole, split)
-    tasks = partial(_both, whole, device), partial(_judged, seen, device)
+    tasks = in_part(0.6, partial(_both, whole, device)), in_part(0.38, partial(_judged, seen, device))
     network: Estimate
     crystal: Estimate
     judged: tuple[Image, Image] | None
@@ -91,9 +92,10 @@ def blend(inputs: Inputs, *, device: str = "cpu", seed: int = 0) -> Estimate:
 def _both(whole: Inputs, device: str) -> tuple[Estimate, Estimate]:
     """Estimates by FSHNet and by columns."""
     with shared_analyses():
-        analysed(whole.S, whole.V, whole.electrons_per_sample, noise=whole.noise, device=device)  # for both
+        with part(0.08):
+            analysed(whole.S, whole.V, whole.electrons_per_sample, noise=whole.noise, device=device)  # for both
         by_columns, by_network = partial(columns, whole, device=device), partial(fshnet, whole, device=device)
-        tasks = by_columns, partial(by_network, regression=True)
+        tasks = in_part(0.4, by_columns), in_part(0.52, partial(by_network, regression=True))
         crystal, network = side_by_side(tasks, together=fits_together(whole.shape, device))
     return network, crystal
 
@@ -103,7 +105,8 @@ def _judged(seen: Inputs | None, device: str) -> tuple[Image, Image] | None:
     if seen is None:
         return None
     with shared_analyses():
-        crystal = columns_estimate(seen, device, with_std=False)
+        with part(0.75):
+            crystal = columns_estimate(seen, device, with_std=False)
         return (fshnet(seen, device=device).image, crystal.image) if crystal.settings["columns"] else None
 
 

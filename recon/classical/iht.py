@@ -18,6 +18,7 @@ from stemscan.errors import UsageError
 from stemscan.recon.classical.fourier_threshold import FourierThreshold, Spectrum
 from stemscan.recon.inputs.held_out import Split, split_samples
 from stemscan.recon.reconstruction import Estimate
+from stemscan.runtime.work import part, stepped
 from stemscan.types import Floats, Image
 from stemscan.units import counted
 
@@ -76,7 +77,8 @@ def iht(inputs: Inputs, *, coefficients: int | None = None, seed: int = 0) -> Es
             raise UsageError(f"expected {name} of at least 0, got {value}; leave it out for the default")
     mean = np.float32(inputs.mean)
     if coefficients is None:
-        choice = _choose(split_samples(inputs.whole, _HELD_OUT, seed), mean)
+        with part(0.5):
+            choice = _choose(split_samples(inputs.whole, _HELD_OUT, seed), mean)
     else:
         choice = _Choice(coefficients, None, None, None)
     image = np.full(inputs.shape, mean, dtype=np.float32)
@@ -117,7 +119,8 @@ def _choose(split: Split, mean: np.float32) -> _Choice:
     problem = FourierThreshold(split.kept_sum - mean * split.kept_visits, split.kept_visits)
     best = of_mean = errors_of(None)
     chosen, found, spectrum, misses = 0, None, problem.start(), 0
-    for k in _numbers(int(np.count_nonzero(split.kept_visits)) // 2):
+    numbers = _numbers(int(np.count_nonzero(split.kept_visits)) // 2)
+    for k in stepped(numbers, max(len(numbers) // 2, 1)):  # it ends about half way
         spectrum = problem.iterate(spectrum, k, _STEPS)
         errors = errors_of(problem.image(spectrum))
         misses += 1

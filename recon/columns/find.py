@@ -15,6 +15,7 @@ from stemscan.recon.columns.table import ColumnTable
 from stemscan.recon.columns.tiles import Scan, Tile
 from stemscan.recon.columns.whole import search
 from stemscan.recon.threads import limit_threads
+from stemscan.runtime.work import part
 from stemscan.types import Array
 
 if TYPE_CHECKING:
@@ -109,5 +110,6 @@ def finding(inputs: Inputs, image: Array | None = None) -> Finding | str:
     def image_of(tile: Tile) -> Array:
         return pilot_image(scan.part(tile)) if image is None else image[tile.window]
 
-    found = search(scan, image_of)
+    with part(0.75):
+        found = search(scan, image_of)
     return "the counts are explained without a column" if found is None else Finding(inputs, found)

@@ -25,6 +25,7 @@ from stemscan.recon.fourier_eb.method import fourier_eb
 from stemscan.recon.fourier_eb.shared import analysed
 from stemscan.recon.inputs.grids import upsample, upsample_linear
 from stemscan.recon.reconstruction import Estimate
+from stemscan.runtime.work import part
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -59,14 +60,17 @@ def columns(inputs: Inputs, *, device: str = "cpu") -> Estimate:
 def columns_estimate(inputs: Inputs, device: str, *, with_std: bool) -> Estimate:
     """As `columns`, or without the standard deviation where columns were found."""
     whole, dose = inputs.whole, inputs.electrons_per_sample
-    pilot = analysed(whole.S, whole.V, dose, noise=whole.noise, device=device)
+    with part(0.08):
+        pilot = analysed(whole.S, whole.V, dose, noise=whole.noise, device=device)
     unclipped = bool(whole.S.min() < 0)
-    found = finding(whole, _on_plan(pilot.image, pilot, whole.shape))
+    with part(0.56):
+        found = finding(whole, _on_plan(pilot.image, pilot, whole.shape))
     if isinstance(found, str):
         return replace(fourier_eb(whole, device=device), settings=_settings(found))
     shown = drawn_columns(found)
     drawn, variance = paint(found, shown)
-    rest = analyse(whole.S, whole.V, dose, noise=whole.noise, device=device, prior=drawn)
+    with part(0.06):
+        rest = analyse(whole.S, whole.V, dose, noise=whole.noise, device=device, prior=drawn)
     image = drawn + _on_plan(rest.image, rest, whole.shape)
     common, uncertain = _common(found, shown, whole, image)
     image = image + common

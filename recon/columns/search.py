@@ -23,6 +23,7 @@ from stemscan.recon.columns.score import Score
 from stemscan.recon.columns.sites import Surroundings, predict
 from stemscan.recon.columns.weak import with_weak
 from stemscan.recon.contradiction.scores import score_threshold
+from stemscan.runtime.work import part
 from stemscan.types import Floats
 
 __all__ = ["Scale", "Searched", "beginning", "searched"]
@@ -122,18 +123,21 @@ def searched(points: Observations, pilot: Pilot, scale: Scale, profiles: tuple[P
     start = beginning(points, pilot, scale, profiles[0] if profiles else Profile(scale.sigma))
     start = replace(start, reach=_FIRST_REACH * scale.sigma)
     alone = _Support(np.empty((0, 3)), _A_PEAK, scale.strict)
-    first = _settled(start, points, alone, sign, _TURNS[0], held=held)
+    with part(0.2):
+        first = _settled(start, points, alone, sign, _TURNS[0], held=held)
     sites = _expected_sites(first, points.shape, sign)
     places, amplitudes = _unoccupied(first.model, sites)
     model = first.model.extended(places, _AT_FIRST * amplitudes)
     support = _Support(sites, scale.strict, scale.strict)
-    settled = _settled(model, points, support, sign, _TURNS[1], held=held)
+    with part(0.5):
+        settled = _settled(model, points, support, sign, _TURNS[1], held=held)
     beyond = replace(_beyond(settled, points.shape), reach=scale.reach)
     points = replace(points, known=columns_at(beyond, points))
     # of tails a search at a small reach tells nothing
     whole = settled.model.profiles if held else (replace(settled.model.profiles[0], near=0.0, far=0.0),)
     model = replace(settled.model, reach=scale.reach, profiles=whole)
-    fitted = smoothed(model, points, profiles=not held)
+    with part(0.2):
+        fitted = smoothed(model, points, profiles=not held)
     return Searched(*with_weak(fitted, points, beyond, sign, profiles=not held))
 
 

@@ -24,6 +24,7 @@ from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import PARAMETERS, Profile
 from stemscan.recon.columns.search import Scale, Searched, searched
 from stemscan.recon.columns.tiles import Scan, Tile
+from stemscan.runtime.work import part
 from stemscan.types import Array, Floats, Integers
 
 __all__ = ["Found", "once", "search", "with_own_profiles"]
@@ -70,7 +71,13 @@ def search(scan: Scan, image_of: Callable[[Tile], Array]) -> Found | None:
         A reconstruction of the counts of a tile.
     """
     pilots = _spread(scan.tiles)
-    images = [Pilot(image_of(tile)) for tile in pilots]
+
+    def pilot_of(tile: Tile, share: float) -> Pilot:
+        with part(share):
+            return Pilot(image_of(tile))
+
+    alone, each = len(scan.tiles) == 1, 1 / len(scan.tiles)
+    images = [pilot_of(tile, 0.2 * each) for tile in pilots]
     scale = Scale.of(images, scan.shape)
     if len(scan.tiles) > 1:
         scale = replace(scale, spacing=float(max(8, 8 * math.floor(scale.spacing / 8))))
@@ -78,17 +85,26 @@ def search(scan: Scan, image_of: Callable[[Tile], Array]) -> Found | None:
     for tile in pilots + [tile for tile in scan.tiles if tile not in pilots]:
         if not images and sum(len(one.fitted.model.rows) for one in begun) >= _ENOUGH:
             break
-        one = searched(scan.points(tile), images.pop(0) if images else Pilot(image_of(tile)), scale)
+        pilot = images.pop(0) if images else pilot_of(tile, 0.2 * each)
+        with part(0.6 if alone else 0.3 * each):
+            one = searched(scan.points(tile), pilot, scale)
         if len(one.fitted.model.rows):
             begun.append(one)
     if not begun:
         return None
-    shared, fits = _learned(begun)
-    if len(scan.tiles) == 1:
+    with part(0.15 if alone else 0.05):
+        shared, fits = _learned(begun)
+    if alone:
         errors = joint_errors(fits[0], scan.shape)
         return _found(scan, fits[0].model, errors, begun[0].beyond, begun[0].uncertain)
     scan = scan.tiled(scale.spacing, scale.reach)
-    return _joined(scan, scale, [_tile(scan, tile, Pilot(image_of(tile)), scale, shared) for tile in scan.tiles])
+    each = 1 / len(scan.tiles)
+    tiles = []
+    for tile in scan.tiles:
+        pilot = pilot_of(tile, 0.2 * each)
+        with part(0.5 * each):
+            tiles.append(_tile(scan, tile, pilot, scale, shared))
+    return _joined(scan, scale, tiles)
 
 
 def _found(scan: Scan, model: ColumnModel, errors: Errors, beyond: ColumnModel, uncertain: Floats) -> Found:

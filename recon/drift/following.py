@@ -24,6 +24,7 @@ from stemscan.recon.drift.leave_out import Scale
 from stemscan.recon.drift.passes import TrackedParts, covering_parts
 from stemscan.recon.drift.timed import TimedSamples
 from stemscan.runtime.memory import require_memory
+from stemscan.runtime.work import doing
 
 if TYPE_CHECKING:
     from stemscan.store.reader import Acquisition
@@ -103,7 +104,8 @@ class FollowDrift:
         """Offset of the next pass after `passes` whole ones, in steps of 1/256 px; see `DriftFollower`."""
         row, column = acquisition.field_offsets[passes - 1]
         last = float(row), float(column)
-        state = self._tracked(acquisition, passes)
+        with doing("finding drift"):
+            state = self._tracked(acquisition, passes)
         if state.tracked.unclear is not None:
             near, far = state.tracked.unclear
             return Prediction(

@@ -23,6 +23,7 @@ from stemscan.recon.evaluation.averages import Averages
 from stemscan.recon.evaluation.cache import Cache, CachedRow
 from stemscan.recon.evaluation.cases import Case, Cell, Grid, all_cases
 from stemscan.recon.evaluation.contenders import Contender
+from stemscan.recon.evaluation.costs import Costs
 from stemscan.recon.evaluation.images import ImageSource
 from stemscan.recon.evaluation.implementation import code_of
 from stemscan.recon.evaluation.rows import Row, row_of, to_csv
@@ -36,6 +37,8 @@ MARK: Final = "evaluation.json"
 _FORMAT: Final = "stemscan-evaluation"
 
 Progress = Callable[[int, int], None]
+
+_SHARES = 10_000
 
 
 @dataclass(frozen=True)
@@ -195,7 +198,7 @@ def evaluate(
     anew : bool
         Run everything again.
     progress : callable, optional
-        Takes (cases done, cases in all).
+        Takes (time that was taken, that and the time that is left as far as can be told), in the same unit.
 
     Returns
     -------
@@ -219,7 +222,7 @@ def evaluate(
             tasks.append((case, shown))
         else:
             known[case.digest] = row
-    known |= _run(tasks, request.threads, scheduler, on_disk, progress, len(cases))
+    known |= _run(tasks, request.threads, scheduler, on_disk, progress)
     rows = tuple(row_of(case, known[case.digest].measured) for case in cases)
     write_text(folder / "rows.csv", to_csv(rows), overwrite=True)
     stale = [case.contender.label for case in cases if known[case.digest].code != code_of(case.contender)]
@@ -263,22 +266,21 @@ def _run(
     scheduler: Scheduler,
     cache: Cache,
     progress: Progress | None,
-    total: int,
 ) -> dict[str, CachedRow]:
     """Run tasks and keep what comes of each, the same case under several labels once."""
     distinct = {case.digest: (case, shown) for case, shown in tasks}
     known: dict[str, CachedRow] = {}
-    done = total - len(distinct)
-    if progress is not None:
-        progress(done, total)
     if not distinct:
         return known
+    costs = Costs(case for case, _ in distinct.values())
+    if progress is not None:
+        progress(0, _SHARES)
     with closing(scheduler.run(list(distinct.values()), threads)) as outcomes:  # workers end with it, however it ends
         for case, outcome in outcomes:
             known[case.digest] = cache.put(case, outcome)
-            done += 1
+            costs.done(case, outcome.measured.seconds)
             if progress is not None:
-                progress(done, total)
+                progress(round(_SHARES * costs.share), _SHARES)
     return known
 
 

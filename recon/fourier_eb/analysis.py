@@ -34,6 +34,7 @@ from stemscan.recon.fourier_eb.uncertainty import standard_deviation
 from stemscan.recon.fourier_eb.windows import has_windows
 from stemscan.recon.inputs.read_noise import read_variance
 from stemscan.runtime.memory import require_memory
+from stemscan.runtime.work import part
 from stemscan.types import Image
 
 __all__ = ["ROUNDS", "SHARED_STEPS", "STEPS", "FourierAnalysis", "analyse"]
@@ -45,6 +46,9 @@ _BYTES_A_SCAN_PIXEL: Final = 17
 
 _BYTES_OF_REGRESSION: Final = 225
 """Memory that a correction by held-out samples adds, for each pixel of the analysis's own grid, likewise."""
+
+_OWN_SHARE: Final = 0.13
+"""Cost of the analysis itself, over that with its correction."""
 
 ROUNDS = 4
 STEPS = 5
@@ -140,7 +144,9 @@ def analyse(
     if prior is not None:
         summed = summed - visits * (prior - np.float32(mean))
     offset = mean if prior is None else 0.0
-    band = find_band(as_tensor(summed, place), as_tensor(visits, place), mean, variance)
+    own = _OWN_SHARE if regression and whole else 1.0
+    with part(0.25 * own):
+        band = find_band(as_tensor(summed, place), as_tensor(visits, place), mean, variance)
     chosen = factor or (band.factor if band_limit is None else _fitting(band_limit, band))
     limit = band.limit if band_limit is None else band_limit
     domain = Domain.of((summed.shape[0], summed.shape[1]), chosen)
@@ -160,8 +166,10 @@ def analyse(
         electrons_per_sample,
         noise,
     )
-    found = estimate(samples, limit * chosen, rounds, steps, windows)
-    deviation, std = found.mean, _uncertainty(samples, found)
+    with part(0.6 * own):
+        found = estimate(samples, limit * chosen, rounds, steps, windows)
+    with part(0.15 * own):
+        deviation, std = found.mean, _uncertainty(samples, found)
     regression = regression and whole
     if regression:
         from stemscan.recon.fourier_eb.held_out import (
@@ -170,7 +178,8 @@ def analyse(
         )  # compiled code, which others need not wait for
 
         held_out = HeldOut(samples, summed, visits, limit * chosen, steps, windows, found.power)
-        deviation, std = corrected(found, std, held_out)
+        with part(1 - own):
+            deviation, std = corrected(found, std, held_out)
     return FourierAnalysis(
         image=domain.cut(deviation + offset),
         pilot=domain.cut(found.pilot + offset),

@@ -16,6 +16,7 @@ METHODS: Final = (
         uses_torch=True,
         gives_std=True,
         memory=(40, 0),
+        cost=5,
         tiles=True,
         rank=2,
     ),

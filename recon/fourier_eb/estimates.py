@@ -15,6 +15,7 @@ from stemscan.recon.fourier_eb.conjugate_gradients import half_weights, posterio
 from stemscan.recon.fourier_eb.samples import Samples
 from stemscan.recon.fourier_eb.spectrum import SpectrumEstimator
 from stemscan.recon.fourier_eb.windows import WindowPrior, has_windows
+from stemscan.runtime.work import part, stepped
 
 __all__ = ["Estimates", "estimate"]
 
@@ -76,10 +77,12 @@ def estimate(
     -------
     Estimates
     """
-    pilot, power, level = _stationary(samples, limit, rounds, steps, power)
+    windows = windows and has_windows(samples.domain)
+    with part(0.6 if windows else 1.0):
+        pilot, power, level = _stationary(samples, limit, rounds, steps, power)
     if samples.noise == "eq5":
         pilot = _refine_eq5(samples, pilot, power)
-    parts = _follow(samples, pilot) if windows and has_windows(samples.domain) else (pilot,)
+    parts = _follow(samples, pilot) if windows else (pilot,)
     return Estimates(pilot, parts, power, level)
 
 
@@ -102,7 +105,7 @@ def _stationary(
     level = samples.variance / per_pixel + leak * posterior
     if power is None:
         power = _power(spectrum, left * (samples.variance / per_pixel), level * share)
-    for turn in range(rounds):
+    for turn in stepped(range(rounds), rounds):
         estimate, left = posterior_mean(precision, left, power, estimate, steps)
         gained = power / (1 + power * (per_pixel / samples.variance))
         posterior = float((gained * columns).sum()) / visits.numel()

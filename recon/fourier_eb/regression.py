@@ -22,6 +22,7 @@ import torch
 from stemscan.recon.fourier_eb.evidence import ridge
 from stemscan.recon.fourier_eb.measures import Measures, Seen
 from stemscan.recon.threads import side_by_side
+from stemscan.runtime.work import in_part
 from stemscan.types import Floats, Image
 
 __all__ = ["FOLDS", "Correction", "Fold", "correction"]
@@ -99,7 +100,9 @@ def correction(
     measures = Measures(seen, noise / error)
     needed = _BYTES_A_PIXEL * seen.image.size
     folds = side_by_side(
-        [partial(_learned, fold, number, measures) for number in range(FOLDS)], together=together, memory=needed
+        [in_part(0.78 / FOLDS, partial(_learned, fold, number, measures)) for number in range(FOLDS)],
+        together=together,
+        memory=needed,
     )
     gram, moments, fourth = (np.sum(part, axis=0) for part in list(zip(*folds, strict=True))[:3])
     low = torch.stack([one.low for one in folds]).amin(0)

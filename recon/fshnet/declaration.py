@@ -18,6 +18,7 @@ METHODS: Final = (
         uses_torch=True,
         gives_std=True,
         memory=(50, 3e8),
+        cost=1.5,
         tiles=True,
         rank=1,
     ),

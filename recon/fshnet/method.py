@@ -23,6 +23,7 @@ from stemscan.recon.networks.registry import architecture_of
 from stemscan.recon.reconstruction import Estimate
 from stemscan.recon.weights import find_weights
 from stemscan.recon.weights.file import load_weights
+from stemscan.runtime.work import part
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from stemscan.recon.weights.file import WeightsInfo
 
 __all__ = ["Chain", "fshnet", "on_full_grid"]
+
+
+_OWN_SHARE = 0.2
+"""Cost of analysis and network, over that with the correction by held-out samples."""
 
 
 class Chain(Protocol):
@@ -111,15 +116,19 @@ def on_full_grid(
 ) -> Estimate:
     """The Fourier estimate, corrected; see `Chain`."""
     network = cast(FullGridNet, network)
-    made = features(
-        inputs.S, inputs.V, inputs.electrons_per_sample, noise=inputs.noise, device=device, analyse=network.analyse
-    )
-    image, std = correct(network, made, device)
     regression = enhancement.regression and np.array_equal(inputs.V, np.rint(inputs.V))
+    own = _OWN_SHARE if regression else 1.0
+    with part(0.55 * own):
+        made = features(
+            inputs.S, inputs.V, inputs.electrons_per_sample, noise=inputs.noise, device=device, analyse=network.analyse
+        )
+    with part(0.45 * own):
+        image, std = correct(network, made, device)
     if regression:
         from stemscan.recon.fshnet.held_out import corrected  # compiled code, for which others need not wait
 
-        image, std = corrected(network, inputs, made, image, std, device)
+        with part(1 - own):
+            image, std = corrected(network, inputs, made, image, std, device)
     settings: dict[str, Any] = {
         "analysis": made.analysis.settings,
         "nonlocal_step": bool(enhancement.wanted),

@@ -20,6 +20,7 @@ METHODS: Final = (
         needs_weights=True,
         uses_torch=True,
         memory=(760, 0),
+        cost=1,
         rank=3,
     ),
     Method(
@@ -29,6 +30,7 @@ METHODS: Final = (
         needs_weights=True,
         uses_torch=True,
         memory=(650, 0),
+        cost=1,
         rank=3,
     ),
     Method(
@@ -36,6 +38,7 @@ METHODS: Final = (
         f"{_ROOM}.bpfa.method:bpfa",
         "beta-process factor analysis: a dictionary of patches learned from the samples",
         memory=(24, 2e8),
+        cost=110,
         rank=6,
     ),
 )

@@ -33,6 +33,7 @@ from stemscan.recon.training.tasks import Batch, Losses, Task, task_of
 from stemscan.recon.training.validation import Validation, validation_specimens
 from stemscan.recon.weights.file import WeightsInfo, save_weights
 from stemscan.runtime.interrupts import Interrupts
+from stemscan.runtime.work import doing
 
 __all__ = ["WEIGHTS", "Pace", "Report", "train"]
 
@@ -315,7 +316,8 @@ def _keep_weights(run: _Run) -> None:
                 run.validation = Validation(
                     validation_specimens(run.images, config.data.variety), max(4, config.frames)
                 )
-            found = run.validation.run(architecture.method, path, str(run.device))
+            with doing("validating"):
+                found = run.validation.run(architecture.method, path, str(run.device))
             run.history.add(run.state.step, found)
             run.report(run.state.step, config.steps, found)
         _show(run)

@@ -22,6 +22,7 @@ from stemscan.recon.fourier_eb.samples import as_tensor, mean_and_variance
 from stemscan.recon.paper.bpfa.gibbs import GibbsSampler
 from stemscan.recon.paper.bpfa.patches import Patches
 from stemscan.recon.reconstruction import Estimate
+from stemscan.runtime.work import stepped
 from stemscan.types import Image
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def bpfa(
 def _mean_image(sampler: GibbsSampler, shape: tuple[int, ...], sweeps: int, averaged: int) -> Image:
     """Run the chain; mean image of its last sweeps, in units of the patches' values."""
     total = np.zeros(shape, dtype=np.float32)
-    for sweep in range(sweeps):
+    for sweep in stepped(range(sweeps), sweeps):
         sampler.sweep(sweep)
         if sweep >= sweeps - averaged:
             sampler.add_image(total)

@@ -241,7 +241,7 @@ def test_progress_ends_at_the_end_where_labels_share_cases(tmp_path: Path) -> No
     asked = request("nearest", "again=nearest")
     session.prepare_folder(tmp_path / "e")
     session.evaluate(asked, tmp_path / "e", Here(), progress=lambda done, total: seen.append((done, total)))
-    assert seen[-1] == (8, 8)
+    assert seen[-1][0] == seen[-1][1]
 
 
 def test_another_evaluation_may_make_the_cache_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,7 +90,7 @@ def test_the_line_of_progress_says_it(
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setattr("stemscan.cli.common._is_watched", lambda: True)
+    monkeypatch.setattr("stemscan.cli.progress.is_watched", lambda: True)
     with Talk().progress("reconstructing") as report:
         assert module.compiled()(twice)(4) == 8
         report(1, 2)
