@@ -108,9 +108,8 @@ def by_truth(wanted: Inputs, other: Inputs, truth: NDArray[Any], offset: float, 
 
 
 def image(inputs: Inputs, method: str) -> NDArray[Any]:
-    """Reconstruction; Fourier empirical Bayes without its regression, which is unstable in dark images."""
-    settings: dict[str, Any] = {"regression": False} if method == "fourier-eb" else {}
-    return reconstruct(inputs, method, contradictions=False, **settings).image.astype(np.float64)
+    """Reconstruction."""
+    return reconstruct(inputs, method, contradictions=False).image.astype(np.float64)
 
 
 def psnr(image: NDArray[Any], truth: NDArray[Any]) -> float:
