@@ -16,34 +16,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from stemscan.arguments import whole_number
 from stemscan.errors import UsageError
-from stemscan.random import Stream, random_words
-from stemscan.runtime.compiled import compiled
-from stemscan.simulators.instrument.poisson_table import (
-    ALIAS_BITS,
-    BASE_BITS,
-    FINE_STEP,
-    FINE_STEPS,
-    MAX_MEAN,
-    poisson_tables,
-    table_bits,
-)
+from stemscan.random import Stream
+from stemscan.simulators.instrument.poisson_kernels import draw_counts
+from stemscan.simulators.instrument.poisson_table import MAX_MEAN, poisson_tables
 from stemscan.types import SEEDS, UINT16_ELECTRONS, Noise
 
 __all__ = ["MAX_MEAN", "Noise", "check_means", "check_settings", "count_dtype", "detect", "poisson", "poisson_of"]
 
 
-_BATCH = 512
 _MIN_PART = 1 << 16
-_STEPS = 1.0 / FINE_STEP
-_FINE_BITS = FINE_STEPS.bit_length() - 1
-_FINE_TABLE_BITS = table_bits(0)
-_DIGIT_MASK = (1 << BASE_BITS) - 1
-_S11 = np.uint64(11)
-_S32 = np.uint64(32)
-_SEVEN_EIGHTHS = np.uint64(7 << 61)
-_ALIAS_SHIFT = np.uint64(ALIAS_BITS)
-_ALIAS_MASK = np.uint64((1 << ALIAS_BITS) - 1)
-_UNIT = 1.0 / 9007199254740992.0
 
 
 def count_dtype(noise: Noise, electrons_per_sample: float) -> np.dtype[Any]:
@@ -183,7 +164,7 @@ def _draw(
     edges = [values.size * part // parts for part in range(parts + 1)]
 
     def work(begin: int, end: int) -> None:
-        _draw_part(
+        draw_counts(
             values[begin:end],
             np.float64(scale),
             np.uint64(seed),
@@ -204,97 +185,3 @@ def _draw(
         with ThreadPoolExecutor(parts) as pool:
             list(pool.map(work, edges[:-1], edges[1:]))
     return out
-
-
-@compiled(inline=True)
-def _cell(word: np.uint64, entries: NDArray[np.uint64], begin: int | np.int64, bits: int | np.int64) -> np.int64:
-    """Draw a cell of the alias table at `begin` by one random word."""
-    own = word >> np.uint64(64 - bits)
-    entry = entries[begin + np.int64(own)]
-    inside = ((word << np.uint64(bits)) >> _ALIAS_SHIFT) < (entry >> _ALIAS_SHIFT)
-    return np.int64(own if inside else entry & _ALIAS_MASK)
-
-
-@compiled()
-def _small_poisson(uniform: float, mean: float) -> np.int64:
-    """Invert the Poisson distribution of a mean up to 1/8; exp(-mean) by its series, for one result everywhere."""
-    probability = (mean * (1 / 3628800) - 1 / 362880) * mean + 1 / 40320
-    probability = ((probability * mean - 1 / 5040) * mean + 1 / 720) * mean - 1 / 120
-    probability = ((((probability * mean + 1 / 24) * mean - 1 / 6) * mean + 0.5) * mean - 1.0) * mean + 1.0
-    count = 0
-    reached = probability
-    while uniform >= reached and count < 16:
-        count += 1
-        probability *= mean / count
-        reached += probability
-    return np.int64(count)
-
-
-@compiled(inline=True)
-def _words(
-    seed: np.uint64,
-    stream: int,
-    start: np.uint64,
-    draw: int,
-    first: NDArray[np.uint64],
-    second: NDArray[np.uint64],
-    size: int,
-) -> None:
-    """Two random words for each of `size` samples; nothing else in the loop, so that it vectorises."""
-    for i in range(size):
-        a, b, c, d = random_words(seed, stream, start + np.uint64(i), draw)
-        first[i] = (np.uint64(a) << _S32) | np.uint64(b)
-        second[i] = (np.uint64(c) << _S32) | np.uint64(d)
-
-
-@compiled()
-def _draw_part(
-    values: NDArray[Any],
-    scale: np.float64,
-    seed: np.uint64,
-    stream: int,
-    draw: int,
-    start: np.uint64,
-    entries: NDArray[np.uint64],
-    starts: NDArray[np.int64],
-    bits: NDArray[np.int64],
-    first: NDArray[np.int64],
-    levels: int,
-    out: NDArray[np.uint32],
-) -> None:
-    """Counts of one contiguous range of samples: draw 0 for fine digit and remainder, each further draw two levels."""
-    left = np.empty(_BATCH, np.uint64)
-    right = np.empty(_BATCH, np.uint64)
-    higher = np.empty(_BATCH, np.int64)
-    likely = np.empty(_BATCH, np.int64)
-    for begin in range(0, values.size, _BATCH):
-        size = min(_BATCH, values.size - begin)
-        index = start + np.uint64(begin)
-        _words(seed, stream, index, draw, left, right, size)
-        for i in range(size):
-            steps = np.int64(scale * np.float64(values[begin + i]) * _STEPS)
-            count = _cell(left[i], entries, (steps & (FINE_STEPS - 1)) << _FINE_TABLE_BITS, _FINE_TABLE_BITS)
-            out[begin + i] = np.uint32(count)
-        some = 0
-        for i in range(size):  # a remainder is below 1/8, so that seven of eight have no electron of it
-            likely[some] = i
-            some += right[i] >= _SEVEN_EIGHTHS
-        for k in range(some):
-            i = likely[k]
-            mean = scale * np.float64(values[begin + i])
-            rest = mean - np.float64(np.int64(mean * _STEPS)) * FINE_STEP
-            uniform = np.float64(np.int64(right[i] >> _S11)) * _UNIT
-            if uniform >= 1.0 - rest:
-                out[begin + i] += np.uint32(_small_poisson(uniform, rest))
-        if levels > 0:
-            for i in range(size):
-                higher[i] = np.int64(scale * np.float64(values[begin + i]) * _STEPS) >> _FINE_BITS
-        for level in range(1, levels + 1):
-            if level & 1:
-                _words(seed, stream, index, draw + ((level + 1) >> 1), left, right, size)
-            words = left if level & 1 else right
-            for i in range(size):
-                digit = higher[i] & _DIGIT_MASK
-                higher[i] >>= BASE_BITS
-                cell = _cell(words[i], entries, starts[level] + (digit << bits[level]), bits[level])
-                out[begin + i] += np.uint32(first[level, digit] + cell)
