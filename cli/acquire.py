@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from stemscan.cli.common import (
     JsonOption,
-    OutputOption,
     OverwriteOption,
     QuietOption,
     Talk,
+    UrlOutputOption,
     ledger_rows,
     stopped_rows,
     table,
+    url,
 )
 from stemscan.cli.completing import complete_controllers, complete_plans, complete_rules, complete_specimens
 from stemscan.cli.controllers import controller_usage, opened_controller, shadowed_controller
@@ -45,8 +46,8 @@ stemscan acquire plan.yaml -o acq.zarr --controller replay:old.zarr --resume
 @takes(PageOptions, "page")
 @takes(VirtualOptions, "virtual")
 def acquire(
-    plan: Annotated[Path, argument("PLAN", "Plan file.", complete=complete_plans)],
-    output: OutputOption,
+    plan: Annotated[Path, argument("PLAN", "Plan file.", complete=complete_plans, callback=url)],
+    output: UrlOutputOption,
     *,
     controller: Annotated[
         str,
@@ -111,6 +112,7 @@ def acquire(
     image: Annotated[
         Path | None,
         option(
+            callback=url,
             panel="Everyday",
             help=(
                 "Image to reconstruct at the end, by fshnet: .zarr, .tif, .npy or .png; all is made ready "

@@ -26,12 +26,14 @@ __all__ = [
     "OverwriteOption",
     "QuietOption",
     "Talk",
+    "UrlOutputOption",
     "check_picture",
     "choice",
     "ledger_rows",
     "one_sentence",
     "stopped_rows",
     "table",
+    "url",
 ]
 
 Choice = TypeVar("Choice", bound=str)
@@ -84,9 +86,28 @@ QuietOption = Annotated[
         callback=_silence,
     ),
 ]
+
+
+def url(given: Path | None) -> Path | None:
+    """Callback of a path that may be a URL; all other paths are of this machine (`stemscan.cli.urls`)."""
+    from stemscan.errors import UsageError
+    from stemscan.objects.path import as_path
+
+    if given is not None and str(path := as_path(given)).startswith("memory://"):
+        raise UsageError(
+            f"expected a path, or a URL of s3:// or gs://, got {str(path)!r}, which ends with this command; use it in "
+            "Python"
+        )
+    return None if given is None else path
+
+
 OverwriteOption = Annotated[bool, option("--overwrite", panel=GENERAL, help="Replace the output if it is there.")]
 OutputOption = Annotated[
     Path, option("--output", "-o", panel="Everyday", help="File or store to write.", metavar="OUT")
+]
+UrlOutputOption = Annotated[
+    Path,
+    option("--output", "-o", panel="Everyday", help="File or store to write, or its URL.", metavar="OUT", callback=url),
 ]
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from typer.core import TyperCommand, TyperGroup
 
 from stemscan.cli.options import GENERAL
+from stemscan.cli.urls import HereOnly
 
 __all__ = ["Command", "Group", "HelpPage", "Panel", "Row", "help_page"]
 
@@ -201,7 +202,7 @@ class _Helpful:
         formatter.write(_laid_out(help_page(self, ctx)))
 
 
-class Command(_Helpful, TyperCommand):
+class Command(HereOnly, _Helpful, TyperCommand):
     """Command with help in panels."""
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from stemscan.cli.common import (
     JsonOption,
-    OutputOption,
     OverwriteOption,
     QuietOption,
     Talk,
+    UrlOutputOption,
     choice,
     table,
 )
@@ -40,7 +40,7 @@ def import_data(
             ),
         ),
     ],
-    output: OutputOption,
+    output: UrlOutputOption,
     dose: Annotated[
         float | None,
         option(

@@ -15,6 +15,7 @@ from stemscan.cli.common import (
     ledger_rows,
     stopped_rows,
     table,
+    url,
 )
 from stemscan.cli.following import follow_rows
 from stemscan.cli.options import argument, option
@@ -41,7 +42,7 @@ _PLACES = 5
 
 
 def info(
-    path: Annotated[Path, argument("PATH", "Plan file, export, store or reconstruction.")],
+    path: Annotated[Path, argument("PATH", "Plan file, export, store or reconstruction.", callback=url)],
     picture: Annotated[
         Path | None,
         option(

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 import typer
 
 from stemscan.cli import plan_check, plan_export
-from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk, table
+from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk, table, url
 from stemscan.cli.completing import complete_profiles, complete_specimens
 from stemscan.cli.help import Command
 from stemscan.cli.late import LateGroup, late_options
@@ -92,6 +92,7 @@ def plan(
         option(
             "--output",
             "-o",
+            callback=url,
             panel="Everyday",
             help="Plan file to write (YAML); required but for check and export.",
             metavar="FILE",

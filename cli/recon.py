@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from stemscan.cli.common import JsonOption, OutputOption, OverwriteOption, QuietOption, Talk, choice, table
+from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk, UrlOutputOption, choice, table, url
 from stemscan.cli.completing import (
     complete_channels,
     complete_devices,
@@ -33,8 +33,8 @@ stemscan recon acq.zarr -o image.zarr --method fourier-eb
 
 
 def recon(
-    store: Annotated[Path, argument("ACQ.zarr", "Acquisition store.", complete=complete_stores)],
-    output: OutputOption,
+    store: Annotated[Path, argument("ACQ.zarr", "Acquisition store.", complete=complete_stores, callback=url)],
+    output: UrlOutputOption,
     method: Annotated[
         str | None,
         option(

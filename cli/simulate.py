@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stemscan.cli.common import JsonOption, OutputOption, OverwriteOption, QuietOption, Talk, table
+from stemscan.cli.common import JsonOption, OverwriteOption, QuietOption, Talk, UrlOutputOption, table, url
 from stemscan.cli.completing import complete_plans, complete_specimens
 from stemscan.cli.controllers import opened_controller
 from stemscan.cli.options import argument, option
@@ -35,12 +35,12 @@ def _print_template(wanted: bool) -> None:
 
 @takes(VirtualOptions, "virtual")
 def simulate(
-    plan: Annotated[Path, argument("PLAN", "Plan file.", complete=complete_plans)],
+    plan: Annotated[Path, argument("PLAN", "Plan file.", complete=complete_plans, callback=url)],
     specimen: Annotated[
         str,
         argument("SPECIMEN", "Image file, crystal:NAME or synthetic:SEED/INDEX.", complete=complete_specimens),
     ],
-    output: OutputOption,
+    output: UrlOutputOption,
     virtual: VirtualOptions,
     resume: Annotated[
         bool, option("--resume", panel="Everyday", help="Go on with an interrupted store, or begin it.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from stemscan.cli.common import JsonOption, QuietOption, Talk, table
+from stemscan.cli.common import JsonOption, QuietOption, Talk, table, url
 from stemscan.cli.completing import complete_stores
 from stemscan.cli.options import argument, option
 
@@ -21,7 +21,7 @@ stemscan verify acq.zarr --repair
 
 
 def verify(
-    store: Annotated[Path, argument("STORE", "Acquisition store.", complete=complete_stores)],
+    store: Annotated[Path, argument("STORE", "Acquisition store.", complete=complete_stores, callback=url)],
     repair: Annotated[
         bool,
         option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from stemscan.cli.common import JsonOption, QuietOption, Talk
+from stemscan.cli.common import JsonOption, QuietOption, Talk, url
 from stemscan.cli.completing import complete_channels, complete_methods, complete_stores
 from stemscan.cli.options import argument, option
 from stemscan.cli.watching import check_port
@@ -19,7 +19,9 @@ stemscan watch acq.zarr --speed 10
 
 
 def watch(
-    store: Annotated[Path, argument("STORE", "Acquisition store, growing or finished.", complete=complete_stores)],
+    store: Annotated[
+        Path, argument("STORE", "Acquisition store, growing or finished.", complete=complete_stores, callback=url)
+    ],
     speed: Annotated[
         float,
         option(

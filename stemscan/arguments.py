@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stemscan.errors import UsageError
+from stemscan.objects.path import ObjectPath, as_path
 
 __all__ = ["check_beginning", "described", "file_path", "real_number", "whole_number"]
 
@@ -30,7 +31,7 @@ def described(value: object) -> str:
 
 
 def file_path(value: Any, what: str) -> Path:
-    """The path that an argument names.
+    """The path that an argument names; of a URL such as ``s3://bucket/acq.zarr``, an `ObjectPath`.
 
     Parameters
     ----------
@@ -41,13 +42,15 @@ def file_path(value: Any, what: str) -> Path:
     Raises
     ------
     UsageError
-        When it is no path, is empty, or is one that no system can have.
+        When it is no path, is empty, is one that no system can have, or a URL of another kind.
 
     Examples
     --------
     >>> file_path("plan.yaml", "a plan file").name
     'plan.yaml'
     """
+    if isinstance(value, ObjectPath):
+        return value
     text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
     if not isinstance(text, str):
         raise UsageError(f"expected the path of {what}, got {described(value)}; give text or a pathlib.Path")
@@ -55,6 +58,8 @@ def file_path(value: Any, what: str) -> Path:
         raise UsageError(f"expected the path of {what}, got empty text; name a file or folder")
     if "\0" in text:
         raise UsageError(f"expected the path of {what}, got text with a NUL character; take it out")
+    if isinstance(path := as_path(text), ObjectPath):
+        return path
     try:
         os.lstat(text)
     except OSError as problem:
@@ -63,7 +68,7 @@ def file_path(value: Any, what: str) -> Path:
                 f"expected the path of {what}, got one of {len(text)} characters, which is too long; choose a shorter "
                 "name"
             ) from problem
-    return Path(text)
+    return path
 
 
 def whole_number(value: Any, what: str, low: float = -math.inf, high: float = math.inf) -> int:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import getpass
+import hashlib
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stemscan.errors import StoreError
+from stemscan.objects.path import ObjectPath
 from stemscan.recon.large.field import Field
 from stemscan.recon.large.run import Progress, Tiled, reconstruct_tiles
 from stemscan.recon.large.writing import write_tiled
@@ -22,7 +26,10 @@ __all__ = ["is_made", "reconstruct_to_file", "work_folder"]
 
 
 def work_folder(output: Path) -> Path:
-    """Folder beside an output in which its tiles are kept until it is whole."""
+    """Folder beside an output in which its tiles are kept until it is whole; of a URL, one for temporary files."""
+    if isinstance(output, ObjectPath):
+        known = hashlib.sha256(f"{getpass.getuser()} {output}".encode()).hexdigest()
+        return Path(tempfile.gettempdir()) / f"stemscan-{known[:16]}.tiles"
     return output.with_name(f".{output.name}.tiles")
 
 

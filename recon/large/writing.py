@@ -16,8 +16,7 @@ from stemscan.recon.inputs.grids import bin_mean
 from stemscan.recon.output.hyperspy import write_hspy, write_zspy
 from stemscan.recon.output.record import contradictions, record
 from stemscan.recon.output.tiff import Pages, write_ome_tiff, write_tiff
-from stemscan.recon.output.zarr_image import put_store
-from stemscan.runtime.durable import put_folder
+from stemscan.recon.output.zarr_image import place_folder, put_store
 from stemscan.types import Image
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def write_tiled(done: Tiled, path: Path, *, overwrite: bool = False) -> dict[str
     noted = record_of_tiled(done)
     if path.suffix.lower() == ".zarr":
         done.folder.finish(noted, pixel_size_nm=done.pixel_size_nm, factor=1)
-        put_folder(done.folder.folder, path)
+        place_folder(done.folder.folder, path)
         return noted
     if path.suffix.lower() == ".zspy":
         put_store(path, lambda folder: write_zspy(_pages(done), noted, folder))

@@ -12,6 +12,7 @@ import numpy as np
 
 from stemscan import __version__
 from stemscan.errors import MissingDependencyError, StoreError, refusal
+from stemscan.objects.path import as_path
 from stemscan.recon.output.hyperspy import read_record_text
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def read_image_record(path: str | Path) -> dict[str, Any]:
     StoreError
         When the file is damaged, or was not written by this project.
     """
-    path = Path(path)
+    path = as_path(path)
     try:
         record = json.loads(_READERS.get(path.suffix.lower(), _tiff_text)(path))
     except MissingDependencyError:
@@ -131,7 +132,7 @@ def _tiff_text(path: Path) -> str:
     """ImageJ's free text, or the description of an OME-TIFF's image."""
     from tifffile import TiffFile
 
-    with TiffFile(path) as tiff:
+    with path.open("rb") as file, TiffFile(file) as tiff:
         if tiff.ome_metadata is not None:
             return ElementTree.fromstring(tiff.ome_metadata).findtext("{*}Image/{*}Description") or ""
         return str((tiff.imagej_metadata or {})["Info"])
@@ -141,7 +142,7 @@ def _png_text(path: Path) -> str:
     """The comment."""
     from PIL import Image
 
-    with Image.open(path) as image:
+    with path.open("rb") as file, Image.open(file) as image:
         return str(image.info["Comment"])
 
 

@@ -20,6 +20,7 @@ from stemscan import __version__
 from stemscan.arguments import file_path
 from stemscan.errors import OutputExistsError, UsageError
 from stemscan.files.writing import check_output, write_file
+from stemscan.objects.path import ObjectPath, as_path
 from stemscan.recon.output.hyperspy import is_zspy, require_hdf5, write_hspy, write_zspy
 from stemscan.recon.output.record import record_of
 from stemscan.recon.output.tiff import Pages, write_ome_tiff, write_tiff
@@ -109,10 +110,12 @@ def check_destination(path: str | Path, *, overwrite: bool = False) -> None:
     MissingDependencyError
         When a package for the format is not installed.
     """
-    path = Path(path)
+    path = as_path(path)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UsageError(f"expected an output that ends in {', '.join(_WRITERS)}, got {str(path)!r}; rename it")
+    if suffix == ".zspy" and isinstance(path, ObjectPath):
+        raise UsageError(f"expected a path of this machine for a folder of .zspy, got {str(path)!r}; give it .zarr")
     if suffix == ".hspy":
         require_hdf5(path)
     check_output(path, overwrite=overwrite)

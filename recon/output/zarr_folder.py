@@ -18,7 +18,8 @@ from stemscan.recon.inputs.grids import bin_mean
 from stemscan.types import Image
 
 if TYPE_CHECKING:
-    from stemscan.store.arrays import ArrayReader, ArrayWriter, Chunks
+    from stemscan.store.array_reader import ArrayReader, Chunks
+    from stemscan.store.arrays import ArrayWriter
 
 __all__ = ["MAPS", "ZarrFolder"]
 
@@ -69,7 +70,7 @@ class ZarrFolder:
     def read(self, name: str, rows: slice, columns: slice) -> Image:
         """Part of an array of which the chunks were written."""
         if name not in self._readers:
-            from stemscan.store.arrays import ArrayReader
+            from stemscan.store.array_reader import ArrayReader
 
             self._readers[name] = ArrayReader(self.folder, self._spec(name, self._shape_of(name))), {}
         reader, kept = self._readers[name]

@@ -7,13 +7,15 @@
       contradiction  (H, W) float32: z of the counts against the image; its threshold and places are in the record
       level1 ...     means of 2 x 2 pixels of the level before, of images larger than a chunk
 
-The folder is made beside its place and renamed when it is whole.
+The folder is made beside its place and renamed when it is whole; that of a URL is made on this machine and put there,
+its root last.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import tempfile
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +24,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stemscan.errors import InputNotFoundError, StemscanError, StoreError, refusal
+from stemscan.objects import upload
+from stemscan.objects.path import ObjectPath, as_path
+from stemscan.objects.problems import ObjectStoreError
 from stemscan.recon.output.record import SCHEMA
 from stemscan.recon.output.zarr_folder import MAPS, ZarrFolder
 from stemscan.runtime.durable import discard, put_folder
@@ -31,16 +36,22 @@ if TYPE_CHECKING:
     from stemscan.recon.contradiction.contradiction import Contradiction
     from stemscan.recon.reconstruction import Reconstruction
 
-__all__ = ["is_reconstruction", "put_store", "read_reconstruction", "read_record", "write_zarr"]
+__all__ = ["is_reconstruction", "place_folder", "put_store", "read_reconstruction", "read_record", "write_zarr"]
 
 _CHUNK = 1024
+
+UNFINISHED = "unfinished"
+"""State, in its record, of a reconstruction whose objects are not all put."""
 
 
 def is_reconstruction(path: str | Path) -> bool:
     """Tell whether a path is a reconstruction in the zarr form."""
     try:
-        return isinstance(read_record(path), dict)
-    except (StemscanError, OSError):
+        record = json.loads((as_path(path) / "zarr.json").read_bytes())["attributes"]["stemscan"]
+        return (record["kind"], record["schema"]) == ("reconstruction", SCHEMA)
+    except ObjectStoreError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
@@ -62,18 +73,25 @@ def read_record(path: str | Path) -> dict[str, Any]:
     StoreError
         When it is not a reconstruction.
     """
-    root = Path(path) / "zarr.json"
-    if not Path(path).exists():
+    path = as_path(path)
+    if not path.exists():
         raise InputNotFoundError(f"expected a reconstruction, got {str(path)!r}, which does not exist")
     try:
-        record = json.loads(root.read_bytes())["attributes"]["stemscan"]
+        record = json.loads((path / "zarr.json").read_bytes())["attributes"]["stemscan"]
         kind, schema = record["kind"], record["schema"]
+    except ObjectStoreError:
+        raise
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise StoreError(f"expected a reconstruction at {str(path)!r}, got none; give a folder it wrote") from problem
     if kind != "reconstruction" or schema != SCHEMA:
         raise StoreError(
             f"expected a reconstruction of schema {SCHEMA} at {str(path)!r}, got {kind!r} of schema {schema!r}; use "
             "the release of stemscan that wrote it"
+        )
+    if record.get("state") == UNFINISHED:
+        raise StoreError(
+            f"expected a whole reconstruction at {str(path)!r}, got one whose writing was cut short; make it again by "
+            "--overwrite"
         )
     return dict(record)
 
@@ -97,8 +115,7 @@ def read_reconstruction(path: str | Path) -> Reconstruction:
     """
     from stemscan.recon.reconstruction import Reconstruction
 
-    record = read_record(path)
-    folder = Path(path)
+    record, folder = read_record(path), as_path(path)
     return Reconstruction(
         image=_read_array(folder, "image", record),
         std=_read_array(folder, "std", record) if (folder / "std").exists() else None,
@@ -141,10 +158,12 @@ def put_store(path: Path, fill: Callable[[Path], None]) -> None:
         When the system refuses to write.
     """
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    if isinstance(path, ObjectPath):
+        partial = Path(tempfile.gettempdir()) / partial.name
     with Interrupts(polite=True) as interrupts:  # zarr writes in threads of its own, which go on after an interruption
         try:
             fill(partial)
-            put_folder(partial, path)
+            place_folder(partial, path)
         except OSError as problem:
             if isinstance(problem, StemscanError):
                 raise
@@ -152,6 +171,16 @@ def put_store(path: Path, fill: Callable[[Path], None]) -> None:
         finally:
             discard(partial)
     interrupts.check()
+
+
+def place_folder(filled: Path, path: Path) -> None:
+    """Put the folder of a reconstruction in its place; what is there is replaced."""
+    if isinstance(path, ObjectPath):
+        record = {"kind": "reconstruction", "schema": SCHEMA, "state": UNFINISHED}
+        root = {"zarr_format": 3, "node_type": "group", "attributes": {"stemscan": record}}
+        upload.put_folder(filled, path, "zarr.json", json.dumps(root).encode())
+    else:
+        put_folder(filled, path)
 
 
 def _fill(folder: Path, reconstruction: Reconstruction, record: Mapping[str, Any]) -> None:
@@ -177,7 +206,7 @@ def _read_checked(folder: Path, record: Mapping[str, Any]) -> Contradiction | No
 
 def _read_array(folder: Path, name: str, record: Mapping[str, Any]) -> Any:
     """One array, of the shape that the record says."""
-    from stemscan.store.arrays import ArrayReader
+    from stemscan.store.array_reader import ArrayReader
     from stemscan.store.schema import ArraySpec
 
     shape = tuple(int(side) for side in record["shape"])

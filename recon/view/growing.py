@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import StemscanError, StoreError, refusal
+from stemscan.objects.path import ObjectPath
 from stemscan.recon.pictures.scan_maps import Gathered, Spread
 from stemscan.runtime.memory import require_memory
 from stemscan.store.reader import Acquisition
@@ -77,9 +78,9 @@ class GrowingScan:
         self.problem = ""
         self.version = 0
         self._channel: int | str = channel
-        self._seen: tuple[int, ...] | None = None
+        self._seen: tuple[object, ...] | None = None
         self._failed_at = -_AGAIN_S
-        self._old: tuple[int, ...] | None = None
+        self._old: tuple[object, ...] | None = None
         self._start_over((0, 0))
 
     def _start_over(self, shape: tuple[int, int]) -> None:
@@ -152,10 +153,13 @@ class GrowingScan:
         """Take a store that is there for one that is about to be replaced, and show nothing of it."""
         self._old = self._written()
 
-    def _written(self) -> tuple[int, ...] | None:
+    def _written(self) -> tuple[object, ...] | None:
         """Identity of the record as it was written last; None where there is none."""
+        if isinstance(root := self.path / "zarr.json", ObjectPath):
+            version = root.bucket.version(root.key)
+            return None if version is None else tuple(version.items())
         try:
-            found = os.stat(self.path / "zarr.json")
+            found = os.stat(root)
         except OSError:
             return None
         return found.st_mtime_ns, found.st_ino, found.st_size

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stemscan.errors import InputNotFoundError, OutputExistsError, StemscanError, refusal
+from stemscan.objects.path import ObjectPath
+from stemscan.objects.upload import write_object
 from stemscan.runtime import durable
 from stemscan.runtime.interrupts import Interrupts
 
@@ -15,13 +17,18 @@ __all__ = ["check_output", "is_partial", "require_folder", "write_file", "write_
 
 
 def require_folder(path: Path) -> None:
-    """Refuse an output path whose folder is not there; none is created.
+    """Refuse an output path whose folder is not there; none is created. Of a URL, its bucket must answer.
 
     Raises
     ------
     InputNotFoundError
         When the parent is missing or no folder.
+    ObjectStoreError
+        When the bucket cannot be reached.
     """
+    if isinstance(path, ObjectPath):
+        path.require_key()
+        return
     parent = path.parent
     if not parent.is_dir():
         reason = "is no folder; choose another" if parent.exists() else "does not exist; create it first"
@@ -71,6 +78,9 @@ def write_file(path: Path, write: Callable[[Path], None], *, overwrite: bool = F
     check_output(path, overwrite=overwrite)
     if path.is_dir():
         raise OutputExistsError(f"expected a file path, got {str(path)!r}, which is a folder; choose another name")
+    if isinstance(path, ObjectPath):
+        write_object(path, write, new=not overwrite)
+        return
     temporary = path.with_name(f".{uuid.uuid4().hex}.partial{path.suffix}")
     with Interrupts(polite=True) as interrupts:
         try:

@@ -19,19 +19,15 @@ from stemscan.runtime.failpoints import failpoint
 from stemscan.runtime.interrupts import Interrupts
 from stemscan.store.arrays import ArrayWriter, create_array
 from stemscan.store.digest_table import DigestWriter
-from stemscan.store.files import (
-    ROOT,
+from stemscan.store.files import ROOT, StoreLock, sync_folder, write_durably, writing
+from stemscan.store.folders import (
     FolderKind,
-    StoreLock,
     folder_kind,
     refuse_links,
     remove_store,
     require_space,
     size_on_disk,
     sweep_partials,
-    sync_folder,
-    write_durably,
-    writing,
 )
 from stemscan.store.opening import OpenStore, check_newest
 from stemscan.store.record import StoreRecord

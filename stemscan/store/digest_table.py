@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.errors import StoreError
-from stemscan.store.arrays import ArrayReader, ArrayWriter, create_array
+from stemscan.store.array_reader import ArrayReader
+from stemscan.store.arrays import ArrayWriter, create_array
 from stemscan.store.digests import ChunkChecks, ChunkRows, chunk_digest, unbound
 from stemscan.store.record import StoreRecord
 from stemscan.store.schema import DIGEST_BYTES, ArraySpec

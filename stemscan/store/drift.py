@@ -22,18 +22,8 @@ from pydantic import ValidationError
 from stemscan.errors import StoreError, UsageError
 from stemscan.runtime import durable
 from stemscan.runtime.failpoints import failpoint
-from stemscan.store.files import (
-    DRIFT,
-    ROOT,
-    Json,
-    StoreLock,
-    read_json,
-    refuse_links,
-    sweep_partials,
-    sync_folder,
-    write_durably,
-    writing,
-)
+from stemscan.store.files import DRIFT, ROOT, Json, StoreLock, read_json, sync_folder, write_durably, writing
+from stemscan.store.folders import refuse_links, sweep_partials
 from stemscan.store.record import plain_json, record_digest
 from stemscan.store.record_parts import Count, RecordPart
 from stemscan.store.root import load_root, open_root
@@ -152,7 +142,7 @@ def read_drift(folder: Path, record: StoreRecord) -> StoredDrift | None:
     """
     if not (folder / DRIFT).exists():
         return None
-    from stemscan.store.arrays import ArrayReader
+    from stemscan.store.array_reader import ArrayReader
 
     file = folder / DRIFT / ROOT
     document = read_json(file)

@@ -158,7 +158,8 @@ def check_newest(record: StoreRecord, specs: dict[str, ArraySpec], folder: Path)
     for name in (name for name in SAMPLES if name in specs):
         spec = specs[name]
         armed = -(-record.samples_armed // spec.chunks[0])
-        chunks = (int(entry.name) for entry in (folder / name / "c").glob("*") if entry.name.isdigit())
+        there = folder / name / "c"
+        chunks = [int(one.name) for one in there.iterdir() if one.name.isdigit()] if there.is_dir() else []
         if (index := max(chunks, default=-1)) >= armed:
             file = spec.chunk_file(folder, (index,) + (0,) * (len(spec.shape) - 1))
             raise StoreError(

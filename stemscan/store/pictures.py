@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from stemscan.errors import StoreError
 from stemscan.runtime.failpoints import failpoint
-from stemscan.store.arrays import ArrayWriter, SampleReader
+from stemscan.store.array_reader import SampleReader
+from stemscan.store.arrays import ArrayWriter
 from stemscan.store.schema import PICTURES, ArraySpec, Layout
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stemscan.arguments import whole_number
 from stemscan.errors import UsageError
-from stemscan.store.arrays import ArrayReader, Chunks, SampleReader
+from stemscan.store.array_reader import ArrayReader, Chunks, SampleReader
 from stemscan.store.opening import OpenStore
 from stemscan.store.pictures import draw_stack
 from stemscan.store.schema import counts_dtypes

@@ -8,23 +8,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stemscan.runtime.durable import remove
+from stemscan.objects.path import as_path
 from stemscan.runtime.failpoints import failpoint
-from stemscan.store.arrays import ArrayReader, create_array
+from stemscan.store.array_reader import ArrayReader
+from stemscan.store.arrays import create_array
 from stemscan.store.create import GROUP_DOCUMENT
 from stemscan.store.digest_table import DigestWriter
 from stemscan.store.digests import ChunkChecks, ChunkRows
-from stemscan.store.files import (
-    GROUPS,
-    ROOT,
-    StoreLock,
-    partials,
-    refuse_links,
-    sweep_partials,
-    sync_folder,
-    write_durably,
-    writing,
-)
+from stemscan.store.files import ROOT, StoreLock, remove_file, sync_folder, write_durably, writing
+from stemscan.store.folders import GROUPS, partials, refuse_links, sweep_partials
 from stemscan.store.opening import OpenStore, plan_and_layout, recorded_specs
 from stemscan.store.pictures import PictureWriter
 from stemscan.store.record import event
@@ -56,7 +48,7 @@ def repair_store(path: str | Path, files: set[Path]) -> list[Path]:
     StoreError, DiskSpaceError
         When another writer is at work, parts of the store are links, or it cannot be written.
     """
-    folder = Path(path)
+    folder = as_path(path)
     if not files and not partials(folder):
         return []
     lock = StoreLock(folder)
@@ -94,8 +86,7 @@ def _metadata(root: RootFile, files: set[Path]) -> list[Path]:
 
 def _array(folder: Path, spec: ArraySpec) -> None:
     """Write the metadata of an array anew."""
-    with writing(folder):
-        remove(folder / spec.path / ROOT)
+    remove_file(folder / spec.path / ROOT)
     create_array(folder, spec)
     failpoint("repair:array")
 

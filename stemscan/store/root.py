@@ -10,7 +10,8 @@ from typing import Any
 
 from stemscan.arguments import file_path
 from stemscan.errors import InputNotFoundError, StoreError
-from stemscan.store.files import ROOT, Json, StoreLock, folder_kind, read_json, sync_folder, write_durably
+from stemscan.store.files import ROOT, Json, StoreLock, read_json, sync_folder, write_durably
+from stemscan.store.folders import folder_kind
 from stemscan.store.record import StoreRecord
 from stemscan.store.schema import Layout, ome_attributes
 

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.runtime.failpoints import failpoint
-from stemscan.store.arrays import ArrayReader, ArrayWriter
+from stemscan.store.array_reader import ArrayReader
+from stemscan.store.arrays import ArrayWriter
 from stemscan.store.digest_table import DigestWriter
 from stemscan.store.digests import ChunkChecks, chunk_digest
 from stemscan.store.schema import SAMPLES, TRACKS, ArraySpec

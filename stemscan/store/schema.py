@@ -272,7 +272,7 @@ def spec_on_disk(folder: Path, spec: ArraySpec, *, exactly: bool = False) -> Arr
         When the array is missing or another one.
     """
     where = folder / spec.path / "zarr.json"
-    if not where.exists():
+    if not where.is_file():
         raise StoreError(f"expected an array at {str(where.parent)!r}, got none; {remedy(where)}")
     try:
         found = read_json(where)

@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 
 from stemscan.errors import StoreError
 from stemscan.path.scan_path import ScanPath
-from stemscan.store.arrays import ArrayReader, SampleReader, check_metadata
+from stemscan.store.array_reader import ArrayReader, SampleReader
+from stemscan.store.arrays import check_metadata
 from stemscan.store.digest_table import DigestWriter, read_checks
 from stemscan.store.digests import ChunkChecks, ChunkRows, unbound
 from stemscan.store.drift import read_drift
-from stemscan.store.files import DRIFT, GROUPS, ROOT, read_json
+from stemscan.store.files import DRIFT, ROOT, read_json
+from stemscan.store.folders import GROUPS
 from stemscan.store.opening import check_newest, check_progress, plan_and_layout, recorded_specs
 from stemscan.store.pictures import draw_pass
 from stemscan.store.report import StoreReport

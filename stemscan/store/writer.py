@@ -8,31 +8,26 @@ there.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from stemscan.errors import StoreError, UsageError
 from stemscan.files.writing import require_folder
-from stemscan.path.scan_path import ScanPath
+from stemscan.objects.path import as_path
 from stemscan.runtime.failpoints import failpoint
 from stemscan.store.batch import SampleBatch, check_batch
-from stemscan.store.chunks import StoreChunks
 from stemscan.store.create import make_store, sweep_store
-from stemscan.store.files import StoreLock, folder_kind
+from stemscan.store.files import StoreLock
+from stemscan.store.folders import folder_kind
+from stemscan.store.going_back import RewindableStore
+from stemscan.store.held_store import ledger_of
 from stemscan.store.ledger import BeamTimes, electrons_per_ns
-from stemscan.store.opening import OpenStore
 from stemscan.store.record import StoreRecord, check_same, event, new_record
 from stemscan.store.record_parts import (
-    DoubtRecord,
-    FollowRecord,
-    LedgerRecord,
     PassMoveRecord,
-    State,
     StoppedRecord,
 )
-from stemscan.store.root import RootFile, load_root
+from stemscan.store.root import load_root
 from stemscan.store.schema import Layout, counts_dtypes, planned_specs
 from stemscan.units import counted
 
@@ -43,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["AcquisitionWriter"]
 
 
-class AcquisitionWriter:
+class AcquisitionWriter(RewindableStore):
     """The one writer of a store, which holds its lock until `complete`, `abort` or `close`.
 
     `create` and `resume` make one; use it as a context manager. Samples are appended in scan order, after `arm` has
@@ -59,16 +54,6 @@ class AcquisitionWriter:
     scan_path : ScanPath
         Of the plan.
     """
-
-    def __init__(self, root: RootFile, plan: ScanPlan, lock: StoreLock | None) -> None:
-        self._store = OpenStore(root)
-        self.plan, self.path, self.layout = plan, root.folder, self._store.layout
-        self._lock = lock
-        self._armed = self._armed_before = 0
-        self.scan_path = ScanPath(plan)
-        self._chunks = StoreChunks(self._store, self.scan_path)
-
-    # ------------------------------------------------------------------ made
 
     @classmethod
     def create(cls, path: str | Path, plan: ScanPlan, provenance: Provenance, *, overwrite: bool = False) -> Self:
@@ -94,7 +79,7 @@ class AcquisitionWriter:
             When the disk cannot hold the store, refuses to write, or another writer is at work.
         """
         record = new_record(provenance, plan=plan)
-        return cls._begin(Path(path), plan, record, provenance, overwrite=overwrite, resume=False)
+        return cls._begin(as_path(path), plan, record, provenance, overwrite=overwrite, resume=False)
 
     @classmethod
     def resume(cls, path: str | Path, plan: ScanPlan, provenance: Provenance) -> Self:
@@ -111,7 +96,7 @@ class AcquisitionWriter:
         InputNotFoundError, OutputExistsError, DiskSpaceError, StoreError
             As `create`, and when the store is damaged.
         """
-        path, record = Path(path), new_record(provenance, plan=plan)
+        path, record = as_path(path), new_record(provenance, plan=plan)
         require_folder(path)
         if folder_kind(path) in ("missing", "empty", "half-made"):
             return cls._begin(path, plan, record, provenance, overwrite=False, resume=True)
@@ -154,40 +139,6 @@ class AcquisitionWriter:
         store.root.save(state="acquiring", history=[*store.record.history, entry])
         failpoint("resume:recorded")
 
-    # ------------------------------------------------------------------ progress
-
-    @property
-    def record(self) -> StoreRecord:
-        """The record as it is on the disk."""
-        return self._store.record
-
-    @property
-    def state(self) -> State:
-        """`acquiring`, `complete` or `aborted`."""
-        return self._store.record.state
-
-    @property
-    def samples_committed(self) -> int:
-        """Samples that are in the store for good."""
-        return self._store.record.samples_committed
-
-    @property
-    def samples_appended(self) -> int:
-        """Samples received so far, committed or not."""
-        return self._chunks.appended
-
-    @property
-    def samples_armed(self) -> int:
-        """Samples that may have been exposed."""
-        return self._store.record.samples_armed
-
-    @property
-    def total_samples(self) -> int:
-        """Samples of the whole scan, N."""
-        return self._store.layout.total_samples
-
-    # ------------------------------------------------------------------ samples
-
     def arm(self, stop: int, *, start: int | None = None) -> None:
         """Record, durably, that samples up to `stop` may be exposed from now on.
 
@@ -218,7 +169,7 @@ class AcquisitionWriter:
             self._store.root.update(
                 lambda record: {
                     "samples_armed": armed,
-                    "ledger": _ledger(record).counting(samples_exposed_again_at_most=again, times_exposed_again=1)
+                    "ledger": ledger_of(record).counting(samples_exposed_again_at_most=again, times_exposed_again=1)
                     if again
                     else record.ledger,
                 }
@@ -257,7 +208,7 @@ class AcquisitionWriter:
         self._store.root.update(
             lambda record: {
                 "follow": follow,
-                "ledger": _ledger(record).counting(field_moves=int(move.offset_px != before)),
+                "ledger": ledger_of(record).counting(field_moves=int(move.offset_px != before)),
             }
         )
         failpoint("move:recorded")
@@ -299,7 +250,7 @@ class AcquisitionWriter:
             beam = times or BeamTimes.dwells(committed - self.samples_committed, self.plan.dwell_ns)
             rate = electrons_per_ns(self.plan)
             self._store.root.update(
-                lambda record: {"samples_committed": committed, "ledger": _ledger(record).plus(beam, rate), **bound}
+                lambda record: {"samples_committed": committed, "ledger": ledger_of(record).plus(beam, rate), **bound}
             )
             failpoint("commit:recorded")
         chunks.draw()
@@ -344,129 +295,3 @@ class AcquisitionWriter:
         self._store.root.save(state="aborted", history=[*self.record.history, event("aborted")])
         failpoint("abort:recorded")
         self.close()
-
-    def note(self, name: str, **more: str) -> None:
-        """Add an entry to the history, durably.
-
-        Raises
-        ------
-        StoreError, DiskSpaceError
-            When the store cannot be written.
-        """
-        self._open_chunks()
-        self._store.root.update(lambda record: {"history": [*record.history, event(name, None, **more)]})
-
-    # ------------------------------------------------------------------ going back
-
-    def rewind(self, samples: int, reason: str) -> None:
-        """Take back committed samples, to be exposed again: what follows begins after the first `samples`.
-
-        What was appended and not committed is dropped. The record says so: an entry `rewound` in the history, the
-        number of samples taken back in the ledger. Its times stay, for those electrons met the specimen.
-
-        Parameters
-        ----------
-        samples : int
-            Committed samples to keep, 0 to `samples_committed`.
-        reason : str
-            Why the others are not to be trusted; one line.
-
-        Raises
-        ------
-        UsageError
-            When fewer are committed.
-        StoreError, DiskSpaceError
-            When the store cannot be written, or what is kept is damaged; nothing is taken back then.
-        """
-        chunks, committed = self._open_chunks(), self.samples_committed
-        if not 0 <= samples <= committed:
-            raise UsageError(f"expected to go back to 0 .. {committed} committed samples, got {samples}")
-        failpoint("rewind:begin")
-        self._armed = samples
-        bound = chunks.rewound(samples)
-        entry = event("rewound", samples_committed=committed, samples_kept=samples, reason=reason)
-        back = committed - samples
-        self._store.root.update(
-            lambda record: {
-                "samples_committed": samples,
-                "doubt": None if record.doubt is None or record.doubt.proven >= samples else record.doubt,
-                "ledger": _ledger(record).counting(samples_taken_back=back) if back else record.ledger,
-                "follow": self._moves_kept(record, samples),
-                "history": [*record.history, entry],
-                **bound,
-            }
-        )
-        chunks.forget(samples)
-        failpoint("rewind:recorded")
-
-    def _moves_kept(self, record: StoreRecord, samples: int) -> FollowRecord | None:
-        """Offsets of passes that were begun when so many samples were there; later ones follow from others."""
-        if record.follow is None:
-            return None
-        begun = bisect_right(self.layout.pass_starts[:-1], samples)
-        return record.follow.model_copy(update={"passes": record.follow.passes[:begun]})
-
-    def mark_doubt(self, proven: int, reason: str) -> None:
-        """Record, durably, that committed samples from `proven` on may belong to other positions than theirs.
-
-        Until a resumption goes back to `proven`, readers say so, and the store cannot be completed. Of two doubts the
-        one that begins earlier counts.
-
-        Parameters
-        ----------
-        proven : int
-            Samples that are beyond doubt, 0 to `samples_committed`.
-        reason : str
-            One line.
-
-        Raises
-        ------
-        UsageError
-            When fewer are committed.
-        StoreError, DiskSpaceError
-            When the store cannot be written.
-        """
-        self._open_chunks()
-        committed = self.samples_committed
-        if not 0 <= proven <= committed:
-            raise UsageError(f"expected the number of samples beyond doubt to be 0 .. {committed}, got {proven}")
-        entry = event("doubted", samples_committed=committed, samples_proven=proven, reason=reason)
-        doubt = DoubtRecord(proven=proven, reason=reason)
-        self._store.root.update(
-            lambda record: {
-                "doubt": doubt if record.doubt is None or record.doubt.proven > proven else record.doubt,
-                "history": [*record.history, entry],
-            }
-        )
-        failpoint("doubt:recorded")
-
-    # ------------------------------------------------------------------ the lock
-
-    def close(self) -> None:
-        """Give the lock back; samples that are not committed are dropped. Harmless when closed already."""
-        self._chunks = StoreChunks(self._store, self.scan_path)
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _open_chunks(self) -> StoreChunks:
-        """The chunks to write, or an error when the lock was given back."""
-        if self._lock is None:
-            raise StoreError(
-                f"expected a writer that create or resume made and that is not closed, got one of {str(self.path)!r} "
-                "that is; resume the store, unless it is complete"
-            )
-        return self._chunks
-
-
-def _ledger(record: StoreRecord) -> LedgerRecord:
-    """The ledger of a record, also where an early release wrote none."""
-    return record.ledger or LedgerRecord()

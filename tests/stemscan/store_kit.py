@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from stemscan.acquisition.following import Prediction
 from stemscan.acquisition.scan_controller import Capabilities
+from stemscan.objects.path import ObjectPath
 from stemscan.path.scan_path import ScanPath
 from stemscan.plan.scan_plan import ScanPlan
 from stemscan.store.batch import DetectorInfo, SampleBatch
@@ -155,12 +156,20 @@ def resume(path: Path, plan: ScanPlan, **changes: Any) -> AcquisitionWriter:
 
 
 def contents(folder: Path) -> dict[str, object]:
-    """Every file of a store: its bytes, and the root's JSON without the history, what the ledger lost, its digest."""
+    """Every file of a store: its bytes, and the root's JSON without the history, what the ledger lost, its digest.
+
+    Of objects, not what the lease says of who held it last.
+    """
     files: dict[str, object] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            files[str(path.relative_to(folder))] = path.read_bytes()
-    root = json.loads((folder / "zarr.json").read_text())
+    if isinstance(folder, ObjectPath):
+        for key in sorted(folder.bucket.below(folder.key)):
+            files[key.removeprefix(f"{folder.key}/")] = folder.bucket.get(key)
+        files[".stemscan.lock"] = b""
+    else:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                files[str(path.relative_to(folder))] = path.read_bytes()
+    root = json.loads((folder / "zarr.json").read_bytes())
     root["attributes"]["stemscan"].pop("history")
     root["attributes"]["stemscan"].pop("digest", None)
     for name in ("samples_exposed_again_at_most", "times_exposed_again"):

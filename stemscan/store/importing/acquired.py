@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from stemscan.errors import DataError, UsageError
 from stemscan.files.images import Picture
-from stemscan.store.files import folder_kind
+from stemscan.store.folders import folder_kind
 from stemscan.store.reader import Acquisition
 from stemscan.store.true_columns import TrueColumns
 from stemscan.units import counted

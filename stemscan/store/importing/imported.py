@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from stemscan.errors import UsageError
+from stemscan.objects.path import as_path
 from stemscan.store.batch import DetectorInfo, check_channels, common_dtype
 from stemscan.store.create import make_store
 from stemscan.store.digest_table import DigestWriter
@@ -101,7 +102,7 @@ def import_samples(
         columns=None if filled.truth_columns is None else filled.truth_columns.shape,
         channels=len(known.channels),
     )
-    path = Path(output)
+    path = as_path(output)
     root, lock = make_store(
         path,
         layout,

@@ -27,7 +27,7 @@ from stemscan.path.scan_path import ScanPath
 from stemscan.runtime import failpoints
 from stemscan.store import schema
 from stemscan.store.batch import SampleBatch
-from stemscan.store.files import folder_kind
+from stemscan.store.folders import folder_kind
 from stemscan.store.reader import Acquisition
 from stemscan.store.record_parts import PassMoveRecord
 from stemscan.store.verify import verify_store

@@ -18,7 +18,7 @@ import pytest
 from stemscan.acquisition.scan import run_scan
 from stemscan.errors import DiskSpaceError, OutputExistsError, StoreError
 from stemscan.path.scan_path import ScanPath
-from stemscan.store import arrays
+from stemscan.store import zarr_stores
 from stemscan.store.arrays import ArrayWriter, create_array
 from stemscan.store.reader import Acquisition
 from stemscan.store.record import record_digest
@@ -223,7 +223,7 @@ def test_failed_write_leaves_no_other_chunk_running(tmp_path: Path, monkeypatch:
         time.sleep(0.05)
         ended.append(path)
 
-    monkeypatch.setattr(arrays, "write_durably", slow_or_refused)
+    monkeypatch.setattr(zarr_stores, "write_durably", slow_or_refused)
     with pytest.raises(DiskSpaceError, match="full"):
         writer.write((0, 0), np.ones((64, 8), np.float32))
     assert len(began) == len(ended) + 1

@@ -16,7 +16,8 @@ from stemscan.acquisition.scan import run_scan
 from stemscan.errors import OutputExistsError, StoreError
 from stemscan.runtime import failpoints
 from stemscan.store.batch import SampleBatch
-from stemscan.store.files import StoreLock, folder_kind
+from stemscan.store.files import StoreLock
+from stemscan.store.folders import folder_kind
 from stemscan.store.reader import Acquisition
 from stemscan.store.verify import verify_store
 from tests.stemscan.store_kit import ScriptedController, contents, create, expected_counts, make_plan, resume, specimen

@@ -152,7 +152,7 @@ def test_a_small_disk_is_refused_before_anything_is_written(tmp_path: Path, monk
     path = tmp_path / "a.zarr"
     partly(tmp_path / "old.zarr", 5)
     before = contents(tmp_path / "old.zarr")
-    monkeypatch.setattr("stemscan.store.files.shutil.disk_usage", lambda _: SimpleNamespace(free=5000))
+    monkeypatch.setattr("stemscan.store.folders.shutil.disk_usage", lambda _: SimpleNamespace(free=5000))
     for make, where in ((create, path), (resume, path), (resume, tmp_path / "old.zarr")):
         with pytest.raises(DiskSpaceError, match=r"expected 0\.\d\d MB free .* got 0.01 MB; free some space"):
             make(where, PLAN)
@@ -254,7 +254,7 @@ def test_a_store_completed_before_the_lock_was_had_is_left_alone(
 # ---------------------------------------------------------------------- files that others have open
 
 
-@pytest.mark.parametrize("where", ["pathlib.Path.read_bytes", "stemscan.store.arrays._StrictStore._present"])
+@pytest.mark.parametrize("where", ["pathlib.Path.read_bytes", "stemscan.store.zarr_stores._present"])
 def test_a_reader_waits_for_a_file_that_is_being_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:

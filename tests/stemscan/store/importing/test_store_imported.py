@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from stemscan.errors import OutputExistsError, StoreMismatchError, UsageError
 from stemscan.runtime import failpoints
 from stemscan.store.batch import DetectorInfo
-from stemscan.store.files import folder_kind, size_on_disk
+from stemscan.store.folders import folder_kind, size_on_disk
 from stemscan.store.importing.imported import import_samples
 from stemscan.store.importing.measured import Samples
 from stemscan.store.provenance import Provenance
