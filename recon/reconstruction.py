@@ -147,10 +147,10 @@ class Reconstruction:
         UsageError, InputNotFoundError, OutputExistsError, MissingDependencyError
             When the place, its suffix or a package for it does not fit.
         """
-        from pathlib import Path
+        from stemscan.objects.path import as_path
 
         import_named("stemscan.recon.output.writing:write_reconstruction")(self, path, overwrite=overwrite)
-        return Path(path)
+        return as_path(path)
 
     def _rows(self) -> list[tuple[str, str]]:
         rows, columns = self.image.shape
