@@ -6,7 +6,7 @@ PIP_ARGS ?=
 DEMO ?= demo
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all setup lint types unit every-unit wheel man clean
+.PHONY: demo test test-all setup lint types unit every-unit wheel docs man clean
 
 # The main job: plan, simulate and reconstruct a crystal into the folder demo/.
 demo: $(VENV)/.installed
@@ -15,8 +15,13 @@ demo: $(VENV)/.installed
 # Lint, types, tests, and the built wheel in an environment of its own.
 test: lint types unit wheel
 
-# The same with the tests that take long, and how much of the code they cover.
-test-all: lint types every-unit wheel
+# The same with the tests that take long, how much of the code they cover, and the site with its gallery and notebooks.
+test-all: lint types every-unit wheel docs
+
+# The site in docs/_build/html, from nothing but what is here; warnings are errors.
+docs: $(VENV)/.installed-docs
+	rm -rf docs/api docs/gallery docs/project
+	$(BIN)/python -m sphinx -b html -n -W --keep-going docs docs/_build/html
 
 setup: $(VENV)/.installed-dev
 
@@ -53,5 +58,10 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e ".[dev]"
 	touch $@ $(VENV)/.installed
 
+$(VENV)/.installed-docs: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e ".[docs]"
+	touch $@ $(VENV)/.installed
+
 clean:
+	rm -rf docs/_build docs/api docs/gallery docs/project
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -57,7 +57,9 @@ def import_data(
     mask: Annotated[
         Path | None,
         option(
-            panel="Everyday", help="Image that is not zero where a frame was visited: npy, tif, png.", metavar="FILE"
+            panel="Everyday",
+            help="Image that is not zero where a frame was visited: npy, tif, png; or 'all', of full scans.",
+            metavar="FILE",
         ),
     ] = None,
     positions: Annotated[

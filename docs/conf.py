@@ -43,6 +43,7 @@ myst_heading_anchors = 4
 nb_execution_mode = "cache"
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
+nb_execution_in_temp = True
 nb_execution_timeout = 180
 nb_execution_cache_path = str(HERE / "_build" / "notebooks")
 nb_execution_excludepatterns = ["gallery/*"]
@@ -84,7 +85,7 @@ sphinx_gallery_conf = {
     "doc_module": ("stemscan",),
     "backreferences_dir": "api/examples",
     "show_memory": False,
-    "min_reported_time": 1e9,
+    "write_computation_times": False,
     "matplotlib_animations": False,
     "image_scrapers": ("matplotlib",),
     "reset_modules": ("matplotlib", pages.clean_folder),

@@ -48,8 +48,8 @@ def test_the_example_of_the_readme_runs_as_it_stands(tmp_path: Path, monkeypatch
     reconstruction = names["rec"]
     assert isinstance(reconstruction, ss.Reconstruction)
     assert reconstruction.compare(names["acq"].truth).psnr > 25
-    assert (tmp_path / "image.tif").stat().st_size > 4 * 256 * 256
-    assert isinstance(ss.load("acq.zarr"), ss.Acquisition)
+    assert (tmp_path / "small.tif").stat().st_size > 4 * 256 * 256
+    assert isinstance(ss.load("small.zarr"), ss.Acquisition)
 
 
 def made(std: bool = True) -> ss.Reconstruction:

@@ -5,7 +5,16 @@ from __future__ import annotations
 __all__ = ["CONTENTS"]
 
 CONTENTS = {
-    "index": ["start", "tutorials/index", "howto/index", "gallery/index", "reference", "background", "measured", "about"],
+    "index": [
+        "start",
+        "tutorials/index",
+        "howto/index",
+        "gallery/index",
+        "reference",
+        "background",
+        "measured",
+        "about",
+    ],
     "tutorials/index": ["tutorials/first-scan", "tutorials/columns", "tutorials/drift"],
     "howto/index": [
         "howto/dose-budget",

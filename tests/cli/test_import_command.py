@@ -296,3 +296,19 @@ def test_dead_time_is_kept_and_made_up_for(stemscan: Stemscan, measured: None) -
     assert "dead for 1 % of a dwell" in stemscan("info", "a.zarr").out
     refused = stemscan("import", *scan, "--dead-time", -1, "-o", "b.zarr")
     assert (refused.code, "dead time of 0 to" in refused.err, Path("b.zarr").exists()) == (2, True, False)
+
+
+def test_full_scans_need_no_mask_of_their_own(stemscan: Stemscan) -> None:
+    frames = np.random.default_rng(1).poisson(5, (2, 16, 16)).astype(np.uint16)
+    np.save("full.npy", frames)
+    done = stemscan("import", "full.npy", "--mask", "all", "--dose", "5", "-o", "full.zarr", "--json")
+    assert done.code == 0, done.err
+    store = Acquisition.open("full.zarr")
+    assert np.array_equal(store.frames(), frames)
+    assert (store.visits() == 1).all()
+    np.save("channels.npy", np.stack([frames, frames], axis=1))
+    done = stemscan("import", "channels.npy", "--channel-axis", "1", "--mask", "all", "--dose", "5", "-o", "two.zarr")
+    assert done.code == 0, done.err
+    done = stemscan("import", "full.npy", "--dose", "5", "-o", "none.zarr")
+    assert done.code == 2
+    assert "--mask all of full scans" in done.err

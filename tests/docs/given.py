@@ -28,8 +28,9 @@ def signal(side: int = SIDE) -> Any:
 
 @cache
 def sparse() -> tuple[Any, Any]:
-    """Counts and visits of a sparse scan of four passes at dose 10."""
-    plan = make_plan(shape=[SIDE, SIDE], passes=4, pixel_size_nm=PIXEL_NM)
+    """Counts and visits of a sparse scan of eight passes at dose 10, pixels of which are visited again."""
+    pattern = {"kind": "block-random", "block": 8, "samples_per_block": 6}
+    plan = make_plan(pattern=pattern, shape=[SIDE, SIDE], passes=8, pixel_size_nm=PIXEL_NM)
     return sampled_frames(signal(), plan, seed=5)
 
 

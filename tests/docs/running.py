@@ -107,7 +107,10 @@ class Page:
         given_words = words[: words.index(">")] if ">" in words else words
         out, err = _Stream(), _Stream()
         with redirect_stdout(out), redirect_stderr(err):
-            code = _run(given_words)
+            try:
+                code = _run(given_words)
+            except SystemExit as end:  # of scripts that the shell asks for
+                code = int(end.code or 0)
         if into is not None:
             (self.folder / into).write_text(out.getvalue())
         failing = block.marks.get("fails")

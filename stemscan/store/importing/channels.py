@@ -12,7 +12,7 @@ import numpy as np
 from stemscan.errors import UsageError
 from stemscan.files.arrays import read_array
 from stemscan.store.importing.measured import Samples, samples_from_frames
-from stemscan.store.importing.measured_files import Found, read_samples
+from stemscan.store.importing.measured_files import Found, means_all, read_samples
 from stemscan.units import counted
 
 __all__ = ["channel_names", "joined", "read_channels"]
@@ -119,6 +119,10 @@ def _along(files: Sequence[Path], frames: Sequence[str], axis: int, **how: Any) 
             f"--channel-axis: expected an array (passes, rows, columns) or (rows, columns) with one more axis, and its "
             f"number, got shape {stack.shape} and axis {axis}"
         )
-    visited = None if mask is None else read_array(mask, mask=True)
+    full = mask is not None and means_all(mask)
+    visited = None if mask is None or full else read_array(mask, mask=True)
     told_apart_by = "NaN" if mask is None else "mask"
-    return [Found(samples_from_frames(one, visited), told_apart_by) for one in np.moveaxis(stack, axis, 0)]
+    channels = np.moveaxis(stack, axis, 0)
+    if full:
+        visited = np.ones(channels.shape[-2:], bool)
+    return [Found(samples_from_frames(one, visited), told_apart_by) for one in channels]

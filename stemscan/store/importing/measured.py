@@ -81,7 +81,8 @@ def samples_from_frames(frames: Array, mask: Array | None = None) -> Samples:
         if visited.all():
             raise UsageError(
                 "expected a mask or positions, or NaN where nothing was visited, got frames of finite values alone; "
-                "zero counts cannot be told from pixels that were not visited"
+                "zero counts cannot be told from pixels that were not visited; "
+                "give --mask FILE, or --mask all of full scans"
             )
     else:
         visited = _mask(mask, frames.shape)

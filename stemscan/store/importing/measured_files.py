@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
 import numpy.typing as npt
 
 from stemscan.errors import UsageError
@@ -28,7 +29,9 @@ from stemscan.store.importing.measured import (
     samples_from_positions,
 )
 
-__all__ = ["Found", "read_samples"]
+__all__ = ["Found", "means_all", "read_samples"]
+
+_ALL_VISITED: Final = "all"
 
 Shape = tuple[int, ...]
 
@@ -134,7 +137,7 @@ def _check_table(path: Path) -> None:
 def _frames(data: Path, mask: Path | None, frame: str | None) -> Found:
     """Frames with a mask, or with NaN where nothing was visited."""
     visited, notes = None, list[str]()
-    if mask is not None:
+    if mask is not None and not means_all(mask):
         claimed = _shape_of(data)
 
         def accept(mask_shape: Shape) -> None:
@@ -156,8 +159,15 @@ def _frames(data: Path, mask: Path | None, frame: str | None) -> Found:
             visited, told_apart_by = visits > 0, "visits"
     else:
         picture = read_measured(data, _accept_frames, frame)
+    if mask is not None and visited is None:
+        visited = np.ones(picture.values.shape[-2:], bool)
     samples = samples_from_frames(picture.values, visited)
     return Found(samples, told_apart_by, (), picture.pixel_size_nm, picture.warnings, (*picture.notes, *notes))
+
+
+def means_all(mask: Path) -> bool:
+    """Tell whether a mask is the word for every pixel, as of a full scan; a file of that name goes before it."""
+    return str(mask) == _ALL_VISITED and not mask.exists()
 
 
 def _accept_frames(shape: Shape) -> None:
