@@ -14,10 +14,26 @@ from stemscan.recon.view.growing import DARKEST, GrowingScan
 from stemscan.store.reader import Acquisition
 from stemscan.units import counted, format_count, format_duration
 
-__all__ = ["counts_of", "dose_of", "fixed_facts", "log_of", "path_of", "progress_of", "spread_of"]
+__all__ = [
+    "Expectations",
+    "counts_of",
+    "dose_of",
+    "expectations",
+    "fixed_facts",
+    "log_of",
+    "path_of",
+    "progress_of",
+    "spread_of",
+]
+
+Expectations = tuple[npt.NDArray[Any], npt.NDArray[Any]]
+"""Expected electrons, and the share of samples that expect them."""
 
 _BINS: Final = 60
 _MOST_MOVES: Final = 300
+_LOOKED_AT: Final = 1 << 20
+"""Pixels that are looked at, about."""
+
 _PARTS: Final = ("dwell", "settle", "transit", "park")
 _EVENTS: Final = {
     "created": "begun",
@@ -85,14 +101,14 @@ def dose_of(store: Acquisition, samples: int) -> dict[str, Any]:
     }
 
 
-def counts_of(scan: GrowingScan, image: npt.NDArray[Any] | None = None) -> dict[str, Any]:
+def counts_of(scan: GrowingScan, expected_of: Expectations | None = None) -> dict[str, Any]:
     """Histogram of the electrons of samples, and what Poisson counts of an image, or of their mean, would give.
 
     Parameters
     ----------
     scan : GrowingScan
-    image : ndarray, (H, W), optional
-        A reconstruction of the scan; the mean of all samples without one.
+    expected_of : tuple of ndarray, optional
+        `expectations` of an image; the mean of all samples without them.
 
     Returns
     -------
@@ -106,8 +122,11 @@ def counts_of(scan: GrowingScan, image: npt.NDArray[Any] | None = None) -> dict[
     step = max(1, -(-(last + 1 - first) // _BINS))
     starts = np.arange(first, last + 1, step)
     numbers = np.add.reduceat(scan.histogram[: last + 1], starts)
-    by = "Poisson of the mean" if image is None else "Poisson of the reconstruction"
-    share = _poisson(_expectations(scan, image), last + DARKEST)
+    by = "Poisson of the mean" if expected_of is None else "Poisson of the reconstruction"
+    if expected_of is None:
+        mean = float(scan.sums.sum(dtype=np.float64)) / max(scan.samples, 1)
+        expected_of = np.array([mean]), np.ones(1)
+    share = _poisson(expected_of, last + DARKEST)
     expected = np.zeros(last + 1)
     expected[max(0, -DARKEST) :] = share[: last + 1 + DARKEST] * scan.samples if last + DARKEST >= 0 else 0
     binned = np.add.reduceat(expected, starts)
@@ -115,18 +134,21 @@ def counts_of(scan: GrowingScan, image: npt.NDArray[Any] | None = None) -> dict[
     return {"edges": edges, "numbers": numbers.tolist(), "expected": _rounded(binned), "by": by}
 
 
-def _expectations(scan: GrowingScan, image: npt.NDArray[Any] | None) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Electrons that samples are expected to count, in bins, and the share of samples in each."""
+def expectations(scan: GrowingScan, image: npt.NDArray[Any] | None) -> Expectations | None:
+    """Electrons that samples are expected to count, in bins, and the share of samples in each; None without an image.
+
+    Of large frames by a part of the pixels, an odd number apart.
+    """
     store = scan.acquisition
-    assert store is not None
-    if image is None or image.shape != scan.visits.shape:
-        return np.array([float(scan.sums.sum(dtype=np.float64)) / max(scan.samples, 1)]), np.ones(1)
-    signal = np.maximum(image, 0) * store.electrons_per_sample
-    weights, edges = np.histogram(signal, bins=200, weights=scan.visits)
+    if store is None or image is None or image.shape != scan.visits.shape:
+        return None
+    step = image.size // _LOOKED_AT | 1
+    signal = np.maximum(image.reshape(-1)[::step], 0) * store.electrons_per_sample
+    weights, edges = np.histogram(signal, bins=200, weights=scan.visits.reshape(-1)[::step])
     return (edges[1:] + edges[:-1]) / 2, weights / max(weights.sum(), 1)
 
 
-def _poisson(expected: tuple[npt.NDArray[Any], npt.NDArray[Any]], last: int) -> npt.NDArray[np.float64]:
+def _poisson(expected: Expectations, last: int) -> npt.NDArray[np.float64]:
     """Share of samples that count 0 .. last electrons, of a mixture of Poisson distributions."""
     from scipy.special import gammaln, xlogy
 

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
+
 from stemscan.recon.view.growing import GrowingScan
 from stemscan.recon.view.levels import Layer
 from stemscan.recon.view.making import Made, Maker
@@ -88,11 +91,19 @@ class Images:
             self._busy.add(what)
         work: Future[Any]
         try:
-            work = self._maker.image(samples) if what == "image" else self._maker.find(what, samples)
+            if what == "image":
+                work = self._maker.image(samples)
+            else:
+                work = self._maker.find(what, samples, self._peaks(samples))
         except RuntimeError as problem:  # the pool was closed, or its process died
             work = Future()
             work.set_exception(problem)
         work.add_done_callback(lambda future: self._take(what, samples, future, done))
+
+    def _peaks(self, samples: int) -> npt.NDArray[np.float32] | None:
+        """The newest image, if it is of most of the samples."""
+        image = self.layers.get("image")
+        return None if image is None or 2 * self.facts["samples"] < samples else image.values
 
     def _take(self, what: str, samples: int, work: Future[Any], done: Callable[[], None]) -> None:
         """Take in what was made."""

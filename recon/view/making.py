@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -81,9 +81,9 @@ class Maker:
         """Begin an image of the first samples."""
         return self._images.order(make, self._path, self._channel, self._method, self._threads, samples)
 
-    def find(self, what: str, samples: int) -> Future[Found]:
-        """Begin to find "columns" or "drift" of the first samples."""
-        return self._finds.order(find, what, self._path, self._channel, self._threads, samples)
+    def find(self, what: str, samples: int, image: npt.NDArray[np.float32] | None = None) -> Future[Found]:
+        """Begin to find "columns" or "drift" of the first samples; columns from the peaks of an image that is there."""
+        return self._finds.order(find, what, self._path, self._channel, self._threads, samples, image)
 
     def close(self) -> None:
         """End the processes, whatever they are at."""
@@ -130,8 +130,18 @@ def make(path: Path, channel: int | str, method: str, threads: int, samples: int
     return Made(done.image, done.std, done.contradiction, facts)
 
 
-def find(what: str, path: Path, channel: int | str, threads: int, samples: int) -> Found:
+def find(
+    what: str,
+    path: Path,
+    channel: int | str,
+    threads: int,
+    samples: int,
+    image: npt.NDArray[np.float32] | None = None,
+) -> Found:
     """Find "columns" or "drift" of the first samples of a store; of drift, of all that are committed.
+
+    Columns begin at the peaks of an image of the scan; one is made first where none is given, which takes longer than
+    the columns of a large frame.
 
     Raises
     ------
@@ -145,7 +155,7 @@ def find(what: str, path: Path, channel: int | str, threads: int, samples: int) 
     with limit_threads(threads):
         if what == "drift":
             return _drift(store)
-        return _columns(first_samples(store, samples, channel)) | {"samples": samples}
+        return _columns(first_samples(store, samples, channel), image) | {"samples": samples}
 
 
 def first_samples(store: Acquisition, samples: int, channel: int | str = 0) -> Inputs:
@@ -162,7 +172,7 @@ def first_samples(store: Acquisition, samples: int, channel: int | str = 0) -> I
     placed = PlacedSamples.of(
         store.electrons(0, samples, channel=number), places, (0, samples), (store.shape[0], store.shape[1])
     )
-    return Inputs.from_samples(
+    inputs = Inputs.from_samples(
         placed,
         store.electrons_per_sample,
         shared=actual is not None and not moved,
@@ -171,6 +181,7 @@ def first_samples(store: Acquisition, samples: int, channel: int | str = 0) -> I
         analogue=store.channels[number].unit != "electron",
         source={"path": str(store.path)},
     )
+    return inputs if moved or actual is not None else replace(inputs, placed=None)  # all is on the grid
 
 
 def _held_out(store: Acquisition, samples: int, channel: int | str) -> float | None:
@@ -183,12 +194,12 @@ def _held_out(store: Acquisition, samples: int, channel: int | str) -> float | N
     return None if errors is None else errors[1]
 
 
-def _columns(inputs: Inputs) -> Found:
+def _columns(inputs: Inputs, image: npt.NDArray[np.float32] | None) -> Found:
     """Columns as plain lists, and which of them are in doubt."""
     from stemscan.recon.columns.find import find_columns
     from stemscan.recon.columns.picture import doubtful
 
-    found = find_columns(inputs)
+    found = find_columns(inputs, image)
     if not len(found):
         return {"places": [], "doubtful": [], "note": found.note}
     places = np.stack([found["row"], found["col"]], axis=1)

@@ -11,6 +11,7 @@ import numpy as np
 
 from stemscan.recon.view import facts
 from stemscan.recon.view.charts import drift_of, moves_of
+from stemscan.recon.view.facts import Expectations
 from stemscan.recon.view.growing import GrowingScan
 from stemscan.recon.view.images import Images
 from stemscan.recon.view.levels import Layer, levels_of
@@ -40,6 +41,7 @@ class State:
         self._log = deque[list[str]](maxlen=_LINES)
         self._progress = deque[tuple[float, int]]()
         self._writer = (0.0, True)
+        self._expected: tuple[int, Expectations | None] = (0, None)
         self.ended = ""
         """Why the acquisition that this page belongs to is over; empty while it goes on."""
 
@@ -60,14 +62,13 @@ class State:
         message |= {"log": list(self._log), "path": str(scan.path), "name": scan.path.name}
         if store is None:
             return message
-        image = images.layers.get("image")
         message |= facts.fixed_facts(store) | facts.progress_of(scan)
         message |= {
             "words": self._words(store),
             "seconds_left": self._seconds_left(store),
             "levels": levels_of(store.shape),
             "dose": facts.dose_of(store, scan.samples),
-            "counts": facts.counts_of(scan, None if image is None else image.values),
+            "counts": facts.counts_of(scan, self._expectations(images)),
             "spread": facts.spread_of(scan),
             "beam": facts.path_of(scan),
             "drift": drift_of(scan) | {"found": images.found.get("drift")},
@@ -79,6 +80,15 @@ class State:
             "replay": self._replay_facts(store),
         }
         return message
+
+    def _expectations(self, images: Images) -> Expectations | None:
+        """Electrons that the newest image expects, worked out once."""
+        image = images.layers.get("image")
+        if image is None:
+            return None
+        if images.version != self._expected[0]:
+            self._expected = images.version, facts.expectations(self._scan, image.values)
+        return self._expected[1]
 
     def _image(self, images: Images) -> dict[str, Any]:
         """The newest image, what is in the making, and what went wrong."""

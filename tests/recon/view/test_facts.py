@@ -53,7 +53,7 @@ def test_the_dose_is_that_of_the_ledger_and_of_its_rule(scan: GrowingScan) -> No
 @pytest.mark.parametrize("of_image", [False, True])
 def test_expected_counts_add_up_to_those_that_were_counted(scan: GrowingScan, of_image: bool) -> None:
     image = np.full(scan.visits.shape, 0.9, np.float32) if of_image else None
-    told = facts.counts_of(scan, image)
+    told = facts.counts_of(scan, facts.expectations(scan, image))
     assert sum(told["numbers"]) == scan.samples
     assert len(told["edges"]) == len(told["numbers"]) + 1 == len(told["expected"]) + 1
     assert sum(told["expected"]) == pytest.approx(scan.samples, rel=0.1)

@@ -93,7 +93,7 @@ class IdleMaker(Maker):
         """An image that never comes."""
         return Future()
 
-    def find(self, what: str, samples: int) -> Future[dict[str, Any]]:
+    def find(self, what: str, samples: int, image: Any = None) -> Future[dict[str, Any]]:
         """A finding that never comes."""
         return Future()
 
