@@ -23,7 +23,7 @@ from stemscan.recon.pictures.scan_maps import Gathered, Spread
 from stemscan.runtime.memory import require_memory
 from stemscan.store.reader import Acquisition
 
-__all__ = ["DARKEST", "GrowingScan"]
+__all__ = ["DARKEST", "GrowingScan", "sentence_of"]
 
 DARKEST: Final = -64
 """Electrons of the first bin of `GrowingScan.histogram`; readings of an analogue detector may be below 0."""
@@ -141,7 +141,7 @@ class GrowingScan:
             self._take_in(limit)
             self.problem = ""
         except (StemscanError, OSError, MemoryError) as problem:
-            self.problem = _sentence(problem)
+            self.problem = sentence_of(problem)
             self._failed_at, self._seen = time.monotonic(), None
             if self.problem == before[0]:
                 return False
@@ -263,7 +263,7 @@ def _true_offsets(
     return np.column_stack([start + edges + lengths / 2, means])
 
 
-def _sentence(problem: BaseException) -> str:
+def sentence_of(problem: BaseException) -> str:
     """The fault, on one line."""
     words = refusal(problem) if isinstance(problem, OSError) and not isinstance(problem, StemscanError) else problem
     return " ".join(str(words).split()) or type(problem).__name__

@@ -76,16 +76,20 @@ def _read_store(path: str | Sequence[str]) -> list[LayerData]:
 
 
 def _of_acquisition(store: Acquisition) -> list[LayerData]:
-    """Counts of each detector, and visits, by pass; those of a store that grows as far as it is committed."""
-    place = _scale(store.pixel_size_nm, 3)
+    """Counts of each detector, and visits, by pass; those of a store that grows are renewed while it does."""
+    from stemscan.recon.view.napari_following import Growth, follow
+
+    place, growth = _scale(store.pixel_size_nm, 3), Growth(store)
     layers: list[LayerData] = []
-    for number, detector in enumerate(store.channels):
-        frames = store.frames(channel=number)
+    for frames, detector in zip(growth.counts, store.channels, strict=True):
         limits = [float(frames.min()), float(max(frames.max(), frames.min() + 1))]
         name = "counts" if len(store.channels) == 1 else f"counts {detector.name}"
-        layers.append((frames, {"name": name, "contrast_limits": limits, **place}, "image"))
+        more = {"contrast_limits": limits, "metadata": {"contrast": limits}}
+        layers.append((frames, {"name": name, **more, **place}, "image"))
     visits = {"name": "visits", "visible": False, "colormap": "cyan", **place}
-    return [*layers, (store.visits(), visits, "image")]
+    if not growth.complete:
+        follow(growth)
+    return [*layers, (growth.visits, visits, "image")]
 
 
 def _of_reconstruction(place: Path) -> list[LayerData]:
