@@ -127,6 +127,15 @@ def recon(
             default="half of what is free",
         ),
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        option(
+            panel="Large frames",
+            help="Address of a dask scheduler, whose workers make the tiles.",
+            metavar="ADDRESS",
+            default="this machine makes them",
+        ),
+    ] = None,
     resume: Annotated[
         bool, option("--resume", panel="Large frames", help="Go on with a large frame that was interrupted.")
     ] = False,
@@ -163,6 +172,9 @@ def recon(
         if weights is None and grid == "plan" and _is_made(talk, output, wanted_record):
             return
         check_destination(output)
+    tiled = grid == "plan" and in_tiles(chosen, acquisition.shape, weights)
+    if scheduler is not None:
+        _check_scheduler(scheduler, memory, chosen, acquisition, tiled)
     if chosen.uses_torch:
         load_torch_ahead()
     with without_collector():
@@ -171,11 +183,31 @@ def recon(
     place = _device(device) if chosen.uses_torch else "cpu"
     source = {"channel": wanted, "positions": where, "device": place, "drift": use}
     options = {"weights": weights, "device": device, "threads": threads, **asked}
-    if grid == "plan" and in_tiles(chosen, acquisition.shape, weights):
-        tiles = {"memory": budget, "resume": resume, "overwrite": overwrite}
+    if tiled:
+        tiles = {"memory": budget, "resume": resume, "overwrite": overwrite, "scheduler": scheduler}
         _in_tiles(talk, acquisition, chosen, output, source, options | tiles)
     else:
         _whole(talk, acquisition, chosen, output, source, {"grid": grid, **options}, overwrite)
+
+
+def _check_scheduler(scheduler: str, memory: str | None, chosen: Method, acquisition: Acquisition, tiled: bool) -> None:
+    """Refuse a cluster for what it cannot do."""
+    from stemscan.errors import UsageError
+    from stemscan.recon.evaluation.clients import require_distributed
+    from stemscan.recon.large.hired import check_travels
+
+    require_distributed()
+    if memory is not None:
+        raise UsageError(
+            f"--memory: expected no --scheduler beside it, got {scheduler}; its workers have limits of their own"
+        )
+    if not tiled:
+        rows, columns = acquisition.shape
+        raise UsageError(
+            f"--scheduler: expected a frame that is made in tiles, beyond 2048 x 2048 pixels, got {rows} x {columns} "
+            f"by {chosen.name}; leave it out"
+        )
+    check_travels(chosen)
 
 
 def _source_wanted(acquisition: Acquisition, numbers: Sequence[int], where: Positions | None) -> dict[str, Any]:

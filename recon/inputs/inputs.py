@@ -256,6 +256,10 @@ class Inputs:
             _nearest=None if self._nearest is None else lambda: self.whole.part(rows, columns),
         )
 
+    def detached(self) -> Inputs:
+        """The same part, to be sent to another process without the grid that it is a part of."""
+        return self if self._nearest is None else replace(self, _nearest=self.whole.detached)
+
     @property
     def T(self) -> int:
         """Number of passes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -40,6 +41,10 @@ class Field(Protocol):
         """The specimen's signal in a part, where it is known."""
         ...
 
+    def alone(self, rows: slice, columns: slice) -> Field:
+        """A field of which this part alone is asked for, as little as may be to send to another machine."""
+        ...
+
 
 class LoadedField:
     """A frame whose inputs are in memory.
@@ -63,6 +68,50 @@ class LoadedField:
         """See `Field`."""
         assert self._inputs.truth is not None
         return self._inputs.truth[rows, columns]
+
+    def alone(self, rows: slice, columns: slice) -> Field:
+        """See `Field`."""
+        part = self.part(rows, columns)
+        truth = self.truth(rows, columns) if self.has_truth else None
+        return _PartField(
+            self.shape,
+            self.passes,
+            self.pixel_size_nm,
+            self.source,
+            self.has_truth,
+            (rows, columns),
+            None if part is None else part.detached(),
+            truth,
+        )
+
+
+@dataclass(eq=False)
+class _PartField:
+    """A part of a frame that was in memory, where it was sent."""
+
+    shape: tuple[int, int]
+    passes: int
+    pixel_size_nm: float | None
+    source: Mapping[str, Any]
+    has_truth: bool
+    region: tuple[slice, slice]
+    inputs: Inputs | None
+    signal: Image | None
+
+    def part(self, rows: slice, columns: slice) -> Inputs | None:
+        """See `Field`; of the whole part alone."""
+        assert (rows, columns) == self.region
+        return self.inputs
+
+    def truth(self, rows: slice, columns: slice) -> Image:
+        """See `Field`; of the whole part alone."""
+        assert (rows, columns) == self.region
+        assert self.signal is not None
+        return self.signal
+
+    def alone(self, rows: slice, columns: slice) -> Field:
+        """See `Field`."""
+        return self
 
 
 class StoreField:
@@ -109,6 +158,10 @@ class StoreField:
     def truth(self, rows: slice, columns: slice) -> Image:
         """See `Field`."""
         return self._windows.truth(rows, columns)
+
+    def alone(self, rows: slice, columns: slice) -> Field:
+        """See `Field`: itself, which opens the store where it is sent."""
+        return self
 
 
 def open_field(

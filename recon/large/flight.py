@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stemscan.recon.large.layout import Layout, Tile
     from stemscan.recon.method import Method
 
-__all__ = ["Crew", "Task", "crew", "tiles_at_once"]
+__all__ = ["Crew", "Errand", "Task", "crew", "tiles_at_once", "travels"]
 
 _PROCESS: Final = 450e6
 """Bytes that a process takes for its libraries."""
@@ -64,10 +64,10 @@ def tiles_at_once(method: Method, layout: Layout, passes: int, memory: float | N
         free = room()
         memory = free.free / 2 if free is not None else one
     number = min(int((memory - _PROCESS) // one), workers(), len(layout))
-    return number if number > 1 and _travels(method) else 1
+    return number if number > 1 and travels(method) else 1
 
 
-def _travels(method: Method) -> bool:
+def travels(method: Method) -> bool:
     """Tell whether a method can be sent to another process; a function of a script or a session cannot."""
     if not callable(method.function):
         return True
@@ -84,6 +84,13 @@ class Task(NamedTuple):
     name: str
     tile: Tile
     arguments: tuple[Any, ...] = ()
+
+
+class Errand(NamedTuple):
+    """A function and its arguments, which can be sent to another machine; of a task that has parts that cannot."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
 
 
 class Crew(Protocol):

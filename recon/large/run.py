@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from stemscan import __version__
 from stemscan.errors import UsageError
-from stemscan.recon.contradiction.width import detail_width
 from stemscan.recon.large.field import Field
-from stemscan.recon.large.finishing import Finisher
-from stemscan.recon.large.flight import Crew, Task, crew, tiles_at_once
-from stemscan.recon.large.layout import Layout, Tile
-from stemscan.recon.large.making import Recipe, detail_samples
+from stemscan.recon.large.flight import Crew, crew, tiles_at_once
+from stemscan.recon.large.layout import Layout
 from stemscan.recon.large.scratch import Scratch
+from stemscan.recon.large.work import Progress, TileWork
 from stemscan.recon.output.zarr_folder import ZarrFolder
 from stemscan.recon.threads import limit_threads
 from stemscan.runtime.durable import remove_tree
@@ -36,8 +31,6 @@ if TYPE_CHECKING:
     from stemscan.recon.metrics import Metrics
 
 __all__ = ["Tiled", "reconstruct_tiles"]
-
-Progress = Callable[[int, int], None]
 
 _KEY: Final = "reconstruction.json"
 
@@ -86,6 +79,7 @@ def reconstruct_tiles(
     memory: float | None = None,
     resume: bool = False,
     progress: Progress = lambda done, total: None,
+    hire: Callable[[TileWork], AbstractContextManager[Crew]] | None = None,
 ) -> Tiled:
     """Reconstruct a frame tile by tile.
 
@@ -110,6 +104,8 @@ def reconstruct_tiles(
         Go on with what is in `work`; else it is begun anew.
     progress : callable
         Takes tiles written, and all.
+    hire : callable, optional
+        Gives those who do the work; processes of this machine, as the memory allows, unless given.
 
     Returns
     -------
@@ -125,7 +121,7 @@ def reconstruct_tiles(
     start = time.perf_counter()
     layout = Layout(field.shape)
     with limit_threads(threads):
-        at_once = tiles_at_once(method, layout, field.passes, memory)
+        hired = hire or partial(crew, at_once=tiles_at_once(method, layout, field.passes, memory))
         key = {
             "version": __version__,
             "method": method.name,
@@ -135,10 +131,10 @@ def reconstruct_tiles(
             "maps": [contradictions, compare],
         }
         with _claimed(work, key, resume):
-            work_on = _Work.of(field, method, Layout(field.shape), work, arguments, contradictions, compare)
-            with crew(work_on, at_once) as hands:
+            work_on = TileWork.of(field, method, Layout(field.shape), work, arguments, contradictions, compare)
+            with hired(work_on) as hands:
                 work_on.do(hands, progress)
-                metrics = work_on.metrics(hands) if work_on.finisher.compares else None
+                metrics = work_on.metrics(hands) if work_on.finisher.judge.compares else None
             return Tiled(
                 folder=work_on.finisher.folder,
                 method=method.name,
@@ -150,90 +146,6 @@ def reconstruct_tiles(
                 totals=work_on.finisher.totals(),
                 seconds=time.perf_counter() - start,
             )
-
-
-@dataclass(frozen=True, eq=False)
-class _Work:
-    """All tiles of a frame, made and finished; functions of a tile are tasks."""
-
-    recipe: Recipe
-    finisher: Finisher
-
-    @classmethod
-    def of(
-        cls,
-        field: Field,
-        method: Method,
-        layout: Layout,
-        work: Path,
-        arguments: Mapping[str, Any],
-        contradictions: bool,
-        compare: bool,
-    ) -> _Work:
-        """The work in a folder."""
-        scratch = Scratch(work / "tiles", layout)
-        sums, visits = detail_samples(field, layout)
-        recipe = Recipe(field, method, {**arguments, "threads": 1}, _unsampled(sums, visits))
-        names = (*recipe.maps, "contradiction") if contradictions else recipe.maps
-        folder = ZarrFolder(work / "image.zarr", field.shape, names, layout.chunk)
-        detail = detail_width(sums, visits) if contradictions else None
-        finisher = Finisher(field, layout, scratch, folder, recipe.maps, detail, compare and field.has_truth)
-        return cls(recipe, finisher)
-
-    def make(self, tile: Tile) -> None:
-        """Reconstruct a tile's window."""
-        self.finisher.scratch.put(tile, self.recipe.make(tile))
-
-    def finish(self, tile: Tile) -> None:
-        """Write a tile's core."""
-        self.finisher.finish(tile)
-
-    def scaled_ssim(self, tile: Tile, own: tuple[float, float], true: tuple[float, float]) -> float:
-        """See `Finisher.scaled_ssim`."""
-        return self.finisher.scaled_ssim(tile, own, true)
-
-    def do(self, hands: Crew, progress: Progress) -> None:
-        """Make and finish all tiles that are wanting; those that can be finished first."""
-        finisher, layout, scratch = self.finisher, self.finisher.layout, self.finisher.scratch
-        written = {tile.place for tile in layout if scratch.figures(tile) is not None}
-        wanting = deque(
-            tile
-            for tile in layout
-            if not scratch.has(tile) and any(one.place not in written for one in layout.neighbours(tile))
-        )
-        ready = deque(tile for tile in layout if finisher.can_finish(tile))
-        begun, under_way = {tile.place for tile in ready}, 0
-        progress(len(written), len(layout))
-        while ready or wanting or under_way:
-            while hands.has_room() and (ready or wanting):
-                hands.begin(Task("finish", ready.popleft()) if ready else Task("make", wanting.popleft()))
-                under_way += 1
-            task, _ = hands.wait()
-            under_way -= 1
-            if task.name == "make":
-                found = [tile for tile in layout.neighbours(task.tile) if finisher.can_finish(tile)]
-                ready.extend(tile for tile in found if tile.place not in begun)
-                begun |= {tile.place for tile in found}
-            else:
-                written.add(task.tile.place)
-                finisher.drop_around(task.tile)
-                progress(len(written), len(layout))
-
-    def metrics(self, hands: Crew) -> Metrics:
-        """Likeness to the truth; reads the image again."""
-        totals, layout = self.finisher.totals(), self.finisher.layout
-        own, true = totals.scales()
-        if not true[1] > 0:
-            return totals.metrics(layout.shape, math.nan)
-        waiting, found, under_way = deque(layout), list[tuple[tuple[int, int], float]](), 0
-        while waiting or under_way:
-            while hands.has_room() and waiting:
-                hands.begin(Task("scaled_ssim", waiting.popleft(), (own, true)))
-                under_way += 1
-            task, value = hands.wait()
-            under_way -= 1
-            found.append((task.tile.place, value))
-        return totals.metrics(layout.shape, sum(value for _, value in sorted(found)))
 
 
 @contextmanager
@@ -270,16 +182,6 @@ def _lock(work: Path) -> int:
         f"expected {str(work)!r} for this process alone, got another one that makes the same output; wait for it, or "
         "choose another name"
     )
-
-
-def _unsampled(sums: Any, visits: Any) -> tuple[float, float]:
-    """Signal and its standard deviation where nothing was sampled: mean and spread of what was."""
-    number = float(visits.sum())
-    if number == 0:
-        return 0.0, 1.0
-    mean = float(sums.sum()) / number
-    there = visits > 0
-    return mean, float(np.sqrt(np.average((sums[there] / visits[there] - mean) ** 2, weights=visits[there])))
 
 
 def _common_settings(scratch: Scratch) -> dict[str, Any]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import getpass
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stemscan.errors import StoreError
 from stemscan.objects.path import ObjectPath
 from stemscan.recon.large.field import Field
-from stemscan.recon.large.run import Progress, Tiled, reconstruct_tiles
+from stemscan.recon.large.run import Tiled, reconstruct_tiles
+from stemscan.recon.large.work import Progress, TileWork
 from stemscan.recon.large.writing import write_tiled
 from stemscan.recon.output.record import plain, read_image_record
 from stemscan.recon.output.writing import check_destination
@@ -20,6 +23,7 @@ from stemscan.recon.output.zarr_image import read_record
 from stemscan.runtime.durable import discard
 
 if TYPE_CHECKING:
+    from stemscan.recon.large.flight import Crew
     from stemscan.recon.method import Method
 
 __all__ = ["is_made", "reconstruct_to_file", "work_folder"]
@@ -81,6 +85,7 @@ def reconstruct_to_file(
     resume: bool = False,
     overwrite: bool = False,
     progress: Progress = lambda done, total: None,
+    scheduler: str | None = None,
     **arguments: Any,
 ) -> tuple[Tiled, dict[str, Any]]:
     """Reconstruct a frame tile by tile and write it.
@@ -98,6 +103,8 @@ def reconstruct_to_file(
         As for `stemscan.recon.large.run.reconstruct_tiles`.
     overwrite : bool
         Replace what is there.
+    scheduler : str, optional
+        Address of a dask scheduler, whose workers do the tiles in place of this machine.
     **arguments
         Weights, device and settings of the method.
 
@@ -116,8 +123,24 @@ def reconstruct_to_file(
     check_destination(output, overwrite=overwrite)
     work = work_folder(output)
     done = reconstruct_tiles(
-        field, method, work, arguments=arguments, threads=threads, memory=memory, resume=resume, progress=progress
+        field,
+        method,
+        work,
+        arguments=arguments,
+        threads=threads,
+        memory=memory,
+        resume=resume,
+        progress=progress,
+        hire=None if scheduler is None else _hiring(method, scheduler),
     )
     record = write_tiled(done, output, overwrite=overwrite)
     discard(work)
     return done, record
+
+
+def _hiring(method: Method, scheduler: str) -> Callable[[TileWork], AbstractContextManager[Crew]]:
+    """Takes the workers of a cluster, where the method can be sent to them."""
+    from stemscan.recon.large.hired import check_travels, dask_crew
+
+    check_travels(method)
+    return partial(dask_crew, address=scheduler)

@@ -268,3 +268,16 @@ def test_a_wrong_size_of_memory_is_told(stemscan: Stemscan, acquired: None) -> N
     done = stemscan("recon", "acq.zarr", "-o", "r.zarr", "--memory", "2 gigs")
     assert done.code == 2
     assert "expected a size with a unit" in done.err
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ((), "--scheduler: expected a frame that is made in tiles, beyond 2048 x 2048 pixels, got "),
+        (("--memory", "2GiB"), "--memory: expected no --scheduler beside it, got tcp://127.0.0.1:9"),
+    ],
+)
+def test_a_cluster_for_what_it_cannot_do(stemscan: Stemscan, acquired: None, more: tuple[str, ...], told: str) -> None:
+    done = stemscan("recon", "acq.zarr", "-o", "image.npy", "--scheduler", "tcp://127.0.0.1:9", *more)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert told in done.err

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,45 +13,16 @@ from stemscan.errors import MissingDependencyError, ReconError
 from stemscan.recon.evaluation.campaign import runners
 from stemscan.recon.evaluation.campaign.runners import Cluster
 from stemscan.recon.evaluation.clients import dask_client
+from tests.recon.dask_kit import two_workers
 from tests.recon.evaluation.campaign.kit import design, run, tables
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-ROOT = Path(__file__).resolve().parents[4]
-QUIET = {"DASK_LOGGING__DISTRIBUTED": "error", "NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-
-
-@contextmanager
-def process(*words: object) -> Iterator[subprocess.Popen[bytes]]:
-    """A part of a cluster, killed at the end."""
-    command = [sys.executable, "-m", *map(str, words)]
-    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, **QUIET}, stderr=subprocess.DEVNULL) as running:
-        try:
-            yield running
-        finally:
-            running.kill()
-
-
-def address_in(file: Path) -> str:
-    """Address of a scheduler, once it is there."""
-    import json
-
-    for _ in range(600):
-        if file.exists() and (text := file.read_text()):
-            return str(json.loads(text)["address"])
-        time.sleep(0.05)
-    raise AssertionError("expected a scheduler, got none")
 
 
 def test_a_worker_that_is_killed_changes_nothing(tmp_path: Path) -> None:
     """A scheduler and two worker processes of their own, as on a cluster; one is killed in the middle of its job."""
-    asked, file = design(seeds="1..3"), tmp_path / "scheduler.json"
-    worker = ("distributed.cli.dask_worker", "--scheduler-file", file, "--no-nanny", "--nthreads", 1, "--no-dashboard")
-    with (
-        process("distributed.cli.dask_scheduler", "--port", 0, "--no-dashboard", "--scheduler-file", file),
-        process(*worker, "--local-directory", tmp_path / "one") as victim,
-        process(*worker, "--local-directory", tmp_path / "two"),
-        dask_client(address_in(file), 0) as client,
-    ):
+    asked = design(seeds="1..3")
+    with two_workers(tmp_path) as (address, victim), dask_client(address, 0) as client:
         client.wait_for_workers(2)
         killed_after: list[int] = []
 
