@@ -65,7 +65,6 @@ def help_page(command: Any, context: Any) -> HelpPage:
 
     Parameters
     ----------
-    command : TyperCommand or TyperGroup
     context : typer.Context
         Of that command.
     """

@@ -20,7 +20,6 @@ def manual(root: Any, context: Any, version: str) -> str:
 
     Parameters
     ----------
-    root : TyperGroup
     context : typer.Context
         Of that group.
     version : str

@@ -17,7 +17,6 @@ class StatedDose:
     ----------
     dose : dict of str to float
         The plan's dose without its collection; some dose, where the largest is asked for.
-    dwell_ns : int
     largest : float or None
         Limit in e-/A^2 whose largest dose the plan takes.
     fixed : bool

@@ -136,7 +136,7 @@ def take_files(
     mask : Path, optional
         File as the user named it.
     output : Path
-        Where the plan will stand; files are named relative to it.
+        Place of the plan; files are named relative to it.
     columns : str, optional
         Names of the columns of the points, where their file has none.
     rounding : bool

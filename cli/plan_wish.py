@@ -23,7 +23,6 @@ class WishOptions:
 
     Attributes
     ----------
-    precision_nm : float
     specimen : str
         Of which columns are to be known.
     name : str or None
@@ -68,15 +67,12 @@ def fulfil(
 
     Parameters
     ----------
-    wish : WishOptions
     plan : ScanPlan
         Without limits.
-    stated : StatedDose
     given : mapping
         Options of the pattern, and the passes, by their flags; None where they were not given.
     max_dose : float, optional
         Limit of the plan.
-    talk : Talk
     """
     from stemscan.errors import UsageError
     from stemscan.plan.options import declared_options

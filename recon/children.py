@@ -32,7 +32,7 @@ def worker_pool(
     number : int
         Of processes.
     remedy : str
-        What to do where one was killed, for the message.
+        Advice where one was killed, for the message.
     start : callable
         Called in each with the arguments; calls `as_worker`.
     script : bool
@@ -64,13 +64,7 @@ def worker_pool(
 
 
 class WorkerPool:
-    """Takes tasks; see `worker_pool`.
-
-    Parameters
-    ----------
-    pool : ProcessPoolExecutor
-    script : bool
-    """
+    """Takes tasks; see `worker_pool`."""
 
     def __init__(self, pool: Executor, script: bool) -> None:
         self._pool, self._script = pool, script

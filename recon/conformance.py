@@ -205,7 +205,6 @@ def check_method(method: AnyMethod, **attributes: Any) -> None:
 
     Parameters
     ----------
-    method : str, Method or callable
     **attributes
         Others of the class.
 

@@ -15,10 +15,6 @@ def check_device(device: str) -> str:
     device : str
         "cpu", "cuda", "cuda:1", "mps", ...; "auto" takes CUDA where there is one, else the CPU.
 
-    Returns
-    -------
-    str
-
     Raises
     ------
     UsageError

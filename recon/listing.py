@@ -20,10 +20,6 @@ def known_methods() -> dict[str, str]:
 def described(method: Method) -> dict[str, Any]:
     """Everything about a method as plain data; imports it.
 
-    Parameters
-    ----------
-    method : Method
-
     Returns
     -------
     dict
@@ -59,10 +55,6 @@ def setting_lines(method: Method) -> list[str]:
 
 def markdown(methods: Iterable[Method]) -> str:
     """The table of methods in the documentation.
-
-    Parameters
-    ----------
-    methods : iterable of Method
 
     Returns
     -------

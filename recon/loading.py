@@ -20,10 +20,6 @@ __all__ = ["load"]
 def load(path: str | Path) -> ScanPlan | Acquisition | Reconstruction:
     """Read a plan file, an acquisition store or the zarr form of a reconstruction.
 
-    Parameters
-    ----------
-    path : str or Path
-
     Returns
     -------
     ScanPlan, Acquisition or Reconstruction

@@ -123,10 +123,6 @@ def absolute_psnr(image: npt.ArrayLike, truth: npt.ArrayLike) -> float:
     ----------
     image, truth : array_like, (H, W)
 
-    Returns
-    -------
-    float
-
     Raises
     ------
     ReconError

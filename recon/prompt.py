@@ -82,10 +82,6 @@ def reconstruct_store(
     overwrite : bool
         True if an image that is there may be replaced.
 
-    Returns
-    -------
-    Reconstruction
-
     Raises
     ------
     StemscanError

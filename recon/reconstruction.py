@@ -111,10 +111,6 @@ class Reconstruction:
         truth : array_like, (H, W)
             The specimen's signal in [0, 1], as a simulation's `Acquisition.truth` has it.
 
-        Returns
-        -------
-        Metrics
-
         Raises
         ------
         ReconError
@@ -140,7 +136,7 @@ class Reconstruction:
         Returns
         -------
         Path
-            Where it was written.
+            File or store that was written.
 
         Raises
         ------

@@ -67,10 +67,6 @@ PLUGINS: Final = PluginKind("method", "stemscan.methods", lambda: built_in())
 def method_of(method: AnyMethod) -> Method:
     """A method; imports it if it is a plug-in.
 
-    Parameters
-    ----------
-    method : str, Method or callable
-
     Raises
     ------
     UsageError

@@ -65,10 +65,6 @@ def reconstruct(
     **settings
         Of the method; ``stemscan methods NAME`` lists them.
 
-    Returns
-    -------
-    Reconstruction
-
     Raises
     ------
     UsageError

@@ -24,13 +24,12 @@ class Setting(NamedTuple):
 
     Attributes
     ----------
-    name : str
     kind : str
         Its type as the signature has it; empty where that says nothing.
     default : object
         `inspect.Parameter.empty` where it must be given.
     text : str
-        What the docstring says of it.
+        Its text in the docstring.
     hint : object
         The type itself; `Any` where it is not known.
     """
@@ -80,7 +79,6 @@ def check_settings(title: str, function: Callable[..., Any], settings: Mapping[s
         The method in messages: "method normconv".
     function : callable
         Of the method.
-    settings : mapping
 
     Raises
     ------
@@ -106,7 +104,6 @@ def parse_settings(
 
     Parameters
     ----------
-    texts : sequence of str
     known : mapping of str to Setting
         Settings of the method.
     what : str

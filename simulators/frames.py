@@ -30,7 +30,6 @@ def sampled_frames(
     ----------
     signal : ndarray (H, W)
         Relative intensity, at least 0, on the plan's grid; used as float32.
-    plan : ScanPlan
     noise : {"poisson", "eq5"}
         See `stemscan.simulators.instrument.detector.detect`.
     seed : int

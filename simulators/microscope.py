@@ -60,12 +60,9 @@ def expose(
     ----------
     signal : float32 (H, W)
         C-contiguous, on the grid of the path's plan.
-    path : ScanPath
-    start, stop : int
     noise : {"poisson", "eq5"}
     seed : int
         Of the detector, 0 to 2**64 - 1.
-    threads : int
 
     Returns
     -------
@@ -95,7 +92,7 @@ class VirtualMicroscope:
     specimen : Specimen
         On the plan's grid.
     plan : ScanPlan
-        What will be scanned; its dose sets the type of the counts.
+        Plan of the scan; its dose sets the type of the counts.
     noise : {"poisson", "eq5"}
         Statistics of the counts, see `stemscan.simulators.instrument.detector.detect`.
     seed : int

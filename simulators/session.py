@@ -101,7 +101,7 @@ def simulate(
     progress : callable, optional
         Called with (samples done, samples in all).
     **reading : SpecimenReading
-        How an image file is read: `fit`, `value_range`, `smooth`, `median` and `frame` of `load_specimen`.
+        Reading of an image file: `fit`, `value_range`, `smooth`, `median` and `frame` of `load_specimen`.
 
     Returns
     -------
@@ -152,10 +152,6 @@ def virtual_microscope(
     ----------
     plan, specimen, noise, seed, coil_tau_ns, profile, instrument, detectors, threads, **reading
         As for `simulate`.
-
-    Returns
-    -------
-    VirtualMicroscope
 
     Raises
     ------

@@ -35,9 +35,8 @@ def file_path(value: Any, what: str) -> Path:
 
     Parameters
     ----------
-    value : str or os.PathLike
     what : str
-        What it is of, with its article, for messages.
+        Content of the file, with its article, for messages.
 
     Raises
     ------
@@ -76,7 +75,6 @@ def whole_number(value: Any, what: str, low: float = -math.inf, high: float = ma
 
     Parameters
     ----------
-    value : int
     what : str
         The expectation, its limits included, for messages: "a seed from 0 to 9".
     low, high : float

@@ -52,7 +52,6 @@ class UnprovenError(ControllerError):
 
     Parameters
     ----------
-    message : str
     proven : int
         The first sample whose readings are not to be kept.
     """

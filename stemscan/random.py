@@ -77,10 +77,6 @@ def philox4x32(
 ) -> tuple[np.uint32, np.uint32, np.uint32, np.uint32]:
     """Apply Philox4x32-10 to the counter (c0, c1, c2, c3) under the key (k0, k1).
 
-    Parameters
-    ----------
-    c0, c1, c2, c3, k0, k1 : uint32
-
     Returns
     -------
     tuple of four uint32
@@ -102,17 +98,7 @@ def philox4x32(
 def random_words(
     seed: np.uint64, stream: int, index: np.uint64, draw: int
 ) -> tuple[np.uint32, np.uint32, np.uint32, np.uint32]:
-    """Four random 32-bit words for (seed, stream, index, draw).
-
-    Parameters
-    ----------
-    seed, index : uint64
-    stream, draw : uint32
-
-    Returns
-    -------
-    tuple of four uint32
-    """
+    """Four random 32-bit words for (seed, stream, index, draw)."""
     return philox4x32(
         np.uint32(index & _LOW),
         np.uint32(index >> _S32),
@@ -129,13 +115,8 @@ def bounded(word: np.uint32, bound: int) -> np.int64:
 
     Parameters
     ----------
-    word : uint32
     bound : int
         At least 1, at most 2**32.
-
-    Returns
-    -------
-    int64
     """
     return np.int64((np.uint64(word) * np.uint64(bound)) >> _S32)
 

@@ -314,11 +314,10 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
 
     Parameters
     ----------
-    number : int
     noun : str
         In the singular.
     plural : str, optional
-        Where it is not made by an s, or es behind a hiss.
+        Plural, where it is not made by an s, or es behind a hiss.
 
     Examples
     --------

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -73,17 +75,73 @@ def test_no_message_says_one_passes() -> None:
     assert found == [], "use stemscan.units.counted:\n" + "\n".join(found)
 
 
+_KINDS = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+_QUESTION = re.compile(r"(What|Whether|Which|How|Where)\b")
+_TELLS_MORE = re.compile(r"[({\[]")
+"""In a type: a shape, values or a range, which no signature says."""
+
+
+class Entry(NamedTuple):
+    """Entry of a section of a docstring."""
+
+    section: str
+    name: str
+    text: str
+
+
+def docstrings(source: str) -> list[str]:
+    """The docstrings of a module and of all that it defines."""
+    return [ast.get_docstring(node) or "" for node in ast.walk(ast.parse(source)) if isinstance(node, _KINDS)]
+
+
+def entries(docstring: str) -> list[Entry]:
+    """Entries of the sections of parameters, attributes and results."""
+    found: list[Entry] = []
+    section = ""
+    lines = docstring.split("\n")
+    for line, after in zip(lines, [*lines[1:], ""], strict=True):
+        if after.startswith("---"):
+            section = line
+        elif section not in ("Parameters", "Attributes", "Returns", "Yields") or not line or line.startswith("---"):
+            continue
+        elif not line.startswith(" "):
+            found.append(Entry(section, line, ""))
+        elif found:
+            found[-1] = found[-1]._replace(text=f"{found[-1].text} {line.strip()}".strip())
+    return found
+
+
 def poor_beginnings(source: str) -> list[str]:
-    """Docstrings whose first line begins with What or Whether, and entries of parameters that begin with Whether."""
-    kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    texts = [ast.get_docstring(node) or "" for node in ast.walk(ast.parse(source)) if isinstance(node, kinds)]
+    """Docstrings that begin with What or Whether, and entries of their sections that begin as a question."""
+    texts = docstrings(source)
     first = [text.split("\n")[0] for text in texts if text.startswith(("What ", "Whether "))]
-    return first + [line.strip() for text in texts for line in text.split("\n")[1:] if re.match(r"\s+Whether ", line)]
+    return first + [one.text for text in texts for one in entries(text) if _QUESTION.match(one.text)]
+
+
+def bare_entries(source: str) -> list[str]:
+    """Entries of docstrings that say nothing which the signature does not."""
+    found = [one for text in docstrings(source) for one in entries(text) if not one.text]
+    return [f"{one.section}: {one.name}" for one in found if not _TELLS_MORE.search(one.name)]
+
+
+def _sources() -> Iterator[tuple[str, str]]:
+    """Modules of all rooms: name and text."""
+    for path in sorted({path.resolve() for room in ROOMS for path in (ROOT / room).rglob("*.py")}):
+        yield str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
 
 
 def test_docstrings_begin_with_nouns_or_imperatives() -> None:
     assert poor_beginnings('"""What it is."""')
-    assert poor_beginnings('def f(a):\n    """Do it.\n\n    a : bool\n        Whether to do it.\n    """')
-    files = {path.resolve() for room in ROOMS for path in (ROOT / room).rglob("*.py")}
-    found = {f"{path.relative_to(ROOT)}: {line}" for path in files for line in poor_beginnings(path.read_text())}
-    assert sorted(found) == []
+    parts = "Do it.", "", "Parameters", "----------", "a : bool", "    Whether to do it.", ""
+    entry = 'def f(a):\n    """' + "\n    ".join(parts) + '"""'
+    assert poor_beginnings(entry)
+    assert not poor_beginnings(entry.replace("Whether to do", "Do"))
+    assert [f"{name}: {line}" for name, text in _sources() for line in poor_beginnings(text)] == []
+
+
+def test_no_entry_of_a_docstring_is_bare() -> None:
+    parts = "Do it.", "", "Parameters", "----------", "a : int", "", "Returns", "-------", "int", ""
+    bare = 'def f(a):\n    """' + "\n    ".join(parts) + '"""'
+    assert bare_entries(bare) == ["Parameters: a : int", "Returns: int"]
+    assert not bare_entries(bare.replace("int", "ndarray of float32, (H, W)"))
+    assert [f"{name}: {entry}" for name, text in _sources() for entry in bare_entries(text)] == []

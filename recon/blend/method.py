@@ -40,7 +40,6 @@ def blend(inputs: Inputs, *, device: str = "cpu", seed: int = 0) -> Estimate:
 
     Parameters
     ----------
-    inputs : Inputs
     device : str
         Of torch.
     seed : int

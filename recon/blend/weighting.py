@@ -76,7 +76,6 @@ def weigh(
         Estimates without the samples that were held out, on the absolute scale.
     held_sum, held_visits : ndarray of float32, (H, W)
         S and V of the samples that were held out.
-    electrons_per_sample : float
     of_all : ndarray of float32, (H, W), optional
         The second estimate with all samples, for which the weights are to hold. The more it differs from the one that
         was judged, the less that says of it.

@@ -51,7 +51,6 @@ class Calibration:
         Standard deviation of the beam's displacement between two visits, along an axis; 0 where none was found.
     brightest : float
         Electrons of a sample where the image is brightest (99.9 % of the pixels are below).
-    warnings : tuple of str
     """
 
     gain: float
@@ -116,10 +115,6 @@ def calibrate(
     device : str
         Of torch.
 
-    Returns
-    -------
-    Calibration
-
     Raises
     ------
     UsageError
@@ -167,10 +162,6 @@ def calibrate_readings(
         Rows and columns of the grid.
     dark, offset, device
         As for `calibrate`.
-
-    Returns
-    -------
-    Calibration
 
     Raises
     ------

@@ -26,7 +26,6 @@ def found_dose(
 
     Parameters
     ----------
-    samples : Samples
     channels : tuple of DetectorInfo
         One in "adu" keeps its gain and offset, others get those that are found.
     dark : array_like, optional
@@ -34,10 +33,8 @@ def found_dose(
 
     Returns
     -------
-    channels : tuple of DetectorInfo
     electrons_per_sample : float
         Electrons of a sample where the image of the brightest channel is brightest, which is signal 1 then.
-    calibrations : list of Calibration
 
     Raises
     ------

@@ -58,7 +58,6 @@ class Fitted:
 
     Attributes
     ----------
-    gain, offset, read_variance : tuple of float
     motion : tuple of float
         Variance along an axis of the beam's displacement between two visits, px^2; (0, 0) where none was found.
     """
@@ -74,16 +73,10 @@ def photon_transfer(seen: Revisits, pilot: Floats, steepness: Floats, known: Kno
 
     Parameters
     ----------
-    seen : Revisits
     pilot : ndarray of float64, (P,)
         Mean reading of these pixels, as foretold by others.
     steepness : ndarray of float64, (P,)
         Squared gradient of the pilot, per pixel^2.
-    known : Known
-
-    Returns
-    -------
-    Fitted
 
     Raises
     ------

@@ -75,10 +75,6 @@ class FourierThreshold:
             At most that many.
         tolerance : float
             Stop when a step changes the spectrum by less than this, relative to it.
-
-        Returns
-        -------
-        ndarray of complex64
         """
         for _ in range(steps):
             gradient = self._forward(self._summed - self._visits * self._inverse(spectrum))

@@ -48,7 +48,6 @@ def iht(inputs: Inputs, *, coefficients: int | None = None, seed: int = 0) -> Es
 
     Parameters
     ----------
-    inputs : Inputs
     coefficients : int, optional
         Number k of Fourier coefficients to keep beside the mean, from 0 (the mean alone) to the number of pixels;
         chosen by cross-validation by default. They come in pairs, so that k is rounded down to an even number.

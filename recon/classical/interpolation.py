@@ -24,10 +24,6 @@ __all__ = ["constant", "linear", "nearest"]
 def constant(inputs: Inputs) -> Estimate:
     """One value everywhere: the mean of all samples.
 
-    Parameters
-    ----------
-    inputs : Inputs
-
     Returns
     -------
     Estimate
@@ -38,10 +34,6 @@ def constant(inputs: Inputs) -> Estimate:
 
 def nearest(inputs: Inputs) -> Estimate:
     """The value of the visited pixel that is nearest (Euclidean distance).
-
-    Parameters
-    ----------
-    inputs : Inputs
 
     Returns
     -------
@@ -57,10 +49,6 @@ def linear(inputs: Inputs) -> Estimate:
 
     The frame's outermost pixels count as known, with the value of the nearest visited pixel where they were not
     visited, so that the triangles cover every pixel.
-
-    Parameters
-    ----------
-    inputs : Inputs
 
     Returns
     -------

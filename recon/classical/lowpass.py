@@ -25,7 +25,6 @@ def lowpass(inputs: Inputs, *, radius: float = RADIUS, keep_measured: bool = Tru
 
     Parameters
     ----------
-    inputs : Inputs
     radius : float
         r_i, radius of the band kept, in coefficients of a 1024 x 1024 transform: radius / 1024 cycles per pixel.
     keep_measured : bool

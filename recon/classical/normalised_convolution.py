@@ -35,7 +35,6 @@ def normconv(inputs: Inputs, *, width: float | None = None) -> Estimate:
 
     Parameters
     ----------
-    inputs : Inputs
     width : float, optional
         Standard deviation of the Gaussian in pixels of the plan, above 0, at most 64 or the longer side of the grid;
         without it, cross-validation chooses.

@@ -45,7 +45,6 @@ def repeated(finding: Finding, pull: Floats, known: Floats) -> tuple[Floats, Flo
 
     Parameters
     ----------
-    finding : Finding
     pull : ndarray of float64, (H, W)
         Slope of ln L by the signal of each pixel, at the drawn columns.
     known : ndarray of float64, (H, W)

@@ -60,10 +60,6 @@ def find_classes(amplitudes: Floats, errors: Floats) -> Classes:
     ----------
     amplitudes, errors : ndarray of float64, (n,)
         Fitted amplitudes of either sign and their standard deviations, n at least 1.
-
-    Returns
-    -------
-    Classes
     """
     best, lowest, worse = _mixture(amplitudes, errors, 1), math.inf, 0
     for number in range(1, _MOST + 1):

@@ -95,7 +95,6 @@ def finding(inputs: Inputs, image: Array | None = None) -> Finding | str:
 
     Parameters
     ----------
-    inputs : Inputs
     image : ndarray, (H, W), optional
         A reconstruction of the same scan, whose peaks are the first candidates.
     """

@@ -55,8 +55,7 @@ def fit(
     Parameters
     ----------
     model : ColumnModel
-        Where to begin.
-    points : Observations
+        Start.
     rounds : int
         Steps at most.
     profiles : bool

@@ -33,7 +33,6 @@ def folded_sites(
 
     Parameters
     ----------
-    score : Score
     sign : int
         1 where columns are bright, -1 where they are dark.
     sites : ndarray of float64, (n, 2)

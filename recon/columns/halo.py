@@ -35,7 +35,6 @@ def halo(model: ColumnModel, drawn: Drawn, pull: Floats, known: Floats) -> tuple
     ----------
     model : ColumnModel
         Its background's nodes, and the width of its first profile, count.
-    drawn : Drawn
     pull : ndarray of float64, (H, W)
         Slope of ln L by the signal of each pixel.
     known : ndarray of float64, (H, W)

@@ -29,8 +29,7 @@ class ColumnModel:
     rows, columns, amplitudes : ndarray of float64, (n,)
         Positions in pixels, heights on the absolute scale.
     classes : ndarray of int64, (n,)
-        Which profile each has.
-    profiles : tuple of Profile
+        Profile of each, by number.
     nodes : ndarray of float64, (p, q)
         Background at rows and columns that are multiples of `spacing`.
     spacing : float
@@ -135,7 +134,6 @@ class Links:
         Bilinear weights of the background's nodes.
     roughness : csr matrix, (nodes, nodes)
         The matrix of the sum of squared differences of neighbouring nodes.
-    overlaps : Overlaps
     """
 
     starts: Integers

@@ -44,7 +44,6 @@ def columns(inputs: Inputs, *, device: str = "cpu") -> Estimate:
 
     Parameters
     ----------
-    inputs : Inputs
     device : str
         Of torch, for the Fourier analysis.
 

@@ -33,7 +33,6 @@ class System:
 
     Attributes
     ----------
-    links : Links
     signal : ndarray of float64, (points,)
         The model u.
     weights : ndarray of float64, (points,)

@@ -167,7 +167,6 @@ class Solver:
 
     Parameters
     ----------
-    normal : Normal
     extra : ndarray of float64, (3 n + p + m,)
         Added to the diagonal.
     """
@@ -185,7 +184,7 @@ class Solver:
         share : float
             The error that may be left, in the norm that the matrix makes, as a share of the solution.
         start : ndarray of float64, (3 n + p + m,), optional
-            Where to begin, in place of 0.
+            Start, in place of 0.
         steps : int
             At most.
         """

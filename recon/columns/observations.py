@@ -37,15 +37,14 @@ class Observations:
         First point of each bin, row by row of bins.
     shape : (int, int)
         Rows and columns of the grid.
-    electrons_per_sample : float
     noise : {"poisson", "eq5"}
     raised : float
-        What was added to the signal of every sample: dose times the variance of the detector's read noise, 0 where no
+        Constant added to the signal of every sample: dose times the variance of the detector's read noise, 0 where no
         reading is below zero. A signal of u + raised has Poisson's variance, (u + raised) / lambda.
     known : ndarray of float64, (n,), or 0
         Signal that is known and no part of what is fitted: columns beyond the frame, and weak ones.
     kept : dict
-        What `Links` works out of the positions alone.
+        Results that `Links` works out of the positions alone.
     """
 
     rows: Floats

@@ -42,7 +42,6 @@ def draw_columns(table: ColumnTable, image: Image, path: Path, *, arrows: float 
 
     Parameters
     ----------
-    table : ColumnTable
     image : ndarray, (H, W)
         Of the same scan.
     path : Path

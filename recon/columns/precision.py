@@ -68,7 +68,6 @@ class KnownColumns:
         Rows and columns in pixels.
     classes : ndarray of int64, (n,)
         Kind of each column, an index of `names`.
-    names : sequence of str
     """
 
     signal: npt.NDArray[np.float32]
@@ -99,7 +98,6 @@ class ClassPrecision:
 
     Attributes
     ----------
-    name : str
     columns : int
         Columns over which it is a mean, those well inside of what is scanned.
     position_px : float
@@ -135,7 +133,6 @@ def expected_precision(
 
     Parameters
     ----------
-    plan : ScanPlan
     specimen : KnownColumns
         On the plan's grid, or on a smaller one, which is taken to lie in the middle of what is scanned.
     progress : callable, optional

@@ -64,7 +64,6 @@ def at_sites(
 
     Parameters
     ----------
-    scan : Scan
     model : ColumnModel
         Fitted, without columns there.
     sites : ndarray of float64, (n, 2)

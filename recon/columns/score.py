@@ -50,7 +50,6 @@ class Score:
 
         Parameters
         ----------
-        points : Observations
         signal : ndarray of float64, (points,)
             The model at the points.
         profile : Profile

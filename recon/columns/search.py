@@ -88,7 +88,6 @@ class Searched(NamedTuple):
 
     Attributes
     ----------
-    fitted : Fitted
     points : Observations
         The samples, the signal of the columns beyond known.
     beyond : ColumnModel
@@ -112,10 +111,8 @@ def searched(points: Observations, pilot: Pilot, scale: Scale, profiles: tuple[P
 
     Parameters
     ----------
-    points : Observations
     pilot : Pilot
         A reconstruction of the same counts; only the places of its peaks count.
-    scale : Scale
     profiles : tuple of Profile, optional
         The columns' profiles, where they are known; the first is taken.
     """

@@ -49,15 +49,10 @@ def predict(lattice: Lattice, places: Floats, indices: Integers) -> Sites:
 
     Parameters
     ----------
-    lattice : Lattice
     places : ndarray of float64, (columns, 2)
         Of all columns.
     indices : ndarray of int64, (n, 2)
         Sites asked for; a member at the same index does not count.
-
-    Returns
-    -------
-    Sites
     """
     metric = np.linalg.cholesky(lattice.basis @ lattice.basis.T + 1e-9 * np.eye(2))
     tree = cKDTree(lattice.indices @ metric)
@@ -85,7 +80,6 @@ class Surroundings:
 
     Attributes
     ----------
-    lattice : Lattice
     indices : ndarray of int64, (n, 2)
     sites : ndarray of float64, (n, 2)
     """

@@ -67,8 +67,6 @@ class ColumnTable:
         One array a field of `FIELDS`; NaN where a value is not defined.
     shape : (int, int)
         Rows and columns of the grid.
-    electrons_per_sample : float
-    pixel_size_nm : float or None
     note : str
         Why the table is empty, or an empty text.
     settings : dict

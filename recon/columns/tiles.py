@@ -59,9 +59,7 @@ class Scan:
 
     Attributes
     ----------
-    inputs : Inputs
     shape : (int, int)
-    tiles : list of Tile
     beyond : ColumnModel or None
         Columns that are not fitted and whose signal is known.
     raised : float

@@ -56,7 +56,6 @@ def with_weak(
 
     Parameters
     ----------
-    fitted : Fitted
     points : Observations
         The signal of `beyond` known.
     beyond : ColumnModel
@@ -68,7 +67,6 @@ def with_weak(
 
     Returns
     -------
-    fitted : Fitted
     points : Observations
         The signal of weak columns known, too.
     beyond : ColumnModel

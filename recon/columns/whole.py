@@ -44,7 +44,6 @@ class Found(NamedTuple):
     ----------
     model : ColumnModel
         All columns, those outside of the frame that the samples tell of, too.
-    errors : Errors
     beyond : ColumnModel
         Columns of which the samples tell too little, outside of the frame or too weak to be seen one by one: at their
         lattices' sites, of usual amplitude.
@@ -66,7 +65,6 @@ def search(scan: Scan, image_of: Callable[[Tile], Array]) -> Found | None:
 
     Parameters
     ----------
-    scan : Scan
     image_of : callable
         A reconstruction of the counts of a tile.
     """
@@ -128,7 +126,6 @@ class _Shared:
 
     Attributes
     ----------
-    classes : Classes
     profiles : tuple of Profile
         One a class.
     apart : bool

@@ -52,7 +52,6 @@ class WishedPlan:
 
     Attributes
     ----------
-    plan : ScanPlan
     classes : tuple of ClassPrecision
         Of every class of columns, the most precise first.
     judged : ClassPrecision
@@ -85,23 +84,18 @@ def plan_for(
 
     Parameters
     ----------
-    wish : Wish
     plan : ScanPlan
         With a pixel size. Its dose, in the way that it is stated (a probe current stays, the dwell time changes), its
         ratio or its passes are where to begin; its limits hold.
     specimen : KnownColumns
         See `expected_precision`.
     free : sequence of {"dose", "ratio", "passes"}
-        What may change. The first does; where a limit stops the dose, and the ratio is free too, the same dose is
-        spread over more pixels, which tells a few percent more.
+        Choices that may change. The first does; where a limit stops the dose, and the ratio is free too, the same
+        dose is spread over more pixels, which tells a few percent more.
     max_dose_e_per_A2 : float, optional
         Limit of the plan that is made, in place of that of `plan`.
     progress : callable, optional
         Called with (samples of the path done, samples in all), for each path anew.
-
-    Returns
-    -------
-    WishedPlan
 
     Raises
     ------

@@ -30,7 +30,6 @@ def deposit(counted: Image, visits: Image, image: Image, factor: int, noise: Sam
         Counts over dose, samples, and the image that they are held against.
     factor : int
         Side of a bin, in pixels.
-    noise : SampleNoise
 
     Returns
     -------

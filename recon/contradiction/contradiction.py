@@ -120,10 +120,6 @@ def contradiction(
     frame : (int, int), optional
         Rows and columns of the frame of which this is a part, for the threshold.
 
-    Returns
-    -------
-    Contradiction
-
     Examples
     --------
     >>> from stemscan.recon.inputs.inputs import Inputs

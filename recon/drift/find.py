@@ -38,16 +38,15 @@ class Drift:
         "unknown" where they cannot tell; "ambiguous" where two motions, a unit cell of the lattice apart, explain them
         alike, and none is guessed.
     reason : str
-        What was found, in a few words.
+        Finding, in a few words.
     trajectory : Trajectory or None
         Offsets of the beam on the specimen, with their errors; None where nothing can be known.
     notes : tuple of str
-        What these samples cannot tell, one sentence each.
+        Limits of these samples, one sentence each.
     samples : int
         Number of samples.
-    pixel_size_nm : float or None
     settings : dict
-        How it was estimated, as stores keep it.
+        Settings of the estimate, as stores keep them.
     """
 
     verdict: str
@@ -98,10 +97,6 @@ def find_drift(source: Acquisition | str | Path, progress: Callable[[int, int], 
     progress : callable, optional
         Called with (steps done, steps in all).
 
-    Returns
-    -------
-    Drift
-
     Raises
     ------
     InputNotFoundError, StoreError
@@ -148,7 +143,6 @@ def store_drift(source: Acquisition | str | Path, drift: Drift, *, overwrite: bo
     ----------
     source : Acquisition, str or Path
         As it was when the drift was found.
-    drift : Drift
     overwrite : bool
         True if a drift that is there may be replaced.
 

@@ -81,7 +81,6 @@ def find_trajectory(samples: TimedSamples, progress: Callable[[int, int], None] 
 
     Parameters
     ----------
-    samples : TimedSamples
     progress : callable, optional
         Called with (steps done, steps in all).
     """

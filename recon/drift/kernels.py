@@ -46,7 +46,6 @@ def deposit_slabs(
     positions : float64 (n, 2)
         In pixels of the grid.
     slabs : int64 (n,)
-    count, rows, columns : int
 
     Returns
     -------
@@ -101,7 +100,6 @@ def knot_sums(
 
     Parameters
     ----------
-    knots : Knots
     slabs, cells : int64 (n,)
     inside : bool (n,)
         Samples that count.

@@ -101,14 +101,8 @@ def read_samples(samples: TimedSamples, offsets: Floats, scale: Scale) -> Readin
 
     Parameters
     ----------
-    samples : TimedSamples
     offsets : ndarray of float64, (n, 2)
         The trajectory at the samples, in pixels.
-    scale : Scale
-
-    Returns
-    -------
-    Readings
     """
     places = samples.positions + offsets
     sums, visits = smoothed_slabs(samples, places, samples.slabs, scale)

@@ -67,7 +67,6 @@ class Linearised:
     force : ndarray of float64, (2 K,)
     information : ndarray of float64, (2 K, 2 K)
         ``force = information @ error`` in expectation, and its covariance is the information.
-    sharpness : Sharpness
     deviance : float
         Weighted sum of squared residuals over their variance.
     """

@@ -109,7 +109,6 @@ class TrackedParts:
     ----------
     shape : (int, int)
         Rows and columns of the grid.
-    scale : Scale
     apart : int
         Parts between the two of a pair at most.
 

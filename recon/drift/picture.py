@@ -28,8 +28,6 @@ def draw_trajectory(acquisition: Acquisition, trajectory: Trajectory, path: Path
 
     Parameters
     ----------
-    acquisition : Acquisition
-    trajectory : Trajectory
     path : Path
         Of the PNG file.
     """
@@ -43,14 +41,7 @@ def draw_trajectory(acquisition: Acquisition, trajectory: Trajectory, path: Path
 
 
 def plot_trajectory(axes: Any, acquisition: Acquisition, trajectory: Trajectory | None) -> None:
-    """Draw into a panel what `draw_trajectory` draws; the truth alone where nothing was estimated.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-    acquisition : Acquisition
-    trajectory : Trajectory or None
-    """
+    """Draw into a panel what `draw_trajectory` draws; the truth alone where nothing was estimated."""
     last = max(acquisition.samples_committed - 1, 0)
     starts = np.asarray(acquisition.layout.pass_starts[1:-1], np.int64)
     starts = starts[starts <= last]

@@ -88,7 +88,6 @@ def posterior(force: Floats, information: Floats, now: Floats, mean: Floats, smo
         The trajectory about which these were linearised.
     mean : ndarray of float64, (K,)
         Weights of the knots in the mean over the scan, which is held at 0.
-    smooth : Smoothness
     """
     from scipy.linalg import cho_solve
 

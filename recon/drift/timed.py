@@ -40,7 +40,7 @@ class TimedSamples:
     dose : float
         Electrons per sample at signal 1.
     moved : ndarray of float64, (T, 2), optional
-        Where the field lay in each pass because drift was followed, less the mean over the samples; `positions` are on
+        Place of the field in each pass where drift was followed, less the mean over the samples; `positions` are on
         the grid as it was moved.
     """
 

@@ -52,7 +52,6 @@ class Used(NamedTuple):
         None where none is used.
     origin : str
         "stored", "found" or "none".
-    warnings : tuple of str
     """
 
     trajectory: Trajectory | None
@@ -65,7 +64,6 @@ def drift_to_use(acquisition: Acquisition, use: DriftUse = "auto") -> Used:
 
     Parameters
     ----------
-    acquisition : Acquisition
     use : {"auto", "off", "stored"}
         The stored one, and else one that is found where there is some; none; the stored one alone.
 

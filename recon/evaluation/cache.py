@@ -36,7 +36,6 @@ class CachedRow:
 
     Attributes
     ----------
-    measured : Measured
     threads : int
         Threads that the method could use.
     code : str

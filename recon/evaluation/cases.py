@@ -104,10 +104,6 @@ class Case:
 
     Attributes
     ----------
-    image : ImageSource
-    cell : Cell
-    passes, seed : int
-    contender : Contender
     device : str
         Of torch.
     """
@@ -160,16 +156,10 @@ def all_cases(
 
     Parameters
     ----------
-    images : sequence of ImageSource
-    grid : Grid
     contenders : sequence of Contender
         The oracle is left out where the protocol does not define it.
     device : str
         For methods that compute with torch.
-
-    Returns
-    -------
-    list of Case
     """
     devices = [device if contender.find().uses_torch else "cpu" for contender in contenders]
     return [

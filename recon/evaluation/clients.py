@@ -50,10 +50,6 @@ def dask_client(address: str, processes: int, *, dashboard: bool = False) -> Ite
     dashboard : bool
         Serve the dashboard of a local cluster, at port 8787 where that is free.
 
-    Yields
-    ------
-    distributed.Client
-
     Raises
     ------
     MissingDependencyError

@@ -80,7 +80,7 @@ class Contender:
     code : str
         Digest of the code of a plug-in; empty for methods of this package.
     judged : {"picture", "counts", "posterior", "raster"}
-        What of it is judged in the task of columns: its picture, or in place of one columns fitted to the counts, their
+        Result that is judged in the task of columns: its picture, or columns fitted to the counts, their
         empirical-Bayes estimates, or columns fitted to a full raster of as many electrons.
     is_ablation : bool
         True if it belongs to the table of ablations alone.
@@ -131,10 +131,6 @@ def parse_contender(text: str, weights: Mapping[str, Path] | None = None, folder
         Weights of methods for which the text names none.
     folder : Path
         From which files in the text are found.
-
-    Returns
-    -------
-    Contender
 
     Raises
     ------
@@ -204,10 +200,6 @@ def all_contenders(weights: Mapping[str, Path] | None = None) -> list[Contender]
     ----------
     weights : mapping of str to Path, optional
         Weights of methods that need them; such a method without, and without shipped ones, is left out.
-
-    Returns
-    -------
-    list of Contender
     """
     given = weights or {}
     return [parse_contender(name, given) for name in (*ready_methods(given), *ORACLES)]
@@ -253,10 +245,6 @@ def columns_contenders(asked: Sequence[Contender] | None) -> list[Contender]:
     ----------
     asked : sequence of Contender or None
         None for all methods of this package with standard deviations, and those that stand beside.
-
-    Returns
-    -------
-    list of Contender
     """
     if asked is None:
         asked = with_those_beside([parse_contender(name) for name in ready_methods({}) if built_in()[name].gives_std])

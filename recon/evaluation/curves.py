@@ -39,7 +39,6 @@ def draw_curves(done: Evaluation, folder: Path) -> list[Path]:
 
     Parameters
     ----------
-    done : Evaluation
     folder : Path
         Files there are replaced.
 

@@ -84,7 +84,7 @@ class LoadedImage:
     sha256 : str
         Of the fine signal.
     specimen : Specimen or None
-        What was drawn; None for files.
+        Specimen that was drawn; None for files.
     """
 
     fine: Image
@@ -105,10 +105,6 @@ def synthetic_images(count: int, size: int, progress: Callable[[], None] | None 
         Rows and columns, even, at least 8; the paper takes 1024.
     progress : callable, optional
         Called after each image.
-
-    Returns
-    -------
-    list of ImageSource
 
     Raises
     ------
@@ -132,7 +128,6 @@ def folder_images(
 
     Parameters
     ----------
-    folder : Path
     names : sequence of str
         File names without suffix; all by default.
     size : int
@@ -142,7 +137,6 @@ def folder_images(
 
     Returns
     -------
-    list of ImageSource
     list of str
         Why others were left out, one sentence each.
 

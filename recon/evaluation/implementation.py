@@ -35,10 +35,6 @@ def code_of(contender: Contender) -> str:
 def implementation_digest(method: str) -> str:
     """Digest of all modules in the rooms of a method of this package: its own, its networks', and those that they use.
 
-    Parameters
-    ----------
-    method : str
-
     Returns
     -------
     str

@@ -24,7 +24,6 @@ def draw_panels(done: Evaluation, folder: Path) -> list[Path]:
 
     Parameters
     ----------
-    done : Evaluation
     folder : Path
         Files there are replaced.
 

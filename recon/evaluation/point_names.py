@@ -50,9 +50,8 @@ def sides_with_room(names: Sequence[str], places: Sequence[tuple[float, ...]]) -
 
     Parameters
     ----------
-    names : sequence of str
     places : sequence of (float, float)
-        Where their points lie, in typographic points.
+        Their points, in typographic points.
 
     Examples
     --------

@@ -36,7 +36,6 @@ class Printed:
         Our name of the method whose variants are printed.
     seconds : mapping of str to float
         Seconds an image.
-    parameters : mapping of str to int
     noises : tuple of str
         Those under which the best method's curve is drawn.
     """

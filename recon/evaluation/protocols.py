@@ -21,7 +21,7 @@ class ScanProtocol(NamedTuple):
     title : str
         For headings.
     module : str
-        Where its `SCANS` is, see `stemscan.recon.evaluation.scans.Scans`.
+        Module of its `SCANS`, see `stemscan.recon.evaluation.scans.Scans`.
     passes : int or None
         The only number of passes that it has; None where any will do.
     has_oracle : bool

@@ -29,8 +29,6 @@ def write_report(done: Evaluation, folder: Path, commands: Sequence[str] = (), *
 
     Parameters
     ----------
-    done : Evaluation
-    folder : Path
     commands : sequence of str
         The command that made it, for the head of the tables.
     parquet : bool
@@ -64,16 +62,7 @@ def write_report(done: Evaluation, folder: Path, commands: Sequence[str] = (), *
 
 
 def means(done: Evaluation) -> list[dict[str, Any]]:
-    """Means over images as plain data, one entry for each set, noise, cell and contender; None where not defined.
-
-    Parameters
-    ----------
-    done : Evaluation
-
-    Returns
-    -------
-    list of dict
-    """
+    """Means over images as plain data, one entry for each set, noise, cell and contender; None where not defined."""
     if done.request.of_columns:
         from stemscan.recon.evaluation.columns.tables import columns_means
 
@@ -91,16 +80,7 @@ def means(done: Evaluation) -> list[dict[str, Any]]:
 
 
 def overview(done: Evaluation) -> list[str]:
-    """Lines for people: the cell of the pictures, of each set and noise.
-
-    Parameters
-    ----------
-    done : Evaluation
-
-    Returns
-    -------
-    list of str
-    """
+    """Lines for people: the cell of the pictures, of each set and noise."""
     if done.request.of_columns:
         from stemscan.recon.evaluation.columns.tables import columns_overview
 

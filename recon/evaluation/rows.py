@@ -76,12 +76,6 @@ def measure(image: Image, truth: Image, std: Image | None, seconds: float, facto
     image, truth : ndarray of float32, (H, W)
     std : ndarray of float32, (H, W), or None
         Standard deviation of the image's error.
-    seconds : float
-    factor : int
-
-    Returns
-    -------
-    Measured
     """
     metrics = compare(image, truth)
     within = (NAN, NAN)
@@ -117,16 +111,7 @@ def row_of(case: Case, measured: Measured) -> Row:
 
 
 def to_csv(rows: Sequence[Row]) -> str:
-    """Rows as the text of a CSV file; empty where a value is not defined.
-
-    Parameters
-    ----------
-    rows : sequence of Row
-
-    Returns
-    -------
-    str
-    """
+    """Rows as the text of a CSV file; empty where a value is not defined."""
     head = [field.name for field in fields(Row) if field.name != "measured"]
     found = [field.name for field in fields(Measured)]
     text = io.StringIO()

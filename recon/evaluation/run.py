@@ -29,7 +29,6 @@ class Outcome:
 
     Attributes
     ----------
-    measured : Measured
     image : ndarray of float16, (H, W), or None
         The reconstruction for a picture, where it was asked for; [0, 1] is the range of the truth.
     threads : int
@@ -62,15 +61,10 @@ def run_case(case: Case, threads: int = 1, keep_image: bool = False) -> Outcome:
 
     Parameters
     ----------
-    case : Case
     threads : int
         Threads at most.
     keep_image : bool
         Give the image, too.
-
-    Returns
-    -------
-    Outcome
     """
     found = None
     try:

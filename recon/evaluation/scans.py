@@ -30,7 +30,6 @@ class Made:
     ----------
     image : ndarray of float32, (H, W)
     std : ndarray of float32, (H, W), or None
-    seconds : float
     factor : int
         Plan pixels per pixel of the grid on which the method worked.
     """

@@ -73,12 +73,7 @@ class Processes:
 
 
 class Dask:
-    """On the workers of a dask cluster, which must see the same files.
-
-    Parameters
-    ----------
-    client : distributed.Client
-    """
+    """On the workers of a dask cluster, which must see the same files."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
@@ -108,10 +103,6 @@ def dask_cluster(address: str, processes: int) -> Iterator[Dask]:
     processes : int
         Workers of a local cluster.
 
-    Yields
-    ------
-    Dask
-
     Raises
     ------
     MissingDependencyError
@@ -133,10 +124,6 @@ def scheduler_for(address: str | None, processes: int | None) -> Iterator[Schedu
         Of a dask cluster; plain processes by default.
     processes : int, optional
         At least 1; one for each processor by default.
-
-    Yields
-    ------
-    Scheduler
 
     Raises
     ------

@@ -47,9 +47,6 @@ class Request:
 
     Attributes
     ----------
-    images : tuple of ImageSource
-    grid : Grid
-    contenders : tuple of Contender
     device : str
         Of torch.
     threads : int
@@ -100,8 +97,6 @@ class Evaluation:
 
     Attributes
     ----------
-    request : Request
-    cases : tuple of Case
     rows : tuple of Row
         One a case, in the same order.
     threads : tuple of int
@@ -110,7 +105,6 @@ class Evaluation:
         Cases run by this call; the others were known.
     stale : tuple of str
         Labels of contenders with rows that another state of the code computed.
-    cache : Cache
     """
 
     request: Request
@@ -138,7 +132,6 @@ def check_folder(folder: Path, *, overwrite: bool = False) -> None:
 
     Parameters
     ----------
-    folder : Path
     overwrite : bool
         True if files in a folder that is no evaluation may be replaced.
 
@@ -189,20 +182,14 @@ def evaluate(
 
     Parameters
     ----------
-    request : Request
     folder : Path
         As `prepare_folder` left it.
-    scheduler : Scheduler
     cache : Path, optional
         Folder of the cache; ``cache`` in `folder` by default.
     anew : bool
         Run everything again.
     progress : callable, optional
         Takes (time that was taken, that and the time that is left as far as can be told), in the same unit.
-
-    Returns
-    -------
-    Evaluation
 
     Raises
     ------
@@ -235,8 +222,6 @@ def note_figures(done: Evaluation, folder: Path, names: Sequence[str]) -> None:
 
     Parameters
     ----------
-    done : Evaluation
-    folder : Path
     names : sequence of str
         Files of this evaluation's figures in `folder`.
     """

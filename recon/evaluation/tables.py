@@ -44,13 +44,8 @@ def markdown(done: Evaluation, commands: Sequence[str] = ()) -> str:
 
     Parameters
     ----------
-    done : Evaluation
     commands : sequence of str
         The command that made it, in lines.
-
-    Returns
-    -------
-    str
     """
     printed = printed_figures()
     blocks = [_preamble(done, commands, printed)]

@@ -66,7 +66,7 @@ class FourierAnalysis:
     pilot : ndarray of float32, of the image's shape
         The stationary estimate, from which windows start.
     parts : tuple of ndarray of float32, of the image's shape
-        What the estimate is the mean of before it is corrected, together with the pilot: the whole image's filter, then
+        Images whose mean, with the pilot's, the estimate is before it is corrected: the whole image's filter, then
         the windows', wide and narrow. The estimate alone where there are none, and under equation 5.
     std : ndarray of float32, of the image's shape
         Standard deviation of the estimate's error.
@@ -75,7 +75,7 @@ class FourierAnalysis:
     variance : float
         Mean variance of one sample, on the squared signal scale.
     settings : dict
-        What was set and found.
+        Settings, and values that were found.
     """
 
     image: Image
@@ -124,10 +124,6 @@ def analyse(
     regression : bool
         Correct the estimate by samples that were held out, where visits are whole numbers. The scan is then analysed
         four times more, with fewer turns; pilot, parts and settings of the analysis stay as they are without.
-
-    Returns
-    -------
-    FourierAnalysis
 
     Raises
     ------

@@ -69,10 +69,6 @@ def find_band(summed: torch.Tensor, visits: torch.Tensor, mean: float, noise_var
         Mean signal of the samples.
     noise_variance : float
         Mean variance of a single sample about its expectation, on the squared signal scale.
-
-    Returns
-    -------
-    Band
     """
     height, width = summed.shape
     per_pixel = float(visits.mean())

@@ -53,7 +53,6 @@ def posterior_mean(
         P, at least 0.
     start : Tensor of complex64, (H, W // 2 + 1)
         X to start from, 0 where P is 0; such coefficients stay 0.
-    steps : int
 
     Returns
     -------

@@ -67,7 +67,6 @@ class Domain:
     ----------
     factor : int
         Scan pixels per pixel of the domain, in each direction.
-    rows, columns : Axis
     """
 
     factor: int

@@ -63,7 +63,6 @@ def estimate(
 
     Parameters
     ----------
-    samples : Samples
     limit : float
         Band limit in cycles per pixel of the torus.
     rounds, steps : int
@@ -72,10 +71,6 @@ def estimate(
         Follow local structure where the image is long enough.
     power : Tensor of float32, (H, W // 2 + 1), optional
         Spectrum of the first turn; by default that of the samples themselves.
-
-    Returns
-    -------
-    Estimates
     """
     windows = windows and has_windows(samples.domain)
     with part(0.6 if windows else 1.0):

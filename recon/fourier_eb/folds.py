@@ -22,7 +22,6 @@ def fold_labels(shape: tuple[int, int], folds: int, seed: int = 0) -> npt.NDArra
         (H, W) of the scan grid.
     folds : int
         1 to 255.
-    seed : int
 
     Returns
     -------

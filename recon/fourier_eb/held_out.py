@@ -81,7 +81,6 @@ def corrected(found: Estimates, std: torch.Tensor, held_out: HeldOut) -> tuple[t
         From all samples.
     std : Tensor of float32, (rows, columns)
         Standard deviation before.
-    held_out : HeldOut
     """
     samples = held_out.samples
     error = float((samples.domain.cut(std) ** 2).mean())

@@ -40,7 +40,7 @@ class Seen(NamedTuple):
     image : ndarray
         The estimate, less the mean signal m.
     parts : sequence of ndarray
-        What it is the mean of, less m.
+        Images whose mean it is, less m.
     summed, visits : ndarray
         S - m V and V.
     """
@@ -85,7 +85,6 @@ class Measures:
 
         Parameters
         ----------
-        seen : Seen
         where : ndarray of bool, (H, W), optional
             Pixels to measure, row by row; all by default.
 

@@ -31,7 +31,6 @@ def fourier_eb(
 
     Parameters
     ----------
-    inputs : Inputs
     device : str
         Of torch: "cpu", "cuda", ...
     windows : bool
@@ -92,10 +91,6 @@ def estimate_signal(
         or Poisson samples have read noise below 0: to clip noise about zero would raise its mean.
     **settings
         As for `fourier_eb`, ``device`` included.
-
-    Returns
-    -------
-    Estimate
 
     Raises
     ------

@@ -42,7 +42,6 @@ class Fold(NamedTuple):
 
     Attributes
     ----------
-    seen : Seen
     summed, visits : ndarray
         S - m V and V of the samples held out, m being the mean signal.
     """

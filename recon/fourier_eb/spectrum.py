@@ -46,7 +46,6 @@ class SpectrumEstimator:
         Rows and columns of the image.
     limit : float
         Band limit in cycles per pixel of this image.
-    device : torch.device
     """
 
     def __init__(self, shape: tuple[int, int], limit: float, device: torch.device) -> None:
@@ -95,10 +94,6 @@ class SpectrumEstimator:
         periodogram : Tensor of float32, (H, W // 2 + 1)
         foreseen : float
             Upper bound, above 0; taken where the band is too small to see.
-
-        Returns
-        -------
-        float
         """
         means = self._sum_rings(self._crop(periodogram).reshape(-1)) / self._ring_count
         means = means[self._ring_count > _ENOUGH]

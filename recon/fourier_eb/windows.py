@@ -117,7 +117,6 @@ class WindowPrior:
             Image whose filtered version is the start.
         precision, weighted : Tensor of float32, (H, W)
             W and W y as in `stemscan.recon.fourier_eb.conjugate_gradients`, for deviations from the mean signal.
-        steps : int
 
         Returns
         -------

@@ -58,12 +58,7 @@ class Correction(NamedTuple):
 
 
 class Residual(nn.Module):
-    """Two 3 x 3 convolutions, added to the input; the second starts at zero.
-
-    Parameters
-    ----------
-    channels : int
-    """
+    """Two 3 x 3 convolutions, added to the input; the second starts at zero."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -129,10 +124,6 @@ class FullGridNet(nn.Module):
         ----------
         channels : Tensor of float, (N, CHANNELS, h, w)
             Features; h and w are multiples of 8.
-
-        Returns
-        -------
-        Correction
         """
         return correction_of(self.raw(channels))
 
@@ -197,7 +188,6 @@ def correct(network: FullGridNet, made: Features, device: str = "cpu") -> tuple[
     ----------
     network : FullGridNet
         It is moved to the device and set to evaluation mode.
-    made : Features
     device : str
         A torch device.
 

@@ -80,7 +80,6 @@ class Features:
         Root mean square of `std`: the unit of the network's correction.
     shape : (int, int)
         H and W of the scan grid.
-    analysis : FourierAnalysis
     """
 
     channels: Tensor
@@ -119,10 +118,6 @@ def features(
         A torch device, on which the result lies.
     analyse : callable
         Makes the initial reconstruction; another one than the Fourier estimate is for an ablation.
-
-    Returns
-    -------
-    Features
 
     Raises
     ------

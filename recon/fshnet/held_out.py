@@ -43,7 +43,7 @@ def corrected(
     made : Features
         Of all samples.
     image, std : ndarray of float32, (H, W)
-        What the network made of them.
+        Output of the network for them.
     device : str
         Of torch.
 

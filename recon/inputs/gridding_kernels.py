@@ -22,7 +22,6 @@ def deposit(
     ----------
     values : float64 (n,)
     positions : float32 (n, 2)
-    rows, columns : int
 
     Returns
     -------

@@ -65,7 +65,7 @@ class Inputs:
     truth_columns : TrueColumns or None
         Its atomic columns, of simulations whose specimen knows them; neither.
     source : mapping
-        Where the data come from: ``path``, ``store_digest``, ``plan_digest`` (None where measured elsewhere),
+        Origin of the data: ``path``, ``store_digest``, ``plan_digest`` (None where measured elsewhere),
         ``state``, ``positions`` ("actual" or "commanded"), ``warnings`` (list of str).
     placed : PlacedSamples or None
         The samples where the beam was, one by one, where that is not on pixels.
@@ -121,14 +121,8 @@ class Inputs:
             Above 0.
         truth : array_like of real numbers, (H, W), optional
             Finite.
-        truth_columns : TrueColumns, optional
-        source : mapping, optional
         analogue : bool
             The electrons are readings of an analogue detector less its offset, and may be below 0.
-
-        Returns
-        -------
-        Inputs
 
         Raises
         ------
@@ -171,7 +165,6 @@ class Inputs:
 
         Parameters
         ----------
-        samples : PlacedSamples
         electrons_per_sample : float
             Lambda, above 0.
         shared : bool

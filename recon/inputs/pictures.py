@@ -43,7 +43,6 @@ def load_picture(
 
     Parameters
     ----------
-    path : Path
     electrons_per_sample : float
         Electrons that a pixel of signal 1 counts in one frame.
     pixel_size_nm : float, optional
@@ -51,7 +50,7 @@ def load_picture(
     gain, offset, noise
         See `picture_inputs`.
     frame : str, optional
-        Which signal, or which frame of one, of a file with several; all frames of the only one unless given.
+        Signal, or frame of one, of a file with several; all frames of the only one by default.
 
     Returns
     -------
@@ -92,7 +91,6 @@ def picture_inputs(
         Whole numbers of at least 0 (counted electrons) unless a gain is given; NaN where nothing was visited.
     electrons_per_sample : float
         Electrons that a pixel of signal 1 counts in one frame.
-    pixel_size_nm : float, optional
     gain : float, optional
         Numbers per electron, above 0.
     offset : float, optional
@@ -100,10 +98,6 @@ def picture_inputs(
     noise : {"poisson", "eq5"}
     source : dict, optional
         See `Inputs`; warnings are added to its own.
-
-    Returns
-    -------
-    Inputs
 
     Raises
     ------

@@ -75,10 +75,6 @@ def load_inputs(
     channel : int or str
         Number or name of a channel; `stemscan.recon.joint.reading.load_channels` takes several together.
 
-    Returns
-    -------
-    Inputs
-
     Raises
     ------
     UsageError

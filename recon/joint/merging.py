@@ -46,7 +46,6 @@ class Relation:
 
     Attributes
     ----------
-    offset, slope, slope_error : float
     rest : float
         Standard deviation of the rest over the image, as far as it was found.
     trust : float
@@ -84,15 +83,10 @@ def merged(wanted: Inputs, others: Sequence[Inputs], *, device: str = "cpu") -> 
 
     Parameters
     ----------
-    wanted : Inputs
     others : sequence of Inputs
         Of the same samples, by other detectors.
     device : str
         Of torch.
-
-    Returns
-    -------
-    Merged
 
     Raises
     ------

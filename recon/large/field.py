@@ -47,12 +47,7 @@ class Field(Protocol):
 
 
 class LoadedField:
-    """A frame whose inputs are in memory.
-
-    Parameters
-    ----------
-    inputs : Inputs
-    """
+    """A frame whose inputs are in memory."""
 
     def __init__(self, inputs: Inputs) -> None:
         self._inputs = inputs
@@ -121,7 +116,6 @@ class StoreField:
     ----------
     acquisition : Acquisition
         With samples on its pixels, of a detector without dead time.
-    channel : int
     source : mapping
         See `Inputs`.
     """

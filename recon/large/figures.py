@@ -41,12 +41,7 @@ def likeness(image: Image, truth: Image) -> dict[str, float]:
 
 
 class Totals:
-    """Figures of all tiles.
-
-    Parameters
-    ----------
-    figures : iterable of mapping
-    """
+    """Figures of all tiles."""
 
     def __init__(self, figures: Iterable[Mapping[str, Any]]) -> None:
         self._sums: dict[str, float] = {}

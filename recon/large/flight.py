@@ -35,8 +35,6 @@ def tiles_at_once(method: Method, layout: Layout, passes: int, memory: float | N
 
     Parameters
     ----------
-    method : Method
-    layout : Layout
     passes : int
         Of the scan.
     memory : float, optional

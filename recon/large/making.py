@@ -28,7 +28,6 @@ class Recipe:
 
     Attributes
     ----------
-    field : Field
     method : Method
         Whose image at a place follows from the samples around it.
     arguments : mapping

@@ -43,15 +43,10 @@ class Tiled:
     ----------
     folder : ZarrFolder
         Its arrays.
-    method : str
     settings : mapping
         Of the method, those on which all tiles agree; and the tiles.
-    source : mapping
-    pixel_size_nm : float or None
     contradictions : tuple or None
         Threshold, width of the kernel, and the places.
-    metrics : Metrics or None
-    totals : Totals
     seconds : float
         Wall time of this run.
     """
@@ -85,7 +80,6 @@ def reconstruct_tiles(
 
     Parameters
     ----------
-    field : Field
     method : Method
         With `tiles`.
     work : pathlib.Path
@@ -106,10 +100,6 @@ def reconstruct_tiles(
         Takes tiles written, and all.
     hire : callable, optional
         Gives those who do the work; processes of this machine, as the memory allows, unless given.
-
-    Returns
-    -------
-    Tiled
 
     Raises
     ------

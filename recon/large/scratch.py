@@ -39,7 +39,6 @@ class Scratch:
     ----------
     folder : pathlib.Path
         Made where it is missing.
-    layout : Layout
     """
 
     def __init__(self, folder: Path, layout: Layout) -> None:

@@ -42,7 +42,6 @@ def is_made(output: Path, wanted: Mapping[str, Any]) -> bool:
 
     Parameters
     ----------
-    output : pathlib.Path
     wanted : mapping
         Values by name of its record, of the source and settings in that.
 
@@ -94,7 +93,6 @@ def reconstruct_to_file(
 
     Parameters
     ----------
-    field : Field
     method : Method
         With `tiles`.
     output : pathlib.Path

@@ -40,11 +40,6 @@ def require_pyarrow() -> None:
 def write_parquet(rows: Sequence[Row], path: Path) -> None:
     """Write rows as a Parquet file; one that is there is replaced.
 
-    Parameters
-    ----------
-    rows : sequence of Row
-    path : Path
-
     Raises
     ------
     MissingDependencyError

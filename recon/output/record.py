@@ -30,11 +30,6 @@ _PLACES: Final = 100
 def record_of(reconstruction: Reconstruction, metrics: Metrics | None = None) -> dict[str, Any]:
     """The record of a reconstruction as plain data for JSON.
 
-    Parameters
-    ----------
-    reconstruction : Reconstruction
-    metrics : Metrics, optional
-
     Returns
     -------
     dict

@@ -95,7 +95,6 @@ def check_destination(path: str | Path, *, overwrite: bool = False) -> None:
 
     Parameters
     ----------
-    path : str or Path
     overwrite : bool
         True if what is there may be replaced.
 
@@ -136,7 +135,6 @@ def write_reconstruction(
 
     Parameters
     ----------
-    reconstruction : Reconstruction
     path : str or Path
         ``.zarr``: OME-Zarr 0.5 image ``image`` with pixel size, arrays ``std`` and ``contradiction`` where there are
         any, record in the attribute ``stemscan``. ``.ome.tif``, ``.ome.tiff``: OME-TIFF, 32-bit float, with the same

@@ -87,7 +87,6 @@ class ZarrFolder:
         ----------
         record : mapping
             Of `stemscan.recon.output.record.record_of`.
-        pixel_size_nm : float or None
         factor : int
             Plan pixels per pixel of the image.
         """

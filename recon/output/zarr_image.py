@@ -58,14 +58,6 @@ def is_reconstruction(path: str | Path) -> bool:
 def read_record(path: str | Path) -> dict[str, Any]:
     """The record of a reconstruction in the zarr form; see `stemscan.recon.output.record.record_of`.
 
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    dict
-
     Raises
     ------
     InputNotFoundError
@@ -99,10 +91,6 @@ def read_record(path: str | Path) -> dict[str, Any]:
 def read_reconstruction(path: str | Path) -> Reconstruction:
     """Read the zarr form of a reconstruction.
 
-    Parameters
-    ----------
-    path : str or Path
-
     Returns
     -------
     Reconstruction
@@ -135,7 +123,6 @@ def write_zarr(reconstruction: Reconstruction, record: Mapping[str, Any], path: 
 
     Parameters
     ----------
-    reconstruction : Reconstruction
     record : mapping
         Of `stemscan.recon.output.record.record_of`.
     path : Path

@@ -109,7 +109,6 @@ class Convolved:
         Its running statistics are what is used.
     stride : int, optional
         Another one than the convolution's, to compute every second pixel alone.
-    dtype : torch.dtype
     """
 
     def __init__(
@@ -195,7 +194,6 @@ def whole(image: Image, band: int) -> Tensor:
 
     Parameters
     ----------
-    image : Image
     band : int
         Rows made at a time.
 

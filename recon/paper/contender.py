@@ -42,7 +42,6 @@ class Shifted:
     ----------
     inputs : Inputs
         Of signal (x - low) / span.
-    low, span : float
     """
 
     inputs: Inputs
@@ -61,13 +60,10 @@ def reconstruct_published(
 
     Parameters
     ----------
-    drawn : PublishedScan
     dose : float
         Lambda of the draw.
     contender : Contender
         Not the oracle.
-    device : str
-    threads : int, optional
 
     Returns
     -------
@@ -106,15 +102,6 @@ def shifted_inputs(drawn: PublishedScan, dose: float) -> Shifted:
 
     A sample x Poisson(lambda) / lambda has the mean square x^2 (1 + 1 / lambda), so that the noise's variance, x^2 /
     lambda on average, is the samples' mean square over lambda + 1.
-
-    Parameters
-    ----------
-    drawn : PublishedScan
-    dose : float
-
-    Returns
-    -------
-    Shifted
     """
     visited = drawn.visits > 0
     values = drawn.frames[visited].astype(np.float64)

@@ -40,16 +40,7 @@ def laplacian_of_gaussian(image: Tensor) -> Tensor:
 
 
 def edge_mask(response: Tensor) -> Tensor:
-    """M: 1 where the response of the filter is above 0, else 0; carries no gradient.
-
-    Parameters
-    ----------
-    response : Tensor of float, any shape
-
-    Returns
-    -------
-    Tensor of the response's dtype and shape
-    """
+    """M: 1 where the response of the filter is above 0, else 0; carries no gradient."""
     return (response.detach() > 0).to(response.dtype)
 
 

@@ -121,10 +121,6 @@ def folded(network: FSHNet, dtype: torch.dtype = torch.float32) -> FoldedFSHNet:
         Set to evaluation mode; on the CPU.
     dtype : torch.dtype
         float32, or bfloat16.
-
-    Returns
-    -------
-    FoldedFSHNet
     """
     return FoldedFSHNet(network.eval(), dtype)
 

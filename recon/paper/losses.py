@@ -64,10 +64,6 @@ def fshnet_loss(
     guidance_weight, variation_weight : float
         lambda_1 and lambda_2.
 
-    Returns
-    -------
-    LossParts
-
     Raises
     ------
     ReconError
@@ -89,10 +85,6 @@ def guidance_loss(estimate: Tensor, structure: Tensor) -> Tensor:
     Parameters
     ----------
     estimate, structure : Tensor of float, (N, 1, h, w)
-
-    Returns
-    -------
-    Tensor of float, scalar
     """
     return functional.mse_loss(edges(estimate), edges(structure.detach())) / _FILTER_SCALE**2
 

@@ -73,7 +73,6 @@ class ConvBlock(nn.Module):
         Channels.
     size : int
         Side of the kernel, odd.
-    stride : int
     bias : bool
         True if the convolution has one; most have not, for the normalisation follows.
     """
@@ -223,7 +222,6 @@ def multiply_accumulates(shape: tuple[int, int], frames: int = FRAMES) -> dict[s
     ----------
     shape : (int, int)
         Rows and columns of the scan grid.
-    frames : int
 
     Returns
     -------

@@ -55,7 +55,6 @@ def network_input(inputs: Inputs, scale: Scale, frames: int | None) -> npt.NDArr
 
     Parameters
     ----------
-    inputs : Inputs
     scale : Scale
         By which values are standardised.
     frames : int or None

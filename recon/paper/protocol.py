@@ -36,7 +36,7 @@ class PublishedScan:
     truth : ndarray of float32, (H, W)
         The standardised truth, which the published network's output is compared with; data range its max - min.
     fine_truth : ndarray of float32, (2 H, 2 W)
-        What was sampled.
+        Signal that was sampled.
     """
 
     frames: npt.NDArray[np.float32]
@@ -60,10 +60,6 @@ def published_scan(
         Lambda, above 0; the paper takes 10 and 25.
     seed : int
         At least 0.
-
-    Returns
-    -------
-    PublishedScan
 
     Raises
     ------

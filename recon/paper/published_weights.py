@@ -74,10 +74,6 @@ def import_published(source: str | Path, destination: str | Path, *, overwrite: 
     overwrite : bool
         True if a file that is there may be replaced.
 
-    Returns
-    -------
-    WeightsInfo
-
     Raises
     ------
     InputNotFoundError, OutputExistsError
@@ -136,11 +132,7 @@ def _translated(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
     tensors : dict of str to Tensor
         As published, with or without ``module.`` before the names.
     path : Path
-        Where they come from, for the message.
-
-    Returns
-    -------
-    dict of str to Tensor
+        File of the weights, for the message.
 
     Raises
     ------

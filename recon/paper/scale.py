@@ -37,10 +37,6 @@ def sample_scale(inputs: Inputs) -> Scale:
     mean / lambda, for equation 5 the mean square over lambda. At least a hundredth of the samples' variance is left
     to the signal.
 
-    Parameters
-    ----------
-    inputs : Inputs
-
     Returns
     -------
     Scale
@@ -71,10 +67,8 @@ def standardised_frames(inputs: Inputs, count: int, scale: Scale) -> npt.NDArray
 
     Parameters
     ----------
-    inputs : Inputs
     count : int
         Frames that the network takes.
-    scale : Scale
 
     Returns
     -------
@@ -114,7 +108,6 @@ def refit(inputs: Inputs, image: Image) -> tuple[float, float]:
 
     Parameters
     ----------
-    inputs : Inputs
     image : ndarray of float32, (H, W)
         On any scale, on the plan's grid.
 

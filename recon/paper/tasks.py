@@ -28,12 +28,7 @@ __all__ = ["BaselineTask", "FSHNetTask"]
 
 
 class FSHNetTask:
-    """FSHNet and its ablations: equations 15 to 17, standardised, on the grid of half the size.
-
-    Parameters
-    ----------
-    config : TrainingConfig
-    """
+    """FSHNet and its ablations: equations 15 to 17, standardised, on the grid of half the size."""
 
     convention: ClassVar[Convention] = "paper"
     half: ClassVar[bool] = False
@@ -73,12 +68,7 @@ class FSHNetTask:
 
 
 class BaselineTask:
-    """CSNet and ReconNet: mean squared error of the standardised signal on the scan grid.
-
-    Parameters
-    ----------
-    config : TrainingConfig
-    """
+    """CSNet and ReconNet: mean squared error of the standardised signal on the scan grid."""
 
     convention: ClassVar[Convention] = "paper"
     half: ClassVar[bool] = False

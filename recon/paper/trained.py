@@ -28,7 +28,6 @@ def csnet(inputs: Inputs, *, weights: str | Path | None = None, device: str = "c
 
     Parameters
     ----------
-    inputs : Inputs
     weights : str or Path
         A weights file; none is shipped.
     device : str

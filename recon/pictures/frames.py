@@ -24,7 +24,6 @@ def frame_picture(inputs: Inputs, frame: int | None = None) -> npt.NDArray[np.ui
 
     Parameters
     ----------
-    inputs : Inputs
     frame : int, optional
         Number of the pass; all passes when not given.
 

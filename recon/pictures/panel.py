@@ -66,7 +66,6 @@ def panel(
 
     Parameters
     ----------
-    inputs : Inputs
     reconstructions : sequence of Reconstruction
         On the plan's grid; at least one.
     truth : ndarray, (H, W), or None

@@ -29,10 +29,6 @@ def scale_bar(width: int, pixel_size_nm: float | None, share: float = 0.25) -> S
     share : float
         Of the width, at most 1.
 
-    Returns
-    -------
-    ScaleBar
-
     Examples
     --------
     >>> scale_bar(1024, 0.01)

@@ -46,7 +46,6 @@ def draw_scan(acquisition: Acquisition, path: Path) -> list[str]:
 
     Parameters
     ----------
-    acquisition : Acquisition
     path : Path
         Of the PNG file.
 

@@ -122,10 +122,6 @@ def detail(shape: tuple[int, ...], side: int, *, square: bool = False) -> tuple[
         The longer side of the part, in pixels; less where the image is smaller.
     square : bool
         True if both sides are that long; else the part is as oblong as the image, up to 2 : 1.
-
-    Returns
-    -------
-    tuple of slice
     """
     longest = max(shape[:2])
     parts = []
@@ -143,10 +139,8 @@ def draw_rows(
 
     Parameters
     ----------
-    rows : sequence of sequences of Tile
     labels : sequence of str
         Written upright at the left of each row, if there is room.
-    layout : Layout
     inset : int or None
         Side in pixels of the detail that is magnified in the lower right corner; None for none.
     size : float
@@ -154,7 +148,6 @@ def draw_rows(
 
     Returns
     -------
-    Figure
     list of list of Axes
         Of the tiles.
     """

@@ -44,13 +44,12 @@ def batches(
 
     Parameters
     ----------
-    config : TrainingConfig
     start : int
         First step.
     workers : int
         Processes that make them ahead of time; 0 makes them here.
     rank, processes : int
-        Which of how many training processes this is.
+        Number of this training process, and how many there are.
 
     Yields
     ------

@@ -24,10 +24,8 @@ def card(config: TrainingConfig, state: State, history: History, on_images: bool
 
     Parameters
     ----------
-    config : TrainingConfig
     state : State
         Of the run.
-    history : History
     on_images : bool
         True if validation was on a user's images.
     """

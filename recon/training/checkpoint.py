@@ -37,7 +37,6 @@ class State:
         Spent on them.
     network, average : Module
         The network, and the running mean of its weights.
-    optimiser : Optimizer
     recent : list of dict of str to float
         Numbers of the steps since the last row of the history.
     waited : float
@@ -58,7 +57,6 @@ def save_checkpoint(state: State, folder: Path, digest: str) -> None:
 
     Parameters
     ----------
-    state : State
     folder : Path
         Of the run.
     digest : str

@@ -25,7 +25,6 @@ def prepare_folder(folder: Path, config: TrainingConfig, *, resume: bool = False
     ----------
     folder : Path
         It is made if its parent exists.
-    config : TrainingConfig
     resume : bool
         True if it may hold a run of this configuration.
 

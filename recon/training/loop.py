@@ -90,7 +90,6 @@ def train(
 
     Parameters
     ----------
-    config : TrainingConfig
     folder : str or Path
         Of the run; it is made if its parent exists.
     resume : bool
@@ -101,7 +100,6 @@ def train(
         Processes that make training data; 0 makes them in between.
     images : Path, optional
         Folder of images to validate on; synthetic specimens otherwise.
-    pace : Pace
     report : callable
         Gets the progress.
 

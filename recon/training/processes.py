@@ -28,7 +28,7 @@ class Processes:
     Attributes
     ----------
     rank, count : int
-        Which of how many.
+        Number of this process, and how many there are.
     """
 
     rank: int = 0
@@ -89,13 +89,8 @@ def joined(device: torch.device, batch: int) -> Iterator[Processes]:
 
     Parameters
     ----------
-    device : torch.device
     batch : int
         Crops of the joint batch, at least one a process.
-
-    Yields
-    ------
-    Processes
 
     Raises
     ------

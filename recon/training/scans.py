@@ -55,15 +55,10 @@ def training_scan(data: DataSettings, seed: int, index: int) -> Scan:
 
     Parameters
     ----------
-    data : DataSettings
     seed : int
         Of the run.
     index : int
         Number of the scan, at least 0.
-
-    Returns
-    -------
-    Scan
     """
     specimen = index if data.specimens is None else index % data.specimens
     noise: Noise = "poisson"

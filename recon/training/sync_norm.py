@@ -106,7 +106,6 @@ def joint_moments(values: Tensor, group: Group | None = None) -> tuple[Tensor, T
     ----------
     values : Tensor of float32 or float64, (N, C, H, W)
         N may be 0, if it is not in all processes.
-    group : ProcessGroup, optional
 
     Returns
     -------
@@ -132,7 +131,6 @@ def synchronised(network: Network, group: Group | None = None) -> Network:
 
     Parameters
     ----------
-    network : Module
     group : ProcessGroup, optional
         All processes when not given.
 

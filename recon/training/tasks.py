@@ -41,7 +41,6 @@ class Example:
     ----------
     maps : dict of str to (int, Tensor)
         Factor of the grid, and a tensor (C, H / factor, W / factor).
-    numbers : dict of str to float
     """
 
     maps: dict[str, tuple[int, Tensor]]
@@ -100,10 +99,6 @@ class FullGridTask:
     pixels is least where what is rare is erased: with weight w the best image is the one that would be best if
     exceptions were w times as likely as they are. The likelihood of the remaining error teaches the standard deviation,
     from all pixels alike and without a say in the image.
-
-    Parameters
-    ----------
-    config : TrainingConfig
     """
 
     convention: ClassVar[Convention] = "analysis"

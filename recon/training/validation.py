@@ -74,7 +74,6 @@ class Validation:
 
     Parameters
     ----------
-    specimens : sequence of Specimen
     passes : int
         Of every scan.
     """

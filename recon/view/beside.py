@@ -46,7 +46,6 @@ def page_beside(shown: Shown, requests: ScanRequests, warn: Callable[[str], None
 
     Parameters
     ----------
-    shown : Shown
     requests : ScanRequests
         That presses go to.
     warn : callable

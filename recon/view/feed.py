@@ -50,8 +50,6 @@ class Feed:
 
     Parameters
     ----------
-    scan : GrowingScan
-    maker : Maker
     replay : Replay, optional
         Clock by which a finished store is shown from its beginning.
     """

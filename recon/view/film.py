@@ -36,7 +36,6 @@ class Moment(NamedTuple):
         Mean signal of the samples of each pixel, or of square blocks of them in a large frame.
     visited : ndarray of bool, (h, w)
     image : ndarray of float32, (h, w)
-    caption : str
     """
 
     samples: int

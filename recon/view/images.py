@@ -28,10 +28,6 @@ _PALE: Final = 5.0
 class Images:
     """Images that are made of a scan, one after another; methods may be called from two threads.
 
-    Parameters
-    ----------
-    maker : Maker
-
     Attributes
     ----------
     layers : dict of Layer

@@ -42,7 +42,6 @@ class Made:
     Attributes
     ----------
     image : ndarray of float32, (H, W)
-    std : ndarray of float32 or None
     z : ndarray of float32 or None
         Standard deviations by which counts contradict the image.
     facts : dict
@@ -63,8 +62,6 @@ class Maker:
     ----------
     path : Path
         Of the store.
-    channel : int or str
-    method : str
     threads : int
         At most, in each process.
     """

@@ -99,10 +99,6 @@ class View:
         overwrite : bool
             Replace what is there.
 
-        Returns
-        -------
-        Path
-
         Raises
         ------
         UsageError, InputNotFoundError, OutputExistsError, StemscanError

@@ -39,11 +39,10 @@ class Server:
 
     Parameters
     ----------
-    feed : Feed
     token : str
         That every request for data must have.
     press : Press, optional
-        What the buttons do; a page without it has none.
+        Action of the buttons; a page without it has none.
     """
 
     def __init__(self, feed: Feed, token: str, press: Press | None = None) -> None:

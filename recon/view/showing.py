@@ -29,7 +29,6 @@ class Shown:
 
     Parameters
     ----------
-    store : Path
     host : str
         Address to listen at.
     port : int
@@ -38,7 +37,6 @@ class Shown:
         That every request for data must have.
     speed : float or None
         Seconds of the scan in a second at which a finished store is replayed; None to show it as it is.
-    channel : int or str
     method : str
         Of the images.
     threads : int or None
@@ -103,11 +101,10 @@ async def show_store(
 
     Parameters
     ----------
-    shown : Shown
     told : callable
         Takes the address of the page, with its token.
     press : Press, optional
-        What its buttons do.
+        Action of its buttons.
     over : callable, optional
         Takes the feed, waits until the acquisition is over and returns why, in a sentence for viewers.
 

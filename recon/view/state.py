@@ -28,13 +28,7 @@ _LINES: Final = 60
 
 
 class State:
-    """Facts of a scan, and how they changed while it was looked at.
-
-    Parameters
-    ----------
-    scan : GrowingScan
-    replay : Replay or None
-    """
+    """Facts of a scan, and how they changed while it was looked at."""
 
     def __init__(self, scan: GrowingScan, replay: Replay | None) -> None:
         self._scan, self._replay = scan, replay

@@ -28,7 +28,6 @@ def find_weights(weights: str | Path | None, method: str) -> Path:
     ----------
     weights : str or Path or None
         A file, or the name of shipped weights where no file has that name; those named like the method when not given.
-    method : str
 
     Returns
     -------

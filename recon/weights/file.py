@@ -52,9 +52,9 @@ class WeightsInfo:
     frames : int
         Frames that the network takes, where it is built for a number of them.
     convention : {"published", "paper", "analysis"}
-        How its inputs are made.
+        Way in which its inputs are made.
     origin : str
-        Where the weights come from, in words.
+        Origin of the weights, in words.
     source_sha256 : str
         Digest of the file that was imported; empty for weights that were trained here.
     architecture : str
@@ -77,8 +77,6 @@ def save_weights(
     ----------
     network : Module
         Of the architecture that `info` names.
-    destination : str or Path
-    info : WeightsInfo
     half : bool
         Round the weights to float16, which halves the file. They are float32 again when they are loaded.
     overwrite : bool
@@ -119,7 +117,6 @@ def load_weights(source: str | Path, method: str = "fshnet") -> tuple[nn.Module,
 
     Parameters
     ----------
-    source : str or Path
     method : str
         The method that shall run the network.
 

@@ -84,7 +84,6 @@ def glow(
         Time in ns before each dwell; none where empty.
     lit : bool
         True if the beam is on meanwhile.
-    share, tau_ns, dwell_ns : float
 
     Returns
     -------

@@ -66,14 +66,8 @@ class BeamDamage(Effect):
 class DamageMap:
     """Damage of a specimen in a scan, which must be exposed in the scan's order.
 
-    Parameters
-    ----------
-    settings : BeamDamage
-    scan : Scan
-
     Attributes
     ----------
-    cells : Cells
     damage : float64 (rows, columns)
         Damage D of each cell.
     """
@@ -95,7 +89,7 @@ class DamageMap:
         Parameters
         ----------
         places : float64 (n, 2)
-            Where the beam is on the specimen, (row, column) in pixels.
+            Places of the beam on the specimen, (row, column) in pixels.
         times : float64 (n,)
             In ns since the scan began.
         electrons : float64 (n,)

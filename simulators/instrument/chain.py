@@ -68,12 +68,10 @@ class Chain:
 
     Parameters
     ----------
-    instrument : Instrument
     scan : Scan
         Its path is for the chain alone.
     signals : sequence of float32 (H, W)
         Of the specimen for each detector, under the probe; one and the same array where they see the same.
-    lag : CoilLag
     noise : {"poisson", "eq5"}
     threads : int
         The samples do not depend on it.
@@ -131,7 +129,6 @@ class Chain:
         ----------
         offsets : float64 (T, 2)
             Of each pass, (row, column) in pixels.
-        number : int
         """
         self._moves_of_passes = offsets.copy()
         each = self._scan.plan.samples_per_pass

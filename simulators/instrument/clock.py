@@ -25,7 +25,6 @@ class Clock:
 
     Parameters
     ----------
-    plan : ScanPlan
     program : Program, optional
         Of the controller whose waits count; none are made without.
     """

@@ -52,13 +52,7 @@ class Contamination(Effect):
 
 
 class ContaminationMap:
-    """Contamination of a specimen in a scan, which must be exposed in the scan's order.
-
-    Parameters
-    ----------
-    settings : Contamination
-    scan : Scan
-    """
+    """Contamination of a specimen in a scan, which must be exposed in the scan's order."""
 
     def __init__(self, settings: Contamination, scan: Scan) -> None:
         pixel = scan.pixel("contamination")

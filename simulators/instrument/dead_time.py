@@ -30,12 +30,7 @@ _EXACT: Final = 64
 
 
 class DeadTime(Effect):
-    """Settings of the dead time.
-
-    Parameters
-    ----------
-    ns : float
-    """
+    """Settings of the dead time."""
 
     ns: Size = 0.0
 

@@ -35,10 +35,6 @@ def count_dtype(noise: Noise, electrons_per_sample: float) -> np.dtype[Any]:
     noise : {"poisson", "eq5"}
     electrons_per_sample : float
         Expected electrons at signal 1 (lambda).
-
-    Returns
-    -------
-    numpy.dtype
     """
     if noise == "eq5":
         return np.dtype(np.float32)

@@ -39,12 +39,8 @@ class Detector(Part):
     ----------
     name : str
         Of its channel in stores.
-    collection : Collection
-    efficiency : Efficiency
-    dark : DarkCounts
     dead_time : DeadTime
         Of one that counts.
-    afterglow : Afterglow
     digitiser : Digitiser
         Makes it one that reads light, in ADU, in place of counting.
     """
@@ -104,11 +100,8 @@ class DetectorChain:
 
     Parameters
     ----------
-    detector : Detector
     channel : int
         Number of the detector, from 0.
-    seed : int
-    clock : Clock
     """
 
     def __init__(self, detector: Detector, channel: int, seed: int, clock: Clock) -> None:

@@ -49,7 +49,6 @@ class Scan:
 
     Attributes
     ----------
-    plan : ScanPlan
     path : ScanPath
         Of the plan.
     seed : int

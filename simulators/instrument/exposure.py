@@ -45,11 +45,6 @@ class Met:
 class Exposure:
     """Exposure of a specimen in a scan.
 
-    Parameters
-    ----------
-    instrument : Instrument
-    scan : Scan
-
     Attributes
     ----------
     at : int
@@ -82,11 +77,10 @@ class Exposure:
 
         Parameters
         ----------
-        start : int
         times : float64 (n,)
             Middles of the dwells in ns since the scan began.
         places : float64 (n, 2)
-            Where on the specimen the beam is, (row, column) in pixels.
+            Places of the beam on the specimen, (row, column) in pixels.
         """
         noise, truths = self._instrument.current, dict[str, NDArray[np.float32]]()
         current = None if noise.is_off else noise.current(self._scan.seed, times)

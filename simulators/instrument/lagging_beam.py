@@ -36,7 +36,7 @@ def mean_signal(
     begins : float64 (n, 2)
         (row, column) where the beam is when each dwell begins.
     commands : float64 (n, 2)
-        Where it goes.
+        Commanded positions.
     lasting : float
         Dwell time over time constant, above 0.
 

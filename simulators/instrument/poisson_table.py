@@ -43,7 +43,7 @@ class PoissonTables(NamedTuple):
         Alias tables one behind the other; digit `d` of level `l` begins at ``start[l] + d * 2**bits[l]``. The
         table of digit 0 is all zeros and draws zero.
     start : int64 (6,)
-        Where each level begins in `entries`.
+        Begin of each level in `entries`.
     bits : int64 (6,)
         Base-2 logarithm of the number of cells of a table, by level.
     first : int64 (6, 256)
@@ -87,10 +87,6 @@ def poisson_tables(max_mean: float) -> PoissonTables:
     ----------
     max_mean : float
         Largest mean in electrons, below `MAX_MEAN`.
-
-    Returns
-    -------
-    PoissonTables
     """
     top = level_of(max_mean)
     if top not in _cache:

@@ -115,17 +115,7 @@ class CellImage(NamedTuple):
 
 
 def render_cell(projection: Projection, probe: Probe) -> CellImage:
-    """Image of one projected cell, maximum 1.
-
-    Parameters
-    ----------
-    projection : Projection
-    probe : Probe
-
-    Returns
-    -------
-    CellImage
-    """
+    """Image of one projected cell, maximum 1."""
     lengths = np.sqrt((projection.cell**2).sum(axis=1))
     n, m = (max(8, math.ceil(length / probe.sigma_nm * _STEPS_PER_SIGMA)) for length in lengths)
     h, k = (np.fft.fftfreq(size, 1 / size) for size in (n, m))
@@ -148,12 +138,10 @@ def add_profiles(
 
     Parameters
     ----------
-    probe : Probe
     places : float64 (n, 2)
         Row and column in pixels.
     heights : float64 (n,)
         Peak of each, of either sign.
-    pixel_size_nm : float
     field : float32 (H, W)
         Changed in place.
     """

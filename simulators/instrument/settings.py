@@ -48,17 +48,6 @@ class Instrument(Part):
     ----------
     version : int
         Of this format: 1.
-    name : str
-    description : str
-    probe : ProbeSettings
-    current : CurrentNoise
-    coils : Coils
-    flyback : Flyback
-    jitter : Jitter
-    mains : Mains
-    stage_drift : StageDrift
-    damage : BeamDamage
-    contamination : Contamination
     scattering : Scattering
         For the angles of detectors.
     detectors : tuple of Detector

@@ -47,13 +47,13 @@ class StageDrift(Effect):
     polynomial_nm : tuple of (float, float)
         Coefficients of the time in minutes, of its square, and so on: the first pair is a velocity in nm per minute.
     settling_nm : (float, float)
-        How far it goes in the end as the stage settles.
+        Distance that it goes in the end as the stage settles.
     settling_min : float
         Time constant of that, in minutes.
     walk_nm : float
         Standard deviation, after one minute, of a random walk in each direction.
     scan_px : (float, float)
-        How far it goes steadily from the beginning of a scan to its end, in pixels; needs no pixel size.
+        Distance that it goes steadily from the beginning of a scan to its end, in pixels; needs no pixel size.
     """
 
     polynomial_nm: Annotated[tuple[Pair, ...], BeforeValidator(pairs), Field(max_length=8)] = ()
@@ -122,10 +122,8 @@ def random_walk(seed: np.uint64, times: NDArray[np.float64], per_root_ns: float,
 
     Parameters
     ----------
-    seed : uint64
     times : float64 (n,)
         In ns, 0 to 2**50; in ascending order it is quickest.
-    per_root_ns : float
     offsets : float64 (n, 2)
         Changed in place.
     """

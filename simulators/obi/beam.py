@@ -32,7 +32,6 @@ class DeviceLedger:
     ----------
     pixels, plan_samples : int
         Pixels executed, and those of them that were samples of the plan.
-    blanked_pixels : int
     dwell_ns : int
         Time with the beam on that was asked for.
     held_ns : int
@@ -76,15 +75,14 @@ class DeviceBeam:
 
     Parameters
     ----------
-    ledger : DeviceLedger
     electrons_per_ns : callable
         Expected detected electrons in a nanosecond on codes (x, y).
     clock : callable
         Time in ns.
     beam : Beam
-        Which one meets the specimen.
+        Beam that meets the specimen.
     switch_ns : int
-        How long taking or giving back control of the scan takes.
+        Time that taking or giving back control of the scan takes.
     """
 
     def __init__(
@@ -151,7 +149,6 @@ class DeviceBeam:
         ----------
         switches : int8 (number,), optional
             1 blank, 0 unblank, -1 nothing.
-        number : int
         """
         if self._next_blank is not None:
             self._blanked, self._next_blank = self._next_blank, None

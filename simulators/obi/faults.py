@@ -60,7 +60,7 @@ class FaultyObiDevice(VirtualObiDevice):
     Attributes
     ----------
     struck : list of StruckReading
-        What happened so far.
+        Faults so far.
     cancelled : int
         Pieces, from one Synchronize to the next, in which as many readings were lost as added: no number shows these.
 

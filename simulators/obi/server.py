@@ -49,7 +49,6 @@ class ObiServer:
 
     Parameters
     ----------
-    device : VirtualObiDevice
     tell : callable, optional
         Told in a sentence of every client that comes, goes or is refused.
     warn : callable, optional

@@ -38,7 +38,6 @@ class Session:
 
     Parameters
     ----------
-    device : VirtualObiDevice
     reader, writer
         Of the connection.
     idle_s : float
@@ -68,7 +67,7 @@ class Session:
         Parameters
         ----------
         left_over : bytes
-            What the device's buffer still had.
+            Rest of the device's buffer.
 
         Raises
         ------

@@ -24,13 +24,8 @@ def image_paths(folder: str | Path, *, others: bool = False) -> list[Path]:
 
     Parameters
     ----------
-    folder : str or Path
     others : bool
         List the files that are none instead.
-
-    Returns
-    -------
-    list of Path
 
     Raises
     ------
@@ -57,7 +52,6 @@ def load_corner(path: str | Path, side: int = CORNER) -> Specimen:
 
     Parameters
     ----------
-    path : str or Path
     side : int
         Rows and columns; what there is of them where the image is smaller.
 

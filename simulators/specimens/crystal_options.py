@@ -26,8 +26,6 @@ class Crystalline:
 
     Parameters
     ----------
-    probe : Probe
-    defects : Defects
     background : float
         Uniform signal beneath the columns, 0 to 1; what is left of the range is the columns'.
     turn_deg : float
@@ -106,10 +104,6 @@ def parse_options(text: str) -> Crystalline:
     ----------
     text : str
         May be empty.
-
-    Returns
-    -------
-    Crystalline
 
     Raises
     ------

@@ -77,7 +77,7 @@ class Placed(NamedTuple):
     columns : TrueColumns
         Amplitudes in units of a column's weight.
     places, heights : float64 (k, 2), (k,)
-        What has to be added to the perfect crystal: row, column and weight of single columns, of either sign.
+        Columns to add to the perfect crystal: row, column and weight of single columns, of either sign.
     """
 
     columns: TrueColumns
@@ -98,19 +98,12 @@ def place_columns(
 
     Parameters
     ----------
-    projection : Projection
-    defects : Defects
     shape : tuple of int
         Rows and columns of the field.
-    pixel_size_nm : float
     margin_nm : float
-        How far outside of the field columns count.
+        Distance outside of the field up to which columns count.
     edge : float
         Share of the width that the crystal fills, from the left; 1 is all of it, and beyond.
-
-    Returns
-    -------
-    Placed
     """
     cell = np.stack([-projection.cell[:, 1], projection.cell[:, 0]], axis=1) / pixel_size_nm
     centre = (np.array(shape) - 1) / 2

@@ -104,8 +104,9 @@ def outliers(values: NDArray[np.float64]) -> tuple[int, float, float, float] | N
     Returns
     -------
     tuple or None
-        How many lie further from the others than these do from each other; least and greatest of the others; share of
-        the range that the others do not use. None where the middle 99.8 % of all pixels use a quarter of the range.
+        Number of outliers, further from the others than these from each other; least and greatest of the others;
+        share of the range that the others do not use. None where the middle 99.8 % of all pixels use a quarter of
+        it.
     """
     outer = max(1, int(values.size * _OUTER))
     if values.size < 16 * outer:

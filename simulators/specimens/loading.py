@@ -54,20 +54,16 @@ def load_specimen(
         Of the plan. A file that states another one draws a warning; a crystal without one is drawn at 0.01 nm; a
         generated specimen without one chooses its own.
     fit : {"error", "crop", "resample"}
-        What to do with a picture of another shape: refuse it, keep its top left corner, or resample it.
+        Treatment of a picture of another shape: refuse it, keep its top left corner, or resample it.
     value_range : tuple of float or str, optional
         Values, or percentiles like "99.9%", that become 0 and 1. Without it, floating-point values in [0, 1] stay
         untouched and all else goes from minimum and maximum to 0 and 1.
     smooth : {"paper"}, optional
         Smooth a noisy micrograph so that it can serve as ground truth, and scale it again; see `paper_smoothed`.
     median : int
-        How many median filters `smooth` applies.
+        Number of median filters that `smooth` applies.
     frame : int or str, optional
-        Which frame of a file with several, from 0, or the name of one; see `stemscan.files.read.read_picture`.
-
-    Returns
-    -------
-    Specimen
+        Frame of a file with several, from 0, or the name of one; see `stemscan.files.read.read_picture`.
 
     Raises
     ------
@@ -137,12 +133,6 @@ def specimen_from_array(array: NDArray[Any], *, name: str = "array", pixel_size_
     ----------
     array : ndarray (H, W)
         Boolean, integer or floating, finite.
-    name : str
-    pixel_size_nm : float, optional
-
-    Returns
-    -------
-    Specimen
 
     Raises
     ------
@@ -163,7 +153,6 @@ def resample_specimen(specimen: Specimen, shape: tuple[int, int]) -> Specimen:
 
     Parameters
     ----------
-    specimen : Specimen
     shape : tuple of int
         New rows and columns.
 

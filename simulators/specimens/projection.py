@@ -65,10 +65,6 @@ def project(atoms: Atoms, zone: Zone, exponent: float) -> Projection:
         Direct-lattice indices [uvw] of that cell without a common factor.
     exponent : float
         Of the atomic number in a column's weight; 1.7 for high-angle annular dark field.
-
-    Returns
-    -------
-    Projection
     """
     lattice = np.asarray(atoms.cell.array, np.float64) / 10.0
     towards = np.asarray(zone) @ lattice

@@ -27,7 +27,7 @@ def paper_smoothed(image: NDArray[np.float64], *, median: int = 1) -> NDArray[np
     ----------
     image : float64 (H, W)
     median : int
-        How often the median is applied, 0 to 100.
+        Number of times that the median is applied, 0 to 100.
 
     Returns
     -------
@@ -61,10 +61,6 @@ def resampled(image: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.
     image : float64 (H, W)
     shape : tuple of int
         New rows and columns.
-
-    Returns
-    -------
-    float64 of that shape
     """
     rows = _along_first(image, shape[0])
     return np.ascontiguousarray(_along_first(np.ascontiguousarray(rows.T), shape[1]).T)

@@ -60,7 +60,6 @@ class ArmedRange:
 
         Parameters
         ----------
-        max_samples : int
         make : callable
             Makes samples start .. stop - 1 of a path, or fewer of them, at least one.
 

@@ -55,7 +55,7 @@ class ControllerChecks:
     patience_s : float
         Longest wait for a call of the controller in seconds; one that takes longer is a failure.
     stall_s : float
-        How long a caller that does not keep up reads nothing, in seconds; so long that all buffers are full.
+        Seconds for which a caller that does not keep up reads nothing: so many that all buffers are full.
     """
 
     repeatable: ClassVar[bool] = True

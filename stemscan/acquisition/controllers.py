@@ -30,9 +30,9 @@ class ControllerRequest:
     Parameters
     ----------
     plan : ScanPlan
-        What will be scanned.
+        Plan of the scan.
     address : str
-        What follows the name and a colon, as ``//127.0.0.1:2224`` of ``mine://127.0.0.1:2224``; empty where nothing
+        Text behind the name and a colon, as ``//127.0.0.1:2224`` of ``mine://127.0.0.1:2224``; empty where nothing
         does.
     options : mapping
         By name; of a plug-in, the texts given as ``--set NAME=VALUE``.
@@ -59,11 +59,6 @@ def open_plugin(plugin: Plugin, request: ControllerRequest) -> ScanController:
     ----------
     plugin : Plugin
         Found by `stemscan.plugins`.
-    request : ControllerRequest
-
-    Returns
-    -------
-    ScanController
 
     Raises
     ------

@@ -84,7 +84,7 @@ class FaultyController:
     Attributes
     ----------
     struck : list of Struck
-        What happened so far.
+        Faults so far.
 
     Raises
     ------

@@ -142,7 +142,6 @@ class FieldMoves:
 
     Parameters
     ----------
-    follower : DriftFollower
     writer : AcquisitionWriter
         Of a store that was begun with this follower.
     """

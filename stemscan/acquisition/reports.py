@@ -102,9 +102,8 @@ def controller_errors(controller: object, advice: str = "report it to its author
 
     Parameters
     ----------
-    controller : ScanController
     advice : str
-        What helps.
+        Advice, for the message.
     """
     try:
         yield

@@ -48,11 +48,11 @@ class ScanReport:
     exposed_twice_at_most : int
         Samples that an earlier, interrupted run may have exposed without committing them.
     pauses, paused_seconds : int, float
-        How often, and how long, the beam waited for the store.
+        Number and duration of the beam's waits for the store.
     stopped : str, optional
         Why the acquisition ended before the plan's last pass.
     unproven : int
-        How often samples were exposed again because their readings could not be told apart.
+        Number of times that samples were exposed again because their readings could not be told apart.
     """
 
     samples: int
@@ -109,10 +109,6 @@ def run_scan(
         Moves the field between passes; the store must have been begun with it.
     requests : ScanRequests, optional
         By which others ask this scan to stop after a pass, to go on for one more, or to park.
-
-    Returns
-    -------
-    ScanReport
 
     Raises
     ------

@@ -22,7 +22,6 @@ class Segment:
 
     Parameters
     ----------
-    start, stop : int
     keep : callable
         Takes batches that are proven, in order.
     until_proven : bool

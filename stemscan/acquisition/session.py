@@ -66,7 +66,7 @@ def acquire(
         Foretells drift between passes, by which a controller that can moves its field; as
         `stemscan.recon.drift.following.FollowDrift`. A replay follows as its source did.
     session : mapping, optional
-        What the operator wants kept in the history.
+        Notes of the operator for the history.
 
     Returns
     -------

@@ -99,7 +99,6 @@ class MaxDose:
 
         Parameters
         ----------
-        plan : ScanPlan
         controller : ScanController, optional
             Asked what its beam does besides dwelling during that pass; else dwells alone count.
 

@@ -47,7 +47,6 @@ def aside(work: Callable[[], Result], name: str) -> Future[Result]:
 
     Parameters
     ----------
-    work : callable
     name : str
         Of the thread.
 
@@ -69,7 +68,6 @@ class TimedController:
 
     Parameters
     ----------
-    controller : ScanController
     seconds : float
         Longest wait for a call, above 0 and at most `LONGEST_S`.
 

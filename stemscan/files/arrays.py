@@ -25,7 +25,6 @@ def read_array(path: Path, accept: Accept | None = None, *, mask: bool = False, 
 
     Parameters
     ----------
-    path : pathlib.Path
     accept : callable, optional
         Gets the shape of a numpy array before memory is taken for it, and raises where it cannot be right.
     mask : bool
@@ -62,7 +61,7 @@ def read_measured(path: Path, accept: Accept | None = None, frame: str | None = 
     path, accept
         As of `read_array`.
     frame : str, optional
-        Which signal or frame of an image file with several; see `stemscan.files.read.read_frames`.
+        Signal or frame of an image file with several; see `stemscan.files.read.read_frames`.
 
     Raises
     ------

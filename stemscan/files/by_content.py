@@ -109,7 +109,7 @@ class PointsToScan:
     points : array of int32, (N, 2)
         (row, column).
     furthest_px : float or None
-        How far in pixels a point was moved at most; None where the file has these pixels, to be read without more.
+        Largest distance in pixels by which a point was moved; None where the file holds just these pixels.
     left_out : tuple of str
         Names of columns that were not read.
     """
@@ -131,7 +131,6 @@ def points_to_scan(
 
     Parameters
     ----------
-    path : pathlib.Path
     shape : tuple of int
         Rows and columns of the grid.
     names : str, optional

@@ -74,7 +74,6 @@ def read_columns(
 
     Parameters
     ----------
-    path : pathlib.Path
     names : str, optional
         Of the columns, with commas between them, where the file has none.
     accept : callable, optional

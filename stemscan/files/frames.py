@@ -20,7 +20,6 @@ def read_grey_picture(path: Path, frame: int | str | None = None) -> Picture:
 
     Parameters
     ----------
-    path : pathlib.Path
     frame : int or str, optional
         As of `stemscan.files.read.read_frames`.
 

@@ -20,7 +20,6 @@ def hyperspy_signals(root: Any, stored: int, file: str) -> list[Signal]:
 
     Parameters
     ----------
-    root : h5py.File or zarr.Group
     stored : int
         Bytes of the file.
     file : str
@@ -53,7 +52,6 @@ def plain_signal(
 
     Parameters
     ----------
-    data : h5py.Dataset or zarr.Array
     name, stored, file
         As of `Signal` and `hyperspy_signals`.
     transposed : bool

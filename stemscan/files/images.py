@@ -31,15 +31,15 @@ class Picture:
     frames : int
         Number of frames in the file, over all its signals.
     frame : int
-        Which of them this is, or the first of those that these are.
+        Number of this one, or of the first of several.
     name : str
         Of the signal that it belongs to; empty where the file has no names.
     pixel_size_nm : tuple of float, optional
         Distance of neighbouring rows and of neighbouring columns in nm, where the file says it.
     notes : tuple of str
-        What the reader did to the values.
+        Changes that the reader made to the values.
     warnings : tuple of str
-        What a user should be told of the file, one clause each, to stand behind its name.
+        Warnings about the file for the user, one clause each, to stand behind its name.
     """
 
     values: Array
@@ -111,7 +111,6 @@ def choose(
 
     Parameters
     ----------
-    signals : sequence of Signal
     wanted : int or str, optional
         Number of a frame over all signals; or the name of a signal, with ``:NUMBER`` behind it for one of its frames.
     file : str
@@ -121,7 +120,6 @@ def choose(
 
     Returns
     -------
-    signal : Signal
     numbers : range
         Of its frames.
     first : int

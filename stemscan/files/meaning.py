@@ -25,11 +25,6 @@ def upright(values: Array, orientation: int) -> Loaded:
     orientation : int
         1 (top, left), 2 (top, right), 3 (bottom, right), 4 (bottom, left), 5 (left, top), 6 (right, top), 7 (right,
         bottom), 8 (left, bottom). All else counts as 1.
-
-    Returns
-    -------
-    values : ndarray
-    notes : tuple of str
     """
     if swaps_axes(orientation):
         values = np.swapaxes(values, 0, 1)
@@ -45,14 +40,8 @@ def brighter_is_more(values: Array, bits: int) -> Loaded:
 
     Parameters
     ----------
-    values : ndarray
     bits : int
         Of a sample in the file.
-
-    Returns
-    -------
-    values : ndarray
-    notes : tuple of str
     """
     if values.dtype.kind in "bi":
         inverted = ~values

@@ -65,10 +65,6 @@ def read_npy_file(file: BinaryIO, accept: Callable[[tuple[int, ...]], None] | No
     accept : callable, optional
         Gets the shape before memory is taken for it, and raises where it cannot be right.
 
-    Returns
-    -------
-    ndarray of bool, integers, real or complex numbers
-
     Raises
     ------
     ValueError

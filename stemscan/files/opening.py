@@ -14,9 +14,8 @@ def require_file(path: Path, what: str, error: type[StemscanError] = UsageError)
 
     Parameters
     ----------
-    path : pathlib.Path
     what : str
-        What is expected, with its article, for messages.
+        Thing that is expected, with its article, for messages.
     error : type
         Of what is raised where something else is there.
 

@@ -32,7 +32,7 @@ def read_picture(path: str | Path, frame: int | str | None = None) -> Picture:
         with imagecodecs); png, jpg, bmp, gif, webp and others of Pillow; OME-Zarr, hspy, zspy; HDF5 of known layouts;
         and with the optional package RosettaSciIO what that reads (dm3, dm4, emd, mrc, ser, ...).
     frame : int or str, optional
-        Which frame, from 0, or the name of a signal, with ``:NUMBER`` behind it for one of its frames; needed where
+        Frame, from 0, or the name of a signal, with ``:NUMBER`` behind it for one of its frames; needed where
         there are several. Colour planes are no frames.
 
     Returns
@@ -60,7 +60,6 @@ def read_frames(path: str | Path, frame: int | str | None = None) -> Picture:
 
     Parameters
     ----------
-    path : str or Path
     frame : int or str, optional
         Name of the signal, needed where there are several; or one frame of it, as of `read_picture`.
 

@@ -23,7 +23,6 @@ class ShippedFiles:
 
     Parameters
     ----------
-    package, folder : str
     what : str
         Name of such a file in messages: "controller profile".
     """

@@ -66,15 +66,10 @@ def read_table(path: Path, *, most: int | None = None, columns: int | None = Non
 
     Parameters
     ----------
-    path : pathlib.Path
     most : int, optional
-        How many numbers there may be; more are refused before they are all read.
+        Largest number of numbers; more are refused before they are all read.
     columns : int, optional
-        How many columns there must be; others are refused by the first lines.
-
-    Returns
-    -------
-    Table
+        Number of columns; others are refused by the first lines.
 
     Raises
     ------

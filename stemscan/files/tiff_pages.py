@@ -18,10 +18,6 @@ _MOST_TAGS = 4096
 def check_pages(path: Path) -> int:
     """Count the pages of a file.
 
-    Returns
-    -------
-    int
-
     Raises
     ------
     DataError

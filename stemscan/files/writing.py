@@ -62,7 +62,7 @@ def write_file(path: Path, write: Callable[[Path], None], *, overwrite: bool = F
     Parameters
     ----------
     path : pathlib.Path
-        Where the file shall stand.
+        Place of the file.
     write : callable
         Gets the temporary path, which has the same suffix, and writes the file there.
     overwrite : bool
@@ -115,7 +115,7 @@ def write_folder(
     Parameters
     ----------
     path : pathlib.Path
-        Where the folder shall stand.
+        Place of the folder.
     write : callable
         Gets the temporary folder, which is empty, and fills it.
     is_ours : callable

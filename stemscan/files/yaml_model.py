@@ -44,17 +44,12 @@ def model_from_yaml(model: type[Model], text: str, *, what: str, source: str, er
     ----------
     model : type
         Of pydantic; strict, without unknown keys.
-    text : str
     what : str
-        What such a file is called, for messages.
+        Name of such a file, for messages.
     source : str
         Name of the file, for messages.
     error : type
         Of the error that a mistake raises.
-
-    Returns
-    -------
-    model
 
     Raises
     ------

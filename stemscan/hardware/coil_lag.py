@@ -93,8 +93,6 @@ class LaggedPath:
 
     Parameters
     ----------
-    path : ScanPath
-    lag : CoilLag
     settle : callable, optional
         Waiting times before the dwells, see `Settle`; none unless given.
     dwell_ns : int, optional
@@ -188,7 +186,6 @@ def actual_positions(
 
     Parameters
     ----------
-    path : ScanPath
     start, stop : int
         0 <= start <= stop <= len(path).
     tau_ns : float

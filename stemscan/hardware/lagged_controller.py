@@ -29,7 +29,7 @@ class LaggedController:
     controller : ScanController
         Closed with this one.
     program : Program
-        What that controller is told.
+        Program of that controller.
     tau_ns : float
         Time constant of its scan coils in ns, above 0.
 

@@ -41,27 +41,21 @@ class ControllerProfile(Part):
     ----------
     version : int
         Of this format: 1.
-    name : str
-    description : str
-    grid : Grid
-    dwell : DwellSteps
     blanker : {"none", "asynchronous", "inline"}
         `inline`: the beam is blanked and unblanked on the tick of a move; `asynchronous`: at some time about it, which
         is good for parking and not for single moves.
     settle : Settle, optional
-        What is waited after a move before a sample; nothing without.
+        Wait after a move, before a sample; none by default.
     flyback_ns : int
         Waited in addition where a move leads back over more than half of the columns.
-    link : Link, optional
     park : tuple of int, optional
         (row, column) code where the beam is left.
     beam : {"electron", "ion"}
-        Which one scans, for a controller that has both.
+        Beam that scans, for a controller that has both.
     output_bits : {16, 8}
         Of a detector's number as the controller sends it: 8 are the upper half, at half the bytes.
     ext_switch_delay_ns : int
-        How long the switch between the microscope's own scan and the controller's takes; waited once, blanked.
-    limits : ProgramLimits
+        Time of the switch between the microscope's own scan and the controller's takes; waited once, blanked.
 
     Raises
     ------
@@ -114,10 +108,6 @@ def load_profile(name: str | Path) -> ControllerProfile:
     ----------
     name : str or Path
         Of one that comes with the package, whatever files there are; else a file.
-
-    Returns
-    -------
-    ControllerProfile
 
     Raises
     ------

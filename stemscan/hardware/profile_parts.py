@@ -41,9 +41,9 @@ class Grid(Part):
     columns, rows : int
         Codes run from 0 to columns - 1 and rows - 1.
     fit : {"integer", "stretch", "pixels"}
-        How a plan's grid is laid on the codes. `integer`: the largest whole number of codes a pixel, centred, without
-        rounding. `stretch`: over the whole field, positions rounded to the nearest code. `pixels`: a code a pixel,
-        from 0 on.
+        Way of laying a plan's grid on the codes. `integer`: the largest whole number of codes per pixel, centred,
+        without rounding. `stretch`: over the whole field, positions rounded to the nearest code. `pixels`: a code
+        per pixel, from 0 on.
     margin : float
         Share of the codes that `integer` and `stretch` leave free on each side, 0 to 0.45: as far as the field can be
         moved, as by ``acquire --follow-drift``. The same plan then lies on fewer codes: the magnification of the
@@ -83,9 +83,9 @@ class DwellSteps(Part):
     smallest, largest : int
         Quanta of the shortest and longest dwell.
     offset : int
-        What the controller adds to the number that it is told: quanta = field + offset.
+        Number that the controller adds to the one that it is told: quanta = field + offset.
     averaging : {"all", "first-power-of-two"}
-        Which of the detector's readings during a dwell enter its value: all, or the first 2^k that fit.
+        Readings of the detector during a dwell that enter its value: all, or the first 2^k that fit.
     """
 
     quantum_ns: Annotated[int, Field(ge=1, le=10**9)]
@@ -113,7 +113,7 @@ class Settle(Part):
     time_constant_ns : float, optional
         Tau of scan coils with a first-order lag; waited until the rest of the jump is below the tolerance.
     tolerance_px : float
-        How near, in pixels of the plan, 1e-6 to 1e6.
+        Distance that counts as at rest, in pixels of the plan, 1e-6 to 1e6.
     per_jump : tuple of (float, float), optional
         Jump in pixels of the plan, and ns to wait after it; lines between, the last beyond.
     """
@@ -155,13 +155,13 @@ class Link(Part):
     Parameters
     ----------
     bytes_per_second : float
-        What the link carries to the controller, 1 to 1e15.
+        Capacity of the link to the controller, 1 to 1e15.
     bytes_per_step : float
-        What one step of a program takes of it, above 0, at most 1e6.
+        Size of one step of a program, above 0, at most 1e6.
     bytes_per_blanking : float
-        What each change of an inline blanker takes in addition, 0 to 1e6.
+        Additional size of each change of an inline blanker, 0 to 1e6.
     bytes_per_run : float, optional
-        What a run of at least 8 samples along a row, in equal steps and without waits between, takes in place of its
+        Size of a run of at least 8 samples along a row, in equal steps and without waits between, in place of its
         steps, above 0, at most 1e6; None for a controller that is told every step.
     largest_command_bytes : int, optional
         Longest command that is understood.

@@ -86,8 +86,6 @@ class Program:
 
     Parameters
     ----------
-    plan : ScanPlan
-    profile : ControllerProfile
     round_dwell : bool
         Dwell the nearest time of which the controller uses every reading, rather than the nearest that there is.
 
@@ -117,7 +115,6 @@ class Program:
 
         Returns
         -------
-        Program
         list of (float, float)
             Offsets that its codes make.
         """

@@ -21,14 +21,12 @@ class Quantisation:
 
     Attributes
     ----------
-    codes_per_pixel : float
     field_used : float
         Share of the narrower of the controller's axes over which the plan's grid goes.
     position_error_px : float
         Largest distance of a code from where the plan wants it, along one axis.
     dwell_asked_ns, dwell_ns : int
         Of the plan, and of the program.
-    dwell_quanta : int
     dwell_error : float
         Relative error of the dwell.
     signal_used : float
@@ -56,8 +54,6 @@ def quantise(
 
     Parameters
     ----------
-    plan : ScanPlan
-    profile : ControllerProfile
     lattice : Lattice
         Of the two.
     round_dwell : bool

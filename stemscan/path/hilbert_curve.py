@@ -83,10 +83,8 @@ def curve_pixels(shape: tuple[int, int], down: bool, start: int, out: npt.NDArra
 
     Parameters
     ----------
-    shape : tuple of int
     down : bool
         True if the curve ends in the first column's last row, not in the first row's last column.
-    start : int
     out : array of uint32
         Gets row * columns + column.
     """

@@ -38,7 +38,7 @@ class ScanPath:
     Parameters
     ----------
     plan : ScanPlan, str or Path
-        What to expand: a plan, or the path of its file.
+        Plan to expand, or the path of its file.
 
     Examples
     --------

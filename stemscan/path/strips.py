@@ -120,7 +120,6 @@ class Strips:
         ----------
         pixels : array of uint32, (n,)
             row * columns + column, all of the strip.
-        strip : int
         """
         pixels = pixels if self.scale == 1 else np.sort(pixels)
         return sorted_by(_places(pixels, self.curve(strip), *(places for places, _ in self._cells(strip))), pixels)

@@ -29,13 +29,9 @@ def summarise(plan: ScanPlan, *, progress: Progress | None = None) -> PlanSummar
     Parameters
     ----------
     plan : ScanPlan
-        What to sum up.
+        Plan to sum up.
     progress : callable, optional
         Called with (samples done, samples in all).
-
-    Returns
-    -------
-    PlanSummary
     """
     visits, mean_jump, longest_jump, over = _visits_and_jumps(plan, progress)
     incident = plan.electrons_per_sample / plan.dose.collection

@@ -163,7 +163,6 @@ class Limits(PlanValue):
 
         Parameters
         ----------
-        dose_e_per_A2 : float or None
         dose, dwell_ns
             By which it comes about; the message says how much of them would be allowed.
 

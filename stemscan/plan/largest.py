@@ -21,7 +21,6 @@ def largest_dose(dose: Dose, dwell_ns: int, limit: float, reached: Callable[[dic
     ----------
     dose, dwell_ns
         Of the plan.
-    limit : float
     reached : callable
         Tells the dose that is limited of the plan with changes.
 

@@ -125,7 +125,7 @@ class ImageRegion(RegionBase):
         shape : tuple of int
             Rows and columns of the grid.
         folder : str or pathlib.Path, optional
-            Where the plan file will stand, from which the file is named; absolute unless given.
+            Folder of the plan file, from which the file is named; absolute unless given.
         note : callable, optional
             Gets each change that the reader made to the image: turned, inverted.
 

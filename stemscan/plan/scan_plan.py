@@ -50,7 +50,7 @@ class ScanPlan(PlanForms):
     version : int
         Version of the plan format: 1.
     pattern : Pattern
-        Which pixels one pass visits.
+        Pixels that one pass visits.
     shape : tuple of int
         Rows and columns of the scan grid, 1 to 65536 each.
     passes : int

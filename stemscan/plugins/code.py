@@ -55,13 +55,8 @@ def files_of_code(file: Path, package: str | None = None) -> set[Path]:
 
     Parameters
     ----------
-    file : Path
     package : str, optional
         Name of the top-level package whose modules are its own code; those that lie beside the file by default.
-
-    Returns
-    -------
-    set of Path
     """
     base, found, waiting = _base(file, package), {file}, [file]
     while waiting:

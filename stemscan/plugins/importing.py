@@ -36,10 +36,6 @@ def import_file(file: Path) -> ModuleType:
     file : Path
         Absolute.
 
-    Returns
-    -------
-    ModuleType
-
     Raises
     ------
     BaseException

@@ -29,7 +29,7 @@ class PluginKind:
     Attributes
     ----------
     noun : str
-        What it is, for messages: "method".
+        Word for one of them, for messages: "method".
     group : str
         Group of entry points under which packages name theirs: "stemscan.methods".
     built_in : callable
@@ -115,10 +115,6 @@ class PluginKind:
 
     def of_object(self, made: Any) -> Plugin:
         """A plug-in that is handed over.
-
-        Parameters
-        ----------
-        made : callable
 
         Returns
         -------

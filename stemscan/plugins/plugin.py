@@ -28,15 +28,15 @@ class Plugin:
     Attributes
     ----------
     noun : str
-        What it is: "method", "controller".
+        Kind: "method", "controller".
     name : str
         Name of the entry point, ``file.py:function`` without folder, or name of the object.
     origin : str
-        Where it comes from, for people: the package with its version, or the file.
+        Origin, for people: the package with its version, or the file.
     file : Path or None
         The file that it was named by.
     bound : mapping
-        What was bound to an object that was handed over: arguments of a partial, attributes of an instance, and plain
+        Values bound to an object that was handed over: arguments of a partial, attributes of an instance, and plain
         values that a function took from the one around it.
     """
 

@@ -42,12 +42,12 @@ def patiently(step: Callable[[], Result], path: Path) -> Result:
     step : callable
         One that changes nothing where it fails.
     path : pathlib.Path
-        What it is about, for the message.
+        Subject of the message.
 
     Returns
     -------
     object
-        What the step returns.
+        Result of the step.
 
     Raises
     ------

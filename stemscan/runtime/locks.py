@@ -54,7 +54,6 @@ def open_lock(path: str | os.PathLike[str], *, create: bool = False) -> int:
 
     Parameters
     ----------
-    path : path
     create : bool
         Make the file if it is missing, and open it for writing.
 

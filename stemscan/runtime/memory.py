@@ -43,7 +43,7 @@ def require_memory(needed: float, purpose: str, remedy: str = "take a smaller gr
     purpose : str
         For what, as in "to draw 8192 x 8192 pixels".
     remedy : str
-        What to do about it.
+        Advice, for the message.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def room(root: Path = Path("/")) -> Room | None:
     Parameters
     ----------
     root : Path
-        Where the system's folders proc and sys are.
+        Root of the system's folders proc and sys.
     """
     return min((*_machine(root), *_groups(root), *_process(root)), key=lambda found: found.free, default=None)
 

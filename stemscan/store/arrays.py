@@ -95,7 +95,6 @@ class ArrayWriter:
     ----------
     folder : pathlib.Path
         The store.
-    spec : ArraySpec
     digests : ChunkSink, optional
         Notes the digest of every chunk that is written, unless told otherwise.
     """

@@ -108,7 +108,7 @@ class SampleBatch:
     actual : ndarray, optional
         (n, 2) positions of the beam (row, column) in pixels, where the controller knows them.
     truths : mapping, optional
-        What only a simulation knows: arrays of n values by their names in `stemscan.store.schema.TRACKS`.
+        Facts that only a simulation knows: arrays of n values by their names in `stemscan.store.schema.TRACKS`.
     """
 
     start: int
@@ -169,10 +169,8 @@ def check_batch(
 
     Parameters
     ----------
-    batch : SampleBatch
-    start, stop : int
     dtypes : sequence of numpy.dtype
-        What holds the counts of each channel.
+        Type of the counts of each channel.
     actual : bool
         True if it must carry actual positions.
     tracks : collection of str, optional

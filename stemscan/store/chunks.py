@@ -25,7 +25,6 @@ class StoreChunks:
 
     Parameters
     ----------
-    store : OpenStore
     path : ScanPath
         Of its plan.
     """

@@ -61,7 +61,6 @@ def make_store(
     ----------
     path : pathlib.Path
         Of the new folder; its parent must exist.
-    layout : Layout
     record : StoreRecord
         Without arrays and digests.
     specs : dict
@@ -72,10 +71,6 @@ def make_store(
         True if a store, or a half-made one, that is there may be removed.
     fill : callable, optional
         Writes all samples and pictures of a store that is complete at once, and their digests.
-
-    Returns
-    -------
-    RootFile, StoreLock
 
     Raises
     ------

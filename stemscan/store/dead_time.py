@@ -33,10 +33,6 @@ def without_dead_time(pulses: NDArray[Any], share: float) -> NDArray[np.float64]
     share : float
         Dead time over dwell time, at least 0.
 
-    Returns
-    -------
-    ndarray of float64, of the same shape
-
     Examples
     --------
     >>> without_dead_time(np.array([0, 1, 2, 10]), 0.05).round(2).tolist()

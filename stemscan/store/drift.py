@@ -57,13 +57,12 @@ class StoredDrift:
 
     Attributes
     ----------
-    trajectory : Trajectory
     samples : int
         Number of samples from which it was estimated.
     current : bool
         True if these are those that the store has now.
     provenance : dict
-        How it was estimated.
+        Settings of the estimate.
     """
 
     trajectory: Trajectory
@@ -84,10 +83,8 @@ def write_drift(store: str | Path, trajectory: Trajectory, provenance: Mapping[s
 
     Parameters
     ----------
-    store : str or Path
-    trajectory : Trajectory
     provenance : mapping
-        How it was estimated: plain data.
+        Settings of the estimate: plain data.
     of : str
         `bound_to` of the record whose samples it was estimated from.
 

@@ -28,10 +28,6 @@ __all__ = ["OpenStore", "check_newest", "check_progress", "plan_and_layout", "re
 class OpenStore:
     """Common part of readers and the writer of a store: its root, plan, layout and arrays, and checks of its chunks.
 
-    Parameters
-    ----------
-    root : RootFile
-
     Raises
     ------
     StoreError

@@ -42,8 +42,6 @@ def draw_pass(
 
     Parameters
     ----------
-    samples : SampleReader
-    layout : Layout
     specs : dict
         Arrays of the store by path; of the pictures' types, and bands are of whole chunks of both.
     index : int
@@ -109,7 +107,6 @@ class PictureWriter:
         The store.
     specs : dict
         Its arrays by path.
-    layout : Layout
     """
 
     def __init__(self, folder: Path, specs: dict[str, ArraySpec], layout: Layout) -> None:

@@ -25,7 +25,7 @@ class Provenance:
     Parameters
     ----------
     channels : tuple of DetectorInfo
-        What the counts of each channel mean.
+        Meaning of the counts of each channel.
     noise : {"poisson", "eq5"}
         Statistics of the counts.
     seed : int, optional
@@ -47,7 +47,7 @@ class Provenance:
     follow : mapping, optional
         Rule by which drift is followed between passes, as plain data.
     session : mapping, optional
-        What the operator wants kept in the history, such as operator or kV.
+        Notes of the operator for the history, such as operator or kV.
     """
 
     channels: tuple[DetectorInfo, ...] = (DetectorInfo(),)

@@ -40,7 +40,6 @@ class Acquisition(RecordedAcquisition):
         Folder of the store.
     plan : ScanPlan or None
         None for data measured elsewhere.
-    plan_digest : str or None
     layout : Layout
         Grid, samples of each pass, dose per sample, pixel size.
     shape : tuple of int
@@ -69,9 +68,9 @@ class Acquisition(RecordedAcquisition):
     instrument : dict or None
         Name, sha256, settings and tracks of a simulation's instrument; None for an ideal one, and for measurements.
     tracks : tuple of str
-        What the simulation knows of each sample, by array; see `track`.
+        Arrays in which a simulation keeps facts of each sample; see `track`.
     known_columns : dict or None
-        How many atomic columns a simulation's specimen knows (`truth_columns`), their fields and kinds.
+        Number of atomic columns that a simulation's specimen knows (`truth_columns`), their fields and kinds.
     imported : dict or None
         Record of data measured elsewhere.
     coil_tau_ns : float or None
@@ -177,7 +176,6 @@ class Acquisition(RecordedAcquisition):
             One of `tracks`: ``truth_trajectory`` (where the beam really was on the specimen, row and column in
             pixels), ``truth_current`` (relative to the mean), ``truth_fading`` (share of the signal that damage left),
             ``truth_contamination`` (signal that contamination added).
-        start, stop : int
         """
         if name not in self.tracks:
             raise UsageError(

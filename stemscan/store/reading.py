@@ -21,12 +21,7 @@ __all__ = ["StoreArrays"]
 
 
 class StoreArrays:
-    """Reads the arrays of an open store, checked against its digests.
-
-    Parameters
-    ----------
-    store : OpenStore
-    """
+    """Reads the arrays of an open store, checked against its digests."""
 
     def __init__(self, store: OpenStore) -> None:
         self._store = store

@@ -34,14 +34,13 @@ def repair_store(path: str | Path, files: set[Path]) -> list[Path]:
 
     Parameters
     ----------
-    path : str or Path
     files : set of Path
         Repairable ones of a `StoreReport`.
 
     Returns
     -------
     list of Path
-        What was made; empty where nothing can be.
+        Files that were made; empty where none can be.
 
     Raises
     ------

@@ -16,7 +16,6 @@ class Problem:
 
     Parameters
     ----------
-    file : Path
     what : str
         One sentence, which names the file.
     repairable : bool
@@ -34,9 +33,6 @@ class StoreReport:
 
     Parameters
     ----------
-    path : Path
-    schema : int
-    state : str
     samples : int
         Committed.
     chunks : int
@@ -44,7 +40,7 @@ class StoreReport:
     problems : list of Problem
         One a file; empty for a sound store.
     unchecked : list of str
-        What cannot be checked, one sentence each.
+        Parts that cannot be checked, one sentence each.
     repaired : list of Path
         Files that were made anew.
     """

@@ -42,7 +42,7 @@ class SampleWriter:
     digests : DigestWriter, optional
         Gets the digests of chunks that become whole.
     checks : ChunkChecks, optional
-        What is read back is checked against.
+        Digests against which samples are checked that are read back.
     """
 
     def __init__(

@@ -87,7 +87,6 @@ class Layout:
         Samples of each pass; passes follow one another in scan order.
     electrons_per_sample : float
         Dose per sample, lambda.
-    pixel_size_nm : float, optional
     seconds_per_pass : float, optional
         Total dwell time of a pass.
     """
@@ -172,15 +171,10 @@ def counts_dtype(detector: DetectorInfo, noise: Noise, electrons_per_sample: flo
 
     Parameters
     ----------
-    detector : DetectorInfo
     noise : {"poisson", "eq5"}
         Samples under eq5 are float32.
     electrons_per_sample : float
         Dose per sample, lambda.
-
-    Returns
-    -------
-    numpy.dtype
     """
     if noise == "eq5" or detector.dtype == "float32":
         return np.dtype(np.float32)

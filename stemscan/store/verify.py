@@ -45,7 +45,6 @@ def verify_store(path: str | Path, *, repair: bool = False, progress: Progress |
 
     Parameters
     ----------
-    path : str or Path
     repair : bool
         Make anew, from sound samples, what follows from them: `frames`, `visits`, the array `digests`,
         metadata of arrays and groups, the attribute `ome`. Another writer must not be at work.

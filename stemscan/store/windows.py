@@ -18,7 +18,6 @@ class Windows:
 
     Parameters
     ----------
-    acquisition : Acquisition
     channel : int
         Number of the detector.
     """

@@ -46,7 +46,6 @@ class AcquisitionWriter(RewindableStore):
 
     Attributes
     ----------
-    plan : ScanPlan
     path : pathlib.Path
         Folder of the store.
     layout : Layout
@@ -63,9 +62,8 @@ class AcquisitionWriter(RewindableStore):
         ----------
         path : str or Path
             Of the new folder; its parent must exist.
-        plan : ScanPlan
         provenance : Provenance
-            Where its counts will come from.
+            Origin of its counts.
         overwrite : bool
             Remove a store that is there; anything else never is.
 
@@ -144,7 +142,6 @@ class AcquisitionWriter(RewindableStore):
 
         Parameters
         ----------
-        stop : int
         start : int, optional
             First sample to be exposed; the first that was not received unless given. The ledger counts those among
             them that an earlier arming may have exposed already.
@@ -235,7 +232,7 @@ class AcquisitionWriter(RewindableStore):
         Parameters
         ----------
         times : BeamTimes, optional
-            What the beam did for the samples since the last commit, for the ledger; their dwells unless given.
+            Times of the beam for the samples since the last commit, for the ledger; their dwells unless given.
 
         Raises
         ------

@@ -37,14 +37,11 @@ class Design:
 
     Attributes
     ----------
-    campaign : Campaign
-    sources : tuple of Source
     firsts : tuple of Source
         The first of each entry of the file.
     planned : tuple of Planned
         Plans x doses.
     instruments : tuple of (str, Instrument)
-    common : Common
     """
 
     campaign: Campaign
@@ -135,13 +132,8 @@ def design_of(campaign: Campaign, folder: Path) -> Design:
 
     Parameters
     ----------
-    campaign : Campaign
     folder : Path
         From which its files are found.
-
-    Returns
-    -------
-    Design
 
     Raises
     ------

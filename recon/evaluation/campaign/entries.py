@@ -78,7 +78,6 @@ def files_of(text: str, folder: Path) -> list[str]:
     ----------
     text : str
         From `folder`.
-    folder : Path
 
     Examples
     --------

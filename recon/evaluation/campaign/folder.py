@@ -32,7 +32,6 @@ def check_folder(folder: Path, *, resume: bool = False, overwrite: bool = False)
 
     Parameters
     ----------
-    folder : Path
     resume, overwrite : bool
         Go on with a campaign that is there, or replace it.
 
@@ -74,10 +73,8 @@ def begin_folder(folder: Path, text: str, *, resume: bool = False, overwrite: bo
 
     Parameters
     ----------
-    folder : Path
     text : str
         Of the campaign file.
-    resume, overwrite : bool
 
     Raises
     ------

@@ -56,7 +56,6 @@ class Common:
     Attributes
     ----------
     noise : {"poisson", "eq5"}
-    contenders : tuple of Contender
     of_columns : bool
         Judge columns too.
     keep : tuple of str
@@ -84,19 +83,14 @@ class Job:
 
     Attributes
     ----------
-    source : Source
     plan : ScanPlan
         With the campaign's dose.
-    plan_label, plan_digest : str
     plan_folder : Path
         From which files that the plan names are found.
-    instrument : Instrument
-    instrument_label : str
     seed : int
         Of the detector.
     own_path : bool
         The path has the seed of the detector, too.
-    common : Common
     """
 
     source: Source

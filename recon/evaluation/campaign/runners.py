@@ -60,12 +60,7 @@ def _made_here(job: Job) -> Made:
 
 
 class Cluster:
-    """On the workers of a dask cluster, a few jobs for each ahead, so that a million take no memory.
-
-    Parameters
-    ----------
-    client : distributed.Client
-    """
+    """On the workers of a dask cluster, a few jobs for each ahead, so that a million take no memory."""
 
     def __init__(self, client: Any) -> None:
         self.client = client

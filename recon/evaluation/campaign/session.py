@@ -37,7 +37,6 @@ class Report:
         Made or judged by this call.
     seconds : float
         Of this call.
-    summary : Summary
     """
 
     acquisitions: int
@@ -61,9 +60,6 @@ def run_campaign(
 
     Parameters
     ----------
-    design : Design
-    folder : Path
-    runner : Runner
     text : str
         Of the campaign file, of which the folder gets a copy.
     retries : int
@@ -72,10 +68,6 @@ def run_campaign(
         Go on with a campaign that is there, which may have grown since, or replace it.
     progress : callable, optional
         Takes (acquisitions done, in all, numbers by name).
-
-    Returns
-    -------
-    Report
 
     Raises
     ------

@@ -148,7 +148,6 @@ class Campaign(BaseModel):
     task : {"images", "columns"}
         Figures of images, or those of columns too, of crystals.
     keep : tuple of {"acquisitions", "images"}
-    reading : Reading
 
     Raises
     ------

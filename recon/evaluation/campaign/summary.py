@@ -100,7 +100,6 @@ class Summary:
 
     Attributes
     ----------
-    rows : int
     failed : int
         Rows with an error.
     failures : list of Failure
@@ -142,16 +141,6 @@ class _Entry(NamedTuple):
 
 def write_summary(design: Design, results: Results, folder: Path) -> Summary:
     """Write the tables of a campaign; those that are there are replaced.
-
-    Parameters
-    ----------
-    design : Design
-    results : Results
-    folder : Path
-
-    Returns
-    -------
-    Summary
 
     Raises
     ------

@@ -118,14 +118,6 @@ def check_worker(version: str, mark: Path | None) -> str:
 def run_job(job: Job) -> Made:
     """Do a job; a method that fails is a row, too.
 
-    Parameters
-    ----------
-    job : Job
-
-    Returns
-    -------
-    Made
-
     Raises
     ------
     StemscanError

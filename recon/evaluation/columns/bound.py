@@ -44,7 +44,6 @@ class Samples:
         Fisher information per squared change of the signal.
     dose : float
         Electrons per sample.
-    shape : tuple of int
     """
 
     places: Floats
@@ -108,8 +107,6 @@ def joint_bound(places: Floats, heights: Floats, profile: TrueProfile, samples: 
     places : float64 (n, 2)
         Of the columns.
     heights : float64 (n,)
-    profile : TrueProfile
-    samples : Samples
     spacing : float
         Distance of neighbouring columns in pixels.
 

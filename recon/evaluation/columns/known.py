@@ -34,7 +34,6 @@ class Known:
 
     Attributes
     ----------
-    columns : TrueColumns
     nominal : float64 (n,)
         Height of a regular column of the same class; an interstitial's own.
     seen : bool (n,)
@@ -85,10 +84,6 @@ def known_columns(specimen: Specimen, inputs: Inputs) -> Known:
         A crystal, which knows its columns and has its probe in its record.
     inputs : Inputs
         A scan of it, whole visits.
-
-    Returns
-    -------
-    Known
     """
     columns, pixel = specimen.columns, specimen.pixel_size_nm
     assert columns is not None

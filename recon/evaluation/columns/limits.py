@@ -38,7 +38,6 @@ class Worst(NamedTuple):
 
     Attributes
     ----------
-    case : Case
     what : str
         In words.
     row, col : float
@@ -89,7 +88,6 @@ def draw_limits(done: Evaluation, folder: Path) -> list[Path]:
 
     Parameters
     ----------
-    done : Evaluation
     folder : Path
         The file is replaced.
 

@@ -37,10 +37,8 @@ def likelihood_ratios(
 
     Parameters
     ----------
-    columns : TrueColumns
     nominal : float64 (n,)
         Usual heights.
-    profile : TrueProfile
     samples : Samples
         Counts are taken as Poisson's.
     shift : tuple of float

@@ -58,15 +58,11 @@ def fit_picture(image: npt.NDArray[np.floating], sites: Floats, spacing: float, 
     ----------
     image : ndarray, (H, W)
     sites : float64 (n, 2)
-        Where columns are expected, in pixels.
+        Places where columns are expected, in pixels.
     spacing : float
         Distance of the nearest sites.
     sigma : float
         Width to begin with, in pixels.
-
-    Returns
-    -------
-    PictureFit
     """
     picture = np.asarray(image, np.float64)
     disc = _Discs.of(picture, sites, max(_SHARE * spacing, _LEAST * sigma))

@@ -50,10 +50,6 @@ def column_images(
     progress : callable, optional
         Called after each.
 
-    Returns
-    -------
-    list of ImageSource
-
     Raises
     ------
     UsageError

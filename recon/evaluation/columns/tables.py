@@ -100,13 +100,8 @@ def columns_markdown(done: Evaluation, commands: Sequence[str] = ()) -> str:
 
     Parameters
     ----------
-    done : Evaluation
     commands : sequence of str
         The command that made it, in lines.
-
-    Returns
-    -------
-    str
     """
     pool, grid, cell = Pool(done), done.request.grid, _cell(done)
     where = f"{percent(cell.samples_per_block)}, dose {cell.dose:g}"

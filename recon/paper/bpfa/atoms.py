@@ -36,14 +36,10 @@ def draw_atoms(
 
     Parameters
     ----------
-    patches : Patches
-    coefficients : Coefficients
     atoms : ndarray of float32, (P, K)
         Replaced.
     noise_precision : float
         Of a single sample.
-    seed : uint64
-    sweep : int
     """
     size, number_of_atoms = atoms.shape
     across = len(patches.lefts)

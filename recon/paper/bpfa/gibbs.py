@@ -38,10 +38,8 @@ class GibbsSampler:
 
     Parameters
     ----------
-    patches : Patches
     atoms : int
         K, 1 to 256.
-    seed : int
     """
 
     def __init__(self, patches: Patches, atoms: int, seed: int) -> None:

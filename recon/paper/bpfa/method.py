@@ -50,7 +50,6 @@ def bpfa(
 
     Parameters
     ----------
-    inputs : Inputs
     patch : int
         Rows and columns of a patch, 2 to 32.
     atoms : int

@@ -107,8 +107,6 @@ def gather(
 
     Parameters
     ----------
-    patches : Patches
-    coefficients : Coefficients
     atoms : ndarray of float32, (P, K)
     number : int
         Of the patch.
@@ -142,8 +140,6 @@ def render(patches: Patches, coefficients: Coefficients, shapes: Image, seen: Ma
 
     Parameters
     ----------
-    patches : Patches
-    coefficients : Coefficients
     shapes : ndarray of float32, (K, P)
         The atoms.
     seen : ndarray of bool, (N,)

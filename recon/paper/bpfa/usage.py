@@ -79,7 +79,6 @@ def draw_usage(
 
     Parameters
     ----------
-    patches : Patches
     coefficients : Coefficients
         Replaced.
     atoms : ndarray of float32, (P, K)
@@ -87,8 +86,6 @@ def draw_usage(
         pi / (1 - pi) of each atom.
     weight_precision, noise_precision : float
         gamma_s, and gamma of a single sample.
-    seed : uint64
-    sweep : int
     """
     squares = atoms * atoms
     counts, used, amounts = coefficients  # numba drops writes to an array inside a tuple from a parallel loop
@@ -199,8 +196,6 @@ def statistics(patches: Patches, coefficients: Coefficients, atoms: Image) -> tu
 
     Parameters
     ----------
-    patches : Patches
-    coefficients : Coefficients
     atoms : ndarray of float32, (P, K)
 
     Returns

@@ -53,7 +53,6 @@ def paint_rods(rods: Rods, profile: str, edge: float, field: Image, *, union: bo
 
     Parameters
     ----------
-    rods : Rods
     profile : str
         In `PROFILES`.
     edge : float

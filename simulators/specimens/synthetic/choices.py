@@ -42,7 +42,7 @@ class Choices:
     Attributes
     ----------
     made : dict
-        What was chosen, by name, in the order of choosing; plain data.
+        Choices by name, in the order of choosing; plain data.
     """
 
     def __init__(self, seed: int, index: int) -> None:
@@ -143,7 +143,6 @@ def site_normals(key: np.uint64, sites: NDArray[np.uint64]) -> NDArray[np.float6
 
     Parameters
     ----------
-    key : uint64
     sites : uint64 (n,)
 
     Returns

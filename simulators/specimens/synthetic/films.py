@@ -26,10 +26,8 @@ def thickened(choices: Choices, sites: Sites, stage: Stage) -> Sites:
 
     Parameters
     ----------
-    choices : Choices
     sites : Sites
         Amounts are strengths.
-    stage : Stage
 
     Returns
     -------

@@ -48,13 +48,8 @@ _ROUNDING = np.float32(2.0**16)
 def parse_synthetic(spec: str) -> tuple[int, int, Variety]:
     """Seed, index and variety of ``synthetic:SEED/INDEX`` or ``synthetic:SEED/INDEX?variety=wide``.
 
-    Parameters
-    ----------
-    spec : str
-
     Returns
     -------
-    seed, index : int
     variety : str
         In `VARIETIES`.
 

@@ -22,13 +22,8 @@ def grow(choices: Choices, material: Material, stage: Stage, *, origin: NDArray[
         Of this grain.
     material : Material
         Lengths in pixels.
-    stage : Stage
     origin : float64 (2,), optional
         Place of the cell's corner in pixels from the centre; chosen where it is not given.
-
-    Returns
-    -------
-    Sites
     """
     if origin is None:
         origin = np.array([choices.uniform("origin a", 0, 1), choices.uniform("origin b", 0, 1)]) @ material.cell

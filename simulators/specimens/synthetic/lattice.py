@@ -33,7 +33,6 @@ class Stage:
     ----------
     shape : tuple of int
         Rows and columns.
-    pixel_size_nm : float
     spacing : float
         Distance of the nearest columns of the first material in pixels.
     wide : bool
@@ -66,7 +65,7 @@ class Sites:
     amounts : float64 (n,)
         Scattering strength per thickness, 1 for the strongest column of the specimen's materials.
     numbers : uint64 (n,)
-        What tells a grain's columns apart.
+        Numbers that tell a grain's columns apart.
     known : float64 (n, 4)
         Displacement (down, right) from the site, kind of defect as in `DEFECTS`, and grain, -1 for atoms without order.
     """

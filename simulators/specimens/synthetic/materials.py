@@ -73,11 +73,10 @@ def choose_material(choices: Choices, gamma: float, pixel_size_nm: float | None)
 
     Parameters
     ----------
-    choices : Choices
     gamma : float
         Exponent of the atomic number.
     pixel_size_nm : float or None
-        Where it is given, materials whose nearest columns stand 6 to 40 pixels apart are preferred.
+        Pixel size; materials whose nearest columns stand 6 to 40 pixels apart are preferred.
 
     Returns
     -------

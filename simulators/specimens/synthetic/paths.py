@@ -42,9 +42,6 @@ def walks(choices: Choices, sites: Sites, made: Walks, *, branches: int) -> NDAr
 
     Parameters
     ----------
-    choices : Choices
-    sites : Sites
-    made : Walks
     branches : int
         Of each walk.
 

@@ -67,11 +67,6 @@ def exceptions(choices: Choices, sites: Sites, material: Material, origin: NDArr
         Lengths in pixels.
     origin : float64 (2,)
         Of the lattice.
-    stage : Stage
-
-    Returns
-    -------
-    Sites
     """
     if not choices.chance("any", 0.7):
         return sites

@@ -53,18 +53,12 @@ def choose_line(
 
     Parameters
     ----------
-    choices : Choices
-    stage : Stage
     angle : float, optional
         Direction of the normal in radians; chosen where it is not given.
     reach : float
-        How far from the centre it may pass, as a share of the field's reach.
+        Distance from the centre at which it may pass, as a share of the field's reach.
     wavy : bool
         True if it may be other than straight.
-
-    Returns
-    -------
-    Line
     """
     if angle is None:
         angle = choices.uniform("line angle", 0, 2 * math.pi)

@@ -34,7 +34,7 @@ class Film:
     level : float
         Brightness; 1 is the strongest column.
     line : Line or None
-        Where it begins; it lies on the side of the normal, or everywhere.
+        Edge; the film lies on the side of the normal, or everywhere.
     edge : float
         Width of its edge in pixels.
     """

@@ -48,8 +48,6 @@ def probe_table(probe: SyntheticProbe, pixel_size_nm: float, spacing: float) -> 
 
     Parameters
     ----------
-    probe : SyntheticProbe
-    pixel_size_nm : float
     spacing : float
         Distance of the nearest columns in pixels; the tail is drawn to twice of it.
 

@@ -26,15 +26,8 @@ def dislocated(choices: Choices, sites: Sites, cell: NDArray[np.float64], stage:
 
     Parameters
     ----------
-    choices : Choices
-    sites : Sites
     cell : float64 (2, 2)
         The projected cell's vectors in pixels.
-    stage : Stage
-
-    Returns
-    -------
-    Sites
     """
     count = choices.one_of("dislocations", (0, 1, 2), (8, 1.5, 0.5))
     for number in range(count):
@@ -74,18 +67,7 @@ def _edge(
 
 
 def strained(choices: Choices, sites: Sites, stage: Stage) -> Sites:
-    """Displace columns by a smooth random field, in half of the specimens.
-
-    Parameters
-    ----------
-    choices : Choices
-    sites : Sites
-    stage : Stage
-
-    Returns
-    -------
-    Sites
-    """
+    """Displace columns by a smooth random field, in half of the specimens."""
     if not choices.chance("smooth strain", 0.5):
         return sites
     cell = choices.log_uniform("strain length", 8, 60) * stage.spacing

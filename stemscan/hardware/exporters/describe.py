@@ -29,7 +29,6 @@ class Exported:
         Name of the format, as `--to` takes it; several where a file does not tell.
     title : str
         For people.
-    contents : Contents
     """
 
     format: str

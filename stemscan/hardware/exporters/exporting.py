@@ -41,7 +41,6 @@ def export(
 
     Parameters
     ----------
-    plan : ScanPlan
     to : str
         A name of `FORMATS`.
     path : str or pathlib.Path

@@ -33,7 +33,6 @@ def read_npy_array(path: Path, *, kinds: str, what: str) -> npt.NDArray[Any]:
 
     Parameters
     ----------
-    path : pathlib.Path
     kinds : str
         Kinds of dtype that may be there.
     what : str

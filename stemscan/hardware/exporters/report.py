@@ -18,7 +18,6 @@ class ExportReport:
 
     Parameters
     ----------
-    format : str
     output : str
         The file or folder.
     profile : str, optional
@@ -27,7 +26,6 @@ class ExportReport:
         Of the plan.
     points : int
         In the output; more than samples where settles, flybacks, corners and parking are points of their own.
-    passes : int
     size_bytes : int
         Of all files.
     codes_per_pixel : float, optional

@@ -34,7 +34,6 @@ class Source:
 
     Parameters
     ----------
-    plan : ScanPlan
     program : Program, optional
         Of the same plan.
     progress : callable

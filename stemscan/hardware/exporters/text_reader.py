@@ -74,7 +74,7 @@ def read_table(
     separator : str
         Between the numbers of a line; blanks around it do not matter.
     columns : tuple of int
-        How many numbers a line may have; the first line decides for all.
+        Numbers that a line may have; the first line decides for all.
     first_line : int
         Number of the line at which the file stands.
 

@@ -30,12 +30,7 @@ class NoCookieError(Exception):
 
 
 class Answers:
-    """Reads a device's answers.
-
-    Parameters
-    ----------
-    reader : asyncio.StreamReader
-    """
+    """Reads a device's answers."""
 
     def __init__(self, reader: asyncio.StreamReader) -> None:
         self._reader = reader
@@ -46,7 +41,6 @@ class Answers:
 
         Parameters
         ----------
-        cookie : int
         most : int
             Bytes after which it is not looked for any more.
         first, silence : float

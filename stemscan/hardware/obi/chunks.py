@@ -28,7 +28,6 @@ def chunks(program: Program, start: int, stop: int) -> Iterator[Steps]:
 
     Parameters
     ----------
-    program : Program
     start, stop : int
         0 <= start <= stop <= number of samples.
 

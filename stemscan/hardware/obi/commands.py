@@ -206,7 +206,7 @@ class VectorPixels:
     dwell : int32 (n,)
         Dwell fields, 0 to 65535 (a client sends at most 65534); `MIN_DWELL` for a pixel without.
     blank : int8 (n,)
-        What an inline Blank directly before the pixel said: 1 blank, 0 unblank, -1 where there was none.
+        Inline Blank directly before the pixel: 1 blank, 0 unblank, -1 where there was none.
     """
 
     x: NDArray[np.uint16]

@@ -48,12 +48,10 @@ class ObiController:
 
     Parameters
     ----------
-    host : str
-    port : int
     profile : ControllerProfile
         Of the device; ADC cycles are its dwell quanta.
     detector : DetectorInfo
-        What its numbers mean: counted electrons (a virtual device), or averaged 14-bit ADC codes with unit "adu",
+        Meaning of its numbers: counted electrons (a virtual device), or averaged 14-bit ADC codes with unit "adu",
         gain and offset (a real one). With 8 `output_bits` numbers are the upper 8 of 14 bits, 0 to 255.
     timeout : float
         Longest wait in seconds beyond the dwells themselves, above 0 and up to 1e6.

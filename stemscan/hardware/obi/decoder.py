@@ -46,14 +46,6 @@ class Decoder:
     def feed(self, data: bytes) -> list[obi.Command | obi.VectorPixels]:
         """Commands that these bytes complete.
 
-        Parameters
-        ----------
-        data : bytes
-
-        Returns
-        -------
-        list of Command or VectorPixels
-
         Raises
         ------
         ControllerError

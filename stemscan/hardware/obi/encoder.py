@@ -44,14 +44,6 @@ _LARGEST: Final = dict.fromkeys(("x", "y", "x_start", "y_start"), obi.CODES - 1)
 def encode(command: obi.Command) -> bytes:
     """Bytes of one command.
 
-    Parameters
-    ----------
-    command : Command
-
-    Returns
-    -------
-    bytes
-
     Raises
     ------
     UsageError

@@ -53,11 +53,10 @@ class DeviceSetup:
         Most pixels of an Array that it takes.
     park : tuple of int
         Code (x, y) for the two blanked pixels of the self-test.
-    beam : Beam
     output : Output
         With 16 or 8 bits a reading.
     switch_s : float
-        How long it needs to take control of the scan.
+        Time that it needs to take control of the scan.
     runs : bool
         True if it is told full rows as regions and runs.
     """
@@ -95,7 +94,6 @@ class ObiLink:
         Of the connection.
     timeout : float
         Longest wait for the device in seconds, beyond the dwells that it was given.
-    setup : DeviceSetup
     """
 
     def __init__(

@@ -21,7 +21,6 @@ class Rectangle(NamedTuple):
     ----------
     first : int
         Index of the first.
-    columns, rows : int
     x_step, y_step : int
         Codes between columns and rows; 1 where there is only one row.
     """

@@ -30,8 +30,6 @@ def findings(plan: ScanPlan, profile: ControllerProfile, report: Preflight) -> t
 
     Parameters
     ----------
-    plan : ScanPlan
-    profile : ControllerProfile
     report : Preflight
         Without findings.
 
@@ -63,10 +61,6 @@ def _doses(plan: ScanPlan, report: Preflight) -> Iterator[Finding]:
 
 def dwell_findings(quantisation: Quantisation) -> Iterator[Finding]:
     """Effects of rounding and averaging on a dwell.
-
-    Parameters
-    ----------
-    quantisation : Quantisation
 
     Yields
     ------

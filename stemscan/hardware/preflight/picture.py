@@ -43,7 +43,6 @@ def draw_flight(program: Program, report: Preflight, path: Path, *, overwrite: b
 
     Parameters
     ----------
-    program : Program
     report : Preflight
         Of the program.
     path : Path

@@ -46,7 +46,7 @@ class Finding:
     level : {"note", "warning", "error"}
         An error is what must not be run; a note does not change the verdict.
     text : str
-        What, and what to do.
+        Finding, and advice.
     """
 
     level: Literal["note", "warning", "error"]
@@ -81,12 +81,10 @@ class Preflight:
 
     Attributes
     ----------
-    profile : str
     samples, examined : int
         Samples of the plan, and those that were walked.
     duration : Duration
         Of the whole scan.
-    quantisation : Quantisation
     electrons_per_sample : float
         Of the dwell as it will be.
     electrons_per_pass : tuple of float
@@ -108,7 +106,6 @@ class Preflight:
         Visited pixels whose electrons lie between two bounds, as (low, high, pixels), without empty bins.
     jumps : tuple of int
         Numbers of jumps of 0 to 1, 1 to 2, 2 to 4, ... pixels between the samples that were walked.
-    mean_jump_px, longest_jump_px : float
     lag_rms_px, lag_longest_px : float or None
         Distance of the mean position during a dwell from the commanded one, for a profile with a time constant.
     lag_examined : int
@@ -120,7 +117,6 @@ class Preflight:
         Distance in pixels of a sample to the nearest of the 8 samples before it, at the same quantiles.
     link_needed, link_there : float or None
         Bytes a second that the program needs, and that the link carries.
-    findings : tuple of Finding
     maps : Maps or None
         None for a grid that is too large.
     """

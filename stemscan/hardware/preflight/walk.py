@@ -70,15 +70,10 @@ def check_flight(program: Program, *, most_samples: int = MOST_SAMPLES, progress
 
     Parameters
     ----------
-    program : Program
     most_samples : int
         Samples to walk at most; what is beyond is taken in proportion.
     progress : callable, optional
         Called with (samples done, samples in all).
-
-    Returns
-    -------
-    Preflight
     """
     plan, profile = program.plan, program.profile
     examined = min(plan.total_samples, most_samples)

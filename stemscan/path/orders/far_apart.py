@@ -119,7 +119,6 @@ def _by_rounds(
 
     Parameters
     ----------
-    pixels : array of uint32
     origin : tuple of int
         Row and column at which the first tile begins.
     width : int

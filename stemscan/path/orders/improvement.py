@@ -106,7 +106,6 @@ def improve(pixels: npt.NDArray[np.uint32], width: int, costs: JumpCosts) -> npt
         The way to begin with; its first and its last pixel stay where they are.
     width : int
         Columns of the grid.
-    costs : JumpCosts
     """
     n = len(pixels)
     rows, columns = np.empty(n, np.int64), np.empty(n, np.int64)

@@ -32,7 +32,6 @@ class Source(ABC):
 
     Parameters
     ----------
-    plan : ScanPlan
     fine : bool
         See `stemscan.path.strips.Strips.of`.
     """

@@ -135,14 +135,12 @@ def choose(strip: CurveStrip, samples: int, before: Points, around: Points, seed
 
     Parameters
     ----------
-    strip : CurveStrip
     samples : int
         0 to the pixels of the curve.
     before : array of int32, (samples, 2) or (0, 2)
         Samples that an earlier sweep chose: they stay where no candidate is better. Empty in the first sweep.
     around : array of int32, (n, 2)
         Samples of other strips; those that are near count.
-    seed : uint64
     number : int
         Of the pass.
 

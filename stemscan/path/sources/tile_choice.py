@@ -97,7 +97,7 @@ def choose_stretch(
     offsets : array of int, at least number + 2
         Samples that the tile gets before each pass.
     number : int
-        Which pass.
+        Number of the pass.
     area, seed, tile, scratch, chosen
         As in `choose_head`.
     """

@@ -38,7 +38,6 @@ class Tiles(NamedTuple):
 
     Attributes
     ----------
-    seed : uint64
     shape, tile : tuple of int
         Rows and columns of the grid and of a whole tile.
     per_tile : int
@@ -46,7 +45,7 @@ class Tiles(NamedTuple):
     rest, area : int
         Samples of a pass in tiles that are cut, and pixels of these, at least 1.
     begins : array of int64, (passes,)
-        Where the sharing out of each pass among cut tiles begins, 0 .. area - 1.
+        Begin of the sharing out of each pass among cut tiles, 0 .. area - 1.
     exclusive : bool
         True if no pass visits what earlier ones have, until all is visited.
     """
@@ -170,13 +169,12 @@ def choose_in_rows(tiles: Tiles, number: int, rows: tuple[int, int], mask: Mask,
 
     Parameters
     ----------
-    tiles : Tiles
     number : int
         Of the pass.
     rows : tuple of int
         First row, of a tile, and the end: that of a tile or of the grid.
     mask : array of bool, (rows, W) or (0, 0)
-        What of these rows may be visited; empty for all.
+        Pixels of these rows that may be visited; empty for all.
     covered : int
         Pixels of cut tiles before these rows.
     samples : int
@@ -247,7 +245,6 @@ def fill_drawn(tiles: Tiles, number: int, cut: Integers, ends: Integers, out: Pi
 
     Parameters
     ----------
-    tiles : Tiles
     number : int
         Of the pass.
     cut, ends : array of int64, (n,)
@@ -281,7 +278,6 @@ def fill_rounds(
 
     Parameters
     ----------
-    tiles : Tiles
     number : int
         Of the pass.
     step : uint64
@@ -290,8 +286,6 @@ def fill_rounds(
         Turns at which a cut tile rests, ascending.
     beyond : array of int64, (n, 2)
         Tile and slot of what cut tiles have beyond the rounds.
-    start : int
-    out : array of uint32
     """
     scratch, chosen, of_whole, of_cut = _new_working(tiles, number)
     rounds, full = tiles.per_tile, tiles.tile[0] * tiles.tile[1]

@@ -84,11 +84,6 @@ def put_off(
         Of this permutation.
     old_keys, old_position, old_reach, old_put_off
         Of the permutation before, which the pass reads from `old_position` to its end.
-
-    Returns
-    -------
-    reach : int
-    put_off : array of int64, ascending
     """
     bits, high_values = domain(n)
     numbers = np.empty(n - old_position, np.int64)

@@ -87,12 +87,10 @@ def _walk(
         Row and column of sample `start`; gets those of the sample after the last.
     start : int
         A multiple of `_STEPS_OF_A_WORD`.
-    shape : tuple of int
     allowed : array of bool, (H, W) or (0, 0)
-        Where the walk may go; empty for everywhere.
+        Pixels that the walk may visit; empty for all.
     step : int
         Pixels of a step.
-    seed : uint64
     number : int
         Of the pass.
     out : array of uint32, (n,)

@@ -56,7 +56,7 @@ class PointList(Way):
         shape : tuple of int
             Rows and columns of the grid.
         folder : str or pathlib.Path, optional
-            Where the plan file will stand, from which the file is named; absolute unless given.
+            Folder of the plan file, from which the file is named; absolute unless given.
 
         Raises
         ------

@@ -36,7 +36,6 @@ def acquired_frames(path: Path, frame: int | str | None = None) -> tuple[Picture
 
     Parameters
     ----------
-    path : pathlib.Path
     frame : int or str, optional
         Number of one pass; all by default.
 
@@ -70,7 +69,6 @@ def acquired_picture(path: Path, frame: int | str | None = None) -> Picture:
 
     Parameters
     ----------
-    path : pathlib.Path
     frame : int or str, optional
         Number of a pass, needed where there are several; or "truth".
 

@@ -28,7 +28,7 @@ def read_channels(
     files : sequence of pathlib.Path
         One a channel, or one of all.
     frames : sequence of str
-        Which signal, or which frame of one: one for all files, one each, or several of a single file.
+        Signal, or frame of one: one for all files, one each, or several of a single file.
     axis : int, optional
         Of channels, in the single array of frames; from 0, or from the end below 0.
     **how

@@ -62,13 +62,9 @@ def import_samples(
     provenance : Provenance, optional
         Channels, noise, truth and session; counted electrons with Poisson noise unless given.
     record : mapping, optional
-        Where the data come from and what was done to them.
+        Origin of the data, and what was done to them.
     overwrite : bool
         Remove a store that is there.
-
-    Returns
-    -------
-    Acquisition
 
     Raises
     ------

@@ -35,13 +35,12 @@ class Samples:
         Of one channel, or of several.
     positions : ndarray of int32, (N, 2)
         (row, column).
-    samples_per_pass : tuple of int
     shape : tuple of int
         Rows and columns of the grid.
     left_out : int
         Numbers other than zero where the mask says not visited.
     actual : ndarray of float32, (N, 2), or None
-        Where the samples were in pixels, when that is between pixels; `positions` are the nearest.
+        Places of the samples in pixels, where they lie between pixels; `positions` are the nearest.
     furthest_px : float
         Largest distance between the two.
     """
@@ -171,7 +170,6 @@ def samples_from_columns(columns: Columns, positions: Array, shape: tuple[int, i
         With counts, (N,); a column of passes, numbered from 0 or 1, puts the samples into their order.
     positions : ndarray, (N, 2)
         In pixels.
-    shape : tuple of int
 
     Raises
     ------

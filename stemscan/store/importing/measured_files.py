@@ -42,9 +42,8 @@ class Found:
 
     Attributes
     ----------
-    samples : Samples
     told_apart_by : {"mask", "NaN", "visits", "positions", "table"}
-        What tells pixels that were visited from those that were not.
+        Mark that tells pixels that were visited from those that were not.
     left_out : tuple of str
         Names of columns that were not read.
     pixel_size_nm : tuple of float or None
@@ -80,7 +79,7 @@ def read_samples(
     data : pathlib.Path
         Frames, values, or a table whose columns are named row, column and counts.
     mask, positions : pathlib.Path, optional
-        What tells apart what was visited.
+        Files that tell which pixels were visited.
     columns : str, optional
         Names of the columns of the table or positions, where the file has none.
     shape : tuple of int, optional
@@ -88,11 +87,7 @@ def read_samples(
     pixel_size_nm : float, optional
         For positions that are lengths.
     frame : str, optional
-        Which signal, or which frame of one, of a file with several; for frames alone.
-
-    Returns
-    -------
-    Found
+        Signal, or frame of one, of a file with several; for frames alone.
 
     Raises
     ------

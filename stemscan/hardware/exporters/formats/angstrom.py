@@ -33,10 +33,8 @@ def write_angstrom(source: Source, path: Path, *, axes: tuple[int, int], reader:
 
     Parameters
     ----------
-    source : Source
-    path : pathlib.Path
     axes : tuple of int
-        Which of (row, column) comes first and which second.
+        Order of (row, column): the axis that comes first, then the other.
     reader : str
         Who takes the file, for errors.
 

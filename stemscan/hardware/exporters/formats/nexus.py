@@ -58,10 +58,6 @@ class NexusScan:
         (row, column) in pixels.
     passes : uint16 (N,)
         Number of the pass of each sample.
-    dwell_ns : float
-    flyback_ns : float, optional
-    pixel_size_nm : float, optional
-    scan_schema : str
     plan : str
         Text of the plan file.
     """
