@@ -106,7 +106,6 @@ def counts_of(scan: GrowingScan, expected_of: Expectations | None = None) -> dic
 
     Parameters
     ----------
-    scan : GrowingScan
     expected_of : tuple of ndarray, optional
         `expectations` of an image; the mean of all samples without them.
 

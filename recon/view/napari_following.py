@@ -27,10 +27,6 @@ _STRETCH: Final = 1 << 18
 class Growth:
     """Counts and visits of a store, in arrays that grow with it.
 
-    Parameters
-    ----------
-    store : Acquisition
-
     Attributes
     ----------
     counts : list of ndarray, (T, H, W)
@@ -38,7 +34,6 @@ class Growth:
     visits : ndarray, (T, H, W)
     samples : int
         Number of samples in them.
-    complete : bool
     """
 
     def __init__(self, store: Acquisition) -> None:

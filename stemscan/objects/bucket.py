@@ -43,8 +43,6 @@ class Bucket:
     Parameters
     ----------
     scheme : {"s3", "gs", "memory"}
-    name : str
-    client : obstore.store.ObjectStore
     """
 
     def __init__(self, scheme: str, name: str, client: Any) -> None:

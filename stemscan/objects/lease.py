@@ -45,7 +45,7 @@ class Lease:
     Parameters
     ----------
     folder : ObjectPath
-        What is to be written below.
+        Folder below which something is to be written.
     name : str
         Of the object below it that stands for the lease.
     renewed_s : float, optional

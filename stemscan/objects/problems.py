@@ -35,7 +35,6 @@ def explained(problem: Exception, url: str, doing: str) -> StemscanError:
 
     Parameters
     ----------
-    problem : Exception
     url : str
         Of the object or bucket.
     doing : {"read", "write", "list", "delete"}

@@ -22,7 +22,6 @@ def write_object(target: ObjectPath, write: Callable[[Path], None], *, new: bool
 
     Parameters
     ----------
-    target : ObjectPath
     write : callable
         Gets the temporary path, which has the same suffix.
     new : bool
@@ -49,12 +48,10 @@ def put_folder(filled: Path, target: ObjectPath, root: str, unfinished: bytes) -
 
     Parameters
     ----------
-    filled : pathlib.Path
-    target : ObjectPath
     root : str
         Name of the file by which readers find the others.
     unfinished : bytes
-        What stands in its place meanwhile.
+        Content that stands in its place meanwhile.
 
     Raises
     ------

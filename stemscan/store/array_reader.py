@@ -37,9 +37,8 @@ class ArrayReader:
     ----------
     folder : pathlib.Path
         The store.
-    spec : ArraySpec
     checks : ChunkChecks, optional
-        What was read is checked against; of an array of samples, as far as it is committed.
+        Digests against which chunks are checked; of an array of samples, as far as it is committed.
     """
 
     def __init__(self, folder: Path, spec: ArraySpec, checks: ChunkChecks | None = None) -> None:
@@ -87,7 +86,6 @@ class ArrayReader:
 
         Parameters
         ----------
-        rows, columns : slice
         kept : dict
             Chunks by index that were read before; afterwards those of this part.
         """

@@ -26,8 +26,6 @@ class HeldStore:
 
     Parameters
     ----------
-    root : RootFile
-    plan : ScanPlan
     lock : StoreLock or None
         None where nothing is to be written.
     """

@@ -24,12 +24,7 @@ __all__ = ["RecordedAcquisition"]
 
 
 class RecordedAcquisition:
-    """The record of an acquisition; its attributes are listed at `stemscan.store.reader.Acquisition`.
-
-    Parameters
-    ----------
-    root : RootFile
-    """
+    """The record of an acquisition; its attributes are listed at `stemscan.store.reader.Acquisition`."""
 
     def __init__(self, root: RootFile) -> None:
         if not isinstance(root, RootFile):
