@@ -28,8 +28,6 @@ class Judge:
 
     Attributes
     ----------
-    field : Field
-    layout : Layout
     maps : tuple of str
         Names of the maps of a tile.
     detail : float or None
@@ -97,8 +95,6 @@ class Finisher:
 
     Attributes
     ----------
-    judge : Judge
-    scratch : Scratch
     folder : ZarrFolder
         To write into.
     """
