@@ -70,7 +70,7 @@ class TileWork:
         return self.finisher.judge.scaled_ssim(tile, self.finisher.written(tile), own, true)
 
     def errand(self, task: Task) -> Errand:
-        """What is to be done for a task by a process that sees the frame at most, and not what was made."""
+        """Work for a task that a process does which sees the frame at most, and not what was made."""
         tile, judge = task.tile, self.finisher.judge
         if task.name == "make":
             recipe = replace(self.recipe, field=self.recipe.field.alone(*tile.window))
