@@ -1,12 +1,13 @@
 """The page of a scan: first picture, pictures a second, what it costs the scan, many viewers, killed ones, a deaf one.
 
     python -m benchmarks.watching [--passes 16] [--per-block 32] [--repeats 3] [--viewers 20] [--killed 1000]
-        [--folder DIR]
+        [--side 1024] [--folder DIR]
 
-A store of 1024 x 1024 pixels is played at 1 M samples a second (`benchmarks/paced.py`) into another one by `stemscan
-acquire`, with and without `--watch`, in turns. Viewers speak to the page as a browser does: messages, and each time the
-two tiles that the page shows at first. What it costs is the scan's own time by its report, the median over repeats;
-"lost" is what paced runs take beyond the dwells, which load of the machine from elsewhere raises for all alike.
+A store of 1024 x 1024 pixels, or of another side, is played at 1 M samples a second (`benchmarks/paced.py`) into
+another one by `stemscan acquire`, with and without `--watch`, in turns. Viewers speak to the page as a browser does:
+messages, and each time a tile of the whole frame. What it costs is the scan's own time by its report, the median over
+repeats; "lost" is what paced runs take beyond the dwells, which load of the machine from elsewhere raises for all
+alike.
 """
 
 from __future__ import annotations
@@ -35,7 +36,6 @@ from stemscan.simulators.api import load_specimen
 from stemscan.simulators.session import simulate
 from stemscan.store.reader import Acquisition
 
-SIDE = 1024
 CONTROLLER = f"{paced.__file__}:paced"
 
 
@@ -70,7 +70,7 @@ class Viewer:
                 if message is None or message.get("ended"):
                     return
                 if message.get("samples") and message["version"] not in self.pictures:
-                    await self._tile(f"raw/0/0/0?v={message['version']}")
+                    await self._tile(f"raw/{message['levels'] - 1}/0/0?v={message['version']}")
                     self.pictures[message["version"]] = time.monotonic()
                     self.filled = self.filled or time.monotonic()
         except OSError:
@@ -191,6 +191,7 @@ def main() -> None:
     parser.add_argument("--passes", type=int, default=16)
     parser.add_argument("--per-block", type=int, default=32)
     parser.add_argument("--folder", type=Path, help="where stores are written; /dev/shm shows what no disk costs")
+    parser.add_argument("--side", type=int, default=1024)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--viewers", type=int, default=20)
     parser.add_argument("--killed", type=int, default=1000)
@@ -199,7 +200,7 @@ def main() -> None:
     plan = ScanPlan.from_dict(
         {
             "pattern": {"kind": "block-random", "block": 8, "samples_per_block": options.per_block},
-            "shape": [SIDE, SIDE], "passes": options.passes, "dwell_ns": 1000,
+            "shape": [options.side, options.side], "passes": options.passes, "dwell_ns": 1000,
             "dose": {"electrons_per_sample": 10}, "pixel_size_nm": 0.01, "seed": 7,
         }
     )  # fmt: skip
@@ -220,6 +221,8 @@ def main() -> None:
             )
         without, beside = statistics.median(plain), statistics.median(page)
         print(f"median: unwatched {without:.2f} s, watched {beside:.2f} s, {100 * (beside / without - 1):+.1f} %")
+        if not options.killed:
+            return
         _, viewers, _ = asyncio.run(watched(folder, options.viewers))
         print(f"{options.viewers} viewers: {rates(viewers)}")
         _, viewers, _ = asyncio.run(watched(folder, 1, deaf))

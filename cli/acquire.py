@@ -88,7 +88,8 @@ def acquire(
         option(
             panel="Between passes",
             help=(
-                "End when psnr-gain=0.05dB is not reached, or before max-dose=N (e-/A^2, or with e-/nm^2) is exceeded."
+                "End when psnr-gain=0.05dB is not reached, before max-dose=N (e-/A^2, or with e-/nm^2) is exceeded, or "
+                "after passes=N of a plan with more."
             ),
             metavar="RULE",
             complete=complete_rules,
@@ -261,21 +262,33 @@ def _patience(text: str) -> float:
 
 def _rule(text: str) -> StopRule:
     """A rule that ends an acquisition."""
-    from stemscan.acquisition.stopping import MaxDose
+    from stemscan.acquisition.stopping import AfterPasses, MaxDose
     from stemscan.errors import UsageError
     from stemscan.units import parse_area_dose, parse_decibel
 
     name, equals, value = text.partition("=")
-    if name not in ("psnr-gain", "max-dose") or not equals:
-        raise UsageError(f"--stop-when: expected psnr-gain=0.05dB or max-dose=NUMBER, got {text!r}")
+    if name not in ("psnr-gain", "max-dose", "passes") or not equals:
+        raise UsageError(f"--stop-when: expected psnr-gain=0.05dB, max-dose=NUMBER or passes=NUMBER, got {text!r}")
     try:
         if name == "max-dose":
             return MaxDose(parse_area_dose(value))
+        if name == "passes":
+            return AfterPasses(_whole(value), f"passes: an end after {value.strip()} was asked for")
         from stemscan.recon.stopping import PsnrGain
 
         return PsnrGain(parse_decibel(value))
     except UsageError as problem:
         raise UsageError(f"--stop-when {name}: {problem}") from None
+
+
+def _whole(text: str) -> int:
+    """A whole number."""
+    from stemscan.errors import UsageError
+
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"expected a whole number, got {text!r}; give one such as 4") from None
 
 
 def _report(

@@ -87,7 +87,7 @@ def complete_devices(incomplete: str) -> list[str]:
 
 def complete_rules(incomplete: str) -> list[str]:
     """Rules that end a scan."""
-    return _fitting(["psnr-gain=", "max-dose="], incomplete)
+    return _fitting(["psnr-gain=", "max-dose=", "passes="], incomplete)
 
 
 def complete_plans(incomplete: str) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Protocol, runtime_checkable
 from stemscan.acquisition.reports import beam_times_of
 from stemscan.errors import UsageError
 from stemscan.path.scan_path import ScanPath
+from stemscan.units import counted
 
 if TYPE_CHECKING:
     from stemscan.acquisition.following import DriftFollower
@@ -134,7 +135,7 @@ class MaxDose:
 
 @dataclass(frozen=True)
 class AfterPasses:
-    """Stop after a number of passes.
+    """Stop after a number of passes, of a plan that allows more of them.
 
     Parameters
     ----------
@@ -142,10 +143,32 @@ class AfterPasses:
         At least 1.
     reason : str
         Why, for the store.
+
+    Raises
+    ------
+    UsageError
+        When it is below 1.
     """
 
     passes: int
     reason: str
+
+    def __post_init__(self) -> None:
+        if self.passes < 1:
+            raise UsageError(f"expected at least 1 pass, got {self.passes}; give a number of passes such as 4")
+
+    def check(self, plan: ScanPlan, controller: ScanController | None = None) -> None:
+        """Refuse more passes than the plan has, which no rule can add.
+
+        Raises
+        ------
+        UsageError
+        """
+        if self.passes > plan.passes:
+            raise UsageError(
+                f"expected an end after at most the plan's {counted(plan.passes, 'pass')}, got {self.passes}; plan "
+                "more passes, or end earlier"
+            )
 
     def __call__(self, acquisition: Acquisition, passes: int) -> str | None:
         """The reason, once there are so many passes."""

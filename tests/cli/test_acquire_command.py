@@ -68,6 +68,13 @@ def test_a_gain_that_no_longer_pays_ends_the_scan(stemscan: Stemscan, plan: str)
         assert (told["stopped"] or {"passes": None})["passes"] == passes
 
 
+def test_a_scan_ends_after_some_of_its_passes(stemscan: Stemscan, plan: str) -> None:
+    options = ["--specimen", SPECIMEN, "--stop-when", "passes=2", "--json"]
+    told = json.loads(stemscan("acquire", plan, "-o", "a.zarr", *options).out)
+    assert told["stopped"]["passes"] == 2
+    assert told["stopped"]["reason"] == "passes: an end after 2 was asked for"
+
+
 def test_a_lagging_beam(stemscan: Stemscan, plan: str) -> None:
     assert stemscan("acquire", plan, "-o", "a.zarr", "--specimen", SPECIMEN, "--coil-tau", "5us").code == 0
     assert stemscan("simulate", plan, SPECIMEN, "-o", "s.zarr", "--coil-tau", "5us").code == 0
@@ -175,6 +182,17 @@ BAD = [
     ([], 2, "--specimen"),
     (["--specimen", SPECIMEN, "--stop-when", "psnr=3"], 2, "psnr-gain"),
     (["--specimen", SPECIMEN, "--stop-when", "psnr-gain=-1dB"], 2, "above 0"),
+    (["--specimen", SPECIMEN, "--stop-when", "passes=0"], 2, "--stop-when passes: expected at least 1 pass, got 0"),
+    (
+        ["--specimen", SPECIMEN, "--stop-when", "passes=two"],
+        2,
+        "expected a whole number, got 'two'; give one",
+    ),
+    (
+        ["--specimen", SPECIMEN, "--stop-when", "passes=99"],
+        2,
+        "at most the plan's 5 passes, got 99; plan more",
+    ),
     (["--specimen", SPECIMEN, "--stop-when", "max-dose=0.001"], 2, "at least one pass"),
     (["--controller", "replay:x.zarr", "--profile", "obi"], 2, "--profile"),
     (["--specimen", SPECIMEN, "--profile", "none"], 2, "expected a controller profile of"),
