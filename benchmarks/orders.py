@@ -141,7 +141,7 @@ def draw(rows: list[Row], output: Path, side: int, dwell_us: float) -> None:
     shapes = (("o", "block-random"), ("^", "blue-noise"))
     handles += [Line2D([], [], color="grey", marker=marker, ls="", label=name) for marker, name in shapes]
     figure.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False)
-    figure.suptitle(f"orders of {side} x {side} pixels, 4.7 % sampled; marker: 1st percentile")
+    figure.suptitle(f"orders of {side} x {side} pixels, 4.69 % sampled; marker: 1st percentile")
     figure.savefig(output, dpi=110)
 
 

@@ -51,17 +51,26 @@ class Averages:
     ----------
     rows : iterable of Row
         Of one set and one noise.
+
+    Attributes
+    ----------
+    set : str
+        The set of images; empty without rows.
+    images : int
+        Number of images.
     """
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self._cells: dict[tuple[str, int, float], list[Measured]] = {}
         self._all: dict[str, list[Measured]] = {}
         images = set()
+        self.set = ""
         for row in rows:
             key = (row.contender, row.samples_per_block, row.dose)
             self._cells.setdefault(key, []).append(row.measured)
             self._all.setdefault(row.contender, []).append(row.measured)
             images.add(row.image)
+            self.set = row.set
         self.images = len(images)
 
     def has(self, contender: str) -> bool:

@@ -189,12 +189,11 @@ def _plan(shape: tuple[int, int], samples_per_block: int, dose: float, passes: i
 
 
 def percent(samples_per_block: int) -> str:
-    """The sampling ratio as the paper writes it: 3 of 64 is 5%.
+    """The sampling ratio of a pass with three digits; the paper calls 3 of 64, 4.69 %, five percent.
 
     Examples
     --------
     >>> percent(1), percent(3), percent(6), percent(7)
-    ('1.56%', '5%', '9.375%', '10.9375%')
+    ('1.56 %', '4.69 %', '9.38 %', '10.9 %')
     """
-    rounded = {1: "1.56%", 3: "5%", 5: "8%"}
-    return rounded.get(samples_per_block, f"{100 * samples_per_block / BLOCK**2:g}%")
+    return f"{100 * samples_per_block / BLOCK**2:.3g} %"

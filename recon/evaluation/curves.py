@@ -1,11 +1,11 @@
 """Curves: PSNR against sampling ratio, against dose, and against run time, a figure for each set and kind of noise.
 
-A contender keeps its colour and marker in all figures. The oracle and those that stand beside for comparison are grey.
+A method keeps its colour and marker in all figures (`stemscan.recon.evaluation.styles`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,10 +14,11 @@ import numpy as np
 from stemscan.files.writing import write_file
 from stemscan.recon.evaluation.averages import KINDS, Averages, Kind
 from stemscan.recon.evaluation.cases import percent
-from stemscan.recon.evaluation.contenders import BESIDE, Contender
+from stemscan.recon.evaluation.contenders import Contender
 from stemscan.recon.evaluation.point_names import name_points
 from stemscan.recon.evaluation.printed import printed_figures
 from stemscan.recon.evaluation.session import Evaluation
+from stemscan.recon.evaluation.styles import styles_of
 from stemscan.units import counted
 
 if TYPE_CHECKING:
@@ -26,11 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_curves"]
 
-_COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a4fb5", "#8c6d31", "#1b9e9e")
-_MARKERS: Final = "osD^vP*Xp"
-_BESIDE_LINES: Final = (":", "-.")
 _DPI: Final = 150
-_GREY: Final = "#7f7f7f"
 _PRINTED: Final = "#1a1a1a"
 
 
@@ -85,24 +82,6 @@ def _sheet(rows: int, title: str, below: str) -> tuple[Figure, Any]:
     return figure, axes
 
 
-def _styles(contenders: Sequence[Contender]) -> dict[str, dict[str, Any]]:
-    """Colour, marker and line of each contender."""
-    styles: dict[str, dict[str, Any]] = {}
-    number = 0
-    for one in contenders:
-        if not one.competes:
-            styles[one.label] = {"color": _GREY, "ls": "--", "marker": "None", "lw": 1.6}
-        elif one.method in BESIDE and one.label == one.method:
-            line = _BESIDE_LINES[BESIDE.index(one.method) % len(_BESIDE_LINES)]
-            styles[one.label] = {"color": _GREY, "ls": line, "marker": ".", "lw": 1.2}
-        else:
-            colour, marker = _COLOURS[number % len(_COLOURS)], _MARKERS[(number + number // 9) % len(_MARKERS)]
-            dash = ("-", "--", ":")[number // len(_COLOURS) % 3]
-            styles[one.label] = {"color": colour, "marker": marker, "ms": 5, "lw": 1.5, "ls": dash}
-            number += 1
-    return styles
-
-
 def _legend(figure: Figure, ax: Axes) -> None:
     """One legend for all axes, below."""
     handles, labels = ax.get_legend_handles_labels()
@@ -118,8 +97,8 @@ def _against_ratio(done: Evaluation, averages: Averages, noise: str, title: str)
     """PSNR against the sampling ratio, a row of axes for each dose."""
     grid = done.request.grid
     contenders, ratios = _shown(done, averages), sorted(grid.samples_per_block)
-    name, printed = printed_figures().curve(noise)
-    styles = _styles(contenders)
+    name, printed = printed_figures(averages.set).curve(noise)
+    styles = styles_of(contenders)
     figure, axes = _sheet(len(grid.doses), title, "sampling ratio of a pass")
     for row, dose in zip(axes, grid.doses, strict=True):
         for ax, kind in zip(row, KINDS, strict=True):
@@ -142,7 +121,7 @@ def _against_dose(done: Evaluation, averages: Averages, noise: str, title: str) 
     grid = done.request.grid
     contenders, doses = _shown(done, averages), sorted(grid.doses)
     ratio = done.request.panel_cell(noise).samples_per_block
-    styles = _styles(contenders)
+    styles = styles_of(contenders)
     figure, axes = _sheet(1, f"{title}, ratio {percent(ratio)}", "dose per sample [electrons]")
     for ax, kind in zip(axes[0], KINDS, strict=True):
         for one in contenders:
@@ -163,7 +142,7 @@ def _against_seconds(done: Evaluation, averages: Averages, noise: str, title: st
     """PSNR against the median run time, at the cell of the pictures."""
     cell = done.request.panel_cell(noise)
     contenders = _shown(done, averages)
-    styles = _styles(contenders)
+    styles = styles_of(contenders)
     figure, axes = _sheet(
         1, f"{title}, ratio {percent(cell.samples_per_block)}, dose {cell.dose:g}", "seconds an image"
     )
@@ -172,7 +151,7 @@ def _against_seconds(done: Evaluation, averages: Averages, noise: str, title: st
         points: dict[str, tuple[float, float]] = {}
         for one in sorted(contenders, key=lambda one: averages.median_seconds(one.label)):
             style = {**styles[one.label], "ls": "None", "ms": 8}
-            style["marker"] = {"None": "d", ".": "x" if styles[one.label]["ls"] == _BESIDE_LINES[0] else "h"}.get(
+            style["marker"] = {"None": "d", ".": "x" if styles[one.label]["ls"] == ":" else "h"}.get(
                 style["marker"], style["marker"]
             )
             value = _value(averages, one, cell.samples_per_block, cell.dose, kind)

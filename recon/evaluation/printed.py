@@ -57,6 +57,12 @@ class Printed:
         return name, self.conditions.get(name, {}) if noise in self.noises else {}
 
 
-def printed_figures() -> Printed:
-    """The figures that stand beside ours: those of the FSHNet paper; imports where they are."""
-    return cast(Printed, import_module(_SOURCE).PRINTED)
+def printed_figures(images: str) -> Printed:
+    """The figures that stand beside ours: those of the FSHNet paper; imports where they are.
+
+    Parameters
+    ----------
+    images : str
+        Set of images. Beside a user's own micrographs stands nothing: the paper's scores are of others.
+    """
+    return cast(Printed, import_module(_SOURCE).PRINTED) if images == "synthetic" else Printed()

@@ -47,12 +47,11 @@ def markdown(done: Evaluation, commands: Sequence[str] = ()) -> str:
     commands : sequence of str
         The command that made it, in lines.
     """
-    printed = printed_figures()
-    blocks = [_preamble(done, commands, printed)]
+    blocks = [_preamble(done, commands)]
     for name, noise, averages in done.groups():
         mean = f"mean over {counted(averages.images, 'image')}"
         blocks.append(f"## {_SET_TITLES[name]}, {PROTOCOLS[noise].title}: {mean}")
-        blocks += _tables(done, averages, printed)
+        blocks += _tables(done, averages, printed_figures(name))
     if done.failures:
         blocks.append(
             f"{_FAILED} failed on some images, which are not in the mean; the column error of rows.csv says why."
@@ -60,9 +59,10 @@ def markdown(done: Evaluation, commands: Sequence[str] = ()) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _preamble(done: Evaluation, commands: Sequence[str], printed: Printed) -> str:
+def _preamble(done: Evaluation, commands: Sequence[str]) -> str:
     """The command, and how to read the tables."""
     grid = done.request.grid
+    notes = dict.fromkeys(printed_figures(image.set).note for image in done.request.images)
     parts = []
     if commands:
         parts.append("\n".join(["```sh", *commands, "```"]))
@@ -70,7 +70,7 @@ def _preamble(done: Evaluation, commands: Sequence[str], printed: Printed) -> st
         f"{counted(grid.passes, 'pass')} of block-random scans in 8 x 8 blocks, seed {grid.seed}. PSNR in dB and SSIM, "
         "means over images: *absolute* without any fit (data range 1), *affine* after the best gain and offset, "
         "*min-max* after shifting and scaling image and truth each on their own, as the paper does. The constant image "
-        f"shows what a metric gives for nothing. {printed.note} "
+        f"shows what a metric gives for nothing. {''.join(f'{note} ' for note in notes if note)}"
         f"`{ORACLE}` looks at the truth and is no method: it is the stationary linear estimate of the truth's own "
         "periodogram, noise included; *local* of the mean of that over 3 x 3 coefficients; *padded* with a margin, "
         "without which it takes opposite edges for neighbours and fails at the frame."
@@ -169,19 +169,23 @@ def _score(psnr: Mean | None, ssim: Mean | None) -> str:
 
 def _costs(done: Evaluation, averages: Averages, contenders: Sequence[Contender], printed: Printed) -> str:
     """Table 2, and the coverage of standard deviations."""
-    titles = ["method", "s an image", "parameters", "s, paper", "parameters, paper", "within 1 sd", "within 2 sd"]
+    theirs = ["s, paper", "parameters, paper"] if printed.names else []
+    titles = ["method", "s an image", "parameters", *theirs, "within 1 sd", "within 2 sd"]
     body = []
     for one in contenders:
         seconds = averages.median_seconds(one.label)
         parameters = parameter_count(one)
         name = printed.names.get(one.method, "")
+        beside = [
+            f"{printed.seconds[name]:g}" if name in printed.seconds else "",
+            f"{printed.parameters[name]:,}" if name in printed.parameters else "",
+        ]
         body.append(
             [
                 one.label,
                 "" if math.isnan(seconds) else f"{seconds:.3g}",
                 "" if parameters is None else f"{parameters:,}",
-                f"{printed.seconds[name]:g}" if name in printed.seconds else "",
-                f"{printed.parameters[name]:,}" if name in printed.parameters else "",
+                *beside[: len(theirs)],
                 *(_share(averages.overall(one.label, field)) for field in ("within_1_sd", "within_2_sd")),
             ]
         )
@@ -190,7 +194,7 @@ def _costs(done: Evaluation, averages: Averages, contenders: Sequence[Contender]
         f"Median of all rows on this machine, threads a method: {threads}; comparable where nothing else ran beside "
         f"(`--processes 1 --recompute LABEL`). {printed.costs}"
     )
-    return f"{_table(titles, body, 1)}\n\n{note}"
+    return f"{_table(titles, body, 1)}\n\n{note.strip()}"
 
 
 def _share(mean: Mean | None) -> str:

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["check_name", "draw_flight"]
 
 Indices = npt.NDArray[np.intp]
+Window = tuple[tuple[int, int], tuple[int, int]]
 
 _MOST_POINTS: Final = 20_000
 _MOST_EXPANDED: Final = 4_000_000
-_WINDOW: Final = 128  # pixels of the corner in which single moves can be told apart
+_WINDOW: Final = 128  # pixels along a part of the field in which single moves can be told apart
+_MOST_TICKS: Final = 8
 _CELLS: Final = 128  # along the longer side of a map
 
 
@@ -60,69 +62,103 @@ def draw_flight(program: Program, report: Preflight, path: Path, *, overwrite: b
     check_name(path)
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(18, 9), layout="constrained")
+    figure = Figure(figsize=(16.5, 9.6), layout="constrained")
     axes = figure.subplots(2, 3)
-    _draw_path(axes[0, 0], program, program.plan.shape, "path, coloured by time")
-    corner = (min(program.plan.shape[0], _WINDOW), min(program.plan.shape[1], _WINDOW))
-    _draw_path(axes[0, 1], program, corner, f"the same, top left {corner[0]} x {corner[1]} pixels")
+    shape, window = program.plan.shape, _window(program)
+    (top, bottom), (left, right) = window
+    _draw_path(axes[0, 0], program, ((0, shape[0]), (0, shape[1])), "path, coloured by time")
+    where = "" if (bottom - top, right - left) == tuple(shape) else f", {bottom - top} x {right - left} pixels of it"
+    _draw_path(axes[0, 1], program, window, f"path{where}")
     _draw_jumps(axes[1, 2], report)
     if report.maps is None:
         for axis in (axes[0, 2], axes[1, 0], axes[1, 1]):
             axis.set_axis_off()
     else:
-        _draw_visits(axes[1, 0], report.maps.visits)
-        _draw_least(axes[0, 2], report.maps.apart, "revisit distance: to the nearest of the 8 samples before", "px")
-        since = report.maps.since / np.float32(1000)
-        _draw_least(axes[1, 1], since, "shortest time since a pixel within 2 px was visited", "us")
-    seen = "" if report.examined == report.samples else f", maps of the first {report.examined}"
+        _draw_visits(axes[1, 0], report.maps.visits, window, where)
+        _draw_least(axes[0, 2], report.maps.apart, "distance to the nearest of the 8 samples before", "px")
+        seconds = report.maps.since * np.float32(1e-9)
+        _draw_least(axes[1, 1], seconds, "shortest time since a pixel within 2 px was visited", "s")
+    for axis in axes.flat[:5]:
+        axis.set(xlabel="column [px]", ylabel="row [px]")
+        axis.title.set_fontsize(11)
+    seen = "" if report.examined == report.samples else f", maps of the first {report.examined:,}"
     figure.suptitle(f"{counted(report.samples, 'sample')} on {report.profile}{seen}: {report.verdict}")
     write_file(path, lambda temporary: figure.savefig(temporary, format="png", dpi=110), overwrite=overwrite)
 
 
-def _draw_path(axis: Any, program: Program, window: tuple[int, int], title: str) -> None:
+def _window(program: Program) -> Window:
+    """Rows and columns about the middle of what the first pass visits, in which single moves can be told apart."""
+    first = program.path.positions(0, min(program.plan.samples_per_pass, _MOST_EXPANDED))
+    middle = (first.min(axis=0) + first.max(axis=0)) // 2
+    sides = []
+    for centre, length in zip(middle.tolist(), program.plan.shape, strict=True):
+        start = min(max(centre - _WINDOW // 2, 0), max(length - _WINDOW, 0))
+        sides.append((start, min(start + _WINDOW, length)))
+    return sides[0], sides[1]
+
+
+def _draw_path(axis: Any, program: Program, window: Window, title: str) -> None:
     """The first pass inside a window: samples, every so manieth where there are too many, and moves between them.
 
     A line is a move of the beam: there is none between samples between which it was elsewhere.
     """
+    from matplotlib.ticker import StrMethodFormatter
+
+    (top, bottom), (left, right) = window
     first = program.path.positions(0, min(program.plan.samples_per_pass, _MOST_EXPANDED))
-    number = np.flatnonzero((first[:, 0] < window[0]) & (first[:, 1] < window[1]))
+    rows, columns = first.T
+    number = np.flatnonzero((rows >= top) & (rows < bottom) & (columns >= left) & (columns < right))
     every = -(-len(number) // _MOST_POINTS)
     shown = number[:: max(every, 1)]
     if every <= 1:
         moved = np.insert(first[shown].astype(np.float64), np.flatnonzero(np.diff(shown) > 1) + 1, np.nan, axis=0)
         axis.plot(moved[:, 1], moved[:, 0], "-", color="0.6", linewidth=0.4, zorder=1)
-    size = 2 if max(window) > _WINDOW else 9
+    size = 2 if max(bottom - top, right - left) > _WINDOW else 9
     dots = axis.scatter(first[shown, 1], first[shown, 0], c=shown, s=size, cmap="viridis", zorder=2)
-    axis.figure.colorbar(dots, ax=axis, label="sample of the first pass")
+    axis.figure.colorbar(dots, ax=axis, label="sample of the first pass", format=StrMethodFormatter("{x:,.0f}"))
     part = f", one of {every} samples" if every > 1 else ""
-    axis.set(xlim=(-1, window[1]), ylim=(window[0], -1), aspect="equal", title=title + part)
+    axis.set(xlim=(left - 1, right), ylim=(bottom, top - 1), aspect="equal", title=title + part)
 
 
 def _draw_jumps(axis: Any, report: Preflight) -> None:
-    """Histogram of the jumps' lengths."""
+    """Histogram of the jumps' lengths: bars from each power of two to the next, those below 1 px at the left."""
+    from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
+
     there = [number for number, count in enumerate(report.jumps) if count] or [0]
     shown = range(there[0], there[-1] + 1)
-    axis.bar(
-        ["< 1" if number == 0 else f"{2 ** (number - 1)}+" for number in shown],
-        [report.jumps[number] for number in shown],
-        color="tab:blue",
-    )
-    axis.set(title=f"jumps: mean {report.mean_jump_px:.3g} px", xlabel="px", ylabel="jumps")
+    edges = [2.0 ** (number - 1) for number in (*shown, shown[-1] + 1)]
+    axis.bar(edges[:-1], [report.jumps[number] for number in shown], np.diff(edges), align="edge", edgecolor="white")
+    axis.set(xscale="log", title=f"jumps: mean {report.mean_jump_px:.3g} px")
+    axis.set(xlabel="length [px]", ylabel="number of jumps")
+    if any(report.jumps):
+        axis.set(yscale="log", ylim=(0.7, None))
+    ticks = edges[:: 1 + len(edges) // _MOST_TICKS]
+    axis.xaxis.set_major_locator(FixedLocator(ticks))
+    axis.xaxis.set_major_formatter(lambda edge, _: "0" if edge < 1 else f"{edge:,.0f}")
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
-def _draw_visits(axis: Any, visits: npt.NDArray[np.uint32]) -> None:
-    """Visits in cells that the eye can tell apart."""
-    rows, columns, cell, place = _cells(visits.shape)
-    total = np.add.reduceat(np.add.reduceat(visits.astype(np.float64), rows, 0), columns, 1)
-    pixels = np.outer(np.diff([*rows, visits.shape[0]]), np.diff([*columns, visits.shape[1]]))
-    shown = axis.imshow(total / pixels, cmap="magma", vmin=0, interpolation="nearest", extent=place)
-    axis.figure.colorbar(shown, ax=axis, label=f"visits a pixel, means over {cell} x {cell}")
-    axis.set_title(f"coverage {np.count_nonzero(visits) / visits.size:.1%}")
+def _draw_visits(axis: Any, visits: npt.NDArray[np.uint32], window: Window, where: str) -> None:
+    """Visits of single pixels inside a window, and the share of all pixels that are visited."""
+    from matplotlib.colors import BoundaryNorm
+
+    (top, bottom), (left, right) = window
+    part = visits[top:bottom, left:right]
+    most = max(int(part.max()), 1)
+    steps = np.arange(most + 2) - 0.5 if most <= _MOST_TICKS else None
+    norm = {"norm": BoundaryNorm(steps, 256)} if steps is not None else {"vmin": 0}
+    place = (left - 0.5, right - 0.5, bottom - 0.5, top - 0.5)
+    shown = axis.imshow(part, cmap="magma", interpolation="nearest", extent=place, **norm)
+    ticks = range(most + 1) if steps is not None else None
+    axis.figure.colorbar(shown, ax=axis, label="visits of a pixel", ticks=ticks)
+    axis.set_title(f"coverage {np.count_nonzero(visits) / visits.size:.2%}{where}")
 
 
 def _draw_least(axis: Any, values: npt.NDArray[np.float32], title: str, unit: str) -> None:
     """The least values of cells, on a logarithmic scale; nothing where there are none."""
     from matplotlib.colors import LogNorm
+    from matplotlib.ticker import EngFormatter, LogLocator
 
     rows, columns, cell, place = _cells(values.shape)
     least = np.minimum.reduceat(np.minimum.reduceat(values, rows, 0), columns, 1)
@@ -132,11 +168,17 @@ def _draw_least(axis: Any, values: npt.NDArray[np.float32], title: str, unit: st
         axis.text(0.5, 0.5, "none", ha="center", transform=axis.transAxes)
         axis.set_axis_off()
         return
-    norm = LogNorm(max(float(known.min()), 1e-3), max(float(known.max()), 2 * float(known.min()), 2e-3), clip=True)
+    low = float(known.min())
+    decades = np.log10(max(float(known.max()) / low, 2))
+    norm = LogNorm(low, max(float(known.max()), 2 * low), clip=True)
     shown = axis.imshow(
         np.where(np.isfinite(least), least, np.nan), norm=norm, cmap="cividis", interpolation="nearest", extent=place
     )
-    axis.figure.colorbar(shown, ax=axis, label=f"{unit}, least of {cell} x {cell}")
+    ticks = LogLocator(subs=(1, 2, 5) if decades < 2.5 else (1,))
+    bar = axis.figure.colorbar(shown, ax=axis, label=f"least of {cell} x {cell} pixels", ticks=ticks)
+    bar.minorticks_off()
+    bar.formatter = EngFormatter(unit)
+    bar.update_ticks()
 
 
 def _cells(shape: tuple[int, ...]) -> tuple[Indices, Indices, int, tuple[float, float, float, float]]:

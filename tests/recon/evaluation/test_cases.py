@@ -89,7 +89,7 @@ def test_impossible_grids_are_refused(values: dict[str, object], words: str) -> 
 
 
 def test_ratios_as_the_paper_writes_them() -> None:
-    assert [percent(n) for n in range(1, 7)] == ["1.56%", "3.125%", "5%", "6.25%", "8%", "9.375%"]
+    assert [percent(n) for n in range(1, 7)] == ["1.56 %", "3.12 %", "4.69 %", "6.25 %", "7.81 %", "9.38 %"]
 
 
 def test_folder_of_images(tmp_path: Path) -> None:

@@ -13,12 +13,14 @@ from PIL import Image
 from stemscan.recon.evaluation.averages import Averages
 from stemscan.recon.evaluation.cache import Cache
 from stemscan.recon.evaluation.cases import Grid, all_cases
-from stemscan.recon.evaluation.contenders import parse_contender
+from stemscan.recon.evaluation.contenders import BESIDE, parse_contender
 from stemscan.recon.evaluation.report import means, write_report
 from stemscan.recon.evaluation.rows import Measured, row_of
 from stemscan.recon.evaluation.session import Evaluation, Request
+from stemscan.recon.evaluation.styles import styles_of
 from stemscan.recon.evaluation.tables import markdown
 from stemscan.recon.paper.numbers import PARAMETERS, SECONDS, TABLE_1, TABLE_3, TABLE_4
+from stemscan.recon.registry import built_in
 from tests.recon.evaluation.kit import images, request, run
 
 LABELS = ("fourier-eb", "narrow=normconv,width=1", "ablation:flat=lowpass", "spectral-oracle", "constant", "normconv")
@@ -50,7 +52,12 @@ def test_table_1_has_a_line_for_each_ratio_and_dose(made_up: Evaluation) -> None
     text = markdown(made_up, ["stemscan evaluate"])
     absolute = table(text, "Table 1", "Absolute")
     assert absolute[0] == ["ratio", "dose", "fourier-eb", "narrow", "spectral-oracle", "constant", "normconv"]
-    assert [line[:2] for line in absolute[2:]] == [["1.56%", "10"], ["1.56%", "25"], ["5%", "10"], ["5%", "25"]]
+    assert [line[:2] for line in absolute[2:]] == [
+        ["1.56 %", "10"],
+        ["1.56 %", "25"],
+        ["4.69 %", "10"],
+        ["4.69 %", "25"],
+    ]
     assert absolute[2][2] == "22.10/0.500"
     assert absolute[2][6] == "**27.10/0.500**"
     assert absolute[2][4] == "25.10/0.500"
@@ -59,6 +66,30 @@ def test_table_1_has_a_line_for_each_ratio_and_dose(made_up: Evaluation) -> None
     assert minmax[0][-1] == "FSHNet, paper"
     assert (minmax[2][2], minmax[2][-1], minmax[5][-1]) == ("12.10/0.400", "25.22/0.818", "26.67/0.868")
     assert "stemscan evaluate" in text
+
+
+def test_no_scores_of_the_paper_beside_micrographs_of_one_s_own(made_up: Evaluation, tmp_path: Path) -> None:
+    own = tuple(replace(image, set="real") for image in made_up.request.images)
+    asked = replace(made_up.request, images=own)
+    text = markdown(replace(made_up, request=asked, rows=tuple(replace(row, set="real") for row in made_up.rows)))
+    assert "paper |" not in text
+    assert "published code" not in text
+    assert "paper |" in markdown(made_up)
+
+
+def test_a_method_keeps_its_colour_and_marker_and_variants_their_method_s(made_up: Evaluation) -> None:
+    alone = styles_of([parse_contender("fourier-eb")])["fourier-eb"]
+    beside = styles_of(
+        [parse_contender(text) for text in ("mine=fourier-eb,factor=1", "blend", "fourier-eb", "linear")]
+    )
+    assert beside["fourier-eb"] == alone
+    assert (beside["mine"]["color"], beside["mine"]["marker"]) == (alone["color"], alone["marker"])
+    assert (beside["mine"]["ls"], beside["mine"]["mfc"]) != (alone["ls"], alone["mfc"])
+    plain = parse_contender("fourier-eb")
+    names = set(built_in()) - set(BESIDE) - {"csnet", "reconnet"}  # which need weights
+    every = styles_of([replace(plain, label=name, method=name) for name in sorted(names)])
+    for key in ("color", "marker"):
+        assert len({style[key] for style in every.values()}) == len(every)
 
 
 def test_the_oracle_is_never_the_best(made_up: Evaluation) -> None:
@@ -71,7 +102,7 @@ def test_tables_2_to_4(made_up: Evaluation) -> None:
     text = markdown(made_up)
     assert "| fourier-eb | 2.5 |  |  |  | 70.0% | 70.0% |" in text
     robust = table(text, "Table 3", "Min-max")
-    assert [line[0] for line in robust[2:]] == ["1.56%", "5%"]
+    assert [line[0] for line in robust[2:]] == ["1.56 %", "4.69 %"]
     assert robust[3][-1] == "26.72/0.866"
     variants = table(text, "Table 4", "Absolute")
     assert variants[0] == ["ratio", "narrow", "ablation:flat", "normconv", "constant"]

@@ -296,7 +296,7 @@ def test_lines_of_the_picture_are_moves() -> None:
 
     program = Program(plan_of((64, 64), order={"kind": "random"}), profile_of())
     axis = Figure().subplots()
-    picture._draw_path(axis, program, (20, 30), "corner")
+    picture._draw_path(axis, program, ((0, 20), (0, 30)), "corner")
     moved = np.asarray(axis.lines[0].get_xydata())[:, ::-1]
     first = program.path.positions(0, 192)
     moves = {(*a, *b) for a, b in pairwise(map(tuple, first.tolist()))}
@@ -311,9 +311,18 @@ def test_no_lines_where_samples_are_left_out(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(picture, "_MOST_POINTS", 100)
     axis = Figure().subplots()
-    picture._draw_path(axis, Program(plan_of(), profile_of()), (64, 64), "path")
+    picture._draw_path(axis, Program(plan_of(), profile_of()), ((0, 64), (0, 64)), "path")
     assert not axis.lines
     assert "one of 2 samples" in axis.get_title()
+
+
+def test_the_part_that_is_shown_lies_where_samples_are() -> None:
+    region = {"kind": "polygon", "points": [[10, 300], [10, 380], [60, 380]]}
+    program = Program(plan_of((400, 400), region=region), profile_of())
+    (top, bottom), (left, right) = picture._window(program)
+    assert (bottom - top, right - left) == (128, 128)
+    first = program.path.positions(0, program.plan.samples_per_pass)
+    assert ((first >= (top, left)) & (first < (bottom, right))).all()
 
 
 def test_pictures(tmp_path: Path) -> None:
