@@ -27,7 +27,7 @@ _OWN: Final = {
 _OTHERS: Final = (("#332288", "v"), ("#117733", "d"), ("#aa4499", "H"), ("#661100", "8"))
 """For methods of other people, in the order in which they stand."""
 
-_VARIANTS: Final = (("--", "none"), (":", "none"), ("-.", "none"), ((0, (5, 1, 1, 1, 1, 1)), "none"))
+_VARIANTS: Final = ("--", ":", "-.")
 _BESIDE_LINES: Final = (":", "-.")
 _GREY: Final = "#7f7f7f"
 
@@ -57,6 +57,6 @@ def styles_of(contenders: Sequence[Contender]) -> dict[str, dict[str, Any]]:
         else:
             own = _OWN.get(one.method) or _OTHERS[others.index(one.method) % len(_OTHERS)]
             number = seen[one.method] = seen.get(one.method, -1) + 1
-            line, face = ("-", own[0]) if number == 0 else _VARIANTS[(number - 1) % len(_VARIANTS)]
+            line, face = ("-", own[0]) if number == 0 else (_VARIANTS[(number - 1) % len(_VARIANTS)], "none")
             styles[one.label] = {"color": own[0], "marker": own[1], "ms": 5, "lw": 1.5, "ls": line, "mfc": face}
     return styles
