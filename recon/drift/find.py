@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from stemscan.arguments import described
 from stemscan.display import Rows, as_html, as_text
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from stemscan.store.trajectory import Trajectory
 
 __all__ = ["Drift", "find_drift", "opened", "store_drift"]
+
+_WHOLE: Final = 1 << 24
+_STRIP: Final = 1 << 22
+"""Pixels of the largest frame that is looked at as a whole, and of a strip of larger ones."""
 
 _BYTES_A_SAMPLE = 400
 _BYTES_A_PIXEL = 160
@@ -108,9 +112,11 @@ def find_drift(source: Acquisition | str | Path, progress: Callable[[int, int], 
     if not acquisition.samples_committed:
         raise ReconError(f"expected samples in {str(acquisition.path)!r}, got none; acquire some first")
     rows, columns = acquisition.shape
-    needed = _BYTES_A_SAMPLE * acquisition.samples_committed + _BYTES_A_PIXEL * rows * columns
+    pixels = rows * columns if rows * columns <= _WHOLE else _STRIP
+    share = pixels / (rows * columns)
+    needed = share * (_BYTES_A_SAMPLE * acquisition.samples_committed + _BYTES_A_PIXEL * rows * columns)
     require_memory(needed, f"to find the drift of {rows} x {columns} pixels")
-    samples = TimedSamples.of_acquisition(acquisition)
+    samples = TimedSamples.up_to(acquisition, pixels)
     return drift_of(samples, acquisition.pixel_size_nm, progress)
 
 

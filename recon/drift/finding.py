@@ -145,7 +145,8 @@ def best_scale(samples: TimedSamples, offsets: Floats) -> Scale | None:
 
 def _judged(samples: TimedSamples, knots: Knots, refined: Posterior, scale: Scale) -> Found:
     """Judgement of a trajectory."""
-    trajectory = _with_moves(Trajectory.of(np.clip(knots.samples(), 0, None), refined.offsets, refined.std), samples)
+    times = samples.in_scan(np.clip(knots.samples(), 0, None))
+    trajectory = _with_moves(Trajectory.of(times, refined.offsets, refined.std), samples)
     before = read_samples(samples, np.zeros((samples.count, 2)), scale)
     after = read_samples(samples, samples.moves + knots.spread(refined.offsets), scale)
     gain = _gain(samples, before, after)
@@ -170,8 +171,9 @@ def _with_moves(drift: Trajectory, samples: TimedSamples) -> Trajectory:
     if samples.moved is None:
         return drift
     edges = samples.pass_starts[1:-1]
-    at = np.union1d(drift.samples, np.concatenate([edges - 1, edges]))
-    number = np.clip(np.searchsorted(samples.pass_starts, at, side="right") - 1, 0, samples.passes - 1)
+    starts = samples.in_scan(samples.pass_starts.astype(np.float64))
+    at = np.union1d(drift.samples, samples.in_scan(np.concatenate([edges - 1, edges]).astype(np.float64)))
+    number = np.clip(np.searchsorted(starts, at, side="right") - 1, 0, samples.passes - 1)
     return Trajectory.of(at, drift.at(at) + samples.moved[number], drift.std_at(at))
 
 

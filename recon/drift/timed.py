@@ -19,6 +19,9 @@ Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 
 _BATCH: Final = 1 << 20
+_NARROWEST: Final = 128
+"""Columns of a strip at least."""
+
 _FEWEST_SLABS: Final = 4
 _MOST_SLABS: Final = 8
 
@@ -39,6 +42,8 @@ class TimedSamples:
         Rows and columns of the grid.
     dose : float
         Electrons per sample at signal 1.
+    numbers : ndarray of int64, (n,), optional
+        Number of each in the scan, where these are but some of its samples.
     moved : ndarray of float64, (T, 2), optional
         Place of the field in each pass where drift was followed, less the mean over the samples; `positions` are on
         the grid as it was moved.
@@ -50,6 +55,7 @@ class TimedSamples:
     shape: tuple[int, int]
     dose: float
     moved: Floats | None = None
+    numbers: Whole | None = None
 
     @classmethod
     def of_acquisition(cls, acquisition: Acquisition) -> TimedSamples:
@@ -57,29 +63,50 @@ class TimedSamples:
         signal, positions = _read(acquisition, 0, acquisition.samples_committed)
         starts = np.minimum(np.asarray(acquisition.layout.pass_starts, np.int64), len(signal))
         begun = np.diff(starts) > 0
-        offsets, sizes = acquisition.field_offsets[begun], np.diff(starts)[begun]
-        moved = offsets - np.average(offsets, axis=0, weights=sizes) if np.ptp(offsets, axis=0).any() else None
+        moved = _moved(acquisition.field_offsets[begun], np.diff(starts)[begun])
         kept = np.concatenate([[True], begun])
         return cls(signal, positions, starts[kept], acquisition.shape, acquisition.electrons_per_sample, moved)
 
     @classmethod
+    def up_to(cls, acquisition: Acquisition, pixels: int) -> TimedSamples:
+        """The samples of an acquisition; of a frame of more pixels, those of a strip of columns in its middle.
+
+        A scan along rows passes the strip at all times.
+        """
+        rows, columns = acquisition.shape
+        width = max(pixels // rows, _NARROWEST)
+        if rows * columns <= pixels or width >= columns:
+            return cls.of_acquisition(acquisition)
+        first = (columns - width) // 2
+        return cls.of_strip(acquisition, slice(first, first + width))
+
+    @classmethod
     def of_strip(cls, acquisition: Acquisition, columns: slice) -> TimedSamples:
-        """Those of some columns, which a scan along rows passes at all times; read in batches."""
+        """Those of some columns; read in batches."""
         edges = np.minimum(np.asarray(acquisition.layout.pass_starts, np.int64), acquisition.samples_committed)
-        signal, positions, starts = [np.empty(0)], [np.empty((0, 2))], [0]
-        for begin, end in pairwise(edges.tolist()):
+        signal, positions, numbers, starts = [np.empty(0)], [np.empty((0, 2))], [np.empty(0, np.int64)], [0]
+        begun: list[int] = []
+        for index, (begin, end) in enumerate(pairwise(edges.tolist())):
             found = 0
             for first in range(begin, end, _BATCH):
                 values, places = _read(acquisition, first, min(first + _BATCH, end))
                 inside = (places[:, 1] >= columns.start) & (places[:, 1] < columns.stop)
                 signal.append(values[inside])
                 positions.append(places[inside] - [0, columns.start])
+                numbers.append(first + np.nonzero(inside)[0])
                 found += int(inside.sum())
             if found:
                 starts.append(starts[-1] + found)
-        shape = acquisition.shape[0], columns.stop - columns.start
-        dose = acquisition.electrons_per_sample
-        return cls(np.concatenate(signal), np.concatenate(positions), np.array(starts, np.int64), shape, dose)
+                begun.append(index)
+        return cls(
+            np.concatenate(signal),
+            np.concatenate(positions),
+            np.array(starts, np.int64),
+            (acquisition.shape[0], columns.stop - columns.start),
+            acquisition.electrons_per_sample,
+            _moved(acquisition.field_offsets[begun], np.diff(starts)),
+            np.concatenate(numbers),
+        )
 
     @classmethod
     def of_pass(cls, acquisition: Acquisition, number: int) -> TimedSamples:
@@ -111,6 +138,13 @@ class TimedSamples:
             return np.zeros((self.count, 2))
         return np.repeat(self.moved, np.diff(self.pass_starts), axis=0)
 
+    def in_scan(self, at: Floats) -> Floats:
+        """Numbers in the whole scan of numbers among these samples, which may lie between two or beyond the ends."""
+        if self.numbers is None:
+            return at
+        inner = np.interp(at, np.arange(self.count), self.numbers)
+        return np.asarray(inner + np.minimum(at, 0) + np.maximum(at - (self.count - 1), 0))
+
     def parts(self, per_pass: int) -> Whole:
         """Part of each sample, (n,), where each pass is cut into parts of equal time."""
         number = np.searchsorted(self.pass_starts, np.arange(self.count), side="right") - 1
@@ -124,6 +158,13 @@ class TimedSamples:
             return self.parts(-(-_FEWEST_SLABS // self.passes))
         number = self.parts(1)
         return number if self.passes <= _MOST_SLABS else number * _MOST_SLABS // self.passes
+
+
+def _moved(offsets: Floats, sizes: Whole) -> Floats | None:
+    """Where the field lay in passes of so many samples, about the mean; None where it stayed."""
+    if not len(offsets) or not np.ptp(offsets, axis=0).any():
+        return None
+    return np.asarray(offsets - np.average(offsets, axis=0, weights=sizes))
 
 
 def _read(acquisition: Acquisition, start: int, stop: int) -> tuple[Floats, Floats]:

@@ -20,23 +20,27 @@ __all__ = ["mean_offset", "moved_columns", "moved_image", "true_offsets"]
 
 Floats = npt.NDArray[np.float64]
 
+_BATCH: Final = 1 << 20
+
 _NOTHING: Final = 0.02
 """Mean offsets in pixels that are left as they are: those of jitter."""
 
 
-def true_offsets(acquisition: Acquisition) -> Floats | None:
-    """Offsets of a simulation's beam on the specimen, (n, 2) in pixels; None where they are not known."""
+def true_offsets(acquisition: Acquisition, start: int = 0, stop: int | None = None) -> Floats | None:
+    """Offsets of a simulation's beam on the specimen at samples start .. stop - 1, (n, 2) px; None where not known."""
     if "truth_trajectory" not in acquisition.tracks or not acquisition.samples_committed:
         return None
-    places = acquisition.actual()
-    known = acquisition.positions() if places is None else places
-    return np.asarray(acquisition.track("truth_trajectory").astype(np.float64) - known)
+    places = acquisition.actual(start, stop)
+    known = acquisition.positions(start, stop) if places is None else places
+    return np.asarray(acquisition.track("truth_trajectory", start, stop).astype(np.float64) - known)
 
 
 def mean_offset(acquisition: Acquisition) -> Floats:
     """Their mean, (2,); 0 where they are not known, or next to nothing."""
-    offsets = true_offsets(acquisition)
-    mean = np.zeros(2) if offsets is None else offsets.mean(axis=0)
+    number = acquisition.samples_committed
+    batches = [(start, min(start + _BATCH, number)) for start in range(0, number, _BATCH)]
+    sums = [one.sum(axis=0) for one in (true_offsets(acquisition, *batch) for batch in batches) if one is not None]
+    mean = np.sum(sums, axis=0) / number if sums else np.zeros(2)
     return np.asarray(mean if np.abs(mean).max() > _NOTHING else np.zeros(2))
 
 

@@ -33,6 +33,9 @@ _UNSURE: Final = 0.1
 _FAR: Final = 1.0
 """Detail of the test, and RMS motion in pixels that starts a search: by the samples' pull, and by correlation alone."""
 
+_PIXELS: Final = 1 << 22
+"""Of larger frames a strip is tested, which takes 0.7 GB."""
+
 _KNOTS_A_PASS: Final = 4
 _MOST_KNOTS: Final = 65
 _CONTRAST: Final = 6.0
@@ -89,7 +92,7 @@ def drift_to_use(acquisition: Acquisition, use: DriftUse = "auto") -> Used:
         if stored is None
         else (f"the drift in {where} is not that of these samples and was left out; find it anew by stemscan drift",)
     )
-    if not acquisition.samples_committed or not moves(TimedSamples.of_acquisition(acquisition)):
+    if not acquisition.samples_committed or not moves(TimedSamples.up_to(acquisition, _PIXELS)):
         return Used(None, "none", stale)
     found = find_drift(acquisition)
     if found.verdict == "ambiguous":

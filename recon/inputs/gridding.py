@@ -9,6 +9,7 @@ leaves out what lies outside of the grid.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,14 +123,14 @@ class PlacedSamples:
 
 
 def unreached(
-    commanded: npt.NDArray[np.integer[Any]], actual: npt.NDArray[np.floating[Any]], shape: tuple[int, int]
+    batches: Iterable[tuple[npt.NDArray[np.integer[Any]], npt.NDArray[np.floating[Any]]]], shape: tuple[int, int]
 ) -> float:
     """Share of the blocks of 16 x 16 pixels that were to be sampled and that a lagging beam never reached.
 
     Parameters
     ----------
-    commanded, actual : ndarray, (n, 2)
-        (row, column) in pixels.
+    batches : iterable of (ndarray, ndarray), (n, 2) each
+        Commanded and actual (row, column) in pixels.
     shape : (int, int)
         Rows and columns of the grid.
 
@@ -140,10 +141,13 @@ def unreached(
 
     Examples
     --------
-    >>> unreached(np.array([[0, 0], [0, 40]]), np.array([[0, 0], [0, 12.5]]), (16, 48))
+    >>> unreached([(np.array([[0, 0], [0, 40]]), np.array([[0, 0], [0, 12.5]]))], (16, 48))
     0.5
     """
-    planned, reached = _blocks(commanded, shape), _blocks(np.rint(actual), shape)
+    planned, reached = (np.zeros([-(-side // _BLOCK) for side in shape], bool) for _ in range(2))
+    for commanded, actual in batches:
+        planned |= _blocks(commanded, shape)
+        reached |= _blocks(np.rint(actual), shape)
     return float(np.count_nonzero(planned & ~reached)) / max(float(np.count_nonzero(planned)), 1.0)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stemscan.store.reader import Acquisition
     from stemscan.types import Image
 
-__all__ = ["Positions", "input_bytes", "load_inputs", "opened", "origin_of"]
+__all__ = ["Positions", "check_positions", "input_bytes", "load_inputs", "opened", "origin_of"]
 
 Positions = Literal["actual", "commanded"]
 
@@ -31,8 +31,8 @@ _UNREACHED: Final = 0.02
 _SATURATED: Final = 1e-4
 """Share of saturated samples above which the user is warned."""
 
-_BRIGHT: Final = 99.0
-"""Percentile of samples that stands for bright ones."""
+_BRIGHT: Final = 0.99
+"""Share of samples that are no brighter than what stands for bright ones."""
 
 _NOISIER: Final = 0.2
 """Share by which dead time raises their variance above which the user is warned."""
@@ -86,14 +86,9 @@ def load_inputs(
     """
     from stemscan.recon.drift.using import drift_to_use
 
-    if positions not in (None, *get_args(Positions)):
-        raise ReconError(f"expected positions 'actual' or 'commanded', got {positions!r}; give one of the two")
     acquisition = opened(source)
+    check_positions(acquisition, positions)
     places = None if positions == "commanded" else acquisition.actual()
-    if positions == "actual" and places is None:
-        raise ReconError(
-            f"expected a store with actual positions, got {str(acquisition.path)!r}, which has none; use the commanded"
-        )
     rows, columns = acquisition.shape
     number = acquisition.channel_number(channel)
     detector, truths = acquisition.channels[number], acquisition.truths
@@ -110,8 +105,6 @@ def load_inputs(
     used = drift_to_use(acquisition, drift) if isinstance(drift, str) else drift
     origin = origin_of(acquisition, number, used, actual=places is not None)
     dose = acquisition.electrons_per_sample
-    if places is not None:
-        _warn_of_gaps(acquisition, places, origin["warnings"])
     if used.trajectory is not None:
         commanded = acquisition.positions().astype(np.float32) if places is None else places
         places = commanded + used.trajectory.at(np.arange(len(commanded))).astype(np.float32)
@@ -121,6 +114,21 @@ def load_inputs(
     visits = acquisition.visits()
     frames = _frames(acquisition, visits, number)
     return Inputs.from_arrays(frames, visits, dose, source=origin, **known)
+
+
+def check_positions(acquisition: Acquisition, positions: str | None) -> None:
+    """Refuse positions that there are not.
+
+    Raises
+    ------
+    ReconError
+    """
+    if positions not in (None, *get_args(Positions)):
+        raise ReconError(f"expected positions 'actual' or 'commanded', got {positions!r}; give one of the two")
+    if positions == "actual" and not acquisition.has_actual:
+        raise ReconError(
+            f"expected a store with actual positions, got {str(acquisition.path)!r}, which has none; use the commanded"
+        )
 
 
 def opened(source: str | Path | Acquisition) -> Acquisition:
@@ -157,6 +165,8 @@ def origin_of(acquisition: Acquisition, channel: int, used: Used, *, actual: boo
     if used.trajectory is not None:
         rms, std = used.trajectory.rms, used.trajectory.rms_std
         origin["drift"] = {"origin": used.origin, "rms_px": round(rms, 4), "std_px": round(std, 4)}
+    if actual:
+        _warn_of_gaps(acquisition, warnings)
     _warn_of_saturation(acquisition, channel, warnings)
     if detector.dead_share:
         origin["dead_time"] = _dead_time(acquisition, channel, warnings)
@@ -186,11 +196,19 @@ def _placed(acquisition: Acquisition, places: npt.NDArray[np.float32], channel: 
     return PlacedSamples.of(electrons, places, tuple(acquisition.layout.pass_starts), acquisition.shape)
 
 
-def _warn_of_gaps(acquisition: Acquisition, places: npt.NDArray[np.float32], warnings: list[str]) -> None:
+def _batches(acquisition: Acquisition) -> list[tuple[int, int]]:
+    """First sample and end of batches in which samples are looked at."""
+    number = acquisition.samples_committed
+    return [(start, min(start + _BATCH, number)) for start in range(0, number, _BATCH)]
+
+
+def _warn_of_gaps(acquisition: Acquisition, warnings: list[str]) -> None:
     """Say so where the beam lagged so far behind that parts of the grid were not sampled."""
     from stemscan.recon.inputs.gridding import unreached
 
-    share = unreached(acquisition.positions(), places, acquisition.shape)
+    shape, places = acquisition.shape, (acquisition.actual(*batch) for batch in _batches(acquisition))
+    commanded = (acquisition.positions(*batch) for batch in _batches(acquisition))
+    share = unreached(((one, at) for one, at in zip(commanded, places, strict=True) if at is not None), shape)
     if share > _UNREACHED:
         warnings.append(
             f"the beam lagged so far behind that it never reached {100 * share:.0f} % of the image's blocks of 16 x 16 "
@@ -203,10 +221,8 @@ def _warn_of_saturation(acquisition: Acquisition, channel: int, warnings: list[s
     detector = acquisition.channels[channel]
     if detector.full == math.inf:
         return
-    number = acquisition.samples_committed
-    batches = ((start, min(start + _BATCH, number)) for start in range(0, number, _BATCH))
-    saturated = sum(int(acquisition.saturated(*batch, channel=channel).sum()) for batch in batches)
-    share = saturated / max(number, 1)
+    saturated = sum(int(acquisition.saturated(*batch, channel=channel).sum()) for batch in _batches(acquisition))
+    share = saturated / max(acquisition.samples_committed, 1)
     if share <= _SATURATED:
         return
     if detector.dead_share and detector.full != detector.largest:
@@ -221,17 +237,30 @@ def _warn_of_saturation(acquisition: Acquisition, channel: int, warnings: list[s
 def _dead_time(acquisition: Acquisition, channel: int, warnings: list[str]) -> dict[str, float]:
     """Dead time and what it lost; says so where noise is well above that of counts."""
     share = acquisition.channels[channel].dead_share
-    pulses = acquisition.counts(channel=channel).astype(np.float64)
+    pulses, number = _histogram(acquisition, channel)
     made_up = without_dead_time(pulses, share)
-    bright = float(np.percentile(made_up, _BRIGHT)) * share if len(made_up) else 0.0
+    reached = np.searchsorted(np.cumsum(number), _BRIGHT * number.sum())
+    bright = float(made_up[reached]) * share if number.any() else 0.0
     if bright > _NOISIER:
         warnings.append(
             f"dead time lost {100 * bright / (1 + bright):.0f} % of the electrons of bright samples; they are made up "
             f"for, but noise there is {math.sqrt(1 + bright):.2g} times that of counts, and standard deviations are "
             "too small: lower the current"
         )
-    lost = 1 - pulses.sum() / made_up.sum() if pulses.any() else 0.0
+    all_pulses = float(pulses @ number)
+    lost = 1 - all_pulses / float(made_up @ number) if all_pulses else 0.0
     return {"of_dwell": share, "lost": round(float(lost), 4)}
+
+
+def _histogram(acquisition: Acquisition, channel: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Numbers of pulses that occur in samples, ascending, and how many samples have each."""
+    seen: dict[float, int] = {}
+    for batch in _batches(acquisition):
+        values, numbers = np.unique(acquisition.counts(*batch, channel=channel), return_counts=True)
+        for value, number in zip(values.tolist(), numbers.tolist(), strict=True):
+            seen[value] = seen.get(value, 0) + number
+    pulses = sorted(seen)
+    return np.array(pulses, np.float64), np.array([seen[one] for one in pulses], np.int64)
 
 
 def _frames(acquisition: Acquisition, visits: npt.NDArray[Any], channel: int) -> npt.NDArray[Any]:

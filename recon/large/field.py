@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from stemscan.recon.inputs.inputs import Inputs
+from stemscan.recon.large.samples_field import Placing, SamplesField
 from stemscan.types import Image, ReadOnlyMapping
 
 if TYPE_CHECKING:
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
     from stemscan.store.reader import Acquisition
 
 __all__ = ["Field", "LoadedField", "StoreField", "open_field"]
-
-_STRIP: Final = 128, 1024
-_STRIP_PIXELS: Final = 1 << 22
-"""Columns at least and at most, and pixels, in which motion is looked for: a test of 0.7 GB."""
 
 
 class Field(Protocol):
@@ -166,10 +163,7 @@ def open_field(
     device: str = "cpu",
     drift: DriftUse = "auto",
 ) -> Field:
-    """Open a store part by part where that is possible, and read it into memory where it is not.
-
-    It is read where samples lie between pixels or drifted, dead time is to be made up for, channels are merged, or the
-    store is not complete.
+    """Open a store, of which parts are read; one whose channels are merged is read into memory.
 
     Parameters
     ----------
@@ -181,37 +175,20 @@ def open_field(
     StemscanError
         As `load_channels`.
     """
-    from stemscan.recon.drift.using import Used
-    from stemscan.recon.inputs.reading import opened, origin_of
+    from stemscan.recon.drift.using import drift_to_use
+    from stemscan.recon.inputs.reading import check_positions, opened, origin_of
     from stemscan.recon.joint.reading import chosen_channels, load_channels
 
     acquisition = opened(source)
     numbers = chosen_channels(acquisition, channel)
-    placed = acquisition.has_actual and positions != "commanded"
-    if (
-        acquisition.state != "complete"
-        or placed
-        or positions == "actual"
-        or len(numbers) > 1
-        or acquisition.channels[numbers[0]].dead_share
-        or "truth_trajectory" in acquisition.tracks
-        or (positions != "commanded" and _drifts(acquisition, drift))
-    ):
+    if len(numbers) > 1 or not acquisition.samples_committed:
         return LoadedField(load_channels(acquisition, channel, positions, device=device, drift=drift))
-    return StoreField(acquisition, numbers[0], origin_of(acquisition, numbers[0], Used(None, "none"), actual=False))
-
-
-def _drifts(acquisition: Acquisition, use: DriftUse) -> bool:
-    """Tell whether there may be drift to undo, from a strip of columns."""
-    from stemscan.recon.drift.timed import TimedSamples
-    from stemscan.recon.drift.using import moves
-
-    if use == "off":
-        return False
-    if use == "stored" or acquisition.has_drift:
-        return True
-    rows, columns = acquisition.shape
-    width = min(columns, max(_STRIP_PIXELS // rows, _STRIP[0]), _STRIP[1])
-    first = (columns - width) // 2
-    strip = TimedSamples.of_strip(acquisition, slice(first, first + width))
-    return strip.count > 0 and moves(strip)
+    check_positions(acquisition, positions)
+    number, actual = numbers[0], acquisition.has_actual and positions != "commanded"
+    used = drift_to_use(acquisition, "off" if positions == "commanded" else drift)
+    origin = origin_of(acquisition, number, used, actual=actual)
+    placing = Placing(actual, used.trajectory)
+    drawn = acquisition.state == "complete" and not acquisition.channels[number].dead_share
+    if drawn and placing.on_pixels and "truth_trajectory" not in acquisition.tracks:
+        return StoreField(acquisition, number, origin)
+    return SamplesField(acquisition, number, origin, placing)
