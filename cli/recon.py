@@ -233,7 +233,7 @@ def _in_tiles(
     talk: Talk, acquisition: Acquisition, chosen: Method, output: Path, source: dict[str, Any], options: dict[str, Any]
 ) -> None:
     """Reconstruct a large frame."""
-    from stemscan.recon.large.field import open_field
+    from stemscan.recon.large.opening import open_field
     from stemscan.recon.large.to_file import reconstruct_to_file
 
     with talk.progress("reading"):

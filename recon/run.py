@@ -96,8 +96,9 @@ def reconstruct(
         if not (grid == "plan" and in_tiles(chosen, source.shape, weights)):
             source = load_channels(source, 0 if channel is None else channel, device=where, drift=drift)
     if grid == "plan" and in_tiles(chosen, source.shape, weights):
-        from stemscan.recon.large.field import LoadedField, open_field
+        from stemscan.recon.large.field import LoadedField
         from stemscan.recon.large.memory import reconstruct_in_memory
+        from stemscan.recon.large.opening import open_field
 
         number = 0 if channel is None else channel
         field = (

@@ -18,6 +18,7 @@ from stemscan.types import Floats, Image, ReadOnlyMapping
 from stemscan.units import counted
 
 if TYPE_CHECKING:
+    from stemscan.recon.large.field import Field
     from stemscan.store.reader import Acquisition
     from stemscan.store.trajectory import Trajectory
 
@@ -36,7 +37,7 @@ class Placing(NamedTuple):
     Attributes
     ----------
     actual : bool
-        Where the beam was, rather than on the commanded pixels.
+        On the places of the beam, rather than on the commanded pixels.
     trajectory : Trajectory or None
         Drift to undo.
     """
@@ -55,11 +56,8 @@ class SamplesField:
 
     Parameters
     ----------
-    acquisition : Acquisition
-    channel : int
     source : mapping
         See `Inputs`.
-    placing : Placing
     rows : ndarray of float64, (B, 2), optional
         First and last row of each batch of samples; looked up in the store unless given.
     """
@@ -123,6 +121,10 @@ class SamplesField:
         wide = _wider((rows, columns), reach, self.shape)
         moved = moved_image(self._windows.truth(*wide), self._truth_offset)
         return np.ascontiguousarray(moved[_within((rows, columns), wide)])
+
+    def alone(self, rows: slice, columns: slice) -> Field:
+        """See `Field`: itself, which opens the store where it is sent."""
+        return self
 
     def _places(self, start: int, stop: int) -> npt.NDArray[np.float32]:
         """Positions of samples start .. stop - 1, (n, 2)."""

@@ -19,7 +19,8 @@ from stemscan.recon.inputs import reading
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.inputs.reading import load_inputs
 from stemscan.recon.large import samples_field
-from stemscan.recon.large.field import Field, LoadedField, StoreField, open_field
+from stemscan.recon.large.field import Field, LoadedField, StoreField
+from stemscan.recon.large.opening import open_field
 from stemscan.recon.large.samples_field import SamplesField
 from stemscan.simulators.api import Specimen
 from stemscan.simulators.session import simulate
@@ -163,9 +164,10 @@ def test_drift_is_sought_in_a_strip(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     plan = ss.ScanPlan(pattern=pattern, shape=shape, passes=4, dwell="1us", dose=dose, seed=4, pixel_size="0.01nm")
     moving = tmp_path / "moving.yaml"
     moving.write_text("stage_drift: {scan_px: [6, -5]}\n")
+    instruments: list[str | Path] = ["ideal", moving]
     stores = [
         ss.simulate(plan, "crystal:SrTiO3[001]", tmp_path / f"{number}.zarr", instrument=instrument)
-        for number, instrument in enumerate(("ideal", moving))
+        for number, instrument in enumerate(instruments)
     ]
     whole = ss.find_drift(stores[1]).trajectory
     monkeypatch.setattr(find, "_WHOLE", 192 * 200)

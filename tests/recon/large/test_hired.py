@@ -18,8 +18,9 @@ from stemscan.errors import ReconError, UsageError
 from stemscan.recon.evaluation import clients
 from stemscan.recon.inputs.inputs import Inputs
 from stemscan.recon.large import hired
-from stemscan.recon.large.field import Field, LoadedField, open_field
+from stemscan.recon.large.field import Field, LoadedField
 from stemscan.recon.large.flight import Crew, Task
+from stemscan.recon.large.opening import open_field
 from stemscan.recon.large.run import reconstruct_tiles
 from stemscan.recon.large.to_file import reconstruct_to_file
 from stemscan.recon.large.work import TileWork
