@@ -39,6 +39,7 @@ NAMES: Final = frozenset(
         "doubt:recorded",
         "draw:pass",
         "draw:synced",
+        "draw:level",
         "complete:begin",
         "complete:recorded",
         "abort:recorded",

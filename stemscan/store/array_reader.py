@@ -116,15 +116,23 @@ class ArrayReader:
             ] = part
         return found
 
+    def part(self, region: tuple[slice, ...]) -> NDArray[Any]:
+        """Any part, of slices with both ends; not checked."""
+        return self._get(region, self._folder / self._spec.path)
+
     def chunk(self, index: tuple[int, ...]) -> NDArray[Any]:
         """One chunk, as far as the array reaches; not checked."""
         region = tuple(slice(at * size, (at + 1) * size) for at, size in zip(index, self._spec.chunks, strict=True))
+        return self._get(region, self._spec.chunk_file(self._folder, index))
+
+    def _get(self, region: tuple[slice, ...], where: Path) -> NDArray[Any]:
+        """Part of the array; `where` names the file for messages."""
         try:
-            return patiently(lambda: np.asarray(self._array[region]), self._spec.chunk_file(self._folder, index))
+            return patiently(lambda: np.asarray(self._array[region]), where)
         except (StemscanError, MemoryError):
             raise
         except Exception as problem:
-            raise damaged(self._spec.chunk_file(self._folder, index), problem) from problem
+            raise damaged(where, problem) from problem
 
     def _damage(self, first: int, last: int, problem: Exception) -> StemscanError:
         """The error for what could not be read, which names the first file that cannot be read by itself."""

@@ -19,7 +19,7 @@ from zarr.storage import MemoryStore
 
 from stemscan.errors import StoreError
 from stemscan.store.files import ROOT, sync_folder, writing
-from stemscan.store.schema import PICTURES, ArraySpec
+from stemscan.store.schema import DRAWN, ArraySpec
 from stemscan.store.zarr_stores import reading, reading_store, settle, writing_store
 
 __all__ = ["ArrayWriter", "check_metadata", "create_array"]
@@ -66,7 +66,7 @@ def _told(metadata: Any) -> str:
 
 def _create(store: Store, spec: ArraySpec) -> zarr.Array[Any]:
     """Make an array in a zarr store."""
-    level = _PICTURE_LEVEL if spec.path in PICTURES else _LEVEL
+    level = _PICTURE_LEVEL if spec.path in DRAWN else _LEVEL
     codecs = BloscCodec(cname="zstd", clevel=level, shuffle="bitshuffle", typesize=spec.dtype.itemsize), Crc32cCodec()
     return zarr.create_array(
         store,

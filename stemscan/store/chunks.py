@@ -9,6 +9,7 @@ from __future__ import annotations
 from stemscan.path.scan_path import ScanPath
 from stemscan.runtime.failpoints import failpoint
 from stemscan.store.digest_table import DigestWriter
+from stemscan.store.levels import draw_levels
 from stemscan.store.opening import OpenStore
 from stemscan.store.pictures import PictureWriter
 from stemscan.store.record_parts import DigestsRecord
@@ -73,9 +74,10 @@ class StoreChunks:
             self._pictures.draw(self._store.record.samples_committed, self._digest_writer(), self._store.checks())
 
     def complete(self) -> Bound:
-        """Draw passes that were not made as passes without a visit, and bind all pictures."""
+        """Draw passes that were not made as passes without a visit, and levels, and bind all pictures."""
         digests, bound = self._digest_writer(), self._store.record.digests
         self._pictures.draw_empty(digests)
+        draw_levels(self._store.folder, self._store.specs, digests)
         if digests is None or bound is None:
             return {}
         return {"digests": bound.model_copy(update={"pictures": digests.pictures()})}

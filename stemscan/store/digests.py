@@ -7,10 +7,10 @@ committed, whatever was written after that.
 
 The array `digests` (chunks, 32) holds one row a chunk: first those of the samples, for each chunk one of counts, one of
 positions and, where there are any, one of actual positions and of each truth of samples; then the chunks of `frames`,
-of `visits`, of `truth` and of `truth_columns`, in C order. The record holds the SHA-256 of the rows of all whole chunks
-of samples that are committed, the digests of the chunk that is committed in part, and the SHA-256 of the rows of
-pictures (of a complete store) and of the truths. So a commit writes chunks, then digests, then the record, and a reader
-of the record before or after finds what it speaks of.
+of `visits`, of levels, of `truth` and of `truth_columns`, in C order. The record holds the SHA-256 of the rows of all
+whole chunks of samples that are committed, the digests of the chunk that is committed in part, and the SHA-256 of the
+rows of pictures (of a complete store) and of the truths. So a commit writes chunks, then digests, then the record, and
+a reader of the record before or after finds what it speaks of.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from stemscan.errors import StoreError
 from stemscan.store.record import StoreRecord
 from stemscan.store.record_parts import DigestsRecord
-from stemscan.store.schema import DIGEST_BYTES, PICTURES, SAMPLES, TRUTHS, ArraySpec, remedy
+from stemscan.store.schema import DIGEST_BYTES, DRAWN, SAMPLES, TRUTHS, ArraySpec, remedy
 
 __all__ = ["ChunkChecks", "ChunkRows", "chunk_digest", "unbound"]
 
@@ -60,7 +60,7 @@ class ChunkRows:
         self._specs = specs
         self._first: dict[str, int] = {}
         at = len(self.samples) * specs["samples/counts"].grid[0]
-        for name in (name for name in (*PICTURES, *TRUTHS) if name in specs):
+        for name in (name for name in (*DRAWN, *TRUTHS) if name in specs):
             self._first[name] = at
             at += int(np.prod(specs[name].grid))
         self.count = at

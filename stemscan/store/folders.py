@@ -34,7 +34,7 @@ __all__ = [
 ARRAYS = (
     *("frames", "visits", "samples/counts", "samples/position", "samples/actual"),
     *("truth_trajectory", "truth_current", "truth_fading", "truth_contamination"),
-    *("truth", "truth_columns", "digests"),
+    *("truth", "truth_columns", "digests", *(f"level{number}" for number in range(1, 13))),
 )
 GROUPS = ("samples",)
 REMOVED = "removed"

@@ -14,7 +14,7 @@ from stemscan.errors import PlanError, StoreError
 from stemscan.store.batch import common_dtype
 from stemscan.store.record import StoreRecord
 from stemscan.store.root import RootFile
-from stemscan.store.schema import SAMPLES, ArraySpec, Layout, array_specs, counts_dtypes, spec_on_disk
+from stemscan.store.schema import LEVELS, SAMPLES, ArraySpec, Layout, array_specs, counts_dtypes, spec_on_disk
 from stemscan.units import counted
 
 if TYPE_CHECKING:
@@ -129,6 +129,7 @@ def recorded_specs(record: StoreRecord, layout: Layout, folder: Path) -> dict[st
         columns=known,
         tracks=record.tracks,
         channels=channels,
+        levels=sum(name in record.arrays for name in LEVELS),
     )
     if channels is None:
         return usual

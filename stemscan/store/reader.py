@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from stemscan.arguments import whole_number
 from stemscan.errors import StoreError, UsageError
 from stemscan.store.files import DRIFT
 from stemscan.store.recorded import RecordedAcquisition
 from stemscan.store.root import open_root
+from stemscan.store.schema import LEVELS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -199,6 +201,26 @@ class Acquisition(RecordedAcquisition):
     def visits(self) -> NDArray[Any]:
         """Number of samples that hit each pixel in each pass, (T, H, W) uint8 or uint16; raises as `frames`."""
         return self._picture("visits", 0)
+
+    @property
+    def levels(self) -> int:
+        """Number of levels of the pyramid of `frames` that the store has; 0 of small frames and of older stores."""
+        return sum(name in self.arrays for name in LEVELS) if self.state == "complete" else 0
+
+    def level(self, number: int, *, channel: int = 0) -> NDArray[np.float32]:
+        """Level of the pyramid, 1 the finest: means of 2^number x 2^number pixels of `frames`, (T, h, w) float32.
+
+        Raises
+        ------
+        UsageError
+            When there is no such level or channel.
+        StoreError
+            When the data are damaged.
+        """
+        self._arrays.check_channel(channel)
+        whole_number(number, f"a level of {str(self.path)!r}, of which there are {self.levels}", 1, self.levels)
+        found: NDArray[np.float32] = self._arrays.picture(LEVELS[number - 1])[:, channel]
+        return found
 
     def _picture(self, name: str, channel: int) -> NDArray[Any]:
         """Frames or visits, read when the store is complete, else drawn."""

@@ -17,11 +17,13 @@ from stemscan.store.digest_table import DigestWriter
 from stemscan.store.digests import ChunkChecks, ChunkRows
 from stemscan.store.files import ROOT, StoreLock, remove_file, sync_folder, write_durably, writing
 from stemscan.store.folders import GROUPS, partials, refuse_links, sweep_partials
+from stemscan.store.levels import draw_levels
+from stemscan.store.ome import ome_attributes
 from stemscan.store.opening import OpenStore, plan_and_layout, recorded_specs
 from stemscan.store.pictures import PictureWriter
 from stemscan.store.record import event
 from stemscan.store.root import RootFile, load_root
-from stemscan.store.schema import SAMPLES, TRUTHS, ArraySpec, ome_attributes
+from stemscan.store.schema import SAMPLES, TRUTHS, ArraySpec
 
 if TYPE_CHECKING:
     from stemscan.store.record import StoreRecord
@@ -100,6 +102,7 @@ def _data(root: RootFile, files: set[Path]) -> list[Path]:
         pictures = PictureWriter(folder, specs, store.layout)
         pictures.draw(record.samples_committed, digests, checks)
         pictures.draw_empty(digests)
+        draw_levels(folder, specs, digests)
     changes: dict[str, object] = {"history": [*record.history, event("repaired", files=len(files))]}
     if digests is not None:
         digests.flush()

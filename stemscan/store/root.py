@@ -12,8 +12,9 @@ from stemscan.arguments import file_path
 from stemscan.errors import InputNotFoundError, StoreError
 from stemscan.store.files import ROOT, Json, StoreLock, read_json, sync_folder, write_durably
 from stemscan.store.folders import folder_kind
+from stemscan.store.ome import ome_attributes
 from stemscan.store.record import StoreRecord
-from stemscan.store.schema import Layout, ome_attributes
+from stemscan.store.schema import Layout
 
 __all__ = ["RootFile", "load_root", "open_root", "without_record"]
 

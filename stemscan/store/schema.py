@@ -18,7 +18,7 @@ import numpy as np
 
 from stemscan.errors import StoreError
 from stemscan.store.batch import DetectorInfo, common_dtype
-from stemscan.store.files import Json, read_json
+from stemscan.store.files import read_json
 from stemscan.types import UINT16_ELECTRONS, Noise
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DIGEST_BYTES",
+    "DRAWN",
     "FRAME_CHUNK",
+    "LEVELS",
     "PICTURES",
     "SAMPLES",
     "SAMPLE_CHUNK",
@@ -39,7 +41,6 @@ __all__ = [
     "array_specs",
     "counts_dtype",
     "counts_dtypes",
-    "ome_attributes",
     "planned_specs",
     "remedy",
     "spec_on_disk",
@@ -59,8 +60,14 @@ TRACKS: Final[dict[str, tuple[int, ...]]] = {
 SAMPLES: Final = ("samples/counts", "samples/position", "samples/actual", *TRACKS)
 PICTURES: Final = ("frames", "visits")
 TRUTHS: Final = ("truth", "truth_columns")
+LEVELS: Final = tuple(f"level{number}" for number in range(1, 13))
+"""Means of 2 x 2 pixels of frames, and of the level before, of frames that are larger than a chunk."""
+
+DRAWN: Final = (*PICTURES, *LEVELS)
+"""What follows from the samples."""
+
 COLUMN_CHUNK: Final = 1 << 14
-_OF_A_PICTURE: Final = re.compile(r"/(frames|visits)(/zarr\.json|/c(/\d+)+)?$")
+_OF_A_PICTURE: Final = re.compile(r"/(frames|visits|level\d+)(/zarr\.json|/c(/\d+)+)?$")
 DIGEST_BYTES: Final = 32
 
 _KINDS = {
@@ -71,7 +78,7 @@ _KINDS = {
     "samples/actual": ("float32",),
     "truth": ("float32",),
     "truth_columns": ("float64",),
-    **dict.fromkeys(TRACKS, ("float32",)),
+    **dict.fromkeys((*TRACKS, *LEVELS), ("float32",)),
 }
 
 
@@ -130,6 +137,19 @@ class Layout:
     def total_samples(self) -> int:
         """Samples of all passes, N."""
         return self.pass_starts[-1]
+
+    @property
+    def levels(self) -> int:
+        """Levels of a pyramid of the frames, down to one chunk; 0 where the frames are one."""
+        number = 0
+        while max(self.level_shape(number)) > FRAME_CHUNK and number < len(LEVELS):
+            number += 1
+        return number
+
+    def level_shape(self, number: int) -> tuple[int, int]:
+        """Rows and columns of a level; the frames are level 0."""
+        rows, columns = self.shape
+        return -(-rows // 2**number), -(-columns // 2**number)
 
     @cached_property
     def pass_starts(self) -> tuple[int, ...]:
@@ -199,12 +219,13 @@ def array_specs(
     columns: tuple[int, int] | None = None,
     tracks: Collection[str] = (),
     channels: int | None = 1,
+    levels: int = 0,
 ) -> dict[str, ArraySpec]:
     """The arrays of a store by path; frames are of the counts' type and visits uint8 unless told otherwise.
 
     `columns` are the numbers of true columns and of their fields, where they are known, `tracks` names in `TRACKS`.
     Without `channels`, those of schema 1, in which counts and frames had no axis of channels. The truth has one where
-    there are several channels.
+    there are several channels. `levels` are those of a pyramid of the frames.
     """
     total, passes, (rows, width) = layout.total_samples, layout.passes, layout.shape
     chunk = min(SAMPLE_CHUNK, total)
@@ -223,6 +244,10 @@ def array_specs(
         ArraySpec("samples/counts", (total, *lots), (chunk, *lots), counts, ("sample", *axis)),
         ArraySpec("samples/position", (total, 2), (chunk, 2), np.dtype(np.int32), ("sample", "axis")),
     ]
+    for number in range(1, levels + 1):
+        name, (high, wide) = LEVELS[number - 1], layout.level_shape(number)
+        shape, chunks = (passes, *lots, high, wide), (1, *one, min(FRAME_CHUNK, high), min(FRAME_CHUNK, wide))
+        specs.append(ArraySpec(name, shape, chunks, np.dtype(np.float32), ("t", *("c" for _ in lots), "y", "x")))
     if actual:
         specs.append(ArraySpec("samples/actual", (total, 2), (chunk, 2), np.dtype(np.float32), ("sample", "axis")))
     for name in tracks:
@@ -252,6 +277,7 @@ def planned_specs(plan: ScanPlan, record: StoreRecord, layout: Layout) -> dict[s
         columns=None if record.truth_columns is None else record.truth_columns.shape,
         tracks=record.tracks,
         channels=len(record.channels),
+        levels=layout.levels,
     )
 
 
@@ -293,7 +319,7 @@ def worst_case_bytes(specs: Iterable[ArraySpec], layout: Layout) -> int:
     need = 64 * 1024
     for spec in specs:
         size = math.prod(spec.shape) * spec.dtype.itemsize
-        if spec.path in ("frames", "visits"):
+        if spec.path in DRAWN:
             lots = math.prod(spec.shape[1:-2])
             size = min(size, 4 * spec.dtype.itemsize * layout.total_samples * lots + size // 64)
         need += size + size // 128 + (4096 + DIGEST_BYTES) * math.prod(spec.grid)
@@ -304,34 +330,3 @@ def remedy(where: Path) -> str:
     """Advice where a file or array of a store is damaged: pictures follow from samples, all else is copied."""
     drawn = _OF_A_PICTURE.search(where.as_posix())
     return "redraw it by stemscan verify --repair" if drawn else "restore it from a copy"
-
-
-def ome_attributes(layout: Layout, record: StoreRecord) -> Json:
-    """The `ome` attribute: `frames` as an OME-Zarr 0.5 image; what is not known has scale 1 and no unit.
-
-    Several channels are named for viewers, and shown up to signal 1.
-    """
-    time: Json = {"name": "t", "type": "time"}
-    rows: Json = {"name": "y", "type": "space"}
-    columns: Json = {"name": "x", "type": "space"}
-    scale = [1.0, 1.0, 1.0, 1.0]
-    if layout.seconds_per_pass is not None:
-        time["unit"], scale[0] = "second", layout.seconds_per_pass
-    if layout.pixel_size_nm is not None:
-        rows["unit"] = columns["unit"] = "nanometer"
-        scale[2] = scale[3] = layout.pixel_size_nm
-    axes = [time, {"name": "c", "type": "channel"}, rows, columns]
-    if record.schema_version == 1:
-        del axes[1], scale[1]
-    dataset = {"path": "frames", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
-    ome: Json = {"version": "0.5", "multiscales": [{"name": "frames", "axes": axes, "datasets": [dataset]}]}
-    if len(record.channels) > 1:
-        ome["omero"] = {"channels": [_shown(one, layout.electrons_per_sample) for one in record.detectors]}
-    return ome
-
-
-def _shown(channel: DetectorInfo, electrons: float) -> Json:
-    """Name, colour and range of a channel for viewers."""
-    low, high = channel.offset, channel.offset + channel.gain * electrons
-    window = {"min": low, "max": high, "start": low, "end": high}
-    return {"label": channel.name, "color": "FFFFFF", "active": True, "window": window}

@@ -8,6 +8,7 @@ schema 1, which has no digests, counts and record cannot be checked beyond that,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -25,11 +26,13 @@ from stemscan.store.digests import ChunkChecks, ChunkRows, unbound
 from stemscan.store.drift import read_drift
 from stemscan.store.files import DRIFT, ROOT, read_json
 from stemscan.store.folders import GROUPS
+from stemscan.store.levels import level_chunks
+from stemscan.store.ome import ome_attributes
 from stemscan.store.opening import check_newest, check_progress, plan_and_layout, recorded_specs
 from stemscan.store.pictures import draw_pass
 from stemscan.store.report import StoreReport
 from stemscan.store.root import RootFile, open_root
-from stemscan.store.schema import PICTURES, SAMPLES, ome_attributes, spec_on_disk
+from stemscan.store.schema import DRAWN, LEVELS, PICTURES, SAMPLES, spec_on_disk
 from stemscan.units import counted
 
 __all__ = ["verify_store"]
@@ -112,7 +115,7 @@ class _Check:
         except StoreError as problem:
             report.add(self._folder / ROOT, problem)
         checks, computed = self._digests()
-        for name in (name for name in self._readers if name not in PICTURES):
+        for name in (name for name in self._readers if name not in DRAWN):
             self._values(name, checks, computed)
         if computed is not None:
             checks = None
@@ -122,6 +125,7 @@ class _Check:
             report.unchecked.append("frames and visits: they are drawn from the samples until the scan is complete")
         elif sound and all(name in self._readers for name in PICTURES):
             self._drawn_pictures(checks)
+            self._drawn_levels(checks)
         else:
             report.unchecked.append("whether frames and visits are those of the samples, for want of sound files")
             self._pictures(checks)
@@ -171,7 +175,7 @@ class _Check:
                 check_metadata(self._folder, self._specs[name])
                 self._readers[name] = ArrayReader(self._folder, self._specs[name])
             except StoreError as problem:
-                self._report.add(self._folder / name / ROOT, problem, repairable=exactly or name in PICTURES)
+                self._report.add(self._folder / name / ROOT, problem, repairable=exactly or name in DRAWN)
 
     def _ome(self) -> None:
         """The attribute by which viewers find the frames and their scale."""
@@ -222,7 +226,7 @@ class _Check:
     def _indices(self, name: str) -> list[tuple[int, ...]]:
         """The chunks of an array that must be there."""
         spec = self._specs[name]
-        if name in PICTURES and not self._complete:
+        if name in DRAWN and not self._complete:
             return []
         rows = -(-self._committed // spec.chunks[0]) if name in SAMPLES else spec.grid[0]
         return list(product(range(rows), *(range(number) for number in spec.grid[1:])))
@@ -246,7 +250,7 @@ class _Check:
             return self._readers[name].chunk(index)
         except StoreError as problem:
             file = self._specs[name].chunk_file(self._folder, index)
-            self._report.add(file, problem, repairable=name in PICTURES)
+            self._report.add(file, problem, repairable=name in DRAWN)
             return None
 
     def _values(self, name: str, checks: ChunkChecks | None, computed: DigestWriter | None) -> None:
@@ -264,8 +268,8 @@ class _Check:
                 self._report.add(file, f"expected in {str(file)!r} the positions of the plan, got others; {_COPY}")
 
     def _pictures(self, checks: ChunkChecks | None) -> None:
-        """Chunks of frames and visits, by their digests alone."""
-        for name in (name for name in PICTURES if name in self._readers):
+        """Chunks of frames, visits and levels, by their digests alone."""
+        for name in (name for name in DRAWN if name in self._readers):
             for file, index, values in self._chunks(name):
                 if checks is not None and not checks.holds(name, index, values):
                     self._not_drawn(file)
@@ -280,6 +284,16 @@ class _Check:
                     good = found is None or (checks is None or checks.holds(name, place, found))
                     if not good or (found is not None and not np.array_equal(found, band[part])):
                         self._not_drawn(specs[name].chunk_file(self._folder, place))
+
+    def _drawn_levels(self, checks: ChunkChecks | None) -> None:
+        """Chunks of levels, by their digests and by the level before, as far as that can be read."""
+        for name in (name for name in LEVELS if name in self._readers):
+            with suppress(StoreError):  # which was noted of the level before
+                for index, _, values in level_chunks(self._folder, self._specs, name):
+                    found = self._chunk(name, index)
+                    good = found is None or checks is None or checks.holds(name, index, found)
+                    if not good or (found is not None and not np.array_equal(found, values)):
+                        self._not_drawn(self._specs[name].chunk_file(self._folder, index))
 
     def _not_drawn(self, file: Path) -> None:
         """Note a picture that is not the one that was drawn."""

@@ -21,6 +21,7 @@ from stemscan.store.batch import DetectorInfo, check_channels, common_dtype
 from stemscan.store.create import make_store
 from stemscan.store.digest_table import DigestWriter
 from stemscan.store.importing.measured import Samples
+from stemscan.store.levels import draw_levels
 from stemscan.store.pictures import PictureWriter
 from stemscan.store.provenance import Provenance
 from stemscan.store.reader import Acquisition
@@ -97,6 +98,7 @@ def import_samples(
         truth=filled.truth,
         columns=None if filled.truth_columns is None else filled.truth_columns.shape,
         channels=len(known.channels),
+        levels=layout.levels,
     )
     path = as_path(output)
     root, lock = make_store(
@@ -264,3 +266,4 @@ def _write_arrays(
     writer.flush()
     pictures = PictureWriter(path, specs, layout)
     pictures.draw(layout.total_samples, digests, None)
+    draw_levels(path, specs, digests)
