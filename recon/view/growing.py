@@ -20,6 +20,7 @@ import numpy.typing as npt
 from stemscan.errors import StemscanError, StoreError, refusal
 from stemscan.objects.path import ObjectPath
 from stemscan.recon.pictures.scan_maps import Gathered, Spread
+from stemscan.recon.view.levels import levels_of
 from stemscan.runtime.memory import require_memory
 from stemscan.store.reader import Acquisition
 
@@ -40,6 +41,7 @@ _RECENT: Final = 1 << 20
 
 _SECOND_NS: Final = 1_000_000_000
 _PIECE: Final = 1 << 12
+_SUMS: Final = ("sums", "visits", "pass_sums", "pass_visits")
 
 
 class GrowingScan:
@@ -68,6 +70,8 @@ class GrowingScan:
         Electrons of all passes, and of pass `number`.
     visits, pass_visits : ndarray of uint32, (H, W)
         Samples likewise.
+    reduced : dict of ndarray
+        The same four by their names, summed up in blocks of the last level of `levels_of`.
     histogram : ndarray of int64, (n,)
         Samples by electrons in whole numbers, from `DARKEST` on; the last bin holds all above.
     """
@@ -88,6 +92,9 @@ class GrowingScan:
         self.samples = self.number = 0
         self.sums, self.pass_sums = (np.zeros(shape, np.float32) for _ in range(2))
         self.visits, self.pass_visits = (np.zeros(shape, np.uint32) for _ in range(2))
+        self._level = levels_of(shape) - 1
+        small = tuple(-(-side >> self._level) for side in shape)
+        self.reduced = {name: np.zeros(small, getattr(self, name).dtype) for name in _SUMS}
         self.histogram = np.zeros(_BRIGHTEST - DARKEST + 1, np.int64)
         self._moments: Gathered | None = None
         self._recent = deque[npt.NDArray[np.int32]]()
@@ -212,6 +219,8 @@ class GrowingScan:
             self.number = number
             self.pass_sums.fill(0)
             self.pass_visits.fill(0)
+            for name in _SUMS[2:]:
+                self.reduced[name].fill(0)
 
     def _add(self, store: Acquisition, start: int, stop: int) -> None:
         """Add samples start .. stop - 1, of one pass."""
@@ -225,9 +234,13 @@ class GrowingScan:
             )
         pixels = positions[:, 0].astype(np.int64) * columns + positions[:, 1]
         values = electrons.astype(np.float32)
-        for sums, visits in ((self.sums, self.visits), (self.pass_sums, self.pass_visits)):
-            np.add.at(sums.reshape(-1), pixels, values)
-            np.add.at(visits.reshape(-1), pixels, np.uint32(1))
+        inside = positions >> self._level
+        blocks = inside[:, 0].astype(np.int64) * self.reduced["sums"].shape[1] + inside[:, 1]
+        for name in _SUMS:
+            added = np.uint32(1) if name.endswith("visits") else values
+            np.add.at(getattr(self, name).reshape(-1), pixels, added)
+            if self._level:
+                np.add.at(self.reduced[name].reshape(-1), blocks, added)
         bins = np.clip(np.rint(electrons), DARKEST, _BRIGHTEST).astype(np.int64) - DARKEST
         self.histogram += np.bincount(bins, minlength=len(self.histogram))
         if self.channel == 0:

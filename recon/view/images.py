@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from stemscan.recon.view.growing import GrowingScan
 from stemscan.recon.view.levels import Layer
-from stemscan.recon.view.making import Made, Maker
+from stemscan.recon.view.making import Made, Maker, coarse_block
 
 __all__ = ["Images"]
 
@@ -76,11 +76,15 @@ class Images:
         starts = store.layout.pass_starts
         whole = scan.number + (scan.samples == starts[scan.number + 1])
         rested = store.state != "acquiring" or time.monotonic() >= self._rests_until
-        if whole and starts[whole] > self._made_of and rested:
-            self.ask("image", starts[whole], done)
+        over, coarse = store.state == "complete", self.facts.get("block", 1) > 1
+        if whole and rested and (starts[whole] > self._made_of or (over and coarse)):
+            self.ask("image", starts[whole], done, 1 if over else coarse_block(store.shape))
 
-    def ask(self, what: str, samples: int, done: Callable[[], None]) -> None:
-        """Begin "image", "columns" or "drift" of the first samples, unless that is in the making; `done` is called."""
+    def ask(self, what: str, samples: int, done: Callable[[], None], block: int = 1) -> None:
+        """Begin "image", "columns" or "drift" of the first samples, unless that is in the making; `done` is called.
+
+        An image is of blocks of so many pixels along a side.
+        """
         with self._lock:
             if what in self._busy:
                 return
@@ -88,7 +92,7 @@ class Images:
         work: Future[Any]
         try:
             if what == "image":
-                work = self._maker.image(samples)
+                work = self._maker.image(samples, block)
             else:
                 work = self._maker.find(what, samples, self._peaks(samples))
         except RuntimeError as problem:  # the pool was closed, or its process died
@@ -97,9 +101,10 @@ class Images:
         work.add_done_callback(lambda future: self._take(what, samples, future, done))
 
     def _peaks(self, samples: int) -> npt.NDArray[np.float32] | None:
-        """The newest image, if it is of most of the samples."""
+        """The newest image, if it is of most of the samples and not of blocks."""
         image = self.layers.get("image")
-        return None if image is None or 2 * self.facts["samples"] < samples else image.values
+        fit = image is not None and self.facts.get("block", 1) == 1 and 2 * self.facts["samples"] >= samples
+        return image.values if image is not None and fit else None
 
     def _take(self, what: str, samples: int, work: Future[Any], done: Callable[[], None]) -> None:
         """Take in what was made."""

@@ -97,12 +97,15 @@ class Layer:
         As `shades` takes it.
     limits : tuple of float or None
         Values of the first and the last colour; found from the values where None.
+    reduced : tuple of ndarray or None
+        Values and weights summed up in blocks of the last level, where they are known.
     """
 
     values: Values
     weights: Values | None
     shades: str
     limits: tuple[float, float] | None = None
+    reduced: tuple[Values, Values | None] | None = None
 
     def tile(self, level: int, row: int, column: int) -> tuple[npt.NDArray[np.uint8], tuple[float, float]]:
         """Numbers of the colours of one tile, (h, w), and the limits.
@@ -139,10 +142,13 @@ class Layer:
 
     def _means(self, region: Region, step: int) -> tuple[Values, npt.NDArray[np.bool_] | None]:
         """Means of blocks of a region, and which of them have a value."""
-        values = _block_sums(self.values[region], step)
-        if self.weights is None:
+        if self.reduced is not None and step == 1 << (levels_of(self.values.shape) - 1) > 1:
+            values, weights = self.reduced
+        else:
+            values = _block_sums(self.values[region], step)
+            weights = None if self.weights is None else _block_sums(self.weights[region], step)
+        if weights is None:
             return values / np.float32(step * step) if step > 1 else values, None
-        weights = _block_sums(self.weights[region], step)
         known = weights > 0
         return np.divide(values, weights, out=np.zeros(values.shape, np.float32), where=known), known
 

@@ -208,11 +208,11 @@ class _Here(Maker):
     def warm_up(self) -> None:
         """Nothing: the image comes when it is asked for."""
 
-    def image(self, samples: int) -> Future[Made]:
+    def image(self, samples: int, block: int = 1) -> Future[Made]:
         """The image of the first samples."""
         made = Future[Made]()
         try:
-            made.set_result(make(self._path, self._channel, self._method, self._threads, samples, quality=False))
+            made.set_result(make(self._path, self._channel, self._method, self._threads, samples, block, quality=False))
         except StemscanError as problem:
             made.set_exception(problem)
         return made

@@ -146,12 +146,13 @@ def sum_layer(scan: GrowingScan, name: str) -> Layer:
     LookupError
         When there is no such picture.
     """
+    small = scan.reduced
     if name == "raw":
-        return Layer(scan.sums, scan.visits, "grey")
+        return Layer(scan.sums, scan.visits, "grey", reduced=(small["sums"], small["visits"]))
     if name == "pass":
-        return Layer(scan.pass_sums, scan.pass_visits, "grey")
+        return Layer(scan.pass_sums, scan.pass_visits, "grey", reduced=(small["pass_sums"], small["pass_visits"]))
     if name == "visits":
-        return Layer(scan.visits, None, "visits", (0.0, float(scan.visits.max(initial=1))))
+        return Layer(scan.visits, None, "visits", (0.0, float(scan.visits.max(initial=1))), (small["visits"], None))
     if name == "path":
         recent = scan.recent
         age = np.zeros(scan.visits.shape, np.float32)

@@ -97,6 +97,7 @@ function showPictures(message) {
   left.note.textContent = `${(100 * message.visited).toPrecision(3)} % of pixels visited, ${message.electrons_per_sample} e⁻ a sample at signal 1`;
   right.note.textContent = image.problem || (image.version
     ? `after ${image.passes ? `pass ${image.passes}` : `${grouped(image.samples)} samples`}, ${image.method}, ${image.seconds} s`
+      + (image.block > 1 ? `, of ${image.block} x ${image.block} pixels each` : "")
       + (image.threshold === null ? "" : `; ${image.contradictions.length} contradicted`)
     : image.busy.includes("image") ? "being made" : "after the first pass");
   by("busy").textContent = image.busy.length ? `in the making: ${image.busy.join(", ")}` : "";

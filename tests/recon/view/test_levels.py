@@ -77,3 +77,20 @@ def test_contradictions_are_pale_at_zero_and_full_at_their_limit() -> None:
     assert (colours[3] == colours[4]).all()
     assert colours[0][2] > colours[0][0]
     assert colours[4][0] > colours[4][2]
+
+
+def test_blocks_that_are_known_are_those_of_the_pixels() -> None:
+    rng = np.random.default_rng(3)
+    sums, visits = rng.random((2100, 1030)).astype(np.float32), rng.integers(0, 2, (2100, 1030)).astype(np.uint32)
+    plain = Layer(sums, visits, "grey")
+    level = levels_of(sums.shape) - 1
+    step = 1 << level
+    small = tuple(
+        np.add.reduceat(np.add.reduceat(values, np.arange(0, 2100, step), 0), np.arange(0, 1030, step), 1)
+        for values in (sums, visits)
+    )
+    known = Layer(sums, visits, "grey", reduced=(small[0], small[1]))
+    (numbers, limits), (others, likewise) = plain.tile(level, 0, 0), known.tile(level, 0, 0)
+    assert limits == pytest.approx(likewise)
+    assert np.abs(numbers.astype(int) - others).max() <= 1
+    np.testing.assert_array_equal(plain.tile(1, 1, 0)[0], known.tile(1, 1, 0)[0])

@@ -106,3 +106,17 @@ def test_a_closed_workshop_leaves_nothing_behind(workshop: Workshop) -> None:
 def test_a_method_that_is_none(path: Path) -> None:
     with pytest.raises(UsageError, match="nothing-of-the-kind"):
         make(path, 0, "nothing-of-the-kind", 1, PASS)
+
+
+def test_an_image_of_blocks_lies_on_the_grid_of_the_scan(path: Path) -> None:
+    store = Acquisition.open(path)
+    inputs = first_samples(store, store.samples_committed, block=4)
+    whole = first_samples(store, store.samples_committed)
+    assert inputs.shape == (16, 16)
+    assert inputs.pixel_size_nm == pytest.approx(0.08)
+    np.testing.assert_allclose(inputs.V, whole.V.reshape(16, 4, 16, 4).sum(axis=(1, 3)))
+    made = make(path, 0, METHOD, 1, 6 * PASS, 4, quality=False)
+    assert made.facts["block"] == 4
+    assert made.image.shape == (64, 64)
+    assert made.image.dtype == np.float32
+    np.testing.assert_array_equal(made.image[::4, ::4], made.image[3::4, 3::4])

@@ -89,7 +89,7 @@ class IdleMaker(Maker):
     def warm_up(self) -> None:
         """Stay idle."""
 
-    def image(self, samples: int) -> Future[Made]:
+    def image(self, samples: int, block: int = 1) -> Future[Made]:
         """An image that never comes."""
         return Future()
 
