@@ -169,7 +169,7 @@ def told(model: Coefficients) -> None:
         unit, factor = ("bytes", 1.0) if name == "bytes" else ("us", 1e6)
         parts = [f"{value * factor:.4g} {unit}" for value in one]
         print(f"| {name} | {parts[0]} | {parts[1] if len(parts) == 3 else ''} | {parts[-1]} |")
-    print("\n| plan | samples | samples/s a core | with methods | bytes a sample | 10^6: core h | with methods | TB |")
+    print("\n| plan | samples | samples/s a core | with methods | bytes per sample | 10^6: core h | methods too | TB |")
     print("|---|---|---|---|---|---|---|---|")
     for side, passes, of_64 in WANTED:
         plan = plan_of(side, passes, of_64)

@@ -2,7 +2,7 @@
 
 A crystal is scanned in passes of 3 samples in each 8 x 8 block, in serpentine blocks, by a beam that lags behind its
 path. Each scan is reconstructed twice: with samples at their actual and at their commanded positions. PSNR is absolute,
-against the specimen, and the mean over seeds; the last column is the root mean square of error over foretold standard
+against the specimen, and the mean over seeds; the last column is the root mean square of error over predicted standard
 deviation, with actual positions.
 
     python -m benchmarks.coil_lag [--side 384] [--dwell 2] [--seeds 1 2] [--methods NAME ...] [--band-limit 0.36]
@@ -63,7 +63,7 @@ def scan(plan: ScanPlan, specimen: Specimen, tau_us: float, seed: int) -> tuple[
 
 
 def misfit(made: Reconstruction, specimen: Specimen) -> float:
-    """Root mean square of the error over the standard deviation that the method foretold; 1 where it foretold well."""
+    """RMS of the error over the standard deviation that the method predicted; 1 where it predicted well."""
     if made.std is None:
         return float("nan")
     return float(np.sqrt(np.mean(((made.image - specimen.signal) / made.std) ** 2)))

@@ -3,7 +3,7 @@
     python -m benchmarks.columns [--size 1024] [--per-block 3] [--seeds 101 102] [--methods fshnet columns blend]
 
 The lattices are made up: SrTiO3-like at 10 pm, a fifth of the columns displaced by 10 to 40 pm, some missing;
-block-random n of 8 x 8, 4 passes, 10 electrons a sample. `fill` is the mean signal at vacancies over that of their
+block-random n of 8 x 8, 4 passes, 10 electrons per sample. `fill` is the mean signal at vacancies over that of their
 columns, above the background. Seconds are processor time with one thread.
 """
 

@@ -115,7 +115,7 @@ def main() -> None:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} CPU threads"
     rate = bandwidth(device, options.repeats)
     print(f"{name}: copies {rate / 1e9:.0f} GB/s\n")
-    print("| network | way | batch | s | scans a second | floor over time |\n|---|---|---|---|---|---|")
+    print("| network | way | batch | s | scans per second | floor over time |\n|---|---|---|---|---|---|")
     with torch.inference_mode():
         for kind in ("fshnet", "fshnet-full"):
             network = network_of(kind, device)
@@ -128,7 +128,7 @@ def main() -> None:
                     print(f"| {kind} | {way} | {batch} | {taken:.4f} | {batch / taken:.1f} | {floor / taken:.1%} |")
     measured = scan(shape, 0)
     taken = seconds(lambda: reconstruct(measured, "fshnet", device=str(device)), device, options.repeats)
-    print(f"\n`fshnet` whole, analysis included, on {device}: {taken:.3f} s, {1 / taken:.1f} scans a second")
+    print(f"\n`fshnet` whole, analysis included, on {device}: {taken:.3f} s, {1 / taken:.1f} scans per second")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
 Lattices are those of `benchmarks.columns` with seeds of their own; block-random n of 8 x 8, 4 passes. Samples are drawn
 at drifted positions by bilinear interpolation. `start`, `passes` and `found` are RMS errors a direction in px, of no
 correction, of registration of whole passes (phase correlation of scikit-image, or --passes hyperspy, quantem where they
-are installed; joined by a line through their middles) and of `find_drift`; `foretold` is the error that it states,
+are installed; joined by a line through their middles) and of `find_drift`; `predicted` is the error that it states,
 `bound` the least that rows of jitter allow. Of these only what differs between passes counts where the order repeats
 itself. `test` and `found` in seconds are processor time of the quick test of `recon --drift auto` and of the search;
 `auto` says whether the test starts one. With --method, PSNR without correction, with what `auto` would use, and by the
@@ -253,7 +253,9 @@ def main() -> None:
     parser.add_argument("--only", default="", help="cases whose first cell matches this")
     asked = parser.parse_args()
     more = "" if asked.method is None else " left, dB | found, dB | true, dB | regained |"
-    print(f"| scan, drift px | verdict | start | passes | found | foretold | bound | auto | test, s | found, s |{more}")
+    print(
+        f"| scan, drift px | verdict | start | passes | found | predicted | bound | auto | test, s | found, s |{more}"
+    )
     print("|" + "---|" * (10 + 4 * (asked.method is not None)))
     for seed in asked.seeds:
         for case in (case for case in CASES if re.search(asked.only, case.label)):

@@ -1,4 +1,4 @@
-"""Exporting a large plan: samples a second of processor time, bytes a sample, and memory.
+"""Exporting a large plan: samples per second of processor time, bytes per sample, and memory.
 
 python -m benchmarks.exporters [--samples 100000000] [--formats csv,npy,...]
 """
@@ -35,7 +35,7 @@ def plan_of(side: int, passes: int) -> ScanPlan:
 
 
 def measure(name: str, plan: ScanPlan) -> tuple[float, float]:
-    """Processor seconds, and bytes a sample, of one export."""
+    """Processor seconds, and bytes per sample, of one export."""
     suffixes = FORMATS[name].suffixes
     with TemporaryDirectory() as folder:
         began = time.process_time()
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--formats", default=",".join(FORMATS))
     options = parser.parse_args()
     print(
-        "| format | samples | million a second | bytes a sample | largest memory so far, MiB |\n|---|---|---|---|---|"
+        "| format | samples | million a second | bytes per sample | largest memory so far, MiB |\n|---|---|---|---|---|"
     )
     for name in options.formats.split(","):
         measure(name, plan_of(64, 1))  # compile

@@ -3,7 +3,7 @@
     python -m benchmarks.follow_drift [--size 1024] [--passes 20] [--rates 5] [--orders serpentine-blocks] [--seed 1]
 
 A crystal of 10 pm pixels, block-random 3 of 8 x 8 at dose 10, a second a pass, under a stage that drifts steadily in a
-direction of its own with a random walk of 0.05 nm a minute. `common` is the share of the field that every pass shows,
+direction of its own with a random walk of 0.05 nm per minute. `common` is the share of the field that every pass shows,
 by the true trajectory at every sample; `centre` the RMS distance of the passes' middles from the first one's; `found`
 the residual of `find_drift` a direction; PSNR is that of fshnet with the drift found, on the specimen where the scan
 saw it. Seconds are wall time that the beam waits between two passes, mean.
@@ -66,7 +66,7 @@ def plan_of(size: int, passes: int, order: str, seed: int) -> ScanPlan:
 
 
 def scanned(plan: ScanPlan, rate: float, folder: Path, follower: FollowDrift | None, seed: int) -> Acquisition:
-    """Acquire a crystal under a drift of `rate` nm a minute."""
+    """Acquire a crystal under a drift of `rate` nm per minute."""
     angle = np.random.default_rng(seed).uniform(0, 2 * np.pi)
     drift = {"polynomial_nm": [[rate * np.sin(angle), rate * np.cos(angle)]], "walk_nm": 0.05}
     instrument = Instrument.model_validate({"stage_drift": drift})

@@ -37,7 +37,7 @@ def two_grains(shape: tuple[int, int], period: float) -> npt.NDArray[np.float32]
 
 
 def scan(shape: tuple[int, int], period: float) -> Inputs:
-    """Four passes of three samples in each 8 x 8 block, ten electrons a sample."""
+    """Four passes of three samples in each 8 x 8 block, ten electrons per sample."""
     plan = ScanPlan.from_dict(
         {
             "version": 1,

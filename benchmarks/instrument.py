@@ -1,7 +1,7 @@
 """Samples a second of a virtual microscope with an instrument: each effect alone, and all of them.
 
 A crystal of 1024 x 1024 pixels is scanned in passes of 3 samples in each 8 x 8 block, in serpentine blocks. Processor
-time a sample is that of one thread; samples a second are by wall time with two threads, so that other work of the
+time a sample is that of one thread; samples per second are by wall time with two threads, so that other work of the
 machine makes them fewer. `path` is the time of the points alone, which is in all others.
 
     python -m benchmarks.instrument [--passes 32] [--repeats 3]
@@ -72,7 +72,7 @@ def read_all(device: VirtualMicroscope, path: ScanPath) -> int:
 
 
 def measure(specimen: Specimen, plan: ScanPlan, instrument: Instrument, repeats: int) -> tuple[float, float]:
-    """Processor time a sample in ns on one thread, and million samples a second with two; the best of some."""
+    """Processor time per sample in ns on one thread, and million samples per second with two; the best of some."""
     path, cpu, wall = ScanPath(plan), float("inf"), float("inf")
     for _ in range(repeats):
         for threads in (1, 2):
@@ -101,8 +101,8 @@ def main() -> None:
     used = time.process_time()
     for _ in ScanPath(plan).batches(1 << 16):
         pass
-    print(f"path {(time.process_time() - used) / plan.total_samples * 1e9:.0f} ns a sample\n")
-    print("| instrument | processor time, ns a sample | million samples a second, two threads |\n|---|---|---|")
+    print(f"path {(time.process_time() - used) / plan.total_samples * 1e9:.0f} ns per sample\n")
+    print("| instrument | processor time, ns per sample | million samples per second, two threads |\n|---|---|---|")
     for name, instrument in made.items():
         measure(specimen, plan_of(2), instrument, 1)  # compiles
         cpu, speed = measure(specimen, plan, instrument, options.repeats)

@@ -3,7 +3,7 @@
     python -m benchmarks.large_frames [--sides 1024 4096 16384] [--method fourier-eb] [--set regression=false]
                                       [--memory 2GiB] [--specimen "crystal:SrTiO3[001]"] [--tail]
 
-Block-random 3 of 8 x 8 pixels, 4 passes, 10 electrons a sample. Each store is simulated in the current folder and
+Block-random 3 of 8 x 8 pixels, 4 passes, 10 electrons per sample. Each store is simulated in the current folder and
 deleted after its reconstruction, which runs twice at the first side, for the first may compile. Time is that of the
 whole command, processor time that of all its processes; memory is the largest sum of what its processes have for
 themselves, taken every 50 ms. `--tail` prints what the command says of the image, too.
@@ -79,7 +79,7 @@ def main() -> None:
     asked = parser.parse_args()
     folder = Path("large_frames")
     folder.mkdir()
-    print("| side | wall, s | processor, s | of it system | processor, us a pixel | over the first | GiB |")
+    print("| side | wall, s | processor, s | of it system | processor, us per pixel | over the first | GiB |")
     print("|---|---|---|---|---|---|---|")
     first = 0.0
     for side in asked.sides:

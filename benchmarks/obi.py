@@ -1,4 +1,4 @@
-"""Open Beam Interface: samples a second through encoder and decoder, and of a scan over loopback.
+"""Open Beam Interface: samples per second through encoder and decoder, and of a scan over loopback.
 
 Encoder and decoder are measured in process time, best of several turns; loopback in wall time, client and server in one
 process each, with the program, the counts and the check of every sample against the plan in it. What each of the two
@@ -70,7 +70,7 @@ def serve(samples: int, pipe: Connection) -> None:
 
 
 def loopback(samples: int, repeats: int) -> tuple[float, float, float]:
-    """The best of several scans: samples a second, and process time of client and server in seconds a sample."""
+    """The best of several scans: samples per second, and process time of client and server in seconds per sample."""
     here, there = multiprocessing.get_context("spawn").Pipe()
     process = multiprocessing.get_context("spawn").Process(target=serve, args=(samples, there))
     process.start()

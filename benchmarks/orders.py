@@ -75,7 +75,7 @@ def plan_of(pattern: dict[str, Any], order: dict[str, Any], side: int, passes: i
 
 
 def process_us(pattern: dict[str, Any], order: dict[str, Any], side: int) -> float:
-    """Process time a sample to expand whole passes, in microseconds: the better of two, after compilation."""
+    """Process time per sample to expand whole passes, in microseconds: the better of two, after compilation."""
     plan = plan_of(pattern, order, side, passes=2)
     path, n = ScanPath(plan), plan.samples_per_pass
     times = []

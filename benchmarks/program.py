@@ -1,4 +1,4 @@
-"""Programs and pre-flight reports: microseconds a sample, and memory.
+"""Programs and pre-flight reports: microseconds per sample, and memory.
 
     python -m benchmarks.program
 
@@ -55,12 +55,12 @@ def main() -> None:
     last = huge.plan.total_samples
     for start, stop in ((0, PART), (last - PART, last)):
         taken = seconds(lambda start=start, stop=stop: sum(len(part) for part in huge.batches(start, stop)))  # type: ignore[misc]
-        print(f"  steps of samples {start:,} to {stop:,}: {taken / PART * 1e6:.2f} us a sample, {memory():.0f} MiB")
+        print(f"  steps of samples {start:,} to {stop:,}: {taken / PART * 1e6:.2f} us per sample, {memory():.0f} MiB")
     program = Program(plan_of(8192, 4), profile)
     check_flight(program, most_samples=300_000)
     taken = seconds(lambda: check_flight(program)) / program.plan.total_samples
     print(f"{program.plan.total_samples:,} samples on 8192 x 8192")
-    print(f"  report: {taken * 1e6:.2f} us a sample, {memory():.0f} MiB")
+    print(f"  report: {taken * 1e6:.2f} us per sample, {memory():.0f} MiB")
 
 
 if __name__ == "__main__":

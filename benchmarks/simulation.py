@@ -4,7 +4,7 @@
 
 Block-random 3/64 in 4 passes at dose 10 of a specimen of noise, Poisson counts, on the disk of the current folder. Each
 side in a process of its own, the best of the runs after one that compiles. `record` leaves frames and visits undrawn:
-what is left is the record of samples. Rates are million samples a second of wall time; memory is the largest resident
+what is left is the record of samples. Rates are million samples per second of wall time; memory is the largest resident
 of the process; bytes are those of the store without the truth.
 """
 
@@ -28,7 +28,7 @@ from stemscan.store.writer import AcquisitionWriter
 
 
 class Measured(NamedTuple):
-    """Of one side: samples, seconds of wall and processor time with frames and without, MiB, bytes a sample."""
+    """Of one side: samples, seconds of wall and processor time with frames and without, MiB, bytes per sample."""
 
     samples: int
     whole: tuple[float, float]
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--sides", type=int, nargs="+", default=[1024, 2048, 4096, 8192])
     parser.add_argument("--runs", type=int, default=2)
     asked = parser.parse_args()
-    print("| side | samples | s | processor s | M/s | record: s | processor s | M/s | MiB | bytes a sample |")
+    print("| side | samples | s | processor s | M/s | record: s | processor s | M/s | MiB | bytes per sample |")
     print("|" + "---|" * 10)
     for side in asked.sides:
         with multiprocessing.get_context("spawn").Pool(1) as pool:

@@ -1,4 +1,4 @@
-"""A long acquisition from the virtual microscope into a store: samples a second, and memory on the way.
+"""A long acquisition from the virtual microscope into a store: samples per second, and memory on the way.
 
 python -m benchmarks.soak [--samples 100000000] [--side 2048] [--folder .]
 """

@@ -229,7 +229,7 @@ def mean(found: dict[Scan, Cell], key: str, way: str, scenario: str, ratio: int,
 def print_table(found: dict[Scan, Cell], way: str, scenario: str, groups: list[str]) -> None:
     """The table of a scenario."""
     print(f"\n{scenario}, {way}\n")
-    print(f"| scan | dwell, us | ms | e- a pixel | {' | '.join(f'{one}, dB' for one in groups)} | pm | missed, % |")
+    print(f"| scan | dwell, us | ms | e- per pixel | {' | '.join(f'{one}, dB' for one in groups)} | pm | missed, % |")
     print("|---|" + "---:|" * (5 + len(groups)))
     for ratio in (RASTER, FRAMES, *RATIOS[::-1]):
         cell = way, scenario, ratio
@@ -278,7 +278,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("sparse-or-full"))
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--seeds", type=int, nargs="+", default=[81, 82])
-    parser.add_argument("--budget", type=float, default=1.875, help="incident electrons a pixel")
+    parser.add_argument("--budget", type=float, default=1.875, help="incident electrons per pixel")
     parser.add_argument("--images", type=Path, nargs="*", default=[], help="micrographs")
     parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=SCENARIOS)
     parser.add_argument("--plots", type=Path, help="folder for the figures")

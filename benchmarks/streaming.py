@@ -42,7 +42,7 @@ def largest_mib() -> float:
 
 
 def measure(case: tuple[dict[str, Any], dict[str, Any], int]) -> tuple[int, float, float, float]:
-    """Samples of a pass, ms to the first, microseconds of processor time a sample, and MiB."""
+    """Samples of a pass, ms to the first, microseconds of processor time per sample, and MiB."""
     pattern, order, side = case
     list(ScanPath(plan_of(pattern, order, 256, passes=2)).batches(BATCH))
     before, began, cpu = largest_mib(), time.perf_counter(), time.process_time()
@@ -59,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sides", type=int, nargs="+", default=[4096, 16384])
     options = parser.parse_args()
-    print("| pattern | order | grid | samples | first after, ms | us a sample | memory, MiB |")
+    print("| pattern | order | grid | samples | first after, ms | us per sample | memory, MiB |")
     print("|---|---|---|---|---|---|---|")
     spawn = multiprocessing.get_context("spawn")
     for pattern, order in CASES:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.synthetic [FOLDER -o FIGURE.png] [--images 200] [--seed 1] [--variety usual] [--processes 2]
 
-Without a folder only the speed is measured: 1024 x 1024 images a second with so many processes, after compilation.
+Without a folder only the speed is measured: 1024 x 1024 images per second with so many processes, after compilation.
 
 With a folder, each real image is cut to its top left 512 x 512 corner and smoothed as in the FSHNet paper; each
 generated one is binned 2 x 2 to 512. Two curves of each are compared, bin by bin: the radial power spectrum (Hann

@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("configurations", nargs="+", metavar="NAME|CONFIG.yaml")
     parser.add_argument("--groups", type=int, default=2)
     options = parser.parse_args()
-    print("| configuration | crop | crops of a scan | crops a second and worker | GFLOP a crop | one worker feeds |")
+    print("| configuration | crop | crops of a scan | crops per second and worker | GFLOP a crop | one worker feeds |")
     print("|---|---|---|---|---|---|")
     for path in options.configurations:
         config = TrainingConfig.load(path)

@@ -1,4 +1,4 @@
-"""Plans from a wish: what `stemscan plan --want` foretells, and what simulated specimens then show.
+"""Plans from a wish: what `stemscan plan --want` predicts, and what simulated specimens then show.
 
     python -m benchmarks.wishes [--specimens 100] [--first-seed 501] [--size 256] [--cases 0 2] [--significance]
 
@@ -128,8 +128,8 @@ def main() -> None:
     asked = parser.parse_args()
     plan, seeds = base_plan(asked.size), range(asked.first_seed, asked.first_seed + asked.specimens)
     print(
-        "| crystal | wish | e- a sample | ratio, % | e-/A^2 | class | amplitude / std | foretold, pm | shown, pm | "
-        "shown / foretold | found, % |"
+        "| crystal | wish | e- per sample | ratio, % | e-/A^2 | class | amplitude / std | predicted, pm | shown, pm | "
+        "shown / predicted | found, % |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     if asked.significance:

@@ -32,6 +32,7 @@ from stemscan.cli import (
 )
 from stemscan.cli.common import one_sentence
 from stemscan.cli.help import Command, Group
+from stemscan.cli.misuse import misuse
 from stemscan.cli.options import GENERAL, option
 from stemscan.errors import NO_THREAD, StemscanError, is_out_of_threads, refusal
 from stemscan.runtime.openmp import wait_politely
@@ -178,7 +179,7 @@ def run_command(arguments: list[str]) -> int:
         if sys.stdout is not None:  # None where the caller closed it
             sys.stdout.flush()
     except _WrongUse as problem:
-        return _fail(_misuse(problem), 2)
+        return _fail(misuse(problem), 2)
     except typer.Abort as problem:
         raise KeyboardInterrupt from problem
     except StemscanError as problem:
@@ -200,13 +201,6 @@ def run_command(arguments: list[str]) -> int:
     if code == _INTERRUPTED:  # into which typer turns it
         raise KeyboardInterrupt
     return code if isinstance(code, int) else 0
-
-
-def _misuse(problem: Any) -> str:
-    """Fault that typer found in the command, and where to read what is right."""
-    message = one_sentence(problem.format_message()).rstrip(".")
-    context = getattr(problem, "ctx", None)
-    return message if context is None else f"{message}; see {context.command_path} --help"
 
 
 def _refusal(problem: OSError) -> str:

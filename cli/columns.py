@@ -183,7 +183,7 @@ def _rows(found: ColumnTable, report: dict[str, Any]) -> list[tuple[str, str]]:
         error = float(np.median(np.hypot(found["row_std"][mine], found["col_std"][mine]))) / np.sqrt(2)
         size = "" if found.pixel_size_nm is None else f", {1000 * error * found.pixel_size_nm:.2g} pm"
         share = f"{int(mine.sum())} of amplitude {kind['amplitude']:.3g}"
-        rows.append((f"class {number}", f"{share}, position known to {error:.2g} px{size} an axis"))
+        rows.append((f"class {number}", f"{share}, position known to {error:.2g} px{size} per axis"))
     rows.append(("lattices", str(len(report["lattices"]))))
     rows.append(("empty sites", str(report["empty_sites"])))
     rows.append(("displaced", f"{report['displaced']} with a probability above one half"))

@@ -116,7 +116,7 @@ def one_sentence(text: str) -> str:
     return " ".join(text.split())
 
 
-def choice(option: str, value: str, values: Sequence[Choice]) -> Choice:
+def choice(flag: str, value: str, values: Sequence[Choice]) -> Choice:
     """The value of an option, if it is one of those that the option takes.
 
     Raises
@@ -126,9 +126,10 @@ def choice(option: str, value: str, values: Sequence[Choice]) -> Choice:
     """
     if (found := next((one for one in values if one == value), None)) is not None:
         return found
-    from stemscan.errors import UsageError
+    from stemscan.errors import UsageError, remedy_for
 
-    raise UsageError(f"{option}: expected one of {', '.join(values)}, got {value!r}")
+    remedy = remedy_for(value, values, "choose one of them")
+    raise UsageError(f"{flag}: expected one of {', '.join(values)}, got {value!r}; {remedy}")
 
 
 @dataclass(frozen=True)

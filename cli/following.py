@@ -22,7 +22,7 @@ _SHORT_PX: Final = 1.0
 
 
 def follower_of(follow: bool, limit: str | None, plan: ScanPlan, talk: Talk) -> FollowDrift | None:
-    """The rule that foretells drift; None where it is not asked for.
+    """The rule that predicts drift; None where it is not asked for.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def follow_rows(store: Acquisition) -> list[tuple[str, str]]:
         return []
     made = sum(one["offset_px"] != other["offset_px"] for one, other in pairwise(moves))
     known = [move["std_px"] for move in moves if move["std_px"] is not None]
-    errors = f", foretold to {known[-1]:.2g} px" if known else ""
+    errors = f", predicted to {known[-1]:.2g} px" if known else ""
     short = sum(map(_short, moves))
     less = f"; {short} less far than asked for" if short else ""
     where = f"{_pixels(moves[-1]['offset_px'])} in the last pass{errors}"

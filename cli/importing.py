@@ -221,7 +221,7 @@ def import_data(
         report["between_pixels_at_most_px"] = samples.furthest_px
     rows = [
         ("grid", f"{store.shape[0]} x {store.shape[1]} pixels, {counted(store.passes, 'pass')}"),
-        ("samples", f"{format_count(store.total_samples)}, {100 * ratio:.4g} % a pass"),
+        ("samples", f"{format_count(store.total_samples)}, {100 * ratio:.4g} % per pass"),
     ]
     if len(names) > 1:
         report["channels"] = list(names)

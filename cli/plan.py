@@ -238,7 +238,7 @@ def plan(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Write a scan plan and foretell its dose and time.
+    """Write a scan plan and predict its dose and time.
 
     The file says what is visited, how often, and in what order; the same file gives the same path everywhere.
     """

@@ -136,7 +136,7 @@ def _lines(report: Preflight, plan: ScanPlan) -> list[str]:
         ("samples", f"{format_count(report.samples)}{seen}"),
         ("duration", format_duration(duration.total)),
         *((f"  {name}", f"{format_duration(time)} ({time / duration.total:.1%})") for name, time in parts),
-        ("dose a sample", f"{report.electrons_per_sample:.4g} e- detected"),
+        ("dose per sample", f"{report.electrons_per_sample:.4g} e- detected"),
         *_dose_rows(report),
         ("jumps", f"mean {report.mean_jump_px:.4g} px, longest {report.longest_jump_px:.4g} px"),
         ("  histogram", _jumps(report.jumps)),
@@ -153,8 +153,8 @@ def _lines(report: Preflight, plan: ScanPlan) -> list[str]:
     rows += [
         (
             "positions",
-            f"{quantisation.codes_per_pixel:.4g} codes a pixel, {quantisation.field_used:.1%} of the field, rounded by "
-            f"at most {quantisation.position_error_px:.3f} px",
+            f"{quantisation.codes_per_pixel:.4g} codes per pixel, {quantisation.field_used:.1%} of the field, rounded "
+            f"by at most {quantisation.position_error_px:.3f} px",
         ),
         (
             "dwell",
@@ -173,11 +173,11 @@ def _dose_rows(report: Preflight) -> list[tuple[str, str]]:
     rows = []
     passes = report.electrons_per_pass or (report.mean_electrons_per_pass,)
     bounds = list(dict.fromkeys(f"{bound(passes):.4g}" for bound in (min, max)))
-    rows.append(("dose a pass", f"{' to '.join(bounds)} e-, moves and stalls counted"))
+    rows.append(("dose per pass", f"{' to '.join(bounds)} e-, moves and stalls counted"))
     if report.pixel_dose is not None:
         values = ", ".join(f"{share:.0%}: {electrons:.4g}" for share, electrons in report.pixel_dose)
         part = "" if report.examined == report.samples else ", of the samples walked"
-        rows.append(("dose a visited pixel", f"{values} e-{part}"))
+        rows.append(("dose per visited pixel", f"{values} e-{part}"))
     if report.pixel_dose_histogram is not None:
         pixels = sum(number for _, _, number in report.pixel_dose_histogram)
         bins = (f"{low:.3g} to {high:.3g}: {number / pixels:.1%}" for low, high, number in report.pixel_dose_histogram)

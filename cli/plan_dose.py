@@ -1,4 +1,4 @@
-"""Dose options of `stemscan plan`: electrons a sample or in all, a probe current, or all that a limit allows."""
+"""Dose options of `stemscan plan`: electrons per sample or in all, a probe current, or all that a limit allows."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from stemscan.cli.common import JsonOption, OutputOption, OverwriteOption, QuietOption, Talk, table
 from stemscan.cli.completing import complete_plans, complete_profiles
 from stemscan.cli.late import LateCommand
-from stemscan.cli.options import EXPORTS, argument, option
+from stemscan.cli.options import EXPORTS, argument, option, with_choices
 
 if TYPE_CHECKING:
     from stemscan.hardware.exporters import ExportReport
@@ -19,6 +19,13 @@ EXAMPLES = """
 stemscan plan export plan.yaml --to csv -o points.csv
 stemscan plan export plan.yaml --to fei-stream -o scan.str
 """
+
+
+def _formats() -> str:
+    """Formats, those too that completion does not know yet."""
+    from stemscan.hardware.exporters import FORMATS
+
+    return with_choices("Format of the other program.", tuple(FORMATS))
 
 
 def _corners() -> str:
@@ -32,7 +39,7 @@ def _corners() -> str:
 class ExportCommand(LateCommand):
     """The command with what exporters declare."""
 
-    late_help: ClassVar = {"corners": _corners}
+    late_help: ClassVar = {"to": _formats, "corners": _corners}
 
 
 def export(
@@ -123,4 +130,4 @@ def _positions(report: ExportReport) -> str:
     off = "exact"
     if report.position_error_px > 0:
         off = f"off by at most {report.position_error_px:.3g} pixels along an axis"
-    return off if report.codes_per_pixel is None else f"{off}, {report.codes_per_pixel:g} codes a pixel"
+    return off if report.codes_per_pixel is None else f"{off}, {report.codes_per_pixel:g} codes per pixel"

@@ -113,7 +113,7 @@ def fulfil(
 
 
 def wish_report(wish: WishOptions, made: WishedPlan) -> dict[str, Any]:
-    """A wish and what was foretold, for JSON."""
+    """A wish and what was predicted, for JSON."""
     return {
         "want_nm": wish.precision_nm,
         "on": wish.specimen,
@@ -134,18 +134,18 @@ def wish_report(wish: WishOptions, made: WishedPlan) -> dict[str, Any]:
 
 
 def wish_lines(wish: WishOptions, made: WishedPlan) -> list[str]:
-    """A wish and what was foretold, for people."""
+    """A wish and what was predicted, for people."""
     from stemscan.units import format_length
 
     finer = made.position_nm < 0.9 * wish.precision_nm
     reason = "; less dose would miss some of its columns" if finer and made.judged.significance < 8 else ""
-    title = f"{format_length(wish.precision_nm)} an axis for {made.judged.name} of {wish.specimen}{reason}"
+    title = f"{format_length(wish.precision_nm)} per axis for {made.judged.name} of {wish.specimen}{reason}"
     return table([("wish", title), *((f"  {one.name}", _precision(one, made)) for one in made.classes)])
 
 
 def _precision(one: ClassPrecision, made: WishedPlan) -> str:
-    """Precision that was foretold of a class."""
+    """Precision that was predicted of a class."""
     from stemscan.units import format_length
 
-    size = f"{format_length(one.position_px * (made.plan.pixel_size_nm or 0.0))} an axis foretold"
+    size = f"{format_length(one.position_px * (made.plan.pixel_size_nm or 0.0))} per axis predicted"
     return size if one.surely_found else f"{size}, where found: too weak to be found surely at this dose"

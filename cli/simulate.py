@@ -64,11 +64,15 @@ def simulate(
     from stemscan.acquisition.reports import provenance_of
     from stemscan.acquisition.session import run_session
     from stemscan.arguments import check_beginning
+    from stemscan.errors import UsageError
     from stemscan.plan.scan_plan import ScanPlan
+    from stemscan.simulators.specimens.kinds import kind_of
     from stemscan.store.create import check_place
     from stemscan.units import counted, format_count
 
     check_beginning(resume=resume, overwrite=overwrite)
+    if kind_of(str(plan)) is not None:
+        raise UsageError(f"expected PLAN SPECIMEN, got {str(plan)!r} first, which is a specimen; change their order")
     talk = Talk(quiet, as_json)
     scan_plan = ScanPlan.load(plan)
     if not resume:

@@ -52,11 +52,11 @@ class Method:
     beside : bool
         True if every table of an evaluation shows it beside the others, asked for or not.
     memory : tuple of float
-        Memory beside its inputs, by `benchmarks/memory.py`: bytes a pixel of the plan's grid, and further bytes that
+        Memory beside its inputs, by `benchmarks/memory.py`: bytes per pixel of the plan's grid, and further bytes that
         do not grow beyond this. Of methods that find a coarser grid, on the coarsest; they ask for more later.
     cost : float
         Processor time for a pixel of the plan's grid, in microseconds as measured once at 1024 x 1024 pixels on one
-        thread: for what is foretold of long runs, in which methods stand beside each other.
+        thread: for what is predicted of long runs, in which methods stand beside each other.
     tiles : bool
         True if its image at a place follows from the samples around it, so that large frames are made tile by tile.
     rank : int

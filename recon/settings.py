@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from stemscan.errors import UsageError
+from stemscan.errors import UsageError, remedy_for
 
 __all__ = ["RESERVED", "Setting", "check_settings", "parse_settings", "plain", "settings_of"]
 
@@ -91,7 +91,8 @@ def check_settings(title: str, function: Callable[..., Any], settings: Mapping[s
         if name in known:
             _check_value(title, known[name], value)
         elif inspect.Parameter.VAR_KEYWORD not in kinds:
-            raise UsageError(f"expected settings of {title} ({names}), got {name!r}")
+            remedy = remedy_for(name, known, "choose one of them" if known else "leave it out")
+            raise UsageError(f"expected settings of {title} ({names}), got {name!r}; {remedy}")
     missing = next((one for one in known.values() if one.required and one.name not in settings), None)
     if missing is not None:
         raise UsageError(f"expected setting {missing.name} of {title}, got none; give a value")

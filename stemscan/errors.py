@@ -8,6 +8,7 @@ used wrongly, 1 where the input or the machine failed.
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterable
 from typing import Final
 
 
@@ -159,3 +160,18 @@ def is_out_of_threads(problem: BaseException) -> bool:
             return True
         seen = seen.__cause__ or seen.__context__
     return False
+
+
+def remedy_for(name: str, known: Iterable[str], otherwise: str) -> str:
+    """Question after the known name that a mistyped one resembles, or other advice.
+
+    Examples
+    --------
+    >>> remedy_for("possion", ("poisson", "eq5"), "choose one")
+    "did you mean 'poisson'?"
+    """
+    from difflib import get_close_matches
+
+    names = {one.lower(): one for one in known}
+    matches = get_close_matches(name.strip("'").lower(), names, n=1)
+    return f"did you mean {names[matches[0]]!r}?" if matches else otherwise

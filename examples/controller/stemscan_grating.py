@@ -32,7 +32,7 @@ class Grating:
 
     def __init__(self, period_px=12.0, angle_deg=20.0, seed=1):
         if not period_px >= 2:
-            raise UsageError(f"expected a grating of at least 2 pixels a line, got {period_px:g}; as grating:12")
+            raise UsageError(f"expected a grating of at least 2 pixels per line, got {period_px:g}; as grating:12")
         angle = math.radians(angle_deg)
         self._wave = 2 * math.pi / period_px * np.array([math.sin(angle), math.cos(angle)])
         self._seed = seed

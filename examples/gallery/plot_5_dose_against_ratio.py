@@ -14,7 +14,7 @@ from stemscan.simulators.api import render_crystal, sampled_frames
 
 specimen = render_crystal("crystal:SrTiO3[001]", (192, 192), pixel_size_nm=0.02)
 ratios = (1, 2, 3, 6, 12, 24, 48)
-doses = {"12 e- a pixel": 12.0, "3 e- a pixel": 3.0, "0.75 e- a pixel": 0.75}
+doses = {"12 e- per pixel": 12.0, "3 e- per pixel": 3.0, "0.75 e- per pixel": 0.75}
 
 # %%
 # Four passes each; the dose of a sample is what gives every scan the same electrons in all.

@@ -35,7 +35,7 @@ print(record["state"], "-", record["plan"]["pattern"], "-", group["frames"].shap
 
 figure, axis = plt.subplots(figsize=(4.4, 4), layout="constrained")
 shown = axis.imshow(mean, cmap="gray")
-figure.colorbar(shown, label="electrons a visit")
+figure.colorbar(shown, label="electrons per visit")
 axis.set_axis_off()
 
 # %%

@@ -75,7 +75,7 @@ class Calibration:
             ("offset", f"{self.offset:.5g} +- {self.offset_error:.2g}"),
             ("read noise", f"{self.read_noise:.4g} +- {self.read_noise_error:.2g} ({electrons})"),
             ("pairs", f"{self.pairs:,} {where}"),
-            ("brightest", f"{self.brightest:.4g} e- a sample"),
+            ("brightest", f"{self.brightest:.4g} e- per sample"),
         ]
         if self.moved_px:
             found.insert(3, ("beam moved", f"{self.moved_px:.3g} +- {self.moved_px_error:.2g} px between visits"))
@@ -229,7 +229,7 @@ def _known(dark: npt.ArrayLike | None, offset: float | None) -> Known:
 def _pilots(
     readings: Array, positions: Array, shape: tuple[int, int], seen: Revisits, device: str
 ) -> tuple[Floats, Floats, Floats]:
-    """Mean reading over the grid; and, at pixels visited again, foretold by other pixels, with its squared gradient."""
+    """Mean reading over the grid; at pixels visited again, predicted by other pixels, with its squared gradient."""
     from stemscan.recon.fourier_eb.analysis import analyse
     from stemscan.recon.fourier_eb.folds import fold_labels
     from stemscan.recon.inputs.grids import upsample

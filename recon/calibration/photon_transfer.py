@@ -74,7 +74,7 @@ def photon_transfer(seen: Revisits, pilot: Floats, steepness: Floats, known: Kno
     Parameters
     ----------
     pilot : ndarray of float64, (P,)
-        Mean reading of these pixels, as foretold by others.
+        Mean reading of these pixels, as predicted by others.
     steepness : ndarray of float64, (P,)
         Squared gradient of the pilot, per pixel^2.
 

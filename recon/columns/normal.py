@@ -1,6 +1,6 @@
 """The normal matrix of columns, background and profiles, and solving it by conjugate gradients.
 
-Vectors hold three numbers a column (row, column, amplitude), then the nodes of the background, then the profiles. The
+Vectors hold three numbers per column (row, column, amplitude), then the nodes of the background, then the profiles. The
 profiles couple to everything and are few: they are kept as a border. In place of the inverse stand each column's own
 block with the profiles, and the background's diagonal.
 """

@@ -17,7 +17,7 @@ __all__ = ["saturated_share"]
 _LEAST: Final = 0.001
 _FEWEST: Final = 10
 _HEAP: Final = 2.0
-"""By how much the largest value must be more frequent than the next two foretell; of log-concave laws it is rarer."""
+"""By how much the largest value must be more frequent than the next two predict; of log-concave laws it is rarer."""
 
 
 def saturated_share(inputs: Inputs) -> float:

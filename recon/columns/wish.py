@@ -214,7 +214,7 @@ def _reached(made: WishedPlan) -> str:
 def _out_of_reach(made: WishedPlan, wish: Wish, choice: Choice) -> str:
     """Refusal of a wish that no value fulfils."""
     most = {
-        "dose": f"{made.plan.electrons_per_sample:.4g} electrons a sample reach",
+        "dose": f"{made.plan.electrons_per_sample:.4g} electrons per sample reach",
         "ratio": f"a sampling ratio of {100 * made.plan.sampling_ratio:.4g} % reaches",
         "passes": f"the most of {counted(made.plan.passes, 'pass')} reaches",
     }[choice]

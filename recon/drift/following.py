@@ -47,7 +47,7 @@ _ERROR: Final = 0.05
 
 _MOST_PARTS: Final = 48
 _SIZES: Final = (0.0, 0.02, 0.06, 0.2, 0.6, 2.0, 6.0, 20.0)
-"""Sizes of the random walks, in pixels a pass, among which is chosen."""
+"""Sizes of the random walks, in pixels per pass, among which is chosen."""
 
 _PRIOR: Final = 0.5
 """Natural logarithm by which each next size is less likely than the one before."""

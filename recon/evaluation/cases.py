@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from stemscan import __version__
-from stemscan.errors import UsageError
+from stemscan.errors import UsageError, remedy_for
 from stemscan.recon.evaluation.contenders import Contender
 from stemscan.recon.evaluation.images import ImageSource
 from stemscan.recon.evaluation.protocols import NOISES, PROTOCOLS
@@ -76,7 +76,8 @@ class Grid:
                 raise UsageError(f"expected each {name} once and at least one, got {list(values)}; correct the list")
         for noise in self.noises:
             if noise not in NOISES:
-                raise UsageError(f"expected noise of {', '.join(NOISES)}, got {noise!r}")
+                remedy = remedy_for(noise, NOISES, "name one of them")
+                raise UsageError(f"expected noise of {', '.join(NOISES)}, got {noise!r}; {remedy}")
             passes = PROTOCOLS[noise].passes
             if passes is not None and passes != self.passes:
                 raise UsageError(

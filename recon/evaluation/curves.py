@@ -144,7 +144,7 @@ def _against_seconds(done: Evaluation, averages: Averages, noise: str, title: st
     contenders = _shown(done, averages)
     styles = styles_of(contenders)
     figure, axes = _sheet(
-        1, f"{title}, ratio {percent(cell.samples_per_block)}, dose {cell.dose:g}", "seconds an image"
+        1, f"{title}, ratio {percent(cell.samples_per_block)}, dose {cell.dose:g}", "seconds per image"
     )
     names: list[dict[str, tuple[float, float]]] = []
     for ax, kind in zip(axes[0], KINDS, strict=True):

@@ -42,7 +42,7 @@ def fourier_eb(
     rounds : int
         Turns of estimating image and spectrum, at least 1.
     steps : int, optional
-        Conjugate-gradient steps a turn, at least 1; 5 by default, 20 where samples are shared among pixels.
+        Conjugate-gradient steps per turn, at least 1; 5 by default, 20 where samples are shared among pixels.
     regression : bool
         Correct the estimate by samples that were held out: better, and takes several times as long. Not done where
         samples are shared among pixels.

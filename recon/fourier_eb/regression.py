@@ -59,7 +59,7 @@ class Correction(NamedTuple):
     image : ndarray of float32, (H, W)
         To add.
     gain : float
-        Mean square by which the error falls, as the held-out samples foretell it, at least 0.
+        Mean square by which the error falls, as the held-out samples predict it, at least 0.
     """
 
     image: Image

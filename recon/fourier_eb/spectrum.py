@@ -4,9 +4,9 @@ J_k, the periodogram over the noise level, is exponentially distributed about 1 
 nothing about P_k, and P_k = |X_k|^2 keeps every spike of the noise. What is known of micrographs: their spectra fall
 off with radius, vary smoothly, and carry isolated peaks. So several means of J stand for the level T at k, each left
 without k itself: over the ring of equal radius and over boxes of (2 m + 1)^2 neighbours. Their weights are posterior
-probabilities, by how well each mean foretells the coefficients around k, with a prior that falls from coarse to fine.
+probabilities, by how well each mean predicts the coefficients around k, with a prior that falls from coarse to fine.
 On top, k may be a peak with a power of its own: a slab, log-uniform in power, against the spike that the means
-foretell.
+predict.
 
 The result is the Wiener gain averaged over these hypotheses, g = E[1 - 1 / T], and P = s g / (1 - g).
 """

@@ -13,7 +13,7 @@ the best for it, and the variance is f(s_i); where it is below, the gains stay t
 tangent of f at s.
 
 Nothing here is fitted to a truth. The spectrum P, not the estimate's own power, enters: it allows for coefficients that
-were shrunk to nothing, and f(s) foretells the mean squared error.
+were shrunk to nothing, and f(s) predicts the mean squared error.
 """
 
 from __future__ import annotations

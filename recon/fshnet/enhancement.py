@@ -43,7 +43,7 @@ class Enhancement(NamedTuple):
     def apply(
         self, summed: Image, visits: Image, passes: int, image: Image, factor: int
     ) -> tuple[Image, dict[str, Any]]:
-        """The step on an image of `factor` scan pixels a pixel, from S and V of so many passes; and its settings."""
+        """The step on an image of `factor` scan pixels per pixel, from S and V of so many passes; and its settings."""
         h = bandwidth(float(visits.mean(dtype=np.float64)) / passes) if self.h is None else self.h
         patch = patch_size(summed, visits, factor=factor) if self.patch is None else self.patch
         enhanced = nonlocal_step(image, patch, h=h, neighbours=self.neighbours)

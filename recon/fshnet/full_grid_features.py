@@ -2,7 +2,7 @@
 
 The network corrects the Fourier empirical-Bayes estimate (`stemscan.recon.fourier_eb`), which plays the part that the
 low-pass of equations 10 and 11 plays in the paper: the frequency-domain initial reconstruction, here on the absolute
-scale and divided by the sampling density. All differences are in units of the error that the estimate foretells of
+scale and divided by the sampling density. All differences are in units of the error that the estimate predicts of
 itself, so that one network serves every dose, sampling ratio and number of passes. (S, V) enters whole: it is a
 sufficient statistic of Poisson counts of a specimen that stands still.
 

@@ -16,7 +16,7 @@ a straight line and what it leaves, an image e of its own. Four steps make one c
    reciprocal variances as weights, are those of all that a sample knows of s_t (its Fisher information, where e is
    known). v_c = s_c / lambda place by place, from a pilot; that of merged samples then gives the weights once more.
 4. Trust: an error of e is no noise; it is the same for all samples around. So the weight is multiplied by 0 to 1: by
-   the factor at which what merging changes, from one half of the pixels, foretells y_t at the other half best, and its
+   the factor at which what merging changes, from one half of the pixels, predicts y_t at the other half best, and its
    standard error.
 
 Merged samples are given as those of one channel of the dose at which counts alone would vary as much on the mean. A
@@ -169,7 +169,7 @@ def _trust(
     folds: Sequence[npt.NDArray[np.bool_]],
     device: str,
 ) -> float:
-    """Factor, 0 to 1, of what merging changes that foretells the wanted channel at pixels left out; with its error."""
+    """Factor, 0 to 1, of what merging changes that predicts the wanted channel at pixels left out; with its error."""
     if not differs(line):
         return 0.0
     gained = changed = noise = 0.0

@@ -21,7 +21,7 @@ _DARKEST: Final = 0.03
 """Smallest signal for which a variance is told, in parts of the mean."""
 
 _INSTRUMENT: Final = 4.0
-"""Standard errors by which a pilot must foretell the samples that it has not seen for a line to be sought by it."""
+"""Standard errors by which a pilot must predict the samples that it has not seen for a line to be sought by it."""
 
 _SURE: Final = 3.0
 """Standard errors by which a slope must differ from zero for the channel to be heeded."""

@@ -58,7 +58,7 @@ TABLE_1: Final[dict[tuple[str, int, float], Score]] = {
 """Table 1, by method, samples of 64 and dose: weights trained at each ratio and dose."""
 
 SECONDS: Final = {"CSNet": 0.4824, "ReconNet": 0.5518, "FSHNet": 0.3788, "BPFA": 74465.0}
-"""Table 2: seconds an image; networks on an RTX 3080, BPFA on a Core i9-9980."""
+"""Table 2: seconds per image; networks on an RTX 3080, BPFA on a Core i9-9980."""
 
 PARAMETERS: Final = {"CSNet": 428936, "ReconNet": 40578, "FSHNet": 161761}
 """Table 2: number of parameters."""

@@ -21,7 +21,7 @@ INK: Final = "#1a1a1a"
 """Colour of titles and bars."""
 
 QUIET: Final = "#5a5a5a"
-"""Colour of what is said beside them."""
+"""Colour of the texts beside them."""
 
 _CUT = 0.1
 _BELOW, _ABOVE = (5, 70, 140), (160, 15, 40)

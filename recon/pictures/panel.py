@@ -174,7 +174,7 @@ def _caption(inputs: Inputs, limits: tuple[float, float]) -> str:
     size = "" if inputs.pixel_size_nm is None else f" of {inputs.pixel_size_nm:g} nm"
     return (
         f"{rows} × {columns} pixels{size}, {counted(inputs.T, 'pass')}, "
-        f"{inputs.electrons_per_sample:g} electrons a sample at signal 1, {dose:.3g} a pixel; "
+        f"{inputs.electrons_per_sample:g} electrons per sample at signal 1, {dose:.3g} per pixel; "
         f"grey from {limits[0]:.2g} to {limits[1]:.2g}"
     )
 

@@ -75,7 +75,7 @@ def counts_panel(axes: Any, acquisition: Acquisition, maps: ScanMaps) -> None:
     low, high = np.percentile(known, (0.5, 99.5)) if known.size else (0.0, 1.0)
     name = "" if len(acquisition.channels) == 1 else f" of {acquisition.detector.name}"
     limits = float(low), max(float(high), float(low) + 1e-9)
-    _map(axes, maps, maps.electrons, "gray", f"electrons{name} a sample", limits)
+    _map(axes, maps, maps.electrons, "gray", f"electrons{name} per sample", limits)
     axes.set_title("counts")
 
 
@@ -85,10 +85,10 @@ def dose_panel(axes: Any, acquisition: Acquisition, maps: ScanMaps) -> None:
     rows, columns = (np.minimum(maps.cell, side - np.arange(0, side, maps.cell)) for side in maps.shape)
     per_pixel = maps.visits * acquisition.electrons_per_sample / np.outer(rows, columns)
     plan, size = acquisition.plan, acquisition.pixel_size_nm
-    label = "detected electrons a pixel at signal 1"
+    label = "detected electrons per pixel at signal 1"
     if plan is not None:
         per_pixel = per_pixel / plan.dose.collection
-        label = "incident electrons a pixel"
+        label = "incident electrons per pixel"
         if size is not None:
             per_pixel, label = per_pixel / (10 * size) ** 2, "incident e-/A^2"
     _map(axes, maps, per_pixel, "magma", label, (0.0, float(max(per_pixel.max(), 1e-9))))

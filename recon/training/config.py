@@ -76,7 +76,7 @@ class DataSettings(_Settings):
     specimens : int, optional
         Number of different specimens, which then return with other noise; every scan has its own without.
     samples_per_block : tuple of int
-        Samples in 8 x 8 pixels a pass; one of them at random.
+        Samples in 8 x 8 pixels per pass; one of them at random.
     passes : tuple of int
         Passes; one of them at random.
     dose : tuple of float

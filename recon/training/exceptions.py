@@ -1,4 +1,4 @@
-"""Places of a specimen that its lattice does not foretell: what a loss must not let the network erase."""
+"""Places of a specimen that its lattice does not predict: what a loss must not let the network erase."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def task_of(config: TrainingConfig) -> Task:
 class FullGridTask:
     """The correction of the Fourier estimate, on the full scan grid, and the standard deviation of what remains.
 
-    The loss of a crop is the logarithm of its mean squared error in units of the error that the estimate foretells, as
+    The loss of a crop is the logarithm of its mean squared error in units of the error that the estimate predicts, as
     what counts is decibels at every dose and ratio alike; crops that are already better than `_GOOD` count less.
     Squared errors at columns that depart from their lattice count `loss.exceptions` times as much, for a mean over all
     pixels is least where what is rare is erased: with weight w the best image is the one that would be best if

@@ -24,7 +24,7 @@ _WINDOW: Final = 64
 _SUMMED: Final = 1 << 24
 """Samples of a plan that is expanded to be summed up, at most."""
 
-_SUMS: Final = {"pass": "counts of this pass", "visits": "samples a pixel", "path": "path of the last second"}
+_SUMS: Final = {"pass": "counts of this pass", "visits": "samples per pixel", "path": "path of the last second"}
 _IMAGES: Final = {"std": "standard deviation", "z": "contradictions"}
 
 

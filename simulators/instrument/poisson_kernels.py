@@ -96,7 +96,7 @@ def _remainder(
 ) -> None:
     """Add the electrons of the remainder, which is below 1/8, so that seven of eight samples have none.
 
-    Samples are sorted out without branches, which no processor could foretell.
+    Samples are sorted out without branches, which no processor could predict.
     """
     some = 0
     for i in range(values.size):

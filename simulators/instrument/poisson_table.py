@@ -29,7 +29,7 @@ BASE_BITS: Final = 4
 FINE_STEP: Final = 0.125
 ALIAS_BITS: Final = 20
 MAX_MEAN: Final = 32.0 * 16.0 ** (LEVELS - 1)
-"""Means from here on are refused: 33,554,432 electrons a sample."""
+"""Means from here on are refused: 33,554,432 electrons per sample."""
 
 _THRESHOLD_ONE = 2.0 ** (64 - ALIAS_BITS)
 

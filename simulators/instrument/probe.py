@@ -166,7 +166,7 @@ def _stamp_fine(
     reach: float,
     field: NDArray[np.float32],
 ) -> None:
-    """Add a table of `fine` steps a pixel, its peak in the middle, at places between its steps."""
+    """Add a table of `fine` steps per pixel, its peak in the middle, at places between its steps."""
     half = table.shape[0] // 2
     for n in range(heights.size):
         row, column = places[n]

@@ -53,7 +53,7 @@ class PixelCounts:
             raise UsageError(f"expected a specimen of the plan's shape {plan.shape}, got {specimen.shape}")
         if plan.electrons_per_sample > _LARGEST_DOSE:
             raise UsageError(
-                f"expected at most {_LARGEST_DOSE:g} electrons a sample for 14-bit counts, got "
+                f"expected at most {_LARGEST_DOSE:g} electrons per sample for 14-bit counts, got "
                 f"{plan.electrons_per_sample:g}; lower the dose"
             )
         self.plan = plan

@@ -142,7 +142,7 @@ def _warnings(name: str, pixel: float, probe: Probe, *, stated: bool) -> list[st
     """Sentences on the pixel size."""
     warnings = []
     if not stated:
-        warnings.append(f"the plan has no pixel size: {name} was drawn at {pixel:g} nm a pixel")
+        warnings.append(f"the plan has no pixel size: {name} was drawn at {pixel:g} nm per pixel")
     if pixel > probe.fwhm_nm:
         warnings.append(
             f"pixels of {pixel:.4g} nm are coarser than the probe ({probe.fwhm_nm:.4g} nm): the lattice of "

@@ -1,6 +1,6 @@
-"""Drift followed: between passes the next one's field is moved by the drift that the passes so far foretell.
+"""Drift followed: between passes the next one's field is moved by the drift that the passes so far predict.
 
-A `DriftFollower` foretells, a controller that can (`MovesField`) moves, and the store's record holds what came of it:
+A `DriftFollower` predicts, a controller that can (`MovesField`) moves, and the store's record holds what came of it:
 the offset of each pass, durably, before the pass is exposed. A resumption moves the field as the record says.
 """
 
@@ -39,7 +39,7 @@ class Prediction:
     offset : (float, float)
         Asked of the controller: (row, column) in pixels from where the plan has the field.
     wanted : (float, float), optional
-        The same without the limits of whoever foretells; `offset` unless given.
+        The same without the limits of whoever predicts; `offset` unless given.
     std : float, optional
         Standard deviation of its error in pixels a direction; None where it is not known.
     held : str

@@ -192,7 +192,7 @@ class AcquireLoop:
             self.writer.note("asked", request=asked)
 
     def _follow(self, interrupts: Interrupts, committer: Committer) -> None:
-        """Before a pass, move the field by the drift that those before foretell; the beam is blanked meanwhile."""
+        """Before a pass, move the field by the drift that those before predict; the beam is blanked meanwhile."""
         starts, moves = self.writer.layout.pass_starts[:-1], self.moves
         if moves is None or self._received not in starts or moves.known > (number := starts.index(self._received)):
             return

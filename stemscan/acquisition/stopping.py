@@ -130,7 +130,7 @@ class MaxDose:
         so_far, next_pass = spent + again, spent / passes
         if so_far + next_pass <= self.e_per_A2 * (1 + 1e-9):
             return None
-        return f"max-dose: {so_far:.6g} e-/A^2 so far, {next_pass:.6g} a pass, limit {self.e_per_A2:g}"
+        return f"max-dose: {so_far:.6g} e-/A^2 so far, {next_pass:.6g} per pass, limit {self.e_per_A2:g}"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stemscan.arguments import file_path
-from stemscan.errors import InputNotFoundError, StemscanError
+from stemscan.errors import InputNotFoundError, StemscanError, remedy_for
 from stemscan.files.yaml_model import model_from_file, model_from_yaml
 
 if TYPE_CHECKING:
@@ -46,9 +46,8 @@ class ShippedFiles:
         """
         names = self.names()
         if name not in names:
-            raise InputNotFoundError(
-                f"expected a {self.what} of {', '.join(names)}, or a file, got {name!r}; correct the name or the path"
-            )
+            remedy = remedy_for(name, names, "correct the name or the path")
+            raise InputNotFoundError(f"expected a {self.what} of {', '.join(names)}, or a file, got {name!r}; {remedy}")
         return files(self.package).joinpath(self.folder, f"{name}.yaml").read_text(encoding="utf-8")
 
     def model(self, model: type[Model], name: str | Path, *, error: type[StemscanError]) -> Model:

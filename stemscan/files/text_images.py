@@ -1,4 +1,4 @@
-"""Pictures from tables of numbers in text, a row of pixels a line."""
+"""Pictures from tables of numbers in text, a row of pixels per line."""
 
 from __future__ import annotations
 

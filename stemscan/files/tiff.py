@@ -182,7 +182,7 @@ def _meaning(values: Array, page: Any, path: Path) -> Loaded:
         return brighter_is_more(values, page.bitspersample)
     if values.ndim == 3 and values.shape[2] > 4:
         raise DataError(
-            f"expected grey or red-green-blue pixels, got {counted(values.shape[2], 'sample')} a pixel ({kind}) "
+            f"expected grey or red-green-blue pixels, got {counted(values.shape[2], 'sample')} per pixel ({kind}) "
             f"in {str(path)!r}"
         )
     if kind == "YCBCR" and page.compression.name not in ("JPEG", "OJPEG", "JPEG_LOSSY", "ALT_JPEG"):

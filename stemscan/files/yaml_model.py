@@ -7,12 +7,11 @@ profiles are read here.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
-from stemscan.errors import StemscanError
+from stemscan.errors import StemscanError, remedy_for
 from stemscan.files.opening import require_file
 from stemscan.files.strict_yaml import MAX_BYTES, YamlProblem, looks_like_number, parse
 
@@ -24,7 +23,6 @@ __all__ = [
     "key_path",
     "model_from_file",
     "model_from_yaml",
-    "remedy_for",
     "shortened",
     "values_in",
     "with_line",
@@ -127,12 +125,6 @@ def values_in(annotation: Any) -> tuple[type[BaseModel], ...]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return (annotation,)
     return tuple(found for part in get_args(annotation) for found in values_in(part))
-
-
-def remedy_for(name: str, known: Iterable[str], otherwise: str) -> str:
-    """Question after the known name that a mistyped one resembles."""
-    matches = get_close_matches(name.strip("'"), known, n=1)
-    return f"did you mean {matches[0]!r}?" if matches else otherwise
 
 
 def key_path(location: tuple[str | int, ...]) -> str:

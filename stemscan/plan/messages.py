@@ -9,11 +9,10 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from stemscan.errors import DoseLimitError, PlanError
+from stemscan.errors import DoseLimitError, PlanError, remedy_for
 from stemscan.files.yaml_model import (
     expectation,
     key_path,
-    remedy_for,
     shortened,
     values_in,
     with_place,

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stemscan.errors import UsageError
-from stemscan.files.yaml_model import remedy_for
+from stemscan.errors import UsageError, remedy_for
 from stemscan.plan.declared import field_texts
 from stemscan.plan.value import PlanValue
 

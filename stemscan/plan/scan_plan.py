@@ -94,7 +94,7 @@ class ScanPlan(PlanForms):
       passes         4 of 3,072 samples
       order          serpentine-blocks
       dwell time     1.000 us
-      dose           10 e- a sample, 1.229e+05 e- in all, 46.87 e-/A^2
+      dose           10 e- per sample, 1.229e+05 e- in all, 46.87 e-/A^2
       seed           7
     >>> round(plan.replace(passes=2).dose_e_per_A2, 3)
     23.437
@@ -291,7 +291,7 @@ class ScanPlan(PlanForms):
         rows, columns = self.shape
         pixels = "" if self.pixel_size_nm is None else f" of {format_length(self.pixel_size_nm)}"
         area = "" if self.dose_e_per_A2 is None else f", {self.dose_e_per_A2:.4g} e-/A^2"
-        sample = f"{self.electrons_per_sample:.4g} e- a sample, {self.total_electrons:.4g} e- in all"
+        sample = f"{self.electrons_per_sample:.4g} e- per sample, {self.total_electrons:.4g} e- in all"
         optional = {
             "repeat": self.repeat if self.repeat != "independent" else None,
             "region": None if self.region is None else shortened(self.region),

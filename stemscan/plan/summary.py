@@ -71,7 +71,7 @@ class PlanSummary:
             ("passes", f"{self.passes} of {counted(self.samples_per_pass, 'sample')}"),
             ("samples", format_count(self.total_samples)),
             ("sampling ratio a pass", f"{100 * self.sampling_ratio:.4g} %"),
-            ("coverage of all passes", f"{100 * self.coverage:.4g} %, at most {most} a pixel"),
+            ("coverage of all passes", f"{100 * self.coverage:.4g} %, at most {most} per pixel"),
             ("dose per sample", sample),
             ("total dose", total),
             ("e-/A^2", area_dose),

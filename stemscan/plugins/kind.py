@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from stemscan.errors import InputNotFoundError, PluginError, UsageError
+from stemscan.errors import InputNotFoundError, PluginError, UsageError, remedy_for
 from stemscan.plugins.code import defined_names
 from stemscan.plugins.entry_points import entry_points_of, is_whole, origin_of, plugin_of_entry
 from stemscan.plugins.plugin import Plugin, attribute_of, bound_values, import_failure, source_of
@@ -85,7 +85,8 @@ class PluginKind:
             return None
         if text not in entries:
             known = ", ".join([*built_in, *self.installed()])
-            raise UsageError(f"expected {self.noun} to be one of {known} or file.py:function, got {text!r}")
+            remedy = remedy_for(text, [*built_in, *self.installed()], "choose one of them")
+            raise UsageError(f"expected {self.noun} to be one of {known} or file.py:function, got {text!r}; {remedy}")
         if refusal := self._refusal(text):
             raise (UsageError if len(entries[text]) > 1 else PluginError)(refusal)
         return plugin_of_entry(self.noun, entries[text][0])

@@ -110,7 +110,8 @@ def load_root(folder: Path) -> RootFile:
             "resume it to begin"
         )
     if kind not in ("store", "damaged"):
-        raise StoreError(f"expected an acquisition store at {str(folder)!r}, got something else; check the path")
+        got = "a file, and stores are folders" if folder.is_file() else "another folder"
+        raise StoreError(f"expected an acquisition store at {str(folder)!r}, got {got}; check the path")
     document = read_json(folder / ROOT)
     if (document.get("zarr_format"), document.get("node_type")) != (3, "group"):
         raise StoreError(

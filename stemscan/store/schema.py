@@ -314,7 +314,7 @@ def worst_case_bytes(specs: Iterable[ArraySpec], layout: Layout) -> int:
     """Most bytes that a store of these arrays takes on disk.
 
     Samples and truth count uncompressed. A sparse frame compresses whatever its counts are: its bit planes hold at
-    most one bit a sample, so it takes a few bytes a sample and a small share of its pixels, never more than it is.
+    most one bit a sample, so it takes a few bytes per sample and a small share of its pixels, never more than it is.
     """
     need = 64 * 1024
     for spec in specs:

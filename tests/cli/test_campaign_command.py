@@ -73,7 +73,7 @@ def test_failures_are_listed_and_the_rest_is_kept(stemscan: Stemscan, scheduler:
     assert told["failures"][0]["contender"] == "mine.py:broken"
     assert "expected every acquisition to work, got 1 failure in 2 rows, first mine.py:broken" in done.err
     assert "--resume tries them again" in done.err
-    assert done.err.splitlines()[0].startswith("warning: synthetic:5/0, plan 1, 10 e- a sample")
+    assert done.err.splitlines()[0].startswith("warning: synthetic:5/0, plan 1, 10 e- per sample")
 
 
 BAD = [

@@ -24,12 +24,12 @@ def test_a_report_for_people_and_for_programs(stemscan: Stemscan, plan: str) -> 
         "duration",
         "settle",
         "flyback",
-        "dose a pass",
+        "dose per pass",
         "e-/A^2",
         "histogram",
         "coil lag",
         "link",
-        "codes a pixel",
+        "codes per pixel",
     ):
         assert word in done.out
     assert Path("flight.png").stat().st_size > 10_000
@@ -47,7 +47,7 @@ def test_plans_beyond_what_is_walked(stemscan: Stemscan, plan: str, monkeypatch:
     part = stemscan("plan", "check", plan)
     assert "190 of them walked" in part.out
     assert "of the samples walked" in part.out
-    assert "dose a pass" in part.out
+    assert "dose per pass" in part.out
     assert json.loads(stemscan("plan", "check", plan, "--json").out)["examined"] == 190
     whole = stemscan("plan", "check", plan, "--whole")
     assert "walked" not in whole.out

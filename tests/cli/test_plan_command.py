@@ -219,7 +219,7 @@ def test_what_the_parser_refuses_tells_where_to_read_on(stemscan: Stemscan, comm
     done = stemscan(*command)
     assert done.code == 2
     assert done.err.count("\n") == 1
-    assert done.err.endswith(" --help\n")
+    assert any(advice in done.err for advice in (" --help\n", "; write for example stemscan ", "did you mean"))
 
 
 def test_what_the_system_refuses_is_told_in_words(stemscan: Stemscan) -> None:
@@ -244,7 +244,7 @@ def test_a_wish(stemscan: Stemscan) -> None:
     assert ScanPlan.load("p.yaml").pattern == BlockRandom(block=8, samples_per_block=3)
     by_class = stemscan(*WISH, "--want", "6pm", "--class", "TiO", "--overwrite", "--dose", 10)
     assert by_class.code == 0
-    assert "an axis for TiO of crystal:SrTiO3[001]" in by_class.out
+    assert "per axis for TiO of crystal:SrTiO3[001]" in by_class.out
     assert "too weak to be found surely" in by_class.out
     plan = ScanPlan.load("p.yaml")
     assert plan.electrons_per_sample == 10

@@ -55,7 +55,7 @@ def test_stream_file_and_what_it_costs(planned: Stemscan) -> None:
     assert planned("plan", "-o", "odd.yaml", *odd, "--quiet").code == 0
     done = planned("plan", "export", "odd.yaml", "--to", "fei-stream", "-o", "odd.str")
     assert (done.code, done.err) == (0, "")
-    assert "exact, 21 codes a pixel" in done.out
+    assert "exact, 21 codes per pixel" in done.out
     assert "1.000 us (-0.99 %, 1.010 us in the plan)" in done.out
     Path("own.yaml").write_text(profile_text("fei-stream").replace("integer", "stretch") + "flyback_ns: 30000\n")
     done = planned(
@@ -182,7 +182,7 @@ def test_codes_move_by_parts_of_pixels_where_the_profile_leaves_room(planned: St
     assert planned(*write, "-o", "a.str").code == 0
     assert planned(*write, "-o", "b.str", "--offset", "1.5,-0.25").code == 0
     here, there = (read_fei_stream(Path(name)) for name in ("a.str", "b.str"))
-    step = 836  # codes a pixel: 0.6 * 65536 over 47 pixels, a whole number
+    step = 836  # codes per pixel: 0.6 * 65536 over 47 pixels, a whole number
     assert {*(there.x - here.x).tolist()} - {0} == {-round(0.25 * step)}
     assert {*(there.y - here.y).tolist()} - {0} == {round(1.5 * step)}
     shipped = planned("plan", "export", "p.yaml", "--to", "fei-stream", "-o", "c.str", "--offset", "100,0")

@@ -35,7 +35,7 @@ def sparse() -> tuple[Any, Any]:
 
 
 def micrograph(path: Path) -> None:
-    """A full scan of 10 electrons a pixel in detector units: 120 an electron, 30 in the dark."""
+    """A full scan of 10 electrons per pixel in detector units: 120 an electron, 30 in the dark."""
     counts = np.random.default_rng(1).poisson(10 * signal(512))
     values = (30 + 120 * counts).astype(np.float32)
     if path.suffix == ".tif":

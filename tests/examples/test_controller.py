@@ -113,7 +113,7 @@ def sticky(request): return Sticky()
             2,
             "controller to be one of virtual, obi, replay, grating or file.py",
         ),
-        (("grating:1",), 2, "expected a grating of at least 2 pixels a line, got 1"),
+        (("grating:1",), 2, "expected a grating of at least 2 pixels per line, got 1"),
         (("grating:wide",), 2, "expected numbers as grating:12"),
         (("grating", "--set", "colour=red"), 2, "expected settings angle and seed of the grating, got colour"),
         (("grating", "--set", "seed"), 2, "--set: expected NAME=VALUE, got 'seed'"),

@@ -145,7 +145,7 @@ class Job:
 
     def __str__(self) -> str:
         return (
-            f"{self.source.label}, {self.plan_label}, {self.plan.electrons_per_sample:g} e- a sample, "
+            f"{self.source.label}, {self.plan_label}, {self.plan.electrons_per_sample:g} e- per sample, "
             f"{self.instrument_label}, seed {self.seed}"
         )
 

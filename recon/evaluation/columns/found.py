@@ -1,8 +1,8 @@
 """Findings of a contender about each true column: read off its picture, or from a table of fitted columns.
 
-Fields are (n,) over the true columns, NaN where nothing is said. A fitted column and a true one are the same where each
-is the other's nearest within 0.45 of the distance of neighbouring sites. A picture is told the sites, so that it can
-neither miss a column nor invent one.
+Fields are (n,) over the true columns, NaN where nothing is known. A fitted column and a true one are the same where
+each is the other's nearest within 0.45 of the distance of neighbouring sites. A picture is told the sites, so that it
+can neither miss a column nor invent one.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Specimens of the task of columns: crystals with defects, seen by probes that are not the model of any fit.
 
-All are drawn at 10 pm a pixel. The columns' profile is the generator's: a Gaussian core convolved with a
+All are drawn at 10 pm per pixel. The columns' profile is the generator's: a Gaussian core convolved with a
 Lorentzian-like tail that holds half of the intensity, the source's image and, in one, a tilt that draws columns out.
 """
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from stemscan.errors import UsageError
+from stemscan.errors import UsageError, remedy_for
 from stemscan.files.writing import check_output, write_file, write_folder
-from stemscan.files.yaml_model import remedy_for
 from stemscan.hardware.exporters.format import Format
 from stemscan.hardware.exporters.formats import FORMATS
 from stemscan.hardware.exporters.report import ExportReport, report_on

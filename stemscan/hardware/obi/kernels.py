@@ -22,7 +22,7 @@ def write_pixels(
     largest: int,
     out: NDArray[np.uint8],
 ) -> int:
-    """Write steps as inline Blanks, single VectorPixels and Arrays of them; at most 10 bytes a step. Bytes written."""
+    """Write steps as inline Blanks, VectorPixels and Arrays of them; at most 10 bytes per step. Bytes written."""
     at = 0
     i = 0
     while i < x.size:

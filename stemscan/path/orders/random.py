@@ -17,7 +17,7 @@ __all__ = ["at_random"]
 
 
 def at_random(source: Source) -> Fill:
-    """Any source at random; two passes are held, 4 bytes a sample."""
+    """Any source at random; two passes are held, 4 bytes per sample."""
     samples = source.plan.samples_per_pass
 
     @lru_cache(maxsize=2)

@@ -34,7 +34,7 @@ Place = npt.NDArray[np.int64]
 
 
 def random_walk(plan: ScanPlan, step: int) -> Parts:
-    """Samples of a plan of the pattern random-walk, with so many pixels a step, in the order in which it runs."""
+    """Samples of a plan of the pattern random-walk, with so many pixels per step, in the order in which it runs."""
     shape, seed, samples = plan.shape, np.uint64(plan.seed), plan.samples_per_pass
     allowed = np.zeros((0, 0), np.bool_) if plan.region is None else plan.region.mask(shape)
     pixels = shape[0] * shape[1] if plan.region is None else int(np.count_nonzero(allowed))

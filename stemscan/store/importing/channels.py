@@ -92,7 +92,7 @@ def joined(found: Sequence[Found], names: Sequence[str]) -> Samples:
         other = one.samples
         pairs = {
             "grid": (first.shape, other.shape),
-            "samples a pass": (first.samples_per_pass, other.samples_per_pass),
+            "samples per pass": (first.samples_per_pass, other.samples_per_pass),
         }
         for what, (wanted, got) in pairs.items():
             if wanted != got:

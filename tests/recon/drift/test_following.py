@@ -1,4 +1,4 @@
-"""Drift that is foretold between passes, and scans that follow it."""
+"""Drift that is predicted between passes, and scans that follow it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SIZE, PASSES = 192, 6
 
 
 def plan_of(**changes: Any) -> ScanPlan:
-    """Passes of 0.98 s each, of 6 of 8 x 8 pixels, with 20 electrons a sample, of 10 pm."""
+    """Passes of 0.98 s each, of 6 of 8 x 8 pixels, with 20 electrons per sample, of 10 pm."""
     return ScanPlan.from_dict(
         {
             "pattern": {"kind": "block-random", "block": 8, "samples_per_block": 6},

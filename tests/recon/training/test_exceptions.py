@@ -1,4 +1,4 @@
-"""Places that a lattice does not foretell, and their weight in the loss."""
+"""Places that a lattice does not predict, and their weight in the loss."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ __all__ = ["joined", "make_plan", "make_scan", "make_specimen", "microscope", "s
 
 
 def make_plan(**changes: Any) -> ScanPlan:
-    """Two passes of 3 samples in each 8 x 8 block of 32 x 48 pixels of 0.1 nm, 10 electrons a sample."""
+    """Two passes of 3 samples in each 8 x 8 block of 32 x 48 pixels of 0.1 nm, 10 electrons per sample."""
     return ScanPlan.from_dict(
         {
             "pattern": {"kind": "block-random", "block": 8, "samples_per_block": 3},

@@ -1,7 +1,7 @@
 """The virtual device as a client of somebody else sees it: sockets, and bytes as the protocol's table has them.
 
 Nothing here is encoded or decoded by the package. The specimen is a ramp that tells every pixel of the grid, whose
-129 codes a pixel a raster's step can hold; the dose is so high that counts tell it too.
+129 codes per pixel a raster's step can hold; the dose is so high that counts tell it too.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ def test_after_an_abort_the_beam_is_blanked_and_the_rest_comes_right(served: Ser
 
 
 def test_a_slow_reader_makes_the_beam_wait_blanked_and_counts_stay_right() -> None:
-    slow = ScanPlan.from_dict({**PLAN.to_dict(), "dwell_ns": 100_000})  # some 200 samples a chunk
+    slow = ScanPlan.from_dict({**PLAN.to_dict(), "dwell_ns": 100_000})  # some 200 samples per chunk
     path = ScanPath(slow)
     served = Served(slow)
     try:

@@ -19,7 +19,7 @@ ALL = Defects(displaced=0.2, vacancies=0.1, substitutions=0.1, interstitials=0.1
 
 
 def known(spec: str, size: int = 160, **more: object) -> tuple[np.ndarray, TrueColumns]:
-    """Picture and columns of a crystal at 10 pm a pixel."""
+    """Picture and columns of a crystal at 10 pm per pixel."""
     specimen = render_crystal(spec, (size, size), pixel_size_nm=0.01, **more)  # type: ignore[arg-type]
     assert specimen.columns is not None
     return specimen.signal, specimen.columns

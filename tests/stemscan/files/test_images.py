@@ -142,7 +142,7 @@ def test_tiff_white_at_zero_palette_and_odd_samples(tmp_path: Path) -> None:
     tifffile.imwrite(path, GREY, photometric="palette", colormap=colours)
     np.testing.assert_array_equal(read_picture(path).values[..., 1], (255 - GREY.astype(np.uint16)) * 257)
     tifffile.imwrite(path, np.dstack([COLOUR, COLOUR]), photometric="rgb", planarconfig="contig")
-    with pytest.raises(DataError, match="6 samples a pixel"):
+    with pytest.raises(DataError, match="6 samples per pixel"):
         read_picture(path)
 
 

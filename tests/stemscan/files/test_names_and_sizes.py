@@ -253,7 +253,7 @@ def test_names_of_vendors_files(tmp_path: Path) -> None:
 
 
 def test_the_pixel_size_of_an_olympus_tiff(tmp_path: Path) -> None:
-    """A structure SIS0 with one entry that points to exponent and sizes: 0.02 nm a column, 0.03 nm a row."""
+    """A structure SIS0 with one entry that points to exponent and sizes: 0.02 nm per column, 0.03 nm a row."""
     path = tmp_path / "olympus.tif"
     head = struct.pack("<4s6xhhhhh6x32sH", b"SIS0", 1, 2, 3, 4, 120, b"image", 1) + struct.pack("<hhI", 1, 1, 0)
     tifffile.imwrite(path, ONE, extratags=[(33560, "B", len(head), head, True)])

@@ -137,7 +137,7 @@ def test_edges_get_their_share() -> None:
     plan = make(block(8, 3), (13, 21), 256)
     counts = visits(plan).sum(axis=0)
     edge = np.concatenate([counts[8:].ravel(), counts[:8, 16:].ravel()])
-    # 13 samples a pass, 6 of them in the two whole blocks, 7 for the 145 pixels of the cut ones
+    # 13 samples per pass, 6 of them in the two whole blocks, 7 for the 145 pixels of the cut ones
     assert edge.mean() == pytest.approx(256 * 7 / 145)
     assert edge.min() > 0
 

@@ -88,7 +88,7 @@ def test_a_pattern_touches_one_module(tmp_path: Path) -> None:
         (tmp_path / room).symlink_to(ROOT / room)
     (tmp_path / "stemscan" / "plan" / "patterns" / "crawl.py").write_text(MADE_UP)
     for arguments, words in (
-        (["-m", "stemscan", "plan", "--help"], "crawl: number of legs, 2 to 1000 (8)."),
+        (["-m", "stemscan", "plan", "--help"], "crawl: number of legs, 2 to 1000. [default: 8]"),
         (["-m", "stemscan", "plan", "-o", "plan.yaml", "--pattern", "crawl", "--shape", "4x4"], "100 %"),
         (["-c", USE], ""),
     ):

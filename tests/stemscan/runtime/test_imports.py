@@ -65,7 +65,7 @@ def test_a_library_that_cannot_be_loaded_is_left_to_the_import_to_tell(tmp_path:
     ("arguments", "said"),
     [
         (["missing.zarr"], "got 'missing.zarr', which does not exist"),
-        (["tests"], "expected an acquisition store at 'tests', got something else"),
+        (["tests"], "expected an acquisition store at 'tests', got another folder"),
     ],
 )
 def test_what_is_wrong_with_the_input_is_said_before_torch_is_imported(arguments: list[str], said: str) -> None:

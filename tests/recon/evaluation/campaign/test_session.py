@@ -115,7 +115,7 @@ def test_another_version_does_not_go_on(tmp_path: Path, monkeypatch: pytest.Monk
 def test_failures_are_listed_and_tried_again(tmp_path: Path) -> None:
     report = run(design(), tmp_path / "d", Pretended(fail="synthetic:5/1, plan 1, 40"))
     assert [(str(one.job), one.contender, one.error) for one in report.summary.failures] == [
-        ("synthetic:5/1, plan 1, 40 e- a sample, ideal, seed 1", name, "no luck") for name in ("normconv", "nearest")
+        ("synthetic:5/1, plan 1, 40 e- per sample, ideal, seed 1", name, "no luck") for name in ("normconv", "nearest")
     ]
     found = rows(tmp_path / "d")
     assert [row["error"] for row in found] == [""] * 6 + ["no luck"] * 2

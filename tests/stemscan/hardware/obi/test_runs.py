@@ -114,7 +114,7 @@ def test_a_full_scan_takes_a_region_and_five_bytes_a_run() -> None:
     [{"pattern": {"kind": "block-random", "block": 8, "samples_per_block": 3}}, {"shape": [64, 64]}],
 )
 def test_what_is_no_run_is_a_list(changes: dict[str, Any]) -> None:
-    program = Program(plan_of(**changes), PROFILE)  # 256 codes a pixel are more than a step can be
+    program = Program(plan_of(**changes), PROFILE)  # 256 codes per pixel are more than a step can be
     steps = program.steps(0, program.plan.total_samples)
     plain = StepEncoder(blanked=False).encode(steps)
     assert StepEncoder(blanked=False, runs=True).encode(steps) == plain
