@@ -28,7 +28,7 @@ TAUS_US = (0, 5, 30, 220)
 
 
 def plan_of(side: int, dwell_us: float, seed: int) -> ScanPlan:
-    """Four passes of 4.69 %, ten electrons a sample."""
+    """Four passes of 4.69 %, ten electrons per sample."""
     return ScanPlan.from_dict(
         {
             "pattern": {"kind": "block-random", "block": 8, "samples_per_block": 3},

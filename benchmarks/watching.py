@@ -3,9 +3,9 @@
     python -m benchmarks.watching [--passes 16] [--per-block 32] [--repeats 3] [--viewers 20] [--killed 1000]
         [--side 1024] [--folder DIR]
 
-A store of 1024 x 1024 pixels, or of another side, is played at 1 M samples a second (`benchmarks/paced.py`) into
+A store of 1024 x 1024 pixels, or of another side, is played at 1 M samples per second (`benchmarks/paced.py`) into
 another one by `stemscan acquire`, with and without `--watch`, in turns. Viewers speak to the page as a browser does:
-messages, and each time a tile of the whole frame. What it costs is the scan's own time by its report, the median over
+messages, and each time per tile of the whole frame. What it costs is the scan's own time by its report, the median over
 repeats; "lost" is what paced runs take beyond the dwells, which load of the machine from elsewhere raises for all
 alike.
 """

@@ -40,10 +40,6 @@ def styles_of(contenders: Sequence[Contender]) -> dict[str, dict[str, Any]]:
     contenders : sequence of Contender
         Oracles and what stands beside for comparison are grey. The first contender of a method has a whole line and a
         full marker, others of it have broken lines and hollow ones.
-
-    Returns
-    -------
-    dict of str to dict
     """
     styles: dict[str, dict[str, Any]] = {}
     others = list(dict.fromkeys(one.method for one in contenders if one.competes and one.method not in _OWN))

@@ -170,7 +170,7 @@ def _score(psnr: Mean | None, ssim: Mean | None) -> str:
 def _costs(done: Evaluation, averages: Averages, contenders: Sequence[Contender], printed: Printed) -> str:
     """Table 2, and the coverage of standard deviations."""
     theirs = ["s, paper", "parameters, paper"] if printed.names else []
-    titles = ["method", "s an image", "parameters", *theirs, "within 1 sd", "within 2 sd"]
+    titles = ["method", "s per image", "parameters", *theirs, "within 1 sd", "within 2 sd"]
     body = []
     for one in contenders:
         seconds = averages.median_seconds(one.label)
