@@ -18,8 +18,7 @@ from scipy.ndimage import map_coordinates
 
 from stemscan.recon.columns.evidence import shrunk
 from stemscan.recon.columns.finding import Finding
-from stemscan.recon.columns.lattice import Lattice
-from stemscan.recon.columns.sites import Surroundings, predict
+from stemscan.recon.columns.sites import Lattice, Surroundings, predict
 from stemscan.runtime.compiled import compiled
 from stemscan.types import Floats
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
 
 from stemscan.recon.columns.classes import Classes, find_classes
 from stemscan.recon.columns.fitting import linearised
-from stemscan.recon.columns.lattice import Lattice, find_lattices
+from stemscan.recon.columns.lattice import find_lattices
 from stemscan.recon.columns.prior import occupancy, shrink
 from stemscan.recon.columns.ratios import absent, added, at_sites
-from stemscan.recon.columns.sites import Sites, Surroundings, adopted, predict
+from stemscan.recon.columns.sites import Lattice, Sites, Surroundings, adopted, predict
 from stemscan.recon.columns.table import FIELDS, ColumnTable
 from stemscan.recon.columns.whole import Found
 from stemscan.types import Floats, Integers
@@ -33,6 +34,9 @@ _OF_A_COLUMN = 0.03
 
 _NOTHING = 4.0
 """Height over its error above which a site may hold a column after all."""
+
+_APART = 1.5
+"""Widths of a column from another one, or from a site of a larger lattice, within which no site is empty."""
 
 _FEW = 6
 """So many empty sites tell half of how far heights vary beyond their errors."""
@@ -183,12 +187,14 @@ class Finding:
 
     def _empty(self) -> dict[str, npt.NDArray[Any]]:
         """Rows of the lattices' empty sites inside the image, with the amplitude that a column there would have."""
-        found = []
+        found, taken = [], self.places
         for number, lattice in enumerate(self.lattices):
             indices = Surroundings.of(lattice, self.places).empty(self.scan.shape)
             if len(indices):
                 sites = predict(lattice, self.places, indices)
                 inside = ((sites.places >= 0) & (sites.places <= np.array(self.scan.shape) - 1)).all(axis=1)
+                inside &= cKDTree(taken).query(sites.places)[0] > _APART * self.model.profiles[0].sigma
+                taken = np.concatenate([taken, sites.places[inside]])
                 if inside.any():
                     kind = int(np.bincount(self.classes.best[lattice.members]).argmax())
                     there = Sites(sites.places[inside], sites.variances[inside])

@@ -10,16 +10,17 @@ as others.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from stemscan.recon.columns.lattice_kernels import MEDIAN_OF_SQUARES, UNEQUAL, grow, translations
+from stemscan.recon.columns.sites import Lattice, predict
 from stemscan.types import Floats, Integers
 
-__all__ = ["Lattice", "find_lattices"]
+__all__ = ["find_lattices"]
 
 
 _FEWEST = 12
@@ -29,27 +30,11 @@ _INNER = 24
 _LONGEST = 0.7
 _HALF = 0.3
 """Share of members with a column half a translation away from which on the cell is doubted."""
+_OFF = 0.3
+"""Share of the distance of neighbours by which a member may stand off its site."""
+_PRUNINGS = 15
 _SMALLER = 0.8
 """Area over another one's below which a cell is tried in its place."""
-
-
-@dataclass(frozen=True, eq=False)
-class Lattice:
-    """Columns that translations take into one another.
-
-    Attributes
-    ----------
-    members : ndarray of int64, (n,)
-        Numbers of the columns.
-    indices : ndarray of int64, (n, 2)
-        (i, j) of each member.
-    basis : ndarray of float64, (2, 2)
-        Translations a and b as (row, column) in pixels, averaged over the lattice.
-    """
-
-    members: Integers
-    indices: Integers
-    basis: Floats
 
 
 def find_lattices(places: Floats, amplitudes: Floats, errors: Floats) -> list[Lattice]:
@@ -99,10 +84,29 @@ def find_lattices(places: Floats, amplitudes: Floats, errors: Floats) -> list[La
                 more = bins.grow(free, int(seed), further, apart)
                 if len(more[1]) > len(members):
                     basis, (indices, members) = further, more
-        free[members] = False
-        basis = _robust_affine(indices, places[members])[1:]
-        found.append(Lattice(members, indices, basis))
+        lattice = _consistent(Lattice(members, indices, basis), places, _OFF * apart)
+        if lattice is None:
+            tried[members] = True
+            continue
+        free[lattice.members] = False
+        found.append(replace(lattice, basis=_robust_affine(lattice.indices, places[lattice.members])[1:]))
     return sorted(found, key=lambda lattice: -len(lattice.members))
+
+
+def _consistent(lattice: Lattice, places: Floats, tolerance: float) -> Lattice | None:
+    """The lattice without members that stand farther from their sites, as those around say; None if too few are left.
+
+    Growth goes from column to column, and may turn with them into a grain of another orientation.
+    """
+    for _ in range(_PRUNINGS):
+        if len(lattice.members) < _FEWEST or (np.ptp(lattice.indices, axis=0) == 0).any():
+            return None
+        sites = predict(lattice, places, lattice.indices).places
+        good = np.hypot(*(places[lattice.members] - sites).T) <= tolerance
+        if good.all():
+            break
+        lattice = replace(lattice, members=lattice.members[good], indices=lattice.indices[good])
+    return lattice if len(lattice.members) >= _FEWEST else None
 
 
 def _translations(places: Floats, amplitudes: Floats, errors: Floats, around: Integers) -> Floats | None:

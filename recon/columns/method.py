@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from stemscan.recon.columns.cell import repeated
 from stemscan.recon.columns.find import finding
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["columns", "columns_estimate"]
 
+_AROUND = 0.4
+"""Width of local means over the distance of the background's nodes, which is two and a half distances of columns."""
 _LEAST_SIGNAL = 0.02
 """Share of the mean below which no signal is taken to fall where it decides the noise."""
 
@@ -76,7 +79,8 @@ def columns_estimate(inputs: Inputs, device: str, *, with_std: bool) -> Estimate
     image = image if unclipped else np.maximum(image, np.float32(0))
     if not with_std:
         return Estimate(image=image, settings=_settings(found))
-    std = np.hypot(np.hypot(spread(found, variance), _on_plan(rest.std, rest, whole.shape, linear=True)), uncertain)
+    beyond = _on_plan(rest.std, rest, whole.shape, linear=True) * _dimmed(image, found.model.spacing)
+    std = np.hypot(np.hypot(spread(found, variance), beyond), uncertain)
     return Estimate(image=image, std=std, settings=_settings(found))
 
 
@@ -92,6 +96,17 @@ def _common(
     cells, of_cells = repeated(found, pull, known)
     around, of_rings = halo(found.model, shown, pull - known * cells, known)
     return (cells + around).astype(np.float32), np.sqrt(of_cells + of_rings).astype(np.float32)
+
+
+def _dimmed(image: npt.NDArray[np.float32], spacing: float) -> npt.NDArray[np.float32]:
+    """Factor of the standard deviation of what is no column: where there is less matter there is less of that.
+
+    The process has one power for the whole image, too much for vacuum. Of local means below the image's own the square
+    root is taken, to which the variance is in proportion: errors in vacuum are smaller than without a factor, and
+    larger than if the variance were in proportion to the mean itself.
+    """
+    local = gaussian_filter(image, _AROUND * spacing, mode="nearest")
+    return np.asarray(np.clip(local / max(float(image.mean()), 1e-12), 0, 1) ** 0.25, np.float32)
 
 
 def _on_plan(

@@ -6,18 +6,17 @@ neither strain nor the distortion of a scan counts as a displacement, and no dis
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from stemscan.recon.columns.lattice import Lattice
 from stemscan.recon.columns.lattice_kernels import local_fits
 from stemscan.recon.threads import in_stretches
 from stemscan.types import Floats, Integers
 
-__all__ = ["Sites", "Surroundings", "adopted", "predict"]
+__all__ = ["Lattice", "Sites", "Surroundings", "adopted", "predict"]
 
 _NEIGHBOURS = 72
 _ROUNDS = 6
@@ -27,6 +26,25 @@ _A_THREAD = 2000
 _ADOPTIONS = 3
 _FILLINGS = 4
 _AROUND = 2 + _FILLINGS
+
+
+@dataclass(frozen=True, eq=False)
+class Lattice:
+    """Columns that translations take into one another.
+
+    Attributes
+    ----------
+    members : ndarray of int64, (n,)
+        Numbers of the columns.
+    indices : ndarray of int64, (n, 2)
+        (i, j) of each member.
+    basis : ndarray of float64, (2, 2)
+        Translations a and b as (row, column) in pixels, averaged over the lattice.
+    """
+
+    members: Integers
+    indices: Integers
+    basis: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,9 +183,9 @@ def adopted(
         taken = taken[first]
         if not len(taken):
             break
-        lattice = Lattice(
-            np.concatenate([lattice.members, candidates[nearest[taken]]]),
-            np.concatenate([lattice.indices, indices[taken]]),
-            lattice.basis,
+        lattice = replace(
+            lattice,
+            members=np.concatenate([lattice.members, candidates[nearest[taken]]]),
+            indices=np.concatenate([lattice.indices, indices[taken]]),
         )
     return lattice

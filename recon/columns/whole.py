@@ -17,12 +17,13 @@ from scipy.spatial import cKDTree
 
 from stemscan.recon.columns.candidates import Pilot
 from stemscan.recon.columns.classes import Classes, find_classes
-from stemscan.recon.columns.errors import Errors, amplitude_std, joint_errors, profile_information
+from stemscan.recon.columns.errors import Errors, amplitude_std, profile_information
 from stemscan.recon.columns.fitting import Fitted, fit, linearised
 from stemscan.recon.columns.links import ColumnModel
 from stemscan.recon.columns.observations import Observations
 from stemscan.recon.columns.profile import PARAMETERS, Profile
 from stemscan.recon.columns.search import Scale, Searched, searched
+from stemscan.recon.columns.splits import without_splits
 from stemscan.recon.columns.tiles import Scan, Tile
 from stemscan.runtime.work import part
 from stemscan.types import Array, Floats, Integers
@@ -93,8 +94,8 @@ def search(scan: Scan, image_of: Callable[[Tile], Array]) -> Found | None:
     with part(0.15 if alone else 0.05):
         shared, fits = _learned(begun)
     if alone:
-        errors = joint_errors(fits[0], scan.shape)
-        return _found(scan, fits[0].model, errors, begun[0].beyond, begun[0].uncertain)
+        fitted, errors = without_splits(fits[0], begun[0].points)
+        return _found(scan, fitted.model, errors, begun[0].beyond, begun[0].uncertain)
     scan = scan.tiled(scale.spacing, scale.reach)
     each = 1 / len(scan.tiles)
     tiles = []
@@ -216,8 +217,9 @@ def _tile(scan: Scan, tile: Tile, pilot: Pilot, scale: Scale, shared: _Shared) -
     labels = shared.classes.of(model.amplitudes, amplitude_std(fitted, points.shape))
     if shared.apart and len(labels):
         model = fit(replace(model, classes=labels, profiles=shared.profiles), points, profiles=False).model
-    errors = joint_errors(linearised(model, points, profiles=True), points.shape, shared.information)
-    model = replace(model, classes=labels, profiles=shared.profiles)
+    fitted, errors = without_splits(linearised(model, points, profiles=True), points, shared.information)
+    labels = shared.classes.of(fitted.model.amplitudes, amplitude_std(fitted, points.shape))
+    model = replace(fitted.model, classes=labels, profiles=shared.profiles)
     return _Part(model.moved(tile.corner), errors, beyond.moved(tile.corner), uncertain)
 
 
