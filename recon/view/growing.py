@@ -156,6 +156,11 @@ class GrowingScan:
         self.version += changed
         return changed
 
+    @property
+    def behind(self) -> bool:
+        """Tell whether the record was written since it was read."""
+        return self._written() != self._seen
+
     def ignore_present(self) -> None:
         """Take a store that is there for one that is about to be replaced, and show nothing of it."""
         self._old = self._written()

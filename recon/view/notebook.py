@@ -48,6 +48,8 @@ class View:
         Makes the HTML.
     follow : callable, optional
         Of an object that grows: calls what it is given with new HTML until that, or the object, ends.
+    begin : callable, optional
+        Makes HTML at once, to begin with; by default `draw`.
     """
 
     def __init__(
@@ -55,8 +57,9 @@ class View:
         words: str,
         draw: Callable[[], str],
         follow: Callable[[Callable[[str], None], threading.Event], None] | None = None,
+        begin: Callable[[], str] | None = None,
     ) -> None:
-        self._words, self._draw, self._follow = words, draw, follow
+        self._words, self._draw, self._follow, self._begin = words, draw, follow, begin or draw
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -73,8 +76,9 @@ class View:
         from IPython.display import publish_display_data
 
         name = {"display_id": uuid.uuid4().hex}
-        publish_display_data(self._bundle(self._draw()), transient=name)
-        if self._follow is not None and not self._ended.is_set():
+        live = self._follow is not None and not self._ended.is_set()
+        publish_display_data(self._bundle(self._begin() if live else self._draw()), transient=name)
+        if live:
             from IPython import get_ipython
 
             publish = get_ipython().display_pub.publish
@@ -199,7 +203,9 @@ def _view(what: Any, live: bool, method: str, channel: int | str) -> View:
     if not what.path.exists():
         raise InputNotFoundError(f"expected an acquisition store at {str(what.path)!r}, got nothing; it was deleted")
     seen = _Seen(what.path, method, channel)
-    return View(repr(what), seen.whole, seen.follow if live and what.state != "complete" else None)
+    if not live or what.state == "complete":
+        return View(repr(what), seen.whole)
+    return View(repr(what), seen.whole, seen.follow, seen.counts)
 
 
 class _Here(Maker):
@@ -224,7 +230,11 @@ class _Seen:
     def __init__(self, path: Path, method: str, channel: int | str) -> None:
         self._path, self._method, self._channel = path, method, channel
 
-    def whole(self) -> str:
+    def counts(self) -> str:
+        """The panels of all that is committed, without an image."""
+        return self.whole(image=False)
+
+    def whole(self, *, image: bool = True) -> str:
         """The panels of all that is committed, with the image that it makes."""
         from stemscan.recon.threads import workers
         from stemscan.recon.view.panels import scan_panels
@@ -232,7 +242,7 @@ class _Seen:
         scan, state, images = self._opened(_Here, workers())
         while scan.look():
             pass
-        if scan.samples and not scan.problem:
+        if image and scan.samples and not scan.problem:
             images.ask("image", scan.samples, lambda: None)
         return scan_panels(scan, state, images)
 

@@ -119,7 +119,7 @@ class State:
             return True
         if now - self._writer[0] > 1.0:
             self._writer = now, StoreLock.is_held(self._scan.path)
-        return self._writer[1]
+        return self._writer[1] or self._scan.behind  # by one who was done before the lock was asked for
 
     def _seconds_left(self, store: Acquisition) -> float | None:
         """Time until the last sample, at the pace of the last seconds, or else of the plan; None where it is over."""

@@ -121,3 +121,16 @@ def test_pictures_of_sums(scan: GrowingScan, name: str) -> None:
 def test_a_picture_that_is_none(scan: GrowingScan) -> None:
     with pytest.raises(LookupError):
         sum_layer(scan, "nothing")
+
+
+def test_a_store_that_was_ended_since_is_not_cut_short(place: Path) -> None:
+    path = place / "ended.zarr"
+    with create(path, PLAN) as store:
+        add(store, store.total_samples)
+        scan = looked(GrowingScan(path))
+        store.complete()
+    state = State(scan, None)
+    state._writer = (0.0, False)
+    assert state.facts(Images(Maker(path)))["words"] == "being acquired"
+    looked(scan)
+    assert state.facts(Images(Maker(path)))["words"] == "complete"
