@@ -78,6 +78,8 @@ def parts(acquisition: ss.Acquisition, plan: ss.ScanPlan, specimen: Specimen) ->
     pictures = {"frames": acquisition.frames(), "visits": acquisition.visits()}
     pictures |= {f"level{one}": acquisition.level(one) for one in range(1, acquisition.levels + 1)}
     reader = SampleReader(acquisition.path, specs)
+    assert acquisition.truth is not None
+    truth = {"truth": acquisition.truth}
     random = np.random.default_rng(0)
     drawn = np.concatenate([one.reshape(-1).view(np.uint8) for one in pictures.values()])
 
@@ -97,6 +99,8 @@ def parts(acquisition: ss.Acquisition, plan: ss.ScanPlan, specimen: Specimen) ->
     return [
         path,
         count,
+        Part("truth hashed", hashed(*truth.values()), hashed(*truth.values()), "21 bytes per sample"),
+        Part("truth compressed", encoded(specs, truth), made(truth["truth"]), "copied"),
         Part("samples hashed", hashed(*samples.values()), hashed(*samples.values()), f"{size:.0f} bytes per sample"),
         Part("samples compressed", encoded(specs, samples), made(positions), "copied"),
         Part("frames drawn", draw, made(drawn), f"{large:.0f} bytes per sample copied"),
