@@ -18,6 +18,7 @@ from stemscan.errors import ControllerError, SpecimenError, UsageError
 from stemscan.hardware.coil_lag import CoilLag
 from stemscan.hardware.program import Program
 from stemscan.path.scan_path import ScanPath
+from stemscan.runtime.roomy import give_back
 from stemscan.simulators.instrument.chain import Chain
 from stemscan.simulators.instrument.clock import Clock
 from stemscan.simulators.instrument.detector import check_means, check_settings, detect
@@ -145,7 +146,7 @@ class VirtualMicroscope:
         self.specimen = specimen
         self.noise = noise
         self.seed = int(seed)
-        check_means(specimen.signal.reshape(-1), plan.electrons_per_sample)
+        check_means(np.array(specimen.limits), plan.electrons_per_sample)
         self.instrument = instrument if detectors == _USUAL else instrument.seen_by(detectors)
         self.lag = CoilLag(self._tau_ns(coil_tau_ns))
         self._program = None if profile is None else Program(plan, profile)
@@ -329,6 +330,7 @@ class VirtualMicroscope:
             return self._chain.samples(start, stop)
         signal, noise, threads = self._signals[0], self.noise, self._threads
         counts, _ = expose(signal, path, start, stop, noise=noise, seed=self.seed, threads=threads)
+        give_back(signal)
         return SampleBatch(start, counts)
 
     def abort(self) -> None:

@@ -19,6 +19,7 @@ from stemscan.runtime.memory import require_memory
 from stemscan.simulators.instrument.settings import Instrument, instrument_of
 from stemscan.simulators.microscope import VirtualMicroscope
 from stemscan.simulators.specimens.intensity import Range
+from stemscan.simulators.specimens.kinds import CRYSTAL, kind_of
 from stemscan.simulators.specimens.loading import Smooth, load_specimen, specimen_from_array
 from stemscan.simulators.specimens.preparation import Fit
 from stemscan.simulators.specimens.specimen import Specimen
@@ -34,6 +35,9 @@ __all__ = ["SpecimenReading", "simulate", "virtual_microscope"]
 
 _BYTES_A_PIXEL: Final = 10
 """Memory of a specimen, the virtual microscope and the store for a pixel of the grid, by `benchmarks/memory.py`."""
+
+_IN_FILES: Final = 9e8
+"""Memory of a scan whose specimen is drawn or read band by band, whatever its size: what is written, mostly."""
 
 _BUFFERS: Final = 1.5e8
 _SMALL_GRID: Final = 30
@@ -163,6 +167,8 @@ def virtual_microscope(
     rows, columns = plan.shape
     pixels = rows * columns
     needed = (_BYTES_A_PIXEL + known.bytes_a_pixel) * pixels + min(_BUFFERS, _SMALL_GRID * pixels)
+    if known.is_ideal and _lies_in_files(specimen):
+        needed = min(needed, _IN_FILES)
     require_memory(needed, f"to simulate a scan of {rows} x {columns} pixels")
     return VirtualMicroscope(
         _calibrated(_specimen(specimen, plan, reading), plan),
@@ -175,6 +181,13 @@ def virtual_microscope(
         instrument=known,
         detectors=(detectors,) if isinstance(detectors, str) else tuple(detectors),
     )
+
+
+def _lies_in_files(specimen: object) -> bool:
+    """Tell whether a specimen, where it is large, needs no memory; what has to be read as a whole asks for its own."""
+    if not isinstance(specimen, str | os.PathLike):
+        return False
+    return kind_of(str(specimen)) in (CRYSTAL, None)
 
 
 def _specimen(specimen: Specimen | NDArray[Any] | str | Path, plan: ScanPlan, reading: SpecimenReading) -> Specimen:

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from stemscan.errors import UsageError
 from stemscan.runtime.compiled import compiled
+from stemscan.runtime.roomy import give_back, roomy
 from stemscan.simulators.specimens.projection import Projection
 
 __all__ = ["CellImage", "Probe", "add_profiles", "render_cell", "render_field"]
@@ -211,7 +212,7 @@ def render_field(
     area = ax * by - ay * bx
     per_x = (by / area * pixel_size_nm, -ay / area * pixel_size_nm)
     per_y = (-bx / area * pixel_size_nm, ax / area * pixel_size_nm)
-    field = np.empty(shape, np.float32)
+    field = roomy(shape, np.float32)
     bands = range(0, shape[0], max(1, _BAND_PIXELS // shape[1]))
 
     def work(first: int) -> None:
@@ -219,7 +220,8 @@ def render_field(
         _interpolate(padded, float(n), float(m), per_x, per_y, (shape[0] - 1) / 2.0 - first, band)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(work, bands))
+        for _ in pool.map(work, bands):
+            give_back(field)
     return field
 
 

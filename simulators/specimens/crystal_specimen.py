@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.errors import UsageError
+from stemscan.runtime.roomy import bands
 from stemscan.simulators.instrument.probe import CellImage, Probe, add_profiles, render_cell, render_field
 from stemscan.simulators.specimens.crystal_names import parse_crystal
 from stemscan.simulators.specimens.crystal_options import Crystalline, parse_options, split_options
@@ -127,12 +128,14 @@ def _with_defects(
     peak = cell.unit * picture.probe.peak()
     if len(placed.heights):
         add_profiles(picture.probe, placed.places, placed.heights * peak, pixel, signal)
-        np.maximum(signal, np.float32(0), out=signal)
-    scale = (1 - picture.background) / max(1.0, float(signal.max()))
+        for _, band in bands(signal):
+            np.maximum(band, np.float32(0), out=band)
+    scale = (1 - picture.background) / max(1.0, max(float(band.max()) for _, band in bands(signal)))
     if scale != 1:
-        signal *= np.float32(scale)
-        signal += np.float32(picture.background)
-        np.minimum(signal, np.float32(1), out=signal)
+        for _, band in bands(signal):
+            band *= np.float32(scale)
+            band += np.float32(picture.background)
+            np.minimum(band, np.float32(1), out=band)
     columns = placed.columns
     fields = {**columns.fields(), "amplitude": columns["amplitude"] * peak * scale}
     return TrueColumns.of(columns.classes, **fields).within(shape)

@@ -20,6 +20,7 @@ from stemscan.files.images import Picture
 from stemscan.files.read import read_picture
 from stemscan.simulators.specimens.intensity import Range, check_range
 from stemscan.simulators.specimens.kinds import KINDS, kind_of
+from stemscan.simulators.specimens.large_pictures import large_picture
 from stemscan.simulators.specimens.preparation import Fit, Preparation
 from stemscan.simulators.specimens.smoothing import MAX_MEDIAN
 from stemscan.simulators.specimens.specimen import Specimen
@@ -95,6 +96,9 @@ def load_specimen(
     if not path.exists():
         forms = " or ".join(kind.named(kind.form) for kind in KINDS.values())
         raise InputNotFoundError(f"expected an image file, {forms}, got {str(spec)!r}, which does not exist; check it")
+    if smooth is None and value_range is None and frame is None and (large := large_picture(path, shape)) is not None:
+        signal, steps = large
+        return Specimen(signal, path.name, pixel_size_nm, {"source": "image", "steps": steps, "warnings": []})
     maker = Preparation(path.name)
     maker.read(_picture(path, frame))
     maker.crop(shape, fit)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemscan.errors import SpecimenError
+from stemscan.runtime.roomy import bands
 from stemscan.store.true_columns import TrueColumns
 
 __all__ = ["Specimen"]
@@ -31,6 +32,8 @@ class Specimen:
         Plain data: ``source``, ``steps`` (list of what was done, in order) and ``warnings`` (list of str).
     columns : TrueColumns or None
         Its atomic columns inside the field, where it knows them.
+    limits : tuple of float
+        Least and largest signal.
     sha256 : str
         Of shape and signal; tells specimens apart.
 
@@ -45,6 +48,7 @@ class Specimen:
     pixel_size_nm: float | None = None
     record: dict[str, Any] = field(default_factory=dict)
     columns: TrueColumns | None = None
+    limits: tuple[float, float] = field(init=False)
     sha256: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -54,14 +58,17 @@ class Specimen:
                 f"expected a float32 signal of two dimensions, got {signal.dtype} of shape {signal.shape} for "
                 f"{self.name!r}"
             )
-        low, high = float(signal.min()), float(signal.max())
+        parts = [(float(band.min()), float(band.max())) for _, band in bands(signal)]
+        low, high = float(np.min([one for one, _ in parts])), float(np.max([one for _, one in parts]))
         if not (low >= 0 and high <= 1):
             raise SpecimenError(f"expected a signal in [0, 1], got {low:g} to {high:g} for {self.name!r}")
         fixed = np.ascontiguousarray(signal).view()
         fixed.flags.writeable = False
         object.__setattr__(self, "signal", fixed)
         digest = hashlib.sha256(f"float32 {fixed.shape[0]} x {fixed.shape[1]}\\n".encode())
-        digest.update(np.ascontiguousarray(fixed, np.dtype("<f4")).data)
+        for _, band in bands(fixed):
+            digest.update(np.ascontiguousarray(band, np.dtype("<f4")).data)
+        object.__setattr__(self, "limits", (low, high))
         object.__setattr__(self, "sha256", digest.hexdigest())
 
     @property

@@ -17,6 +17,7 @@ from stemscan.errors import OutputExistsError, UsageError
 from stemscan.files.writing import require_folder
 from stemscan.runtime.failpoints import failpoint
 from stemscan.runtime.interrupts import Interrupts
+from stemscan.runtime.roomy import bands
 from stemscan.store.arrays import ArrayWriter, create_array
 from stemscan.store.digest_table import DigestWriter
 from stemscan.store.files import ROOT, StoreLock, sync_folder, write_durably, writing
@@ -192,8 +193,9 @@ def _fill_folder(folder: Path, specs: dict[str, ArraySpec], truths: dict[str, ND
     write_durably(folder / "samples" / ROOT, GROUP_DOCUMENT)
     failpoint("create:arrays")
     for name in (name for name in TRUTHS if name in specs):
-        writer = ArrayWriter(folder, specs[name], digests)
-        writer.write((0,) * truths[name].ndim, truths[name])
+        writer, truth = ArrayWriter(folder, specs[name], digests), truths[name]
+        for first, band in bands(truth, specs[name].chunks[0]):
+            writer.write((first,) + (0,) * (truth.ndim - 1), band)
         writer.sync()
     digests.flush()
     failpoint("create:truth")
@@ -224,7 +226,7 @@ def _truths(provenance: Provenance, grid: tuple[int, int], channels: int) -> dic
     if array.shape != shape or array.dtype.kind not in "fiu":
         raise UsageError(f"expected a truth of real numbers of shape {shape}, got {array.dtype} of shape {array.shape}")
     converted = np.ascontiguousarray(array, np.float32)
-    if not np.isfinite(converted).all():
+    if not all(np.isfinite(band).all() for _, band in bands(converted)):
         raise UsageError("expected a truth of finite numbers, got NaN or infinity; mend the specimen")
     columns = provenance.truth_columns
     return {"truth": converted} | ({} if columns is None else {"truth_columns": columns.values})

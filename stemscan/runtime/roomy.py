@@ -1,0 +1,71 @@
+"""Arrays that need no memory of their own: large ones lie in a file without a name, which the system reads and writes.
+
+What a process has touched of such a file counts as its memory until it gives it back, which loses nothing; so large
+arrays are gone through band by band.
+"""
+
+from __future__ import annotations
+
+import mmap
+import tempfile
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["LARGE", "bands", "give_back", "roomy"]
+
+LARGE: int = 1 << 28
+"""Bytes from which an array lies in a file, in the folder for temporary files."""
+
+_BAND: Final = 1 << 26
+
+
+def roomy(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """An array to be filled, in memory where it is small.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    dtype : dtype
+
+    Returns
+    -------
+    ndarray
+        C-contiguous; zeros where it is large.
+
+    Raises
+    ------
+    OSError
+        When the folder for temporary files has no room.
+    """
+    kind = np.dtype(dtype)
+    if int(np.prod(shape, dtype=np.int64)) * kind.itemsize < LARGE:
+        return np.empty(shape, kind)
+    with tempfile.TemporaryFile(prefix="stemscan-") as file:
+        return np.asarray(np.memmap(file, kind, "w+", shape=shape))
+
+
+def give_back(array: npt.NDArray[Any]) -> None:
+    """Give the memory back in which parts of a mapped file lie; nothing is lost, and other arrays stay as they are."""
+    base: Any = array
+    while base is not None and not isinstance(base, mmap.mmap):
+        base = getattr(base, "base", None)
+    if base is not None and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
+
+
+def bands(array: npt.NDArray[Any], rows: int | None = None) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+    """First row and view of each band of an array, whose memory is given back after it.
+
+    Parameters
+    ----------
+    array : ndarray, (H, ...)
+    rows : int, optional
+        Of a band; 64 MiB unless given.
+    """
+    step = rows or max(1, _BAND // max(1, array[:1].nbytes))
+    for first in range(0, len(array), step):
+        yield first, array[first : first + step]
+        give_back(array)
