@@ -28,7 +28,9 @@ def roomy(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     Parameters
     ----------
     shape : tuple of int
+        Of the array.
     dtype : dtype
+        Of its elements.
 
     Returns
     -------
