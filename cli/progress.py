@@ -19,6 +19,8 @@ Report = Callable[[int, int, Mapping[str, float] | None], None]
 _COMPILING = "compiling, once after an installation"
 _SHARES = 10_000
 _AT_ONCE_S = 1.0
+_OF_THE_BAR = 66
+"""Columns of a bar, its share and the time that is left."""
 _TELLS = 0.03
 """Share of the work that must be done to tell how long the rest takes."""
 _FIRST_LINE_S, _LINES_S = 30.0, 60.0
@@ -64,7 +66,7 @@ class Meter:
 
     def left(self) -> float | None:
         """Seconds that are left; None where nothing tells."""
-        if self._first is None or not self._reports:
+        if self._first is None or not self._reports or self.share >= 1:
             return None
         (began, before), (last, share) = self._first, self._last
         if share - before < _TELLS * (1 - before) or share <= before:
@@ -123,8 +125,11 @@ class _Bar:
     def show(self, text: str = "") -> None:
         """Show how far the work is."""
         self._bar.update(self._task, completed=self._meter.share * _SHARES, total=_SHARES)
+        room = self._bar.console.width - len(self._what) - _OF_THE_BAR
+        while len(text) > room and ", " in text:
+            text = text.rpartition(", ")[0]  # lest the bar and the time that is left give way
         if text:
-            self._bar.update(self._task, note=text)
+            self._bar.update(self._task, note=text if len(text) <= room else "")
 
     def doing(self, text: str) -> None:
         """Show what is done meanwhile."""
