@@ -206,17 +206,22 @@ class Finding:
         starts = (np.zeros(len(places)), self.classes.means[kinds])
         fitted = np.concatenate([at_sites(self.scan, self.model, places, kinds, start) for start in starts])
         each = np.split(fitted, np.cumsum([len(indices) for _, _, indices, _ in found])[:-1], axis=1)
-        parts = [self._empty_of(*one, *own) for one, own in zip(found, each, strict=True)]
+        excess = _beyond_errors(*fitted[:2])
+        parts = [self._empty_of(*one, own, excess) for one, own in zip(found, each, strict=True)]
         rows = {name: np.concatenate([part[name] for part in parts]) for name in FIELDS}
-        rows["amplitude_std"] = np.hypot(fitted[1], _beyond_errors(*fitted[:2]))
+        rows["amplitude_std"] = np.hypot(fitted[1], excess)
         return rows
 
     def _empty_of(
-        self, number: int, kind: int, indices: Integers, sites: Sites, amplitude: Floats, std: Floats,
-        occupied: Floats, occupied_std: Floats,
-    ) -> dict[str, npt.NDArray[Any]]:  # fmt: skip
-        """Rows of the empty sites of one lattice; amplitudes and errors are those of an empty and an occupied site."""
+        self, number: int, kind: int, indices: Integers, sites: Sites, fitted: Floats, excess: float
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Rows of the empty sites of one lattice.
+
+        `fitted`, (4, n), has amplitudes and errors of an empty and of an occupied site; `excess` is what heights
+        scatter by beyond these errors.
+        """
         lattice, places = self.lattices[number], sites.places
+        amplitude, std, occupied, occupied_std = fitted
         rows = _rows(len(places))
         rows["kind"] = np.full(len(places), "empty", dtype="<U8")
         rows["amplitude"], rows["amplitude_std"] = amplitude, std
@@ -237,7 +242,9 @@ class Finding:
             spread,
         )[: len(places)]
         here, here_variance = _drawn_to(occupied, occupied_std, expected, spread)
-        none, none_variance = _drawn_to(amplitude, std, 0.0, max(_OF_A_COLUMN * abs(expected), _varied(amplitude, std)))
+        wide = np.hypot(std, excess)
+        least = _OF_A_COLUMN * abs(expected)
+        none, none_variance = _drawn_to(amplitude, wide, 0.0, max(least, _varied(amplitude, wide)))
         rows["eb_amplitude"] = none + present * (here - none)
         variance = none_variance + present * (here_variance - none_variance)
         rows["eb_amplitude_std"] = np.sqrt(variance + present * (1 - present) * (here - none) ** 2)

@@ -35,6 +35,7 @@ def without_splits(fitted: Fitted, points: Observations, known: Floats | None = 
     fitted : Fitted
         Linearised with its profiles.
     points : Observations
+        Samples to which the columns were fitted.
     known : ndarray of float64, (m, m), optional
         See `joint_errors`.
     """
