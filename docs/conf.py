@@ -72,7 +72,7 @@ html_theme_options = {
     "footer_end": [],
     "pygments_light_style": "a11y-high-contrast-light",
 }
-html_sidebars = {"index": []}
+html_sidebars = {"index": [], "start": []}
 
 sphinx_gallery_conf = {
     "examples_dirs": str(pages.copy_examples(HERE.parent / "examples" / "gallery", HERE / "_build" / "examples")),
