@@ -13,21 +13,28 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROO
 NAMES = [str(path.relative_to(ROOT)) for path in PAGES]
 
 
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fresh folder to run a page in, and a home of its own: no page reaches the files of who runs the tests."""
+    home = tmp_path.with_name(f"{tmp_path.name}-home")
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(tmp_path)
+
+
 def is_long(page: str) -> bool:
     """Tell whether a page has blocks that take long."""
     return any("long" in block.marks for block in blocks_of(read(ROOT / page)))
 
 
 @pytest.mark.parametrize("page", NAMES)
-def test_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_page(page: str, tmp_path: Path) -> None:
     run_page(read(ROOT / page), page, tmp_path, long=False)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("page", [name for name in NAMES if is_long(name)])
-def test_page_with_what_takes_long(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_page_with_what_takes_long(page: str, tmp_path: Path) -> None:
     run_page(read(ROOT / page), page, tmp_path, long=True)
 
 
@@ -74,7 +81,6 @@ def test_blocks_and_marks_are_read() -> None:
         "<!-- fails: another word -->\n```sh\nstemscan info nothing.zarr\n```",
     ],
 )
-def test_a_page_that_is_wrong_is_found(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_a_page_that_is_wrong_is_found(text: str, tmp_path: Path) -> None:
     with pytest.raises(AssertionError):
         run_page(text, "page", tmp_path, long=False)
