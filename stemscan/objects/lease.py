@@ -221,7 +221,7 @@ def _myself() -> dict[str, Any]:
 def _machine() -> str | None:
     """Name of this machine since it was started, and of what it counts processes in; None where it cannot be told."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{platform.node()} {boot} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
         return None
@@ -230,7 +230,7 @@ def _machine() -> str | None:
 def _started(pid: int) -> str | None:
     """Time at which a process began, in the system's own units; None where there is none."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         return None
 

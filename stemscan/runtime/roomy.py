@@ -7,12 +7,15 @@ arrays are gone through band by band.
 from __future__ import annotations
 
 import mmap
+import os
 import tempfile
 from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+
+from stemscan.errors import DiskSpaceError, refusal
 
 __all__ = ["LARGE", "bands", "give_back", "roomy"]
 
@@ -39,14 +42,23 @@ def roomy(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
 
     Raises
     ------
-    OSError
+    DiskSpaceError
         When the folder for temporary files has no room.
     """
     kind = np.dtype(dtype)
-    if int(np.prod(shape, dtype=np.int64)) * kind.itemsize < LARGE:
+    size = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
+    if size < LARGE:
         return np.empty(shape, kind)
-    with tempfile.TemporaryFile(prefix="stemscan-") as file:
-        return np.asarray(np.memmap(file, kind, "w+", shape=shape))
+    try:
+        with tempfile.TemporaryFile(prefix="stemscan-") as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)  # else a full disk would kill the process later
+            return np.asarray(np.memmap(file, kind, "r+", shape=shape))
+    except OSError as problem:
+        raise DiskSpaceError(
+            f"expected room for {size / 1e9:.2f} GB in the folder for temporary files, {tempfile.gettempdir()!r}, got: "
+            f"{refusal(problem)}; let TMPDIR name another folder"
+        ) from problem
 
 
 def give_back(array: npt.NDArray[Any]) -> None:

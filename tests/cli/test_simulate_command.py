@@ -85,7 +85,7 @@ def test_a_reconstruction_is_never_overwritten_by_a_scan(stemscan: Stemscan, pla
     for option in ("--overwrite", "--resume"):
         done = stemscan("simulate", "plan.yaml", "crystal:Si", "-o", "image.zarr", option)
         assert done.code in (1, 2)
-        assert "something else" in done.err
+        assert "something else" in done.err or "another folder" in done.err
     assert {path: path.read_bytes() for path in Path("image.zarr").rglob("*") if path.is_file()} == before
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import zarr
 
+from stemscan.errors import DiskSpaceError
 from stemscan.runtime import roomy
 from stemscan.runtime.roomy import bands, give_back
 from stemscan.simulators.session import simulate
@@ -103,3 +106,12 @@ def test_what_is_given_back_is_not_lost(small_memory: pytest.MonkeyPatch) -> Non
     give_back(array[3:5])
     assert sum(band.sum() for _, band in bands(array)) == np.arange(array.size).sum()
     give_back(np.zeros(3))
+
+
+def test_a_full_disk_is_told(small_memory: pytest.MonkeyPatch) -> None:
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    small_memory.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(DiskSpaceError, match=r"expected room for .* GB in the folder for temporary files, .*TMPDIR"):
+        roomy.roomy(SHAPE, np.float32)
