@@ -141,6 +141,7 @@ def test_a_scan_is_watched_and_ended_after_a_pass(browser: Any, page: Any, sourc
         assert process.returncode == 0
         page.wait_for_selector("#alarm:has-text('The page has ended')", timeout=10_000)
         assert page.get_by_role("button", name="Blank and park now").is_disabled()
+        page.goto("about:blank")
         page.wrong[:] = [words for words in page.wrong if "WebSocket" not in words and "ERR_CONNECTION" not in words]
     store = Acquisition.open(tmp_path / "a.zarr")
     assert store.state == "complete"
@@ -160,6 +161,7 @@ def test_a_scan_is_parked_from_the_page(page: Any, source: Path, tmp_path: Path)
         assert process.returncode in (130, 143)  # where these tests were started with SIGINT ignored
         assert "error: parked from the page; the beam was told to blank" in errors
         page.wait_for_selector("#alarm:has-text('The page has ended')", timeout=10_000)
+        page.goto("about:blank")  # else it asks on for what has ended
         page.wrong.clear()
     store = Acquisition.open(tmp_path / "a.zarr")
     assert store.state == "aborted"
@@ -190,6 +192,7 @@ def test_a_finished_store_is_replayed_zoomed_saved_and_lost(page: Any, source: P
         page.wait_for_selector("#alarm:has-text('nothing below is current')", timeout=5_000)
         assert page.evaluate("getComputedStyle(document.querySelector('main')).filter") == "grayscale(1)"
         assert process.wait(20) == 143
+        page.goto("about:blank")  # else it asks on for what has ended
         page.wrong.clear()
 
 
@@ -202,6 +205,7 @@ def test_a_store_that_is_deleted_while_it_is_watched(page: Any, source: Path, tm
         until(page, "pagesShown()[0] >= 1", 20_000)
         shutil.rmtree(path)
         page.wait_for_selector("#alarm:has-text('does not exist. What is below is older.')", timeout=5_000)
+        page.goto("about:blank")  # before the command ends
 
 
 @pytest.mark.long
