@@ -20,6 +20,9 @@ _TURNS, _ROUNDS = 4, 10
 _SETTLED = 0.2
 _SHARE = 0.002
 _LEAST_SLOPE = 0.35
+_HALVINGS = 6
+_NOTHING = 1.0
+"""Deviance that fits leave open."""
 
 
 def smoothed(model: ColumnModel, points: Observations, *, profiles: bool = True) -> Fitted:
@@ -29,25 +32,49 @@ def smoothed(model: ColumnModel, points: Observations, *, profiles: bool = True)
     nodes, the evidence is stationary at s^2 = |D b|^2 / (p - 1 - tr(D C D^T) / s^2) (MacKay, Neural Computation 4, 415,
     1992). The trace is estimated by one product with random signs. A background that does not vary has a least s, a
     thousandth of the mean signal. s is learned from the likelihood's parabola near the best fit, then the fit is
-    repeated.
+    repeated. The first s is the mean signal: with no prior at all, nodes of which the counts tell nothing would decide,
+    by chance.
     """
-    fitted = fit(model, points, rounds=4, profiles=profiles)
+    variance, least = points.mean**2, (_LEAST * points.mean) ** 2
+    fitted = fit(replace(model, stiffness=1.0 / max(variance, 1e-30)), points, rounds=4, profiles=profiles)
     for _ in range(_TURNS):
         before, normal = fitted.model.stiffness, Normal.of(fitted.system)
-        stiffness = _learned(normal, fitted.model, points.mean, (_LEAST * points.mean) ** 2)
-        if before and abs(math.log(stiffness / before)) < _SETTLED:
+        stiffness = _learned(normal, fitted.model, max(least, 1e-30))
+        if abs(math.log(stiffness / before)) < _SETTLED:
             break
-        model = replace(fitted.model, stiffness=stiffness)
-        start = _stiffened(normal, fitted.model, stiffness)
-        fitted = fit(model, points, rounds=3, profiles=profiles, start=start)
+        tried = _with_stiffness(fitted, normal, stiffness, points, profiles)
+        for _ in range(_HALVINGS):
+            if tried.system.deviance - fitted.system.deviance < _most_gained(fitted, stiffness):
+                break
+            stiffness = math.sqrt(stiffness * before)
+            tried = _with_stiffness(fitted, normal, stiffness, points, profiles)
+        else:
+            break
+        fitted = tried
     return fitted
 
 
-def _learned(normal: Normal, model: ColumnModel, mean: float, least: float) -> float:
+def _with_stiffness(
+    fitted: Fitted, normal: Normal, stiffness: float, points: Observations, profiles: bool
+) -> Fitted:  # fmt: skip
+    """The fit again with another prior."""
+    model = replace(fitted.model, stiffness=stiffness)
+    start = _stiffened(normal, fitted.model, stiffness)
+    return fit(model, points, rounds=3, profiles=profiles, start=start)
+
+
+def _most_gained(fitted: Fitted, stiffness: float) -> float:
+    """Deviance that a stiffer prior may cost: more than twice the logarithm of its density gains is never worth it.
+
+    The parabola may promise what a profile at the end of what it may be does not keep.
+    """
+    return fitted.model.nodes.size * max(math.log(stiffness / fitted.model.stiffness), 0.0) + _NOTHING
+
+
+def _learned(normal: Normal, model: ColumnModel, least: float) -> float:
     """1 / s^2 where the evidence is stationary, s^2 at least `least`.
 
-    The first s is the mean signal: with none at all, nodes of which the counts tell nothing would decide, by chance.
-    Then ln s^2 goes to where its changes, seen as a line, vanish.
+    ln s^2 goes to where its changes, seen as a line, vanish.
     """
     apart, freedom = differences(model.nodes.shape), model.nodes.size - 1
     signs = np.random.Generator(np.random.Philox(0)).choice([-1.0, 1.0], apart.shape[0])
@@ -55,7 +82,7 @@ def _learned(normal: Normal, model: ColumnModel, mean: float, least: float) -> f
     probe = np.zeros_like(normal.gradient)
     probe[nodes] = apart.T @ signs
     step = spread = before = None
-    at = -math.log(model.stiffness) if model.stiffness else math.log(max(mean**2, least))
+    at = -math.log(model.stiffness)
     for _ in range(_ROUNDS):
         stiffness = math.exp(-at)
         bent = _stiffened(normal, model, stiffness)

@@ -25,5 +25,5 @@ def test_nodes_that_no_sample_sees_do_not_decide() -> None:
     wider = replace(start, nodes=np.pad(start.nodes, ((0, 1), (0, 1)), mode="edge"))
     usual, more = smoothed(start, points).model, smoothed(wider, points).model
     assert more.stiffness == pytest.approx(usual.stiffness, rel=0.5)
-    assert more.profiles[0].sigma == pytest.approx(usual.profiles[0].sigma, rel=1e-3)
+    assert more.profiles[0].sigma == pytest.approx(usual.profiles[0].sigma, rel=5e-3)
     np.testing.assert_allclose(more.nodes[:-1, :-1], usual.nodes, atol=0.02)
