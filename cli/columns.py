@@ -45,7 +45,12 @@ def columns(
     ] = None,
     picture: Annotated[
         Path | None,
-        option("--png", panel="Everyday", help="Picture (PNG) of the columns over the image.", metavar="FILE"),
+        option(
+            "--png",
+            panel="Everyday",
+            help="Picture (PNG) of the columns over the image that they make, or that of --image.",
+            metavar="FILE",
+        ),
     ] = None,
     dose: Annotated[
         float | None,
@@ -108,7 +113,7 @@ def columns(
     of known dose.
     """
     from stemscan.files.writing import check_output, write_file
-    from stemscan.recon.columns.find import find_columns, pilot_image
+    from stemscan.recon.columns.find import find_and_draw, find_columns
     from stemscan.recon.columns.sources import inputs_of
     from stemscan.recon.columns.table import check_table_name, write_table
     from stemscan.recon.output.zarr_image import read_reconstruction
@@ -133,15 +138,14 @@ def columns(
     for warning in inputs.source["warnings"]:
         talk.warn(warning)
     with limit_threads(threads), talk.progress("fitting columns"):
-        shown = read_reconstruction(image).image if image else None
-        if shown is None and picture is not None:
-            shown = pilot_image(inputs)
-        found = find_columns(inputs, shown)
+        given = read_reconstruction(image).image if image else None
+        found, drawn = (find_columns(inputs, given), None) if picture is None else find_and_draw(inputs, given)
     write_table(found, output, overwrite=overwrite)
-    if picture is not None and shown is not None:
+    if picture is not None and drawn is not None:
         from stemscan.recon.columns.picture import draw_columns
 
-        write_file(picture, lambda place: draw_columns(found, shown, place), overwrite=overwrite)
+        shown, over = (drawn, "the image they make") if given is None else (given, "the image given")
+        write_file(picture, lambda place: draw_columns(found, shown, place, over=over), overwrite=overwrite)
     report = _report(found)
     talk.result({"output": str(output), **report}, [f"{output}:", *table(_rows(found, report))])
 
@@ -158,12 +162,13 @@ def _report(found: ColumnTable) -> dict[str, Any]:
     """The table in numbers."""
     import numpy as np
 
-    from stemscan.recon.columns.picture import doubtful
+    from stemscan.recon.columns.picture import doubtful, surely_empty
 
     empty = found.of_kind("empty")
     return {
         "columns": int((~empty).sum()),
         "empty_sites": int(empty.sum()),
+        "surely_empty": int(surely_empty(found).sum()),
         "in_doubt": int((doubtful(found) & ~empty).sum()),
         "displaced": int((np.nan_to_num(found["p_displaced"]) > 0.5).sum()),
         "note": found.note,
@@ -185,7 +190,8 @@ def _rows(found: ColumnTable, report: dict[str, Any]) -> list[tuple[str, str]]:
         share = f"{int(mine.sum())} of amplitude {kind['amplitude']:.3g}"
         rows.append((f"class {number}", f"{share}, position known to {error:.2g} px{size} per axis"))
     rows.append(("lattices", str(len(report["lattices"]))))
-    rows.append(("empty sites", str(report["empty_sites"])))
+    sure = f", of which {report['surely_empty']} surely (llr_class below -5)" if report["empty_sites"] else ""
+    rows.append(("empty sites", f"{report['empty_sites']}{sure}"))
     rows.append(("displaced", f"{report['displaced']} with a probability above one half"))
     rows.append(("in doubt", str(report["in_doubt"])))
     return rows

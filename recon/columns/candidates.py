@@ -113,7 +113,7 @@ def _interpolated(image: Image, found: npt.NDArray[np.int64]) -> Floats:
 
 
 def _correlation(image: Image, size: int) -> Floats:
-    """Periodic autocorrelation along the rows at distances from 1 to before `size`, as a share of that at 0."""
+    """Periodic autocorrelation along the rows at distances from 1 to before `size`, over that at 0; 0 of nothing."""
     power = (np.abs(rfft(image, axis=1, workers=workers())) ** 2).sum(axis=0, dtype=np.float64)
     along = irfft(power, image.shape[1])
-    return np.asarray(along[1:size] / along[0])
+    return np.asarray(along[1:size] / max(along[0], 1e-300))

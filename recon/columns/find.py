@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from stemscan.recon.inputs.inputs import Inputs
     from stemscan.store.reader import Acquisition
 
-__all__ = ["find_columns", "finding", "pilot_image"]
+__all__ = ["find_and_draw", "find_columns", "finding", "pilot_image"]
 
 _SMALLEST = 16
 
@@ -76,11 +76,27 @@ def find_columns(
         source, electrons_per_sample, pixel_size_nm=pixel_size_nm, gain=gain, offset=offset, noise=noise, frame=frame
     )
     shown = None if image is None else np.asarray(image)
-    if shown is not None and shown.shape != inputs.shape:
-        raise UsageError(f"expected an image of {inputs.shape} pixels, as the scan, got {shown.shape}")
+    _check_shape(inputs, shown)
     with limit_threads(threads):
         found = finding(inputs, shown)
     return empty_table(inputs, found) if isinstance(found, str) else found.table()
+
+
+def find_and_draw(inputs: Inputs, image: Array | None = None) -> tuple[ColumnTable, Array]:
+    """Table of `find_columns`, and the image that its columns make; the first image where there are none.
+
+    Parameters
+    ----------
+    image : ndarray, (H, W), optional
+        As for `find_columns`.
+    """
+    from stemscan.recon.columns.image import drawn_columns, paint
+
+    _check_shape(inputs, image)
+    found = finding(inputs, image)
+    if isinstance(found, str):
+        return empty_table(inputs, found), pilot_image(inputs) if image is None else image
+    return found.table(), paint(found, drawn_columns(found))[0]
 
 
 def pilot_image(inputs: Inputs) -> Array:
@@ -112,3 +128,9 @@ def finding(inputs: Inputs, image: Array | None = None) -> Finding | str:
     with part(0.75):
         found = search(scan, image_of)
     return "the counts are explained without a column" if found is None else Finding(inputs, found)
+
+
+def _check_shape(inputs: Inputs, image: Array | None) -> None:
+    """Refuse an image of another scan."""
+    if image is not None and image.shape != inputs.shape:
+        raise UsageError(f"expected an image of {inputs.shape} pixels, as the scan, got {image.shape}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from stemscan.recon.columns.table import ColumnTable
 from stemscan.recon.pictures.colours import INK, grey_limits
 from stemscan.recon.pictures.scale_bar import scale_bar
 
-__all__ = ["doubtful", "draw_columns"]
+__all__ = ["doubtful", "draw_columns", "surely_empty"]
 
 Image = npt.NDArray[Any]
 
@@ -23,6 +24,7 @@ _COLOURS: Final = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#f0e442")
 _DOUBT: Final = "#d55e00"
 _SURE: Final = 8.0
 _BESIDE: Final = 12.0
+_GONE: Final = -5.0
 
 
 def doubtful(table: ColumnTable) -> npt.NDArray[np.bool_]:
@@ -37,7 +39,14 @@ def doubtful(table: ColumnTable) -> npt.NDArray[np.bool_]:
     return np.asarray(weak | mixed | crowded | table.of_kind("empty"))
 
 
-def draw_columns(table: ColumnTable, image: Image, path: Path, *, arrows: float | None = None) -> None:
+def surely_empty(table: ColumnTable) -> npt.NDArray[np.bool_]:
+    """Empty sites, (n,), whose counts are 150 times as likely without a column: a log-likelihood ratio below -5."""
+    return np.asarray(table.of_kind("empty") & (table["llr_class"] < _GONE))
+
+
+def draw_columns(
+    table: ColumnTable, image: Image, path: Path, *, over: str = "an image", arrows: float | None = None
+) -> None:
     """Draw columns over an image as PNG.
 
     Parameters
@@ -46,6 +55,8 @@ def draw_columns(table: ColumnTable, image: Image, path: Path, *, arrows: float 
         Of the same scan.
     path : Path
         Replaced if it is there; `stemscan.files.writing.write_file` writes it whole or not at all.
+    over : str
+        Name of the image, for the legend.
     arrows : float, optional
         Length of an arrow over its displacement; by default such that the 95th percentile is half a spacing long.
     """
@@ -70,7 +81,8 @@ def draw_columns(table: ColumnTable, image: Image, path: Path, *, arrows: float 
     axes.set_ylim(rows - 0.5, -0.5)
     axes.set_axis_off()
     bar = scale_bar(columns, table.pixel_size_nm)
-    figure.text(0.01, 0.45 / figure.get_figheight(), _legend(table, factor, bar.label), color=INK, size=9, va="center")
+    text = fill(_legend(table, factor, bar.label, over), max(40, int(13 * figure.get_figwidth())))
+    figure.text(0.01, 0.45 / figure.get_figheight(), text, color=INK, size=9, va="center")
     axes.plot(
         [0.03 * columns, 0.03 * columns + bar.pixels], [0.97 * rows] * 2, color="white", lw=4, solid_capstyle="butt"
     )
@@ -84,11 +96,12 @@ def _marker_size(table: ColumnTable, shape: tuple[int, ...]) -> float:
 
 
 def _mark(axes: Any, table: ColumnTable, shown: npt.NDArray[np.int64], size: float) -> None:
-    """Mark rows in doubt by a square, empty sites by a cross."""
-    doubt, empty = doubtful(table)[shown], table.of_kind("empty")[shown]
-    odd, gone = shown[doubt & ~empty], shown[empty]
+    """Mark rows in doubt by a square, empty sites by a cross, a thin one where it is not sure."""
+    doubt, empty, sure = doubtful(table)[shown], table.of_kind("empty")[shown], surely_empty(table)[shown]
+    odd, gone, undecided = shown[doubt & ~empty], shown[sure], shown[empty & ~sure]
     axes.scatter(table["col"][odd], table["row"][odd], s=1.6 * size, marker="s", facecolors="none", edgecolors=_DOUBT)
-    axes.scatter(table["col"][gone], table["row"][gone], s=size, marker="x", color=_DOUBT)
+    axes.scatter(table["col"][gone], table["row"][gone], s=size, marker="x", color=_DOUBT, lw=2.0)
+    axes.scatter(table["col"][undecided], table["row"][undecided], s=0.3 * size, marker="x", color=_DOUBT, lw=0.7)
 
 
 def _arrows(axes: Any, table: ColumnTable, shown: npt.NDArray[np.int64], factor: float | None) -> float:
@@ -108,12 +121,15 @@ def _arrows(axes: Any, table: ColumnTable, shown: npt.NDArray[np.int64], factor:
     return float(factor)
 
 
-def _legend(table: ColumnTable, factor: float, bar: str) -> str:
+def _legend(table: ColumnTable, factor: float, bar: str, over: str) -> str:
     """Legend of the picture."""
     empty = int(table.of_kind("empty").sum())
     doubt = int(doubtful(table).sum()) - empty
+    sure = int(surely_empty(table).sum())
     parts = [f"bar {bar}", f"{len(table) - empty} columns in {len(np.unique(table['class']))} classes (colours)"]
-    parts += [f"{empty} empty sites (crosses)", f"{doubt} columns in doubt (squares)"]
+    parts[-1] += f" over {over}"
+    parts += [f"{sure} sites surely empty (crosses)", f"{empty - sure} perhaps (small ones)"]
+    parts.append(f"{doubt} columns in doubt (squares)")
     if factor:
         parts.append(f"displacements {factor:.3g} times as long")
     return ", ".join(parts) if len(table) else f"no columns: {table.note}"

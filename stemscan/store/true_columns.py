@@ -78,6 +78,8 @@ class TrueColumns:
 
     def __getitem__(self, name: str) -> npt.NDArray[np.float64]:
         """A field of all columns, (n,) float64."""
+        if name not in FIELDS:
+            raise UsageError(f"expected a field of true columns, {', '.join(FIELDS)}, got {name!r}; give one of these")
         return self.values[:, list(FIELDS).index(name)]
 
     def fields(self) -> dict[str, npt.NDArray[np.float64]]:

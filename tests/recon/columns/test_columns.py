@@ -11,20 +11,26 @@ import pytest
 from scipy.spatial import cKDTree
 
 from stemscan.errors import UsageError
-from stemscan.recon.columns.find import find_columns
-from stemscan.recon.columns.picture import draw_columns
+from stemscan.recon.columns.find import find_and_draw, find_columns
+from stemscan.recon.columns.picture import draw_columns, surely_empty
 from stemscan.recon.columns.profile import Profile, shape_and_slopes
 from stemscan.recon.columns.table import FIELDS, ColumnTable, write_table
 from stemscan.recon.inputs.inputs import Inputs
+from stemscan.types import Array
 from tests.recon.columns.columns_kit import Crystal, crystal, render, sparse_scan
 
 Integers = npt.NDArray[np.int64]
 
 
 @pytest.fixture(scope="module")
-def found() -> tuple[Crystal, ColumnTable]:
+def drawn() -> tuple[Crystal, ColumnTable, Array]:
     truth = crystal(seed=3)
-    return truth, find_columns(sparse_scan(render(truth), seed=4))
+    return truth, *find_and_draw(sparse_scan(render(truth), seed=4))
+
+
+@pytest.fixture(scope="module")
+def found(drawn: tuple[Crystal, ColumnTable, Array]) -> tuple[Crystal, ColumnTable]:
+    return drawn[:2]
 
 
 def matched(truth: Crystal, table: ColumnTable) -> tuple[Integers, Integers]:
@@ -118,6 +124,19 @@ def test_vacancies_are_empty_sites(found: tuple[Crystal, ColumnTable]) -> None:
     assert (np.abs(table["amplitude"][rows]) < 4 * table["amplitude_std"][rows]).all()
     assert (table["amplitude_std"][rows] < 0.25 * nominal).all()
     assert (table["llr_class"][rows] < -8).all()
+    assert surely_empty(table)[rows].all()
+    assert not surely_empty(table)[~table.of_kind("empty")].any()
+
+
+def test_columns_make_an_image_whose_vacancies_are_empty(drawn: tuple[Crystal, ColumnTable, Array]) -> None:
+    truth, _, image = drawn
+    signal, inside = render(truth), truth.inside(45)
+    at = truth.sites[inside].round().astype(int)
+    gone = truth.amplitudes[inside] == 0
+    away = image[at[:, 0], at[:, 1]] - signal[at[:, 0], at[:, 1]]
+    assert gone.any()
+    assert np.abs(away[gone]).max() < 0.15
+    assert np.sqrt(np.mean((image - signal) ** 2)) < 0.03
 
 
 def test_two_classes_and_two_lattices(found: tuple[Crystal, ColumnTable]) -> None:
@@ -153,6 +172,17 @@ def test_dark_columns_are_columns() -> None:
 def test_an_image_of_another_shape_is_refused() -> None:
     with pytest.raises(UsageError, match="as the scan"):
         find_columns(sparse_scan(np.full((64, 64), 0.5)), np.zeros((32, 64)))
+    with pytest.raises(UsageError, match="as the scan"):
+        find_and_draw(sparse_scan(np.full((64, 64), 0.5)), np.zeros((32, 64)))
+
+
+def test_without_columns_the_first_image_is_shown() -> None:
+    flat = sparse_scan(np.full((64, 64), 0.5))
+    table, image = find_and_draw(flat)
+    assert not len(table)
+    assert np.abs(image - 0.5).max() < 0.2
+    given = np.full((64, 64), 0.4)
+    assert find_and_draw(flat, given)[1] is given
 
 
 def test_tables_read_back_the_same(found: tuple[Crystal, ColumnTable], tmp_path: Path) -> None:

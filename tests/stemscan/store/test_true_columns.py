@@ -99,3 +99,9 @@ def test_a_crop_keeps_what_lies_inside() -> None:
 def test_values_that_cannot_be(wrong: dict[str, list[float]]) -> None:
     with pytest.raises(UsageError, match="true columns"):
         TrueColumns.of(("A",), **wrong)
+
+
+def test_a_field_that_there_is_not() -> None:
+    columns = TrueColumns.of(("A",), row=[1.0], col=[2.0])
+    with pytest.raises(UsageError, match="expected a field of true columns, row, col"):
+        columns["x"]
